@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.24;
+
+import {Money} from "../types/Units.sol";
+
+/// Money of one member, units of 10^-8 currency.
+struct Account {
+    /// Below zero only within the credit limit.
+    int128 free;
+    /// Collateral of open orders and contracts.
+    uint128 locked;
+    /// Owed to the fallback supplier; paid first from whatever comes in, and no order is taken until then.
+    uint128 arrears;
+    uint128 creditLimit;
+}
+
+/// One line of a settlement: `amount` received (positive) or due (negative), after `release` of collateral.
+struct Posting {
+    uint32 id;
+    int128 amount;
+    uint128 release;
+}
+
+/// What an account's owner signs to take money out.
+struct Withdrawal {
+    address account;
+    Money amount;
+    /// true: paid out in fiat by the treasurer; false: tokens to the owner's own wallet, which nobody can hold up.
+    bool toBank;
+    /// Higher than that of the withdrawal before.
+    uint40 sequence;
+}
+
+/// @title Accounts
+/// @notice The one contract in which market money lies and moves (rules 3 and 13). Free money, locked money, credit limits, arrears.
+interface IAccounts {
+    event Deposited(uint32 indexed id, Money amount, bytes32 indexed paymentReference);
+    event Withdrawn(uint32 indexed id, Money amount, bool toBank, bytes32 indexed paymentReference);
+    event CreditLimitSet(uint32 indexed id, Money limit);
+    /// Collateral locked (positive) or released (negative) outside of a settlement.
+    event Locked(uint32 indexed id, int128 change);
+    event Posted(uint32 indexed id, int128 amount, uint128 release);
+    /// What the member owes the fallback supplier from now on.
+    event ArrearsChanged(uint32 indexed id, uint128 arrears);
+
+    error PaymentReferenceUsed(bytes32 paymentReference);
+    error ZeroAmount();
+    error UnknownAccountOwner(address account);
+    error NotSignedByOwner(address account, address signer);
+    error StaleSequence(uint256 sequence, uint256 last);
+    /// The other of the two ways out was signed for.
+    error WrongPayout(bool toBank);
+    error InsufficientFunds(uint32 id, uint256 needed, int256 available);
+    error InArrears(uint32 id, uint256 arrears);
+    error CreditLimitExceeded(uint32 id, int256 balance, uint256 limit);
+    /// More collateral was to be released than is locked.
+    error ReleaseExceedsLock(uint32 id, uint256 release, uint256 locked);
+    /// The postings of a settlement must sum to zero.
+    error Unbalanced(int256 sum);
+
+    /// @notice Books a fiat deposit and mints as many tokens; arrears are paid first.
+    function deposit(address account, Money amount, bytes32 paymentReference) external;
+
+    /// @notice Puts tokens of the caller's wallet (approved before) back on its account; arrears are paid first.
+    function depositTokens(Money amount) external;
+
+    /// @notice Burns free money that the treasurer pays out in fiat.
+    function redeem(Withdrawal calldata w, bytes calldata signature, bytes32 paymentReference) external;
+
+    /// @notice Pays free money out to the owner's own wallet; anyone may bring the signed message, nobody can stop it.
+    function withdraw(Withdrawal calldata w, bytes calldata signature) external;
+
+    /// @notice Allows an account to go below zero by so much; enough for what it owes already.
+    function setCreditLimit(uint32 id, Money limit) external;
+
+    /// @notice Locks free money as collateral; refused to members in arrears or without enough of it.
+    function lock(uint32 id, Money amount) external;
+
+    /// @notice Releases collateral.
+    function unlock(uint32 id, Money amount) external;
+
+    /// @notice Books a settlement whose amounts sum to zero, in the order given. What a member without credit cannot pay
+    /// becomes arrears, and the fallback supplier, who carries that risk, receives less.
+    function post(Posting[] calldata postings) external;
+
+    /// @return the account as it stands.
+    function accountOf(uint32 id) external view returns (Account memory);
+}

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.24;
+
+/// What members contracted in one market for one day; index i is member firstId + i.
+struct Positions {
+    /// Net contracted energy, Wh, consumption positive: strip s of member i at i * stripsPerDay + s, six signed lanes, no day.
+    uint256[] net;
+    /// Payment due for the trades, money units: positive pays, negative receives.
+    int256[] payment;
+    /// Energy bought plus energy sold, Wh: what fees are paid on.
+    uint256[] traded;
+    /// Collateral that is no longer needed, money units; non-zero only the first time.
+    uint256[] release;
+}
+
+/// @title A market that fills the schedule
+interface IMarket {
+    /// Members are booked in the order of their numbers, from 1.
+    error BookedOutOfOrder(uint32 firstId, uint32 expected);
+
+    /// The day is final and its records have made room for another.
+    error DayIsOver(uint256 day);
+
+    /// @return whether all trades of the day are known.
+    function isCleared(uint256 day) external view returns (bool);
+
+    /// @notice Works out the positions of `count` members from `firstId` on; starting at 1 begins a new walk.
+    function book(uint256 day, uint32 firstId, uint256 count) external returns (Positions memory);
+}

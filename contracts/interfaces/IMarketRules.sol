@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.24;
+
+import {Energy, Price} from "../types/Units.sol";
+
+/// How imbalances are priced, see ImbalancePrice.sol.
+enum ImbalancePricing {
+    Single,
+    TwoPrice,
+    Tariff
+}
+
+/// Parameters of the market that the authority may change for days to come.
+struct Rules {
+    /// Fees per Wh traded, from buyer and seller each.
+    Price platformFee;
+    Price networkFee;
+    /// Charge per Wh of imbalance beyond the tolerance.
+    Price deviationRate;
+    /// Tariff of the fallback supplier for days it published none for.
+    Price standingBuy;
+    Price standingSell;
+    /// Highest price the fallback supplier may ask for.
+    Price maxBuy;
+    /// Imbalance free of charge: the larger of a fixed energy and a share (1/10,000) of what was contracted.
+    Energy toleranceFixed;
+    uint16 toleranceShare;
+    /// Smallest order.
+    Energy minOrderEnergy;
+    /// Orders a participant may have for one period.
+    uint16 maxLayers;
+    ImbalancePricing imbalancePricing;
+    /// Whether an imbalance that helped the area is charged as well.
+    bool chargeHelpful;
+    /// Difference between the boundary meter and the sum of the meters above which a period is flagged, Wh.
+    Energy boundaryMargin;
+}
+
+/// @title Market rules
+/// @notice Versions of the parameters, each with the first day it applies to (rule 13), and the last day that is final.
+interface IMarketRules {
+    event RulesChanged(uint32 indexed firstDay, Rules rules);
+    event DayFinal(uint32 indexed day);
+
+    /// The parameter is outside of what the market can compute with.
+    error BadRule(string parameter, uint256 value, uint256 limit);
+    /// Rules change only for days whose day-ahead auction has not opened, and not before an announced change.
+    error TooLateToChange(uint256 firstDay, uint256 earliest);
+    /// Days become final one after the other.
+    error DayOutOfOrder(uint256 day, uint256 next);
+    /// The storage of this day is still in use by a day that is not final.
+    error DayStillOpen(uint256 day, uint256 lastFinal);
+
+    /// @notice Announces rules that apply from a day on whose day-ahead auction has not opened yet.
+    function announce(uint32 firstDay, Rules calldata rules) external;
+
+    /// @notice Records that nothing about a day can change any more.
+    function markFinal(uint32 day) external;
+
+    /// @return the rules that apply to a day.
+    function rulesOf(uint256 day) external view returns (Rules memory);
+
+    /// @notice Reverts unless every day that used the same storage before is final.
+    function requireRoom(uint256 day) external view;
+
+    /// @return the last day that is final; 0 for none.
+    function lastFinalDay() external view returns (uint32);
+}

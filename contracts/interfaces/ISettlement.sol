@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.24;
+
+/// @title Settlement
+/// @notice Turns schedule and readings of a day into money (rules 11 and 13): trades, imbalance, fees, deviation charges, netted
+/// over the day into one posting per member. A corrected reading settles the day again by the same walk; only the difference
+/// to what was posted moves.
+interface ISettlement {
+    /// Payments due of a member for the day, money units: positive pays, negative receives.
+    event Settled(
+        uint32 indexed id, uint32 indexed day, int256 trade, int256 imbalance, uint256 fees, uint256 deviation
+    );
+    /// The day as a whole: received by the fallback supplier (negative: paid), the fund, the operator and the grid operator.
+    event DaySettled(
+        uint32 indexed day, uint256 readingsVersion, int256 fallbackSupply, int256 fund, uint256 operator, uint256 grid
+    );
+
+    error NotReadyToSettle(uint256 day, bool isCleared, bool isMetered);
+    error AlreadySettled(uint256 day);
+    error NotSettled(uint256 day);
+    error CorrectionsOpen(uint256 day, uint256 closesAt, uint256 time);
+    error NoMembersGiven();
+    error SettledDayIsOver(uint256 day);
+
+    /// @notice Settles `count` more members; the last ones close the day. Anyone may call. After a correction, anyone may settle again.
+    function settle(uint32 day, uint256 count) external;
+
+    /// @notice Ends a settled day whose correction window is over. Anyone may call, day after day.
+    function finalize(uint32 day) external;
+
+    /// @return whether all members are settled on the latest readings.
+    function isSettled(uint256 day) external view returns (bool);
+
+    /// @return the member from which settling goes on.
+    function nextMember(uint256 day) external view returns (uint32);
+}

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.24;
+
+import {MAX_TICK} from "../types/Units.sol";
+
+/// @title Uniform price of a call auction
+/// @notice With D the bids and A the asks, the equilibrium prices are lo = min{t : A(<=t) >= D(>t)} to
+/// hi = max{t : D(>=t) >= A(<t)}, the price is floor((lo + hi) / 2): the k-double auction with k = 1/2 (Chatterjee and
+/// Samuelson 1983; rule 5). Given lo as a pivot, five numbers of the book verify it and give price, volume and rationing.
+library UniformPrice {
+    /// Which side of the book gets less than it wants at the price.
+    enum Rationed {
+        None,
+        Bids,
+        Asks
+    }
+
+    /// What one pass over a book adds up around a pivot tick, Wh.
+    struct Sums {
+        uint256 bidsAbove;
+        uint256 bidsAt;
+        uint256 asksBelow;
+        uint256 asksAt;
+        /// Lowest tick above the pivot that any order names; MAX_TICK if there is none.
+        uint256 nextTick;
+    }
+
+    /// Outcome of one period's auction. Volume 0: no price.
+    struct Outcome {
+        /// Ticks.
+        uint16 price;
+        Rationed rationed;
+        /// Wh.
+        uint64 volume;
+        /// Of the rationed side: what its orders at the price share, and what they asked for, Wh.
+        uint64 share;
+        uint64 marginal;
+    }
+
+    /// @return whether the pivot is lo, the lowest equilibrium price.
+    function isPivot(uint256 pivot, Sums memory s) internal pure returns (bool) {
+        bool isEnough = s.asksBelow + s.asksAt >= s.bidsAbove;
+        bool isLowest = pivot == 0 || s.asksBelow < s.bidsAbove + s.bidsAt;
+        return isEnough && isLowest;
+    }
+
+    /// @param pivot lo in ticks, verified.
+    function outcome(uint256 pivot, Sums memory s) internal pure returns (Outcome memory o) {
+        uint256 hi = s.asksBelow + s.asksAt == s.bidsAbove ? s.nextTick : pivot;
+        uint256 price = (pivot + hi) / 2;
+        if (price > pivot) {
+            // Nothing is named between pivot and hi: all bids above meet all asks up to the pivot, nobody is at the margin.
+            o.volume = uint64(s.bidsAbove);
+        } else {
+            uint256 demand = s.bidsAbove + s.bidsAt;
+            uint256 supply = s.asksBelow + s.asksAt;
+            if (demand > supply) {
+                o.volume = uint64(supply);
+                o.rationed = Rationed.Bids;
+                o.share = uint64(supply - s.bidsAbove);
+                o.marginal = uint64(s.bidsAt);
+            } else {
+                o.volume = uint64(demand);
+                if (supply > demand) {
+                    o.rationed = Rationed.Asks;
+                    o.share = uint64(demand - s.asksBelow);
+                    o.marginal = uint64(s.asksAt);
+                }
+            }
+        }
+        if (o.volume == 0) return Outcome(0, Rationed.None, 0, 0, 0);
+        o.price = uint16(price);
+    }
+}

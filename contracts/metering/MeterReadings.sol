@@ -1,0 +1,338 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.24;
+
+import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
+import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
+import {IMarketRules} from "../interfaces/IMarketRules.sol";
+import {IMeterReadings, ReadingSheet, SignedReadings} from "../interfaces/IMeterReadings.sol";
+import {IParticipantRegistry} from "../interfaces/IParticipantRegistry.sol";
+import {Calendar, CalendarParameters} from "../types/Calendar.sol";
+import {GRID_OPERATOR} from "../types/Members.sol";
+import {Strips} from "../types/Strips.sol";
+import {Energy} from "../types/Units.sol";
+
+/// @title Meter readings
+contract MeterReadings is IMeterReadings, EIP712, Calendar {
+    bytes32 private constant SHEET_TYPEHASH =
+        keccak256("ReadingSheet(address meter,uint32 day,uint8 firstStrip,uint40 sequence,bytes registers)");
+    uint256 private constant REGISTER_BYTES = 16;
+
+    /// The latest reading of a meter in time.
+    struct Meter {
+        uint64 importWh;
+        uint64 exportWh;
+        /// Unix time of that reading.
+        uint64 readAt;
+        uint40 sequence;
+    }
+
+    /// Which strips of a day a member has values for, one bit each.
+    struct Coverage {
+        uint16 day;
+        uint16 strips;
+    }
+
+    struct DayState {
+        uint16 day;
+        bool isClosed;
+        /// Next member to be looked at by close.
+        uint32 nextId;
+        uint32 members;
+        uint32 version;
+    }
+
+    IParticipantRegistry private immutable REGISTRY;
+    IMarketRules private immutable RULES;
+
+    mapping(uint32 id => Meter) private _meters;
+    mapping(uint256 place => Coverage) private _coverage;
+    mapping(uint256 place => uint256) private _words;
+    /// Sum over all meters but the boundary's, per ring place and strip, six signed lanes.
+    mapping(uint256 place => uint256) private _totals;
+    mapping(uint256 ringPlace => DayState) private _days;
+
+    constructor(CalendarParameters memory calendar_, IParticipantRegistry registry, IMarketRules rules)
+        EIP712("DEM", "1")
+        Calendar(calendar_)
+    {
+        REGISTRY = registry;
+        RULES = rules;
+    }
+
+    /// @inheritdoc IMeterReadings
+    function submit(SignedReadings[] calldata sheets) external {
+        for (uint256 i = 0; i < sheets.length; ++i) {
+            try this.enter(sheets[i]) {}
+            catch (bytes memory reason) {
+                if (reason.length == 0) revert ReadingBatchOutOfGas(i);
+                ReadingSheet calldata s = sheets[i].sheet;
+                emit ReadingsRejected(s.meter, s.day, s.sequence, reason);
+            }
+        }
+    }
+
+    /// @inheritdoc IMeterReadings
+    function enter(SignedReadings calldata signed) external {
+        ReadingSheet calldata s = signed.sheet;
+        uint256 strips = _stripsOf(s);
+        _requireInTime(s, strips);
+        _requireSigned(s, signed.signature);
+        (uint32 id, uint256 importCapacity, uint256 exportCapacity) = REGISTRY.metered(s.meter, s.day);
+        if (s.sequence <= _meters[id].sequence) revert StaleReading(id, s.sequence, _meters[id].sequence);
+        _continueRegisters(id, s, strips);
+
+        DayState storage state = _stateOf(s.day);
+        Coverage memory coverage = _coverageOf(id, s.day);
+        uint256 covered = ((1 << strips) - 1) << s.firstStrip;
+        bool isCorrection = coverage.strips & covered != 0;
+        for (uint256 i = 0; i < strips; ++i) {
+            uint256 lanes = _decode(id, s, i, importCapacity, exportCapacity);
+            _record(id, s.day, s.firstStrip + i, lanes);
+        }
+        _coverage[_place(id, s.day, 0)] = Coverage(uint16(s.day), uint16(coverage.strips | covered));
+        if (state.isClosed) ++state.version;
+        emit ReadingsAccepted(id, s.day, s.firstStrip, s.sequence, isCorrection, s.registers);
+    }
+
+    /// @inheritdoc IMeterReadings
+    function close(uint32 day, uint256 count) external {
+        if (block.timestamp < meteringDeadline(day)) {
+            revert DeadlineNotReached(day, meteringDeadline(day), block.timestamp);
+        }
+        if (count == 0) revert NoMembersAsked();
+        DayState storage state = _stateOf(day);
+        if (state.isClosed) revert AlreadyClosed(day);
+        uint32 firstId = state.nextId;
+        uint256 left = uint256(REGISTRY.memberCount()) + 1 - firstId;
+        if (count > left) count = left;
+        bool[] memory isMetered = REGISTRY.meteredOn(day, firstId, count);
+        for (uint256 i = 0; i < count; ++i) {
+            if (isMetered[i] && firstId + i != GRID_OPERATOR) _estimateMissing(firstId + uint32(i), day);
+        }
+        state.nextId = firstId + uint32(count);
+        if (count == left) {
+            state.isClosed = true;
+            state.members = state.nextId - 1;
+            _compareBoundary(day);
+            emit MeteringClosed(day, state.members);
+        }
+    }
+
+    /// @inheritdoc IMeterReadings
+    function isClosed(uint256 day) public view returns (bool) {
+        DayState storage state = _days[day % Strips.RING];
+        return state.day == day && state.isClosed;
+    }
+
+    /// @inheritdoc IMeterReadings
+    function membersOf(uint256 day) external view returns (uint32) {
+        return _closedState(day).members;
+    }
+
+    /// @inheritdoc IMeterReadings
+    function versionOf(uint256 day) external view returns (uint256) {
+        return _closedState(day).version;
+    }
+
+    /// @inheritdoc IMeterReadings
+    function netOf(uint256 day, uint32 firstId, uint256 count) external view returns (uint256[] memory net) {
+        net = new uint256[](count * STRIPS_PER_DAY);
+        for (uint256 i = 0; i < count; ++i) {
+            uint32 id = firstId + uint32(i);
+            uint256 present = _coverageOf(id, day).strips;
+            for (uint256 strip = 0; strip < STRIPS_PER_DAY; ++strip) {
+                uint256 lanes = present & (1 << strip) == 0
+                    ? Strips.ZERO_LANES
+                    : Strips.signedLanes(_words[_place(id, day, strip)], day);
+                if (id == GRID_OPERATOR && present & (1 << strip) != 0) {
+                    lanes = _subtract(lanes, Strips.signedLanes(_totals[_place(0, day, strip)], day));
+                }
+                net[i * STRIPS_PER_DAY + strip] = lanes;
+            }
+        }
+    }
+
+    /// @inheritdoc IMeterReadings
+    function areaNet(uint256 day) external view returns (int256[] memory net) {
+        net = new int256[](PERIODS_PER_DAY);
+        uint256 atBoundary = _coverageOf(GRID_OPERATOR, day).strips;
+        for (uint256 strip = 0; strip < STRIPS_PER_DAY; ++strip) {
+            uint256 place = atBoundary & (1 << strip) != 0 ? _place(GRID_OPERATOR, day, strip) : _place(0, day, strip);
+            uint256 word = atBoundary & (1 << strip) != 0 ? _words[place] : _totals[place];
+            uint256 lanes = Strips.signedLanes(word, day);
+            for (uint256 k = 0; k < Strips.LANES; ++k) {
+                net[strip * Strips.LANES + k] = Strips.signedLane(lanes, k);
+            }
+        }
+    }
+
+    // ------------------------------------------------------------------------------------------------ taking readings
+
+    function _stripsOf(ReadingSheet calldata s) private view returns (uint256 strips) {
+        uint256 stripBytes = REGISTER_BYTES * Strips.LANES;
+        uint256 given = s.registers.length;
+        if (given < REGISTER_BYTES + stripBytes || (given - REGISTER_BYTES) % stripBytes != 0) {
+            revert BadRegisters(given);
+        }
+        strips = (given - REGISTER_BYTES) / stripBytes;
+        if (s.firstStrip + strips > STRIPS_PER_DAY) revert StripOutOfRange(s.firstStrip, strips, STRIPS_PER_DAY);
+    }
+
+    function _requireInTime(ReadingSheet calldata s, uint256 strips) private view {
+        uint256 endsAt = _timeOf(s.day, s.firstStrip + strips);
+        if (endsAt > block.timestamp) revert ReadingFromFuture(endsAt, block.timestamp);
+        if (block.timestamp >= correctionsCloseAt(s.day)) {
+            revert CorrectionWindowClosed(s.day, correctionsCloseAt(s.day), block.timestamp);
+        }
+    }
+
+    function _requireSigned(ReadingSheet calldata s, bytes calldata signature) private view {
+        bytes32 digest = _hashTypedDataV4(
+            keccak256(
+                abi.encode(SHEET_TYPEHASH, s.meter, s.day, s.firstStrip, s.sequence, keccak256(s.registers))
+            )
+        );
+        address signer = ECDSA.recover(digest, signature);
+        if (signer != s.meter) revert NotSignedByMeter(s.meter, signer);
+    }
+
+    /// A sheet that goes on in time must continue the registers where they stood (or later, after a gap); one for periods
+    /// already passed is late or a correction, which capacity and monotony bound.
+    function _continueRegisters(uint32 id, ReadingSheet calldata s, uint256 strips) private {
+        Meter memory last = _meters[id];
+        uint256 startsAt = _timeOf(s.day, s.firstStrip);
+        uint256 endsAt = _timeOf(s.day, s.firstStrip + strips);
+        if (last.readAt != 0 && startsAt >= last.readAt) {
+            (uint256 importWh, uint256 exportWh) = _registerAt(s.registers, 0);
+            bool isGap = startsAt > last.readAt;
+            if (importWh < last.importWh || (importWh != last.importWh && !isGap)) {
+                revert RegisterGap(id, importWh, last.importWh);
+            }
+            if (exportWh < last.exportWh || (exportWh != last.exportWh && !isGap)) {
+                revert RegisterGap(id, exportWh, last.exportWh);
+            }
+        }
+        if (endsAt >= last.readAt) {
+            (uint256 importWh, uint256 exportWh) = _registerAt(s.registers, strips * Strips.LANES);
+            last = Meter(uint64(importWh), uint64(exportWh), uint64(endsAt), 0);
+        }
+        last.sequence = s.sequence;
+        _meters[id] = last;
+    }
+
+    /// @return lanes net energy of the sheet's strip i.
+    function _decode(
+        uint32 id,
+        ReadingSheet calldata s,
+        uint256 i,
+        uint256 importCapacity,
+        uint256 exportCapacity
+    ) private pure returns (uint256 lanes) {
+        (uint256 importBefore, uint256 exportBefore) = _registerAt(s.registers, i * Strips.LANES);
+        for (uint256 k = 0; k < Strips.LANES; ++k) {
+            uint256 slot = (s.firstStrip + i) * Strips.LANES + k;
+            (uint256 importWh, uint256 exportWh) = _registerAt(s.registers, i * Strips.LANES + k + 1);
+            uint256 imported = _advance(id, slot, importWh, importBefore, importCapacity);
+            uint256 exported = _advance(id, slot, exportWh, exportBefore, exportCapacity);
+            lanes |= Strips.toSignedLane(int256(imported) - int256(exported), k);
+            (importBefore, exportBefore) = (importWh, exportWh);
+        }
+    }
+
+    function _advance(uint32 id, uint256 slot, uint256 register, uint256 before, uint256 capacity)
+        private
+        pure
+        returns (uint256 energy)
+    {
+        if (register < before) revert NotMonotone(slot, register, before);
+        energy = register - before;
+        if (energy > capacity) revert ReadingExceedsCapacity(id, slot, energy, capacity);
+    }
+
+    function _registerAt(bytes calldata registers, uint256 n) private pure returns (uint256 importWh, uint256 exportWh) {
+        uint128 both = uint128(bytes16(registers[n * REGISTER_BYTES:(n + 1) * REGISTER_BYTES]));
+        return (both >> 64, uint64(both));
+    }
+
+    // ------------------------------------------------------------------------------------------------ one writer per word
+
+    /// Writes a strip's values and keeps the sum of all meters in step.
+    function _record(uint32 id, uint256 day, uint256 strip, uint256 lanes) private {
+        uint256 place = _place(id, day, strip);
+        uint256 replaced = Strips.signedLanes(_words[place], day);
+        _words[place] = Strips.withDay(lanes, day);
+        if (id == GRID_OPERATOR) return;
+        uint256 totalPlace = _place(0, day, strip);
+        uint256 total = Strips.signedLanes(_totals[totalPlace], day);
+        total = Strips.addSigned(_subtract(total, replaced), lanes & ~Strips.ALL_FLAGS);
+        _totals[totalPlace] = Strips.withDay(total, day);
+    }
+
+    /// Substitute values: the member's own of the same slots the day before, else zero; flagged, to be corrected later.
+    function _estimateMissing(uint32 id, uint32 day) private {
+        uint256 all = (1 << STRIPS_PER_DAY) - 1;
+        uint256 present = _coverageOf(id, day).strips;
+        if (present == all) return;
+        for (uint256 strip = 0; strip < STRIPS_PER_DAY; ++strip) {
+            if (present & (1 << strip) != 0) continue;
+            uint256 lanes = Strips.ZERO_LANES;
+            if (day > 1) lanes = Strips.signedLanes(_words[_place(id, day - 1, strip)], day - 1);
+            lanes |= Strips.ALL_FLAGS;
+            _record(id, day, strip, lanes);
+            emit Estimated(id, day, uint8(strip), lanes);
+        }
+        _coverage[_place(id, day, 0)] = Coverage(uint16(day), uint16(all));
+    }
+
+    function _compareBoundary(uint32 day) private {
+        uint256 atBoundary = _coverageOf(GRID_OPERATOR, day).strips;
+        int256 margin = int256(uint256(Energy.unwrap(RULES.rulesOf(day).boundaryMargin)));
+        for (uint256 strip = 0; strip < STRIPS_PER_DAY; ++strip) {
+            if (atBoundary & (1 << strip) == 0) continue;
+            uint256 boundaryLanes = _words[_place(GRID_OPERATOR, day, strip)];
+            uint256 sumLanes = Strips.signedLanes(_totals[_place(0, day, strip)], day);
+            for (uint256 k = 0; k < Strips.LANES; ++k) {
+                int256 boundary = Strips.signedLane(boundaryLanes, k);
+                int256 sum = Strips.signedLane(sumLanes, k);
+                if (boundary - sum > margin || sum - boundary > margin) {
+                    emit BoundaryMismatch(day, uint16(strip * Strips.LANES + k), boundary, sum);
+                }
+            }
+        }
+    }
+
+    /// a - b in every signed lane. Sums of a whole area stay far inside a lane's +-274 GWh.
+    function _subtract(uint256 a, uint256 b) private pure returns (uint256) {
+        unchecked {
+            return a + Strips.ZERO_LANES - b;
+        }
+    }
+
+    function _closedState(uint256 day) private view returns (DayState storage state) {
+        if (!isClosed(day)) revert ReadingsNotClosed(day);
+        state = _days[day % Strips.RING];
+    }
+
+    function _stateOf(uint256 day) private returns (DayState storage state) {
+        state = _days[day % Strips.RING];
+        if (state.day > day) revert ReadingDayIsOver(day);
+        if (state.day < day) {
+            RULES.requireRoom(day);
+            _days[day % Strips.RING] = DayState(uint16(day), false, 1, 0, 0);
+        }
+    }
+
+    function _coverageOf(uint32 id, uint256 day) private view returns (Coverage memory c) {
+        c = _coverage[_place(id, day, 0)];
+        if (c.day != day) c.strips = 0;
+    }
+
+    /// @return unix time at which a strip of a day begins.
+    function _timeOf(uint256 day, uint256 strip) private view returns (uint256) {
+        return startOf(day) + strip * Strips.LANES * PERIOD_LENGTH;
+    }
+
+    function _place(uint256 id, uint256 day, uint256 strip) private pure returns (uint256) {
+        return (id << 32) | ((day % Strips.RING) << 16) | strip;
+    }
+}

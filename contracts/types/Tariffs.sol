@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.24;
+
+/// @title Tariffs
+/// @notice One period's fallback tariffs in the 40 bits of a strip's lane: buy in bits 39..20, sell in bits 19..0, units/Wh.
+library Tariffs {
+    uint256 private constant BITS = 20;
+    uint256 private constant MASK = (1 << BITS) - 1;
+
+    function unpack(uint256 lane) internal pure returns (uint256 buy, uint256 sell) {
+        return (lane >> BITS, lane & MASK);
+    }
+
+    function pack(uint256 buy, uint256 sell) internal pure returns (uint256) {
+        return (buy << BITS) | sell;
+    }
+}
