@@ -22,6 +22,11 @@ contract Schedule is ISchedule, AccessManaged {
     }
 
     /// @inheritdoc ISchedule
+    function markets() external view returns (IMarket[] memory) {
+        return _markets;
+    }
+
+    /// @inheritdoc ISchedule
     function isComplete(uint256 day) external view returns (bool) {
         for (uint256 m = 0; m < _markets.length; ++m) {
             if (!_markets[m].isCleared(day)) return false;

@@ -83,6 +83,9 @@ interface IAccounts {
     /// becomes arrears, and the fallback supplier, who carries that risk, receives less.
     function post(Posting[] calldata postings) external;
 
+    /// @return whether a deposit or a payout has used the reference.
+    function isPaymentUsed(bytes32 paymentReference) external view returns (bool);
+
     /// @return the account as it stands.
     function accountOf(uint32 id) external view returns (Account memory);
 }

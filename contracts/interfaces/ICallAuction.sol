@@ -75,6 +75,9 @@ interface ICallAuction is IMarket {
 
     function unpause() external;
 
+    /// @return one bit per strip of the day that is cleared.
+    function clearedStrips(uint256 day) external view returns (uint256);
+
     /// @return outcomes per slot of a cleared day.
     function outcomes(uint256 day) external view returns (UniformPrice.Outcome[] memory);
 

@@ -85,6 +85,9 @@ interface IParticipantRegistry {
     /// @return 0 for an unknown account.
     function idOf(address account) external view returns (uint32);
 
+    /// @return where an account stands in the life cycle.
+    function statusOf(address account) external view returns (Status);
+
     /// @notice Number and capacities (Wh per period) of a member that may trade for a day; reverts for all others.
     function trader(address account, uint256 day)
         external

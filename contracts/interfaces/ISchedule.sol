@@ -16,6 +16,9 @@ interface ISchedule {
     /// @notice Adds a market whose positions count from now on; there is no way to take one out.
     function addMarket(IMarket market) external;
 
+    /// @return all markets whose positions count.
+    function markets() external view returns (IMarket[] memory);
+
     /// @return whether every market knows its trades of the day.
     function isComplete(uint256 day) external view returns (bool);
 

@@ -214,6 +214,12 @@ contract CallAuction is ICallAuction, AccessManaged, EIP712, Calendar, Pausable,
     }
 
     /// @inheritdoc ICallAuction
+    function clearedStrips(uint256 day) external view returns (uint256) {
+        DayState storage state = _days[day % Strips.RING];
+        return state.day == day ? state.cleared : 0;
+    }
+
+    /// @inheritdoc ICallAuction
     function outcomes(uint256 day) external view returns (UniformPrice.Outcome[] memory) {
         DayState storage state = _days[day % Strips.RING];
         if (state.day != day || !_isCleared(state)) revert NotCleared(day);

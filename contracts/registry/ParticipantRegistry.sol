@@ -4,12 +4,13 @@ pragma solidity ^0.8.24;
 import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
+import {Multicall} from "@openzeppelin/contracts/utils/Multicall.sol";
 import {Application, IParticipantRegistry, Member} from "../interfaces/IParticipantRegistry.sol";
 import {Calendar, CalendarParameters} from "../types/Calendar.sol";
 import {CLEARING_HOUSE, Kind, Status} from "../types/Members.sol";
 
 /// @title Participant registry
-contract ParticipantRegistry is IParticipantRegistry, AccessManaged, EIP712, Calendar {
+contract ParticipantRegistry is IParticipantRegistry, AccessManaged, EIP712, Calendar, Multicall {
     bytes32 private constant APPLICATION_TYPEHASH = keccak256(
         "Application(address account,address meter,uint8 kind,uint40 importCapacity,uint40 exportCapacity,bytes32 feeder,bytes32 documents)"
     );
@@ -44,7 +45,7 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, EIP712, Cal
     /// @inheritdoc IParticipantRegistry
     function applyFor(Application calldata a, bytes calldata signature) external {
         if (a.kind < Kind.Consumer) revert KindNotOpen(a.kind);
-        Status status = _applications[a.account].account == address(0) ? Status.None : Status.Applied;
+        Status status = statusOf(a.account);
         if (status != Status.None) revert WrongStatus(a.account, status);
         _requireFresh(a.account, a.meter);
         bytes32 digest = _hashTypedDataV4(
@@ -126,6 +127,13 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, EIP712, Cal
             Member storage m = _members[firstId + uint32(i)];
             flags[i] = m.meter != address(0) && day >= m.firstDay && day <= m.lastDay;
         }
+    }
+
+    /// @inheritdoc IParticipantRegistry
+    function statusOf(address account) public view returns (Status) {
+        uint32 id = idOf[account];
+        if (id != 0) return _members[id].status;
+        return _applications[account].account == address(0) ? Status.None : Status.Applied;
     }
 
     /// @inheritdoc IParticipantRegistry

@@ -5,6 +5,7 @@ import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManage
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
+import {Multicall} from "@openzeppelin/contracts/utils/Multicall.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {Account, IAccounts, Posting, Withdrawal} from "../interfaces/IAccounts.sol";
 import {IParticipantRegistry} from "../interfaces/IParticipantRegistry.sol";
@@ -14,7 +15,7 @@ import {Money} from "../types/Units.sol";
 import {SettlementToken} from "./SettlementToken.sol";
 
 /// @title Accounts
-contract Accounts is IAccounts, AccessManaged, EIP712 {
+contract Accounts is IAccounts, AccessManaged, EIP712, Multicall {
     using SafeCast for int256;
     using SafeCast for uint256;
     using SafeERC20 for ISettlementToken;
@@ -26,7 +27,7 @@ contract Accounts is IAccounts, AccessManaged, EIP712 {
     ISettlementToken public immutable TOKEN;
 
     mapping(uint32 id => Account) private _accounts;
-    mapping(bytes32 paymentReference => bool) private _isUsed;
+    mapping(bytes32 paymentReference => bool) public isPaymentUsed;
     mapping(uint32 id => uint256) private _lastSequence;
 
     constructor(address authority, IParticipantRegistry registry) AccessManaged(authority) EIP712("DEM", "1") {
@@ -114,8 +115,8 @@ contract Accounts is IAccounts, AccessManaged, EIP712 {
     }
 
     function _use(bytes32 paymentReference) private {
-        if (_isUsed[paymentReference]) revert PaymentReferenceUsed(paymentReference);
-        _isUsed[paymentReference] = true;
+        if (isPaymentUsed[paymentReference]) revert PaymentReferenceUsed(paymentReference);
+        isPaymentUsed[paymentReference] = true;
     }
 
     function _creditDeposit(uint32 id, Money amount, bytes32 paymentReference) private {
@@ -146,7 +147,7 @@ contract Accounts is IAccounts, AccessManaged, EIP712 {
     function _release(uint32 id, Account storage a, uint128 amount) private {
         if (amount > a.locked) revert ReleaseExceedsLock(id, amount, a.locked);
         a.locked -= amount;
-        a.free += int128(amount);
+        _credit(id, a, amount);
     }
 
     /// Arrears are paid first.
@@ -167,7 +168,7 @@ contract Accounts is IAccounts, AccessManaged, EIP712 {
     function _debit(uint32 id, Account storage a, uint128 due) private {
         int128 free = a.free;
         int128 owed = uint256(due).toInt256().toInt128();
-        if (a.creditLimit > 0 || id == CLEARING_HOUSE || owed <= free) {
+        if (owed <= free || a.creditLimit > 0 || id == CLEARING_HOUSE || id == FALLBACK_SUPPLIER) {
             a.free = free - owed;
             return;
         }

@@ -1,0 +1,116 @@
+# Everything runs inside the checkout: .venv, node_modules and .solcx are set up on first use, from lock files.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+MAKEFLAGS += --no-print-directory
+export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(PATH)
+
+# numpy < 2, which ape asks for, has builds for Python 3.11 and 3.12; newer ones have to compile it (a few minutes).
+PYTHON ?= $(shell for p in python3.12 python3.11 python3; do $$p -c '' 2>/dev/null && echo $$p && break; done)
+
+SAY = @printf '\n== %s\n'
+has = $(if $(wildcard $(1)),$(shell find $(wildcard $(1)) $(2) -print -quit))
+
+CONTRACTS := $(shell find contracts -name '*.sol' 2>/dev/null)
+# Tests of the model and of bytecode under pyrevm need no ape; all other folders but forge's are run by `ape test`.
+PURE := $(wildcard tests/model tests/stateful tests/differential)
+CHAIN := $(filter-out tests/forge $(PURE),$(patsubst %/,%,$(dir $(wildcard tests/*/test_*.py))))
+
+.PHONY: help
+help: ## list the targets
+	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+# --- set-up -----------------------------------------------------------------------------------------------------------
+
+.PHONY: setup
+setup: node_modules/.stamp ## create .venv and node_modules, put solc, anvil and forge in reach
+	@:
+
+.venv/.stamp: pyproject.toml uv.lock tools/setup.py
+	@$(PYTHON) tools/setup.py python
+	@touch $@
+
+node_modules/.stamp: .venv/.stamp package.json package-lock.json
+	@.venv/bin/python tools/setup.py node
+	@touch $@
+
+.PHONY: build
+build: .build/.stamp ## compile the contracts for ape
+
+.build/.stamp: node_modules/.stamp ape-config.yaml $(CONTRACTS)
+	$(SAY) 'contracts: ape compile'
+	@ape compile --verbosity WARNING
+	@mkdir -p $(@D) && touch $@
+
+# --- use --------------------------------------------------------------------------------------------------------------
+
+.PHONY: demo
+demo: setup ## play one day of a small community on a local chain, results in out/
+	$(SAY) 'demo: scenarios/rural-sunday -> out/rural-sunday'
+	@ape run day scenarios/rural-sunday --out out/rural-sunday --network ethereum:local:test
+
+# --- tests ------------------------------------------------------------------------------------------------------------
+
+.PHONY: test test-forge test-model test-chain
+test: test-forge test-model test-chain ## run all tests
+
+test-forge: setup ## numbers: unit, fuzz and invariant tests in Solidity
+	$(SAY) 'forge: tests/forge'
+	@$(if $(call has,tests/forge,-name '*.t.sol'),forge test,echo 'no tests yet')
+
+test-model: build ## the reference model, alone and against the contracts (pyrevm)
+	$(SAY) 'pytest: $(or $(PURE),tests/model)'
+	@$(if $(call has,$(PURE),-name 'test_*.py'),pytest -q -p no:ape_test $(PURE),echo 'no tests yet')
+
+test-chain: build ## stories on a chain
+	$(SAY) 'ape test: $(or $(CHAIN),tests/integration)'
+	@$(if $(CHAIN),ape test -q $(CHAIN),echo 'no tests yet')
+
+.PHONY: coverage
+coverage: build ## line and branch coverage of contracts and package
+	$(SAY) 'forge coverage: contracts'
+	@mkdir -p coverage
+	@forge coverage --ir-minimum --no-match-coverage '^tests/' --report summary --report lcov --report-file coverage/contracts.lcov
+	$(SAY) 'pytest-cov: dem'
+	@rm -f .coverage
+	@$(if $(call has,$(PURE),-name 'test_*.py'),pytest -q -p no:ape_test --cov --cov-report= $(PURE))
+	@$(if $(CHAIN),ape test -q $(CHAIN) --cov --cov-append --cov-report=)
+	@coverage lcov -q -o coverage/dem.lcov && coverage report
+
+# --- quality ----------------------------------------------------------------------------------------------------------
+
+.PHONY: check check-python check-contracts
+check: check-python check-contracts ## formatting, lints, types, layers, slither, contract sizes
+
+check-python: setup ## ruff, mypy, import-linter
+	$(SAY) 'ruff, mypy, import-linter'
+	@ruff format --check .
+	@ruff check .
+	@mypy
+	@lint-imports --no-logo
+
+check-contracts: build ## forge fmt, solhint, slither, bytecode and sizes
+	$(SAY) 'forge fmt, solhint'
+	@forge fmt --check contracts $(wildcard tests/forge)
+	@solhint --disc --noPoster --max-warnings 0 'contracts/**/*.sol'
+	$(SAY) 'forge build, slither'
+	@rm -rf .forge/check
+	@FOUNDRY_OUT=.forge/check/out FOUNDRY_CACHE_PATH=.forge/check/cache forge build --skip test
+	@slither . --config-file slither.config.json
+	$(SAY) 'artifacts'
+	@python tools/artifacts.py
+
+.PHONY: format
+format: setup ## format Python and Solidity
+	@ruff check --fix --exit-zero --quiet .
+	@ruff format .
+	@forge fmt contracts $(wildcard tests/forge)
+
+# --- clean ------------------------------------------------------------------------------------------------------------
+
+.PHONY: clean distclean
+clean: ## remove what builds, tests and runs made
+	@rm -rf .build .forge .solcx/cache out coverage .coverage* .hypothesis .*_cache
+	@find contracts dem scripts tests tools -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
+
+distclean: clean ## ... and the tools
+	@rm -rf .venv node_modules .solcx

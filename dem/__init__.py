@@ -1,0 +1,1 @@
+"""DEM: a decentralized electricity market."""

@@ -1,0 +1,52 @@
+"""What all commands share: the console, readable errors, tables."""
+
+from collections.abc import Callable, Iterable
+from functools import wraps
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from dem.errors import DemError
+from dem.reconcile import Check
+from dem.summary import summary
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+console = Console()
+_errors = Console(stderr=True)
+
+
+def fail_readably(command: Callable[P, R]) -> Callable[P, R]:
+    """End a command with a message and exit code 2, not with a traceback, where the input or the chain is at fault."""
+
+    @wraps(command)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return command(*args, **kwargs)
+        except DemError as error:
+            _errors.print("[bold red]error:[/]", escape(str(error)), highlight=False, soft_wrap=True)
+            raise SystemExit(2) from None
+
+    return wrapped
+
+
+def print_summary(folder: Path) -> None:
+    """The headline figures of a run."""
+    result = summary(folder)
+    table = Table(title=result.title, show_header=False, title_justify="left")
+    table.add_column()
+    table.add_column(justify="right")
+    for label, figure in result.rows():
+        table.add_row(label, figure)
+    console.print(table)
+
+
+def print_checks(checks: Iterable[Check]) -> None:
+    """The invariants, one line each."""
+    for check in checks:
+        mark = "[green]ok[/]    " if check.ok else "[bold red]BROKEN[/]"
+        console.print(f"{mark} {check.name} ({check.detail})", highlight=False)

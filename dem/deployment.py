@@ -1,0 +1,197 @@
+"""Deploys the market and keeps the manifest: what was deployed where, with which parameters."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from ape.api import AccountAPI
+from eth_utils.abi import function_signature_to_4byte_selector
+from eth_utils.crypto import keccak
+from web3.contract import Contract
+
+from dem.chain import Chain
+from dem.errors import ChainError
+from dem.plan import ROLES, STEPS, TOKEN, CalendarParameters, Parameters
+
+HUMAN_ROLES = tuple(role for role in ROLES if role.holder is None)
+ADMIN = "admin"
+RELAYER = "relayer"
+
+
+@dataclass(slots=True)
+class Manifest:
+    """The record of a deployment, kept as sorted JSON and written after every step, so that a deployment cut off goes on."""
+
+    path: Path
+    chain_id: int
+    genesis: str
+    first_block: int
+    calendar: CalendarParameters
+    contracts: dict[str, dict[str, str]] = field(default_factory=dict)
+    complete: bool = False
+
+    def save(self) -> None:
+        """Write the file whole or not at all."""
+        record = {
+            "chain_id": self.chain_id,
+            "genesis": self.genesis,
+            "first_block": self.first_block,
+            "calendar": {name: getattr(self.calendar, name) for name in CalendarParameters.__slots__},
+            "contracts": self.contracts,
+            "complete": self.complete,
+        }
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        draft = self.path.with_suffix(".tmp")
+        draft.write_text(json.dumps(record, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        draft.replace(self.path)
+
+    @staticmethod
+    def load(path: Path) -> "Manifest":
+        """Read a manifest.
+
+        Raises:
+            ChainError: the file is missing or is no manifest.
+        """
+        try:
+            record = json.loads(path.read_text(encoding="utf-8"))
+            return Manifest(
+                path=path,
+                chain_id=record["chain_id"],
+                genesis=record["genesis"],
+                first_block=record["first_block"],
+                calendar=CalendarParameters(**record["calendar"]),
+                contracts=record["contracts"],
+                complete=record["complete"],
+            )
+        except FileNotFoundError:
+            raise ChainError(f"{path}: no such manifest; deploy first") from None
+        except (json.JSONDecodeError, KeyError, TypeError) as error:
+            raise ChainError(f"{path}: not a deployment manifest ({error})") from None
+
+
+class Market:
+    """A deployed market: its contracts and the accounts that hold its roles."""
+
+    def __init__(self, chain: Chain, manifest: Manifest, keys: Mapping[str, AccountAPI]) -> None:
+        self.chain = chain
+        self.manifest = manifest
+        self.calendar = manifest.calendar
+        self.keys = keys
+        self.addresses = {name: entry["address"] for name, entry in manifest.contracts.items()}
+        contract = {name: chain.contract(name, address) for name, address in self.addresses.items()}
+        self.authority: Contract = contract["Authority"]
+        self.registry: Contract = contract["ParticipantRegistry"]
+        self.accounts: Contract = contract["Accounts"]
+        self.token: Contract = contract[TOKEN]
+        self.rules: Contract = contract["MarketRules"]
+        self.auction: Contract = contract["CallAuction"]
+        self.readings: Contract = contract["MeterReadings"]
+        self.fallback: Contract = contract["FallbackSupply"]
+        self.settlement: Contract = contract["Settlement"]
+
+    def contract(self, name: str) -> Contract:
+        """Any of the deployed contracts by name."""
+        return self.chain.contract(name, self.addresses[name])
+
+
+def role_keys(chain: Chain, alias: str | None) -> dict[str, AccountAPI]:
+    """An account for each role: test accounts of their own on a development network, one account for all elsewhere."""
+    names = [ADMIN, RELAYER, *(role.name for role in HUMAN_ROLES)]
+    return dict(zip(names, islice(chain.accounts(alias), len(names)), strict=True))
+
+
+def deploy(chain: Chain, keys: Mapping[str, AccountAPI], parameters: Parameters, path: Path) -> Market:
+    """Deploy what the manifest does not have yet, and set up the roles; safe to call again after a crash.
+
+    The manifest fixes the calendar: a call that goes on with an earlier deployment keeps that one's.
+
+    Raises:
+        ChainError: the manifest belongs to another chain, or its contracts are not there.
+        RefusedError: a constructor reverts.
+    """
+    manifest = _resume(chain, path) or Manifest(path, chain.id, chain.genesis, chain.block, parameters.calendar)
+    manifest.save()
+    parameters = Parameters(parameters.admin, manifest.calendar, parameters.rules, parameters.offices)
+    admin = keys[ADMIN]
+    for step in STEPS:
+        if step.contract not in manifest.contracts:
+            known = {name: entry["address"] for name, entry in manifest.contracts.items()}
+            address = chain.deploy(admin, step.contract, step.arguments(parameters, known))
+            _record(chain, manifest, step.contract, address)
+        if step.contract == "Accounts" and TOKEN not in manifest.contracts:
+            accounts = chain.contract("Accounts", manifest.contracts["Accounts"]["address"])
+            _record(chain, manifest, TOKEN, accounts.functions.TOKEN().call())
+    market = Market(chain, manifest, keys)
+    if not manifest.complete:
+        _set_up_roles(market)
+        manifest.complete = True
+        manifest.save()
+    return market
+
+
+def connect(chain: Chain, keys: Mapping[str, AccountAPI], path: Path) -> Market:
+    """The market a manifest describes, after checking that it is there.
+
+    Raises:
+        ChainError: no manifest, another chain, other code, or a deployment that was cut off.
+    """
+    manifest = Manifest.load(path)
+    _check(chain, manifest)
+    if not manifest.complete:
+        raise ChainError(f"{path}: the deployment was cut off; deploy again to finish it")
+    return Market(chain, manifest, keys)
+
+
+def _resume(chain: Chain, path: Path) -> Manifest | None:
+    """The manifest to go on with; none if there is none, or if the chain it was on is gone for good."""
+    if not path.exists():
+        return None
+    manifest = Manifest.load(path)
+    same = (manifest.chain_id, manifest.genesis) == (chain.id, chain.genesis)
+    if not same and chain.is_development:
+        return None  # a development chain starts anew every time
+    _check(chain, manifest)
+    return manifest
+
+
+def _check(chain: Chain, manifest: Manifest) -> None:
+    here, there = (chain.id, chain.genesis), (manifest.chain_id, manifest.genesis)
+    if here != there:
+        raise ChainError(f"{manifest.path}: deployed on chain {there}, but connected to {here}")
+    for name, entry in manifest.contracts.items():
+        code = _code_hash(chain, entry["address"])
+        if code != entry["code_hash"]:
+            raise ChainError(f"{manifest.path}: {name} at {entry['address']} has code {code}, not {entry['code_hash']}")
+
+
+def _record(chain: Chain, manifest: Manifest, name: str, address: str) -> None:
+    manifest.contracts[name] = {"address": address, "code_hash": _code_hash(chain, address)}
+    manifest.save()
+
+
+def _code_hash(chain: Chain, address: str) -> str:
+    code = chain.web3.eth.get_code(chain.web3.to_checksum_address(address))
+    return "0x" + keccak(bytes(code)).hex()
+
+
+def _set_up_roles(market: Market) -> None:
+    """Write the table of role x function into the authority, grant the roles, plug the auction into the schedule."""
+    chain, admin = market.chain, market.keys[ADMIN]
+    calls: list[tuple[str, tuple[Any, ...]]] = []
+    for role in ROLES:
+        calls.append(("labelRole", (role.id, role.name)))
+        holder = market.addresses[role.holder] if role.holder else market.keys[role.name].address
+        calls.append(("grantRole", (role.id, holder, 0)))
+        for name, functions in role.functions.items():
+            contract = market.contract(name)
+            selectors = [
+                function_signature_to_4byte_selector(contract.get_function_by_name(f).signature) for f in functions
+            ]
+            calls.append(("setTargetFunctionRole", (contract.address, selectors, role.id)))
+    chain.send_many(admin, market.authority, calls)
+    schedule = market.contract("Schedule")
+    if market.auction.address not in schedule.functions.markets().call():
+        chain.send(market.keys["council"], schedule, "addMarket", market.auction.address)

@@ -1,0 +1,204 @@
+"""The deployment as data: which contracts, in which order, with which arguments, and who may call what."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dem.settlement import MarketRules
+
+
+@dataclass(frozen=True, slots=True)
+class CalendarParameters:
+    """When days begin and gates close on the chain; seconds, see Calendar.sol."""
+
+    opening: int
+    period_length: int
+    periods_per_day: int
+    open_lead: int
+    gate_lead: int
+    metering_lag: int
+    correction_lag: int
+
+    def as_tuple(self) -> tuple[int, ...]:
+        """The members in the order of the Solidity struct."""
+        return (
+            self.opening,
+            self.period_length,
+            self.periods_per_day,
+            self.open_lead,
+            self.gate_lead,
+            self.metering_lag,
+            self.correction_lag,
+        )
+
+    @property
+    def day_length(self) -> int:
+        """Seconds of a delivery day."""
+        return self.period_length * self.periods_per_day
+
+    def start_of(self, day: int) -> int:
+        """Unix time of a day's first second."""
+        return self.opening + (day - 1) * self.day_length
+
+    def opens_at(self, day: int) -> int:
+        """Unix time at which a day's auction opens."""
+        return self.start_of(day) - self.open_lead
+
+    def gate_closes_at(self, day: int) -> int:
+        """Unix time from which no order for the day is taken."""
+        return self.start_of(day) - self.gate_lead
+
+    def metering_deadline(self, day: int) -> int:
+        """Unix time by which a day's readings are due."""
+        return self.start_of(day + 1) + self.metering_lag
+
+    def corrections_close_at(self, day: int) -> int:
+        """Unix time from which no reading of the day can be corrected."""
+        return self.start_of(day + 1) + self.correction_lag
+
+
+@dataclass(frozen=True, slots=True)
+class Offices:
+    """Addresses that the market knows from its first block."""
+
+    supplier: str
+    operator: str
+    grid_operator: str
+    boundary_meter: str
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """Everything a deployment depends on; `admin` holds the admin role of the authority."""
+
+    admin: str
+    calendar: CalendarParameters
+    rules: MarketRules
+    offices: Offices
+
+
+Addresses = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One contract and its constructor's arguments, given the addresses of those before it."""
+
+    contract: str
+    arguments: Callable[[Parameters, Addresses], tuple[Any, ...]]
+
+
+def rules_tuple(rules: MarketRules) -> tuple[Any, ...]:
+    """A version of the rules in the order of the Solidity struct `Rules`."""
+    return (
+        rules.platform_fee,
+        rules.network_fee,
+        rules.deviation_rate,
+        rules.standing_buy,
+        rules.standing_sell,
+        rules.max_buy,
+        rules.tolerance_fixed,
+        rules.tolerance_share,
+        rules.min_order_energy,
+        rules.max_layers,
+        int(rules.imbalance_pricing),
+        rules.charge_helpful,
+        rules.boundary_margin,
+    )
+
+
+STEPS = (
+    Step("Authority", lambda p, _: (p.admin,)),
+    Step(
+        "ParticipantRegistry",
+        lambda p, at: (
+            at["Authority"],
+            p.calendar.as_tuple(),
+            p.offices.supplier,
+            p.offices.operator,
+            p.offices.grid_operator,
+            p.offices.boundary_meter,
+        ),
+    ),
+    Step("Accounts", lambda _, at: (at["Authority"], at["ParticipantRegistry"])),
+    Step("MarketRules", lambda p, at: (at["Authority"], p.calendar.as_tuple(), rules_tuple(p.rules))),
+    Step(
+        "CallAuction",
+        lambda p, at: (
+            at["Authority"],
+            p.calendar.as_tuple(),
+            at["ParticipantRegistry"],
+            at["MarketRules"],
+            at["Accounts"],
+        ),
+    ),
+    Step("Schedule", lambda _, at: (at["Authority"],)),
+    Step("MeterReadings", lambda p, at: (p.calendar.as_tuple(), at["ParticipantRegistry"], at["MarketRules"])),
+    Step("FallbackSupply", lambda p, at: (at["Authority"], p.calendar.as_tuple(), at["MarketRules"])),
+    Step(
+        "Settlement",
+        lambda p, at: (
+            p.calendar.as_tuple(),
+            at["MarketRules"],
+            at["Accounts"],
+            at["Schedule"],
+            at["CallAuction"],
+            at["MeterReadings"],
+            at["FallbackSupply"],
+        ),
+    ),
+)
+"""Contracts in the order they are deployed in."""
+
+TOKEN = "SettlementToken"
+"""Deployed by Accounts itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """A role of the authority: what it may call, and the contract that holds it, if it is for one."""
+
+    name: str
+    id: int
+    functions: Mapping[str, tuple[str, ...]]
+    holder: str | None = None
+
+
+ROLES = (
+    Role("registrar", 1, {"ParticipantRegistry": ("admit", "suspend", "reinstate", "exit")}),
+    Role("treasurer", 2, {"Accounts": ("deposit", "redeem")}),
+    Role(
+        "council",
+        3,
+        {
+            "Accounts": ("setCreditLimit",),
+            "MarketRules": ("announce",),
+            "CallAuction": ("unpause",),
+            "Schedule": ("addMarket",),
+        },
+    ),
+    Role("supplier", 4, {"FallbackSupply": ("publish",)}),
+    Role("node", 5, {"CallAuction": ("pause",)}),
+    Role("auction", 10, {"Accounts": ("lock", "unlock")}, holder="CallAuction"),
+    Role("schedule", 11, {"CallAuction": ("book",)}, holder="Schedule"),
+    Role(
+        "settlement",
+        12,
+        {"Accounts": ("post",), "Schedule": ("collect",), "MarketRules": ("markFinal",)},
+        holder="Settlement",
+    ),
+)
+"""Who may call what; the authority denies everything else that is restricted."""
+
+OPEN = {
+    "ParticipantRegistry": ("applyFor", "multicall"),
+    "Accounts": ("depositTokens", "withdraw", "multicall"),
+    "CallAuction": ("submit", "enter", "clear", "multicall"),
+    "MeterReadings": ("submit", "enter", "close"),
+    "Settlement": ("settle", "finalize"),
+    TOKEN: ("transfer", "transferFrom", "approve"),
+}
+"""Functions anyone may call: they carry a signature, only compute, or move the caller's own money."""
+
+INTERNAL = {TOKEN: ("mint", "burn")}
+"""Functions for the accounts contract alone, by construction."""

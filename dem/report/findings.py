@@ -1,0 +1,195 @@
+"""One sentence or two per picture, computed from the data."""
+
+from fractions import Fraction
+
+from dem.report.charts import book, interesting_periods
+from dem.report.flows import FALLBACK, IMBALANCE, TRADE, money_flows
+from dem.results import Results
+from dem.summary import (
+    UNITS_PER_CURRENCY,
+    Summary,
+    kwh,
+    money,
+    percent,
+    plural,
+    price,
+    share,
+)
+from dem.units import TICK_UNITS
+
+NO_TRADE = "Nothing was traded: no bid met an ask."
+
+
+def findings(results: Results, summary: Summary) -> dict[str, str]:
+    return {
+        "merit": merit(results),
+        "price": price_of_day(results, summary),
+        "energy": energy(summary),
+        "money": flows(results, summary),
+        "imbalance": imbalance(results, summary),
+        "participants": participants(summary),
+        "invariants": invariants(results),
+    }
+
+
+def merit(results: Results) -> str:
+    """The cheapest against the dearest of the periods shown."""
+    periods = interesting_periods(results)
+    if not periods:
+        return NO_TRADE
+    prices = results.prices
+    low, high = (pick(periods, key=lambda period: prices[period]) for pick in (min, max))
+    if prices[low] == prices[high]:
+        return f"The price was the same in every period shown: {_met(results, low)}."
+    plenty = "Where more was offered for each kWh wanted, the price was lower"
+    lead = plenty if _abundance(results, low) > _abundance(results, high) else "Each period finds its own price"
+    return f"{lead}: {_met(results, low)}; {_met(results, high)}."
+
+
+def _met(results: Results, period: int) -> str:
+    wanted, offered = _sizes(results, period)
+    value = price(results.prices[period] * TICK_UNITS, results.run.currency)
+    return f"at {results.run.clock(period)}, with {kwh(offered)} offered for {kwh(wanted)} wanted, it was {value}"
+
+
+def _abundance(results: Results, period: int) -> Fraction:
+    wanted, offered = _sizes(results, period)
+    return Fraction(offered, wanted)
+
+
+def _sizes(results: Results, period: int) -> tuple[int, int]:
+    bids, asks = book(results, period)
+    return sum(bid.energy_wh for bid in bids), sum(ask.energy_wh for ask in asks)
+
+
+def price_of_day(results: Results, summary: Summary) -> str:
+    if summary.mean_price is None:
+        return NO_TRADE
+    volumes = {row.period: row.volume_wh for row in results.clearing if row.volume_wh}
+    buy, sell = (
+        share(
+            sum(wh * getattr(results.tariffs[p], side) for p, wh in volumes.items()),
+            summary.traded_wh,
+        )
+        or Fraction(0)
+        for side in ("buy_units_per_wh", "sell_units_per_wh")
+    )
+    mean, currency = summary.mean_price, summary.currency
+    return (
+        f"Neighbours traded at {price(mean, currency)} on average, weighted by volume: "
+        f"{_apart(buy - mean, currency, 'below', 'above')} what the fallback supplier asks for the same energy "
+        f"and {_apart(mean - sell, currency, 'above', 'below')} what it pays."
+    )
+
+
+def _apart(gap: Fraction, currency: str, positive: str, negative: str) -> str:
+    return f"{price(abs(gap), currency)} {positive if gap >= 0 else negative}"
+
+
+def energy(summary: Summary) -> str:
+    traded, uncontracted, imported = (
+        percent(share(energy_wh, summary.consumed_wh))
+        for energy_wh in (summary.delivered_wh, summary.shared_wh - summary.delivered_wh, summary.imported_wh)
+    )
+    text = (
+        f"Of {kwh(summary.consumed_wh)} drawn at the meters, {traded} was bought from neighbours and delivered, "
+        f"{uncontracted} came from neighbours without a contract and {imported} was imported."
+    )
+    if not summary.generated_wh:
+        return text
+    exported = percent(share(summary.exported_wh, summary.generated_wh))
+    return f"{text} Of {kwh(summary.generated_wh)} fed in, {exported} was exported."
+
+
+def flows(results: Results, summary: Summary) -> str:
+    found = money_flows(results)
+    local = sum(flow.units for flow in found if flow.cause == TRADE)
+    paid = sum(flow.units for flow in found if flow.receiver == FALLBACK)
+    got = sum(flow.units for flow in found if flow.payer == FALLBACK and flow.cause == IMBALANCE)
+    currency = summary.currency
+    parts = [
+        f"{money(round(local), currency)} stayed in the neighbourhood as payment for local energy",
+        f"{money(round(paid), currency)} went to the fallback supplier for what was short",
+    ]
+    if got:
+        parts.append(f"{money(round(got), currency)} came from it for surplus")
+    return (
+        f"{_list(parts)}. Fees took {money(summary.fees_units, currency)} and the balancing fund "
+        f"{money(summary.fund_units, currency)}."
+    )
+
+
+def imbalance(results: Results, summary: Summary) -> str:
+    short = [row.imbalance_wh for row in results.area if row.imbalance_wh > 0]
+    long = [-row.imbalance_wh for row in results.area if row.imbalance_wh < 0]
+    currency = summary.currency
+    text = (
+        f"The area was short in {len(short)} of {summary.periods} periods ({kwh(sum(short))}) and long in "
+        f"{len(long)} ({kwh(sum(long))}). For their imbalance participants paid "
+        f"{money(summary.imbalance_cost_units, currency)} more than the fallback supplier is owed"
+    )
+    if not summary.deviation_units:
+        return f"{text}; no deviation charge fell due."
+    charges: dict[int, int] = {}
+    for row in results.settlement:
+        charges[row.period] = charges.get(row.period, 0) + row.deviation_units
+    worst = max(charges, key=lambda period: charges[period])
+    return (
+        f"{text}; deviation charges added {money(summary.deviation_units, currency)}, highest at "
+        f"{results.run.clock(worst)}."
+    )
+
+
+def participants(summary: Summary) -> str:
+    if not summary.participants:
+        return "Nobody was settled."
+    if not any(result.bill.saved_units for result in summary.participants):
+        return "Everybody paid exactly what the fallback tariffs alone would have cost."
+    count = len(summary.participants)
+    better = sum(group.better_off for group in summary.groups)
+    parts = [
+        f"{group.participants} {plural(group.kind)} "
+        f"{'gained' if group.bill.saved_units >= 0 else 'lost'} "
+        f"{money(abs(group.bill.saved_units), summary.currency)}"
+        for group in summary.groups
+    ]
+    best, worst = summary.participants[0], summary.participants[-1]
+    return (
+        f"{better} of {count} participants did better than with the fallback tariffs alone: {_list(parts)}. "
+        f"Results range from {money(worst.bill.saved_units, summary.currency)} ({_called(worst.participant)}) to "
+        f"{money(best.bill.saved_units, summary.currency)} ({_called(best.participant)})."
+    )
+
+
+def invariants(results: Results) -> str:
+    checked = results.run.invariants
+    failed = [invariant.name for invariant in checked if not invariant.ok]
+    if not checked:
+        return "No invariant was checked."
+    if failed:
+        return f"{len(failed)} of {len(checked)} invariants do not hold: {', '.join(failed)}."
+    return f"All {len(checked)} invariants checked hold."
+
+
+def value_split(summary: Summary) -> list[tuple[str, str, float]]:
+    """Where the value of sharing went: (css class, label, share of the whole); empty if the parts do not add up."""
+    whole = summary.sharing_value_units
+    parts = [
+        ("kept", "participants", summary.saved_units),
+        ("fees", "fees", summary.fees_units),
+        ("fund", "balancing fund", summary.fund_units),
+    ]
+    if whole <= 0 or sum(part for _, _, part in parts) != whole or min(part for _, _, part in parts) < 0:
+        return []
+    return [
+        (css, f"{label} {part / UNITS_PER_CURRENCY:,.2f} ({part / whole:.0%})", part / whole)
+        for css, label, part in parts
+    ]
+
+
+def _called(participant: str) -> str:
+    return f"participant {participant}" if participant.isdigit() else participant
+
+
+def _list(parts: list[str]) -> str:
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"

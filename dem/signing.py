@@ -1,0 +1,261 @@
+"""EIP-712 messages that participants and meters sign and any relayer may bring to the chain."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from itertools import pairwise
+from typing import Any, ClassVar
+
+from eth_account import Account
+from eth_account.messages import SignableMessage, encode_typed_data
+from eth_keys.exceptions import BadSignature
+from eth_utils.address import is_address
+from eth_utils.crypto import keccak
+
+from dem.errors import InputError, RegisterDecreasedError, SignatureError, require_range
+from dem.strips import LANES
+from dem.units import Wh
+
+DOMAIN_NAME = "DEM"
+DOMAIN_VERSION = "1"
+REGISTER_BYTES = 16
+"""Import and export register of one reading, Wh, uint64 each, big endian."""
+
+_SECP256K1_HALF_ORDER = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0
+_DOMAIN_TYPE = (
+    ("name", "string"),
+    ("version", "string"),
+    ("chainId", "uint256"),
+    ("verifyingContract", "address"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """The chain and the contract a message is for."""
+
+    chain_id: int
+    contract: str
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """Request for admission; capacities in Wh per period, `feeder` and `documents` 32 bytes."""
+
+    TYPE: ClassVar = (
+        ("account", "address"),
+        ("meter", "address"),
+        ("kind", "uint8"),
+        ("importCapacity", "uint40"),
+        ("exportCapacity", "uint40"),
+        ("feeder", "bytes32"),
+        ("documents", "bytes32"),
+    )
+    account: str
+    meter: str
+    kind: int
+    import_capacity: Wh
+    export_capacity: Wh
+    feeder: bytes
+    documents: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class OrderSheet:
+    """A participant's order lines of a day, `lines[n]` being the word of line first_line + n.
+
+    Every word carries the day, one without orders too: pack(day, [0] * 6).
+    """
+
+    TYPE: ClassVar = (
+        ("participant", "address"),
+        ("day", "uint32"),
+        ("firstLine", "uint16"),
+        ("sequence", "uint40"),
+        ("lines", "bytes32[]"),
+    )
+    participant: str
+    day: int
+    first_line: int
+    sequence: int
+    lines: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingSheet:
+    """A meter's registers (see pack_registers) from the opening of strip `first_strip` on."""
+
+    TYPE: ClassVar = (
+        ("meter", "address"),
+        ("day", "uint32"),
+        ("firstStrip", "uint8"),
+        ("sequence", "uint40"),
+        ("registers", "bytes"),
+    )
+    meter: str
+    day: int
+    first_strip: int
+    sequence: int
+    registers: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawal:
+    """Request to pay out `amount` money units of free money, in fiat or as tokens."""
+
+    TYPE: ClassVar = (
+        ("account", "address"),
+        ("amount", "uint128"),
+        ("toBank", "bool"),
+        ("sequence", "uint40"),
+    )
+    account: str
+    amount: int
+    to_bank: bool
+    sequence: int
+
+
+Message = Application | OrderSheet | ReadingSheet | Withdrawal
+
+
+@dataclass(frozen=True, slots=True)
+class Register:
+    """Cumulative energy a meter has counted, Wh."""
+
+    imported: Wh
+    exported: Wh
+
+
+def typed_data(domain: Domain, message: Message) -> dict[str, Any]:
+    """The EIP-712 typed data of a message, as wallets take it.
+
+    Raises:
+        InputError: a field does not fit its type.
+    """
+    name = type(message).__name__
+    values = [getattr(message, field.name) for field in fields(message)]
+    body = {}
+    for (field_name, solidity_type), value in zip(message.TYPE, values, strict=True):
+        _require_type(f"{name}.{field_name}", solidity_type, value)
+        if solidity_type == "bytes32[]":
+            value = [word.to_bytes(32, "big") for word in value]
+        body[field_name] = value
+    return {
+        "types": {"EIP712Domain": _members(_DOMAIN_TYPE), name: _members(message.TYPE)},
+        "primaryType": name,
+        "domain": {
+            "name": DOMAIN_NAME,
+            "version": DOMAIN_VERSION,
+            "chainId": domain.chain_id,
+            "verifyingContract": domain.contract,
+        },
+        "message": body,
+    }
+
+
+def digest(domain: Domain, message: Message) -> bytes:
+    """The 32 bytes that are signed: keccak256(0x1901 || domain separator || struct hash).
+
+    Raises:
+        InputError: a field does not fit its type.
+    """
+    signable = _signable(domain, message)
+    return keccak(b"\x19" + signable.version + signable.header + signable.body)
+
+
+def sign(domain: Domain, message: Message, key: bytes) -> bytes:
+    """The 65-byte signature r || s || v of a message with a private key.
+
+    Raises:
+        InputError: a field does not fit its type.
+    """
+    return bytes(Account.sign_message(_signable(domain, message), key).signature)
+
+
+def recover(domain: Domain, message: Message, signature: bytes) -> str:
+    """Checksum address of the key that signed, under the rules of the chain's library.
+
+    Raises:
+        InputError: a field does not fit its type.
+        SignatureError: not 65 bytes, v not 27 or 28, s in the upper half, or not on the curve.
+    """
+    if len(signature) != 65:
+        raise SignatureError(f"has {len(signature)} bytes instead of 65")
+    if signature[64] not in (27, 28):
+        raise SignatureError(f"has v = {signature[64]} instead of 27 or 28")
+    if int.from_bytes(signature[32:64], "big") > _SECP256K1_HALF_ORDER:
+        raise SignatureError("has its s in the upper half of the curve's order")
+    try:
+        return str(Account.recover_message(_signable(domain, message), signature=signature))
+    except BadSignature as error:
+        raise SignatureError(f"recovers no key: {error}") from error
+
+
+def pack_registers(registers: Sequence[Register]) -> bytes:
+    """Registers as a ReadingSheet carries them: the opening one, then one per period end.
+
+    Raises:
+        InputError: a register beyond 64 bits.
+    """
+    data = bytearray()
+    for n, register in enumerate(registers):
+        for energy in (register.imported, register.exported):
+            require_range(f"register {n}", energy, 0, (1 << 64) - 1)
+            data += energy.to_bytes(8, "big")
+    return bytes(data)
+
+
+def unpack_registers(data: bytes) -> list[Register]:
+    """Registers of whole strips: 1 + 6 n of them, neither import nor export ever decreasing.
+
+    Raises:
+        InputError: not the length of an opening register and whole strips.
+        RegisterDecreasedError: a register below the one before it.
+    """
+    strip_bytes = LANES * REGISTER_BYTES
+    if len(data) <= REGISTER_BYTES or len(data) % strip_bytes != REGISTER_BYTES:
+        why = f"bytes is not {REGISTER_BYTES} and a multiple of {strip_bytes}"
+        raise InputError("registers", len(data), why)
+    registers = [
+        Register(
+            Wh(int.from_bytes(data[at : at + 8], "big")),
+            Wh(int.from_bytes(data[at + 8 : at + 16], "big")),
+        )
+        for at in range(0, len(data), REGISTER_BYTES)
+    ]
+    for n, (before, after) in enumerate(pairwise(registers), start=1):
+        if after.imported < before.imported:
+            raise RegisterDecreasedError(n, before.imported, after.imported)
+        if after.exported < before.exported:
+            raise RegisterDecreasedError(n, before.exported, after.exported)
+    return registers
+
+
+def net_consumption(registers: Sequence[Register]) -> list[Wh]:
+    """Import - export of each period between two registers, Wh; one fewer than registers."""
+    return [
+        Wh((after.imported - before.imported) - (after.exported - before.exported))
+        for before, after in pairwise(registers)
+    ]
+
+
+def _signable(domain: Domain, message: Message) -> SignableMessage:
+    return encode_typed_data(full_message=typed_data(domain, message))
+
+
+def _members(fields_of_type: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
+    return [{"name": name, "type": solidity_type} for name, solidity_type in fields_of_type]
+
+
+def _require_type(where: str, solidity_type: str, value: Any) -> None:
+    """Refuse what the type cannot hold; the encoder would pad or truncate some of it."""
+    if solidity_type.startswith("uint"):
+        require_range(where, value, 0, (1 << int(solidity_type.removeprefix("uint"))) - 1)
+    elif solidity_type == "address" and not is_address(value):
+        raise InputError(where, value, "must be an address")
+    elif solidity_type == "bool" and not isinstance(value, bool):
+        raise InputError(where, value, "must be True or False")
+    elif solidity_type == "bytes32" and len(value) != 32:
+        raise InputError(where, value, "must have 32 bytes")
+    elif solidity_type == "bytes32[]":
+        for n, word in enumerate(value):
+            require_range(f"{where}[{n}]", word, 0, (1 << 256) - 1)

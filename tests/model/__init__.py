@@ -1,0 +1,1 @@
+"""Tests of the reference model; they need no chain."""

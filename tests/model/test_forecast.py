@@ -1,0 +1,110 @@
+"""Forecasts from past readings: the averages themselves, and that they see no future."""
+
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dem.errors import InputError
+from dem.forecast import Energy, History, error_share, forecast, forecast_load, forecast_pv
+from dem.scenario import load_scenario
+
+SCENARIOS = Path(__file__).resolve().parents[2] / "scenarios"
+
+
+def days(*values: int) -> Energy:
+    """One slot per day."""
+    return np.array(values, dtype=np.int64).reshape(-1, 1)
+
+
+def test_load_is_half_last_week_and_half_same_weekdays() -> None:
+    # 28 days; the day to be forecast follows the newest by two: its weekdays stand 6, 13, 20, 27
+    # from the end.
+    load = np.zeros((28, 1), dtype=np.int64)
+    for rows in (6, 13, 20, 27):
+        load[-rows] = 400
+    # last week: one of its seven days is such a weekday
+    assert forecast_load(load, lead=2)[0] == round((400 / 7 + 400) / 2)
+
+
+@pytest.mark.parametrize(("lead", "row"), [(1, 7), (2, 6), (7, 1), (8, 7)])
+def test_same_weekday_is_found_from_any_lead(lead: int, row: int) -> None:
+    load = np.zeros((14, 1), dtype=np.int64)
+    load[-row] = 1400
+    matches = sum(1 for week in range(1, 5) if 1 <= 7 * week - lead + 1 <= 14)
+    assert forecast_load(load, lead)[0] == (1400 // 7 + 1400 // matches) // 2
+
+
+def test_with_few_days_it_takes_what_there_is() -> None:
+    assert forecast_load(days(10, 20), lead=2)[0] == 15
+    assert forecast_pv(days(7))[0] == 7
+
+
+def test_pv_is_the_mean_of_seven_days() -> None:
+    assert forecast_pv(days(10**6, 1, 2, 3, 4, 5, 6, 8))[0] == 4  # 29 / 7 = 4.14
+
+
+def test_half_a_watt_hour_is_rounded_up() -> None:
+    assert forecast_pv(days(1, 2))[0] == 2
+
+
+def test_net_is_load_less_generation_in_plain_integers() -> None:
+    net = forecast(History(load=days(100, 100), pv=days(30, 150), lead=2))
+    assert net == [10]
+    assert type(net[0]) is int
+
+
+def test_rejects_an_empty_history() -> None:
+    none = np.zeros((0, 96), dtype=np.int64)
+    with pytest.raises(InputError, match="at least one whole day"):
+        History(load=none, pv=none, lead=2)
+
+
+def test_rejects_tables_of_two_shapes() -> None:
+    with pytest.raises(InputError, match="of one shape"):
+        History(load=days(1, 2), pv=days(1), lead=2)
+
+
+def test_rejects_a_forecast_of_the_past() -> None:
+    with pytest.raises(InputError, match="lead in days: 0 must be at least 1"):
+        History(load=days(1), pv=days(1), lead=0)
+
+
+def test_error_share() -> None:
+    assert error_share([10, 30], [20, 20]) == 0.5
+    assert error_share([10, 30], [20, -20], reference=[100, 100]) == 0.3
+    with pytest.raises(InputError, match="must not be zero"):
+        error_share([1], [0])
+    with pytest.raises(InputError, match="of one shape"):
+        error_share([1], [1, 2])
+
+
+def test_newest_day_known_at_noon_is_the_day_before_yesterday() -> None:
+    scenario = load_scenario(SCENARIOS / "rural-sunday")
+    assert scenario.calendar.start == date(2016, 5, 8)
+    known = scenario.history("pv-1", 1)
+    assert known.lead == 2
+    assert len(known.pv) == 27  # 10 April to 6 May
+    assert known.pv[-1].sum() == shipped_wh("pv-1", "2016-05-06")
+
+
+def shipped_wh(plant: str, day: str) -> int:
+    """What a plant fed in on a day, Wh, straight from the table."""
+    header, *lines = (SCENARIOS / "data/simbench-lv-rural1/pv_wh.csv").read_text().splitlines()
+    column = header.split(",").index(plant)
+    return sum(int(line.split(",")[column]) for line in lines if line.startswith(day))
+
+
+def test_measured_errors_of_the_demo_day() -> None:
+    """The figures of docs/scenarios.md."""
+    scenario = load_scenario(SCENARIOS / "rural-sunday")
+    expected, metered = scenario.forecasts(1), scenario.metered(1)
+    plants = [name for name in expected if name.startswith("pv")]
+    homes = [name for name in expected if name not in plants]
+
+    def share(names: list[str]) -> float:
+        return error_share([expected[n] for n in names], [metered[n] for n in names])
+
+    assert share(homes) == pytest.approx(0.302, abs=5e-4)
+    assert share(plants) == pytest.approx(0.155, abs=5e-4)

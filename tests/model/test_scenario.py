@@ -1,0 +1,420 @@
+"""Scenarios: the shipped ones, what a `Scenario` answers, and every mistake in a folder named."""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+
+from dem.clearing import clear
+from dem.errors import InputError
+from dem.orders import Side
+from dem.scenario import Kind, Scenario, load_scenario
+from dem.settlement import ImbalancePricing, Tariff, order_collateral
+from dem.units import UnitsPerWh
+
+SCENARIOS = Path(__file__).resolve().parents[2] / "scenarios"
+SHIPPED = sorted(path.parent.name for path in SCENARIOS.glob("*/scenario.toml"))
+
+TOML = """
+name = "test"
+title = "Two neighbours"
+currency = "EUR"
+seed = 1
+
+[calendar]
+start = 2016-05-04
+days = 2
+utc_offset_seconds = 43200
+period_seconds = 14400
+periods_per_day = 6
+open_lead_seconds = 64800
+gate_lead_seconds = 43200
+metering_lag_seconds = 21600
+correction_lag_seconds = 86400
+
+[tables]
+participants = "participants.csv"
+load = "load_wh.csv"
+pv = "pv_wh.csv"
+
+[tariff]
+kind = "spot"
+prices = "prices.csv"
+price_seconds = 43200
+buy_adder = 0.25
+sell_margin = 0.004
+
+[[rules]]
+first_day = 1
+platform_fee = 0.002
+network_fee = 0.01
+deviation_rate = 0.002
+standing_buy = 0.28
+standing_sell = 0
+max_buy = 0.35
+tolerance_fixed_wh = 100
+tolerance_share = 1000
+min_order_energy_wh = 5
+max_layers = 4
+imbalance_pricing = "single"
+charge_helpful = false
+boundary_margin_wh = 100
+
+[strategies]
+default = "truthful"
+"""
+PARTICIPANTS = """\
+participant,kind,bus,import_capacity_wh,export_capacity_wh,deposit,credit_limit,strategy
+supplier,fallback_supplier,,0,0,0,2000,none
+operator,operator,,0,0,0,0,none
+grid,grid_operator,1,1000,0,0,200,none
+home,consumer,2,1000,0,20.5,0,
+roof,prosumer,3,500,2000,30,0,zero_intelligence
+"""
+ZONE = timezone(timedelta(hours=12))
+FIRST = datetime(2016, 5, 1, tzinfo=ZONE)
+
+
+def table(hours: int, header: str, row: Callable[[int], str], rows: int) -> str:
+    """A table over time: `row(i)` is what follows the start of line i."""
+    starts = (FIRST + timedelta(hours=hours * i) for i in range(rows))
+    lines = [f"{start.isoformat()},{row(i)}" for i, start in enumerate(starts)]
+    return "\n".join([f"start,{header}", *lines]) + "\n"
+
+
+FILES = {
+    "scenario.toml": TOML,
+    "participants.csv": PARTICIPANTS,
+    # Five days, 1 to 5 May; a day's values are its own: 100 on the first, 200 on the second ...
+    "load_wh.csv": table(4, "home,roof,grid", lambda i: f"{i // 6 * 100 + 100},{i % 6},7", 30),
+    "pv_wh.csv": table(4, "roof", lambda i: f"{i // 6 * 10 + 10}", 30),
+    "prices.csv": table(12, "price_per_mwh", lambda i: f"{10 * i}.25", 10),
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name, text in FILES.items():
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+def edit(folder: Path, name: str, old: str, new: str) -> None:
+    """Replace text in a file of the scenario."""
+    text = (folder / name).read_text()
+    assert old in text
+    (folder / name).write_text(text.replace(old, new, 1))
+
+
+# what it answers
+
+
+def test_days_and_periods(folder: Path) -> None:
+    scenario = load_scenario(folder)
+    assert list(scenario.days) == [1, 2]
+    assert scenario.calendar.date_of(2) == date(2016, 5, 5)
+    opening = int(datetime(2016, 5, 3, 12, tzinfo=UTC).timestamp())
+    assert scenario.calendar.opening == opening
+    assert scenario.period0 * 14400 == opening
+    assert scenario.periods(2) == range(scenario.period0 + 6, scenario.period0 + 12)
+
+
+def test_meters_show_load_less_generation(folder: Path) -> None:
+    scenario = load_scenario(folder)
+    assert scenario.load(1)["home"] == [400] * 6
+    assert scenario.pv(1)["roof"] == [40] * 6
+    assert scenario.metered(2) == {
+        "grid": [7] * 6,
+        "home": [500] * 6,
+        "roof": [slot - 50 for slot in range(6)],
+    }
+    assert type(scenario.metered(2)["home"][0]) is int
+
+
+def test_history_ends_with_the_last_day_whose_readings_are_due_at_the_gate(folder: Path) -> None:
+    scenario = load_scenario(folder)
+    assert scenario.history("home", 1).load[:, 0].tolist() == [100, 200]
+    assert scenario.history("home", 2).load[:, 0].tolist() == [100, 200, 300]
+    # readings due only after noon: one day less
+    edit(folder, "scenario.toml", "metering_lag_seconds = 21600", "metering_lag_seconds = 43201")
+    late = load_scenario(folder)
+    assert late.history("home", 2).load[:, 0].tolist() == [100, 200]
+    assert late.history("home", 2).lead == 3
+
+
+def test_forecasts_do_not_depend_on_what_comes_after_the_gate(folder: Path) -> None:
+    before = load_scenario(folder).forecasts(1)
+    for name, text in FILES.items():
+        if name.endswith("_wh.csv"):
+            changed = re.sub(
+                r"(?m)^(2016-05-0[345][^,]*),.*$",
+                r"\1" + ",0" * (text.split("\n")[0].count(",")),
+                text,
+            )
+            assert changed != text
+            (folder / name).write_text(changed)
+    assert load_scenario(folder).forecasts(1) == before
+
+
+def test_whoever_trades_has_a_forecast(folder: Path) -> None:
+    assert list(load_scenario(folder).forecasts(1)) == ["home", "roof"]
+
+
+def test_spot_tariff(folder: Path) -> None:
+    tariffs = load_scenario(folder).tariffs(1)
+    # 4 May begins with the seventh half-day: 60.25 currency/MWh, then 70.25
+    assert tariffs[:3] == [Tariff(UnitsPerWh(31025), UnitsPerWh(5625))] * 3
+    assert tariffs[3:] == [Tariff(UnitsPerWh(32025), UnitsPerWh(6625))] * 3
+
+
+def test_spot_tariff_never_pays_less_than_nothing(folder: Path) -> None:
+    edit(folder, "prices.csv", "60.25", "-130.09")
+    assert load_scenario(folder).tariffs(1)[0] == Tariff(UnitsPerWh(11991), UnitsPerWh(0))
+
+
+def test_feed_in_tariff(folder: Path) -> None:
+    edit(folder, "scenario.toml", 'kind = "spot"', 'kind = "feed_in"')
+    edit(folder, "scenario.toml", "sell_margin = 0.004", "feed_in = 0.0821")
+    assert load_scenario(folder).tariffs(1)[0] == Tariff(UnitsPerWh(31025), UnitsPerWh(8210))
+
+
+def tariff_table(folder: Path, row: str = "30000,8000") -> None:
+    """Give the tariffs period by period."""
+    text = re.sub(r"(?s)\[tariff\].*?\n\n", '[tariff]\nkind = "table"\ntariffs = "t.csv"\n\n', TOML)
+    (folder / "scenario.toml").write_text(text)
+    columns = "buy_units_per_wh,sell_units_per_wh"
+    (folder / "t.csv").write_text(table(4, columns, lambda _: row, 30))
+
+
+def test_tariff_table(folder: Path) -> None:
+    tariff_table(folder)
+    assert load_scenario(folder).tariffs(2) == [Tariff(UnitsPerWh(30000), UnitsPerWh(8000))] * 6
+
+
+def test_rules_apply_from_their_first_day(folder: Path) -> None:
+    second = TOML[TOML.index("[[rules]]") : TOML.index("[strategies]")]
+    second = second.replace("first_day = 1", "first_day = 2").replace('"single"', '"two_price"')
+    edit(folder, "scenario.toml", "[strategies]", second + "[strategies]")
+    scenario = load_scenario(folder)
+    assert scenario.rules(1).imbalance_pricing is ImbalancePricing.SINGLE
+    assert scenario.rules(2).imbalance_pricing is ImbalancePricing.TWO_PRICE
+    assert (scenario.rules(1).platform_fee, scenario.rules(1).network_fee) == (200, 1000)
+
+
+def test_participants(folder: Path) -> None:
+    scenario = load_scenario(folder)
+    home = scenario.participant("home")
+    assert (home.kind, home.bus, home.deposit, home.metered) == (
+        Kind.CONSUMER,
+        "2",
+        2_050_000_000,
+        True,
+    )
+    assert home.strategy == "truthful"
+    assert not scenario.participant("supplier").metered
+    assert [m.name for m in scenario.of_kind(Kind.PROSUMER, Kind.CONSUMER)] == ["home", "roof"]
+    with pytest.raises(InputError, match="'nobody' is unknown"):
+        scenario.participant("nobody")
+
+
+def test_orders_carry_the_numbers_they_are_given(folder: Path) -> None:
+    orders = load_scenario(folder).orders(1, {"home": 17, "roof": 4})
+    assert {(order.participant, order.side) for order in orders} == {(17, Side.BID), (4, Side.ASK)}
+
+
+@pytest.mark.parametrize("day", [0, 3])
+def test_rejects_days_that_are_not_in_it(folder: Path, day: int) -> None:
+    scenario = load_scenario(folder)
+    for ask in (scenario.metered, scenario.tariffs, scenario.rules, scenario.forecasts):
+        with pytest.raises(InputError, match=f"test, day: {day} must be 1..2"):
+            ask(day)
+
+
+def test_history_needs_a_meter_and_a_past(folder: Path) -> None:
+    with pytest.raises(InputError, match="'supplier' has no meter"):
+        load_scenario(folder).history("supplier", 1)
+    edit(folder, "scenario.toml", "start = 2016-05-04", "start = 2016-05-02")
+    with pytest.raises(InputError, match="begin the profile tables earlier"):
+        load_scenario(folder).history("home", 1)
+
+
+# what it refuses
+
+MISTAKES = [
+    # file, text, replaced by, words of the error
+    ("scenario.toml", "seed = 1", "seed = ", ["scenario.toml", "is not TOML"]),
+    ("scenario.toml", "seed = 1", "seed = 1\ncolour = 3", ["colour: 3", "Extra inputs"]),
+    ("scenario.toml", "seed = 1", 'seed = "1"', ["scenario.toml, seed: '1'", "valid integer"]),
+    ("scenario.toml", 'currency = "EUR"\n', "", ["scenario.toml, currency", "required"]),
+    ("scenario.toml", "days = 2", "days = 0", ["calendar.days: 0", "greater than or equal to 1"]),
+    ("scenario.toml", "= 14400", "= 900", ["calendar", "must be 86400"]),
+    ("scenario.toml", "= 64800", "= 43200", ["calendar", "gate_lead < open_lead"]),
+    ("scenario.toml", "= 86400", "= 21600", ["calendar", "metering_lag < correction_lag"]),
+    ("scenario.toml", "seconds = 43200", "seconds = 43201", ["calendar", "whole period"]),
+    ("scenario.toml", "0.002", "0.0000001", ["rules.0.platform_fee", "whole number of units/Wh"]),
+    ("scenario.toml", "0.002", "-0.002", ["rules.0.platform_fee", "plain decimal"]),
+    ("scenario.toml", "0.002", "true", ["rules.0.platform_fee: True", "must be a number"]),
+    ("scenario.toml", "0.28", "0.36", ["rules.0", "standing_buy: 36000 must be 0..35000"]),
+    ("scenario.toml", '"single"', '"double"', ["rules.0.imbalance_pricing: 'double'", "'tariff'"]),
+    ("scenario.toml", "first_day = 1", "first_day = 2", ["rules must begin with first_day 1"]),
+    ("scenario.toml", '"spot"', '"free"', ["tariff", "'free'", "'feed_in'"]),
+    ("scenario.toml", "= 43200\nbuy", "= 5000\nbuy", ["price_seconds: 5000", "multiple"]),
+    ("scenario.toml", '"truthful"', '"greedy"', ["'greedy' is no strategy", "zero_intelligence"]),
+    (
+        "scenario.toml",
+        '"truthful"',
+        '"truthful"\nparameters.truthful.greed = 1',
+        ["strategies.parameters.truthful, greed: 1"],
+    ),
+    ("scenario.toml", '"load_wh.csv"', '"no.csv"', ["no.csv", "cannot be read"]),
+    ("participants.csv", ",deposit", ",money", ["participants.csv, line 1", "column deposit"]),
+    ("participants.csv", "strategy\n", "strategy,age\n", ["line 1: 'age' is none of"]),
+    ("participants.csv", ",bus", ",bus,bus", ["line 1: 'bus' is there twice"]),
+    ("participants.csv", "roof,pro", "home,pro", ["line 6, column participant: 'home'", "twice"]),
+    ("participants.csv", "home,", "my home,", ["line 5, column participant: 'my home'"]),
+    ("participants.csv", "consumer", "eater", ["line 5, column kind: 'eater'", "prosumer"]),
+    (
+        "participants.csv",
+        "operator,operator",
+        "o,grid_operator",
+        ["'grid_operator' is there twice"],
+    ),
+    ("participants.csv", "operator,operator,,0,0,0,0,none\n", "", ["'operator' is missing"]),
+    ("participants.csv", "20.5", "-1", ["line 5, column deposit: '-1'", "plain decimal"]),
+    ("participants.csv", "2,1000,0,", "2,1e3,0,", ["import_capacity_wh: '1e3'", "whole number"]),
+    ("participants.csv", "zero_int", "no_int", ["line 6, column strategy: 'no_intelligence'"]),
+    ("participants.csv", "30,0,zero", "30,zero", ["line 6", "has 7 values for 8 columns"]),
+    ("participants.csv", "roof,prosumer", "shed,prosumer", ["'roof' is not in the participant"]),
+    ("load_wh.csv", "home,roof", "home,supplier", ["column: 'supplier' has no meter"]),
+    ("load_wh.csv", "home,roof", "home,home", ["load_wh.csv, line 1: 'home' is there twice"]),
+    ("load_wh.csv", "start,", "begin,", ["load_wh.csv, line 1", "lacks the column start"]),
+    ("load_wh.csv", ",100,3,", ",-1,3,", ["line 5, column home: '-1' must be at least 0"]),
+    ("load_wh.csv", ",100,3,", ",nan,3,", ["line 5, column home: 'nan' must be a whole number"]),
+    ("load_wh.csv", ",100,3,", ",,3,", ["line 5, column home: '' must be a whole number"]),
+    ("load_wh.csv", ",100,3,", ",1.5,3,", ["line 5, column home: '1.5' must be a whole number"]),
+    ("load_wh.csv", "-01T12:00", "-01T16:00", ["line 5, column start", "by 14400 s"]),
+    ("load_wh.csv", "-01T12:00", "-01T12:01", ["line 5, column start", "start of a period"]),
+    (
+        "load_wh.csv",
+        "2016-05-01T12:00:00+12:00",
+        "noon",
+        ["line 5, column start: 'noon'", "ISO time"],
+    ),
+    ("load_wh.csv", "-01T12:00:00+12:00", "-01T12:00:00", ["line 5", "offset from UTC"]),
+    ("load_wh.csv", "400,3", "1001,3", ["1001 net Wh is beyond", "2016-05-04 12:00", "home"]),
+    ("load_wh.csv", "100,3", "1001,3", ["1001 net Wh is beyond", "2016-05-01 12:00", "home"]),
+    (
+        "load_wh.csv",
+        "2016-05-05T20:00:00+12:00,500,5,7\n",
+        "",
+        ["load_wh.csv", "must cover 2016-05-04 to 2016-05-05"],
+    ),
+    ("pv_wh.csv", "roof", "grid", ["pv_wh.csv, 2016-05-01", "grid: -3 net Wh", "0 out"]),
+    ("prices.csv", "60.25", "cheap", ["prices.csv, line 8, column price_per_mwh: 'cheap'"]),
+    ("prices.csv", "60.25", "60.255", ["line 8", "whole number of 0.01 currency/MWh"]),
+    ("prices.csv", "60.25", "160.25", ["prices.csv, line 8", "41025", "max_buy = 35000"]),
+    ("prices.csv", "60.25", "-260.25", ["prices.csv, line 8", "-1025", "0 <= sell <= buy"]),
+    ("prices.csv", "-01T12", "-01T13", ["prices.csv, line 3, column start", "43200 s"]),
+]
+
+
+@pytest.mark.parametrize(("name", "old", "new", "words"), MISTAKES)
+def test_names_the_mistake(folder: Path, name: str, old: str, new: str, words: list[str]) -> None:
+    edit(folder, name, old, new)
+    with pytest.raises(InputError) as caught:
+        load_scenario(folder)
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_rejects_a_folder_without_a_scenario(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"scenario.toml: None does not exist"):
+        load_scenario(tmp_path)
+
+
+def test_rejects_a_table_without_rows(folder: Path) -> None:
+    (folder / "prices.csv").write_text("start,price_per_mwh\n")
+    with pytest.raises(InputError, match=r"prices.csv: None has no rows"):
+        load_scenario(folder)
+
+
+def test_rejects_a_meter_without_readings(folder: Path) -> None:
+    (folder / "pv_wh.csv").write_text(table(4, "grid", lambda _: "0", 30))
+    (folder / "load_wh.csv").write_text(table(4, "home,grid", lambda _: "1,1", 30))
+    with pytest.raises(InputError, match=r"'roof' has a meter but no column in load_wh.csv or pv_wh"):
+        load_scenario(folder)
+
+
+@pytest.mark.parametrize("row", ["8000,30000", "35001,0"])
+def test_rejects_tariffs_beyond_the_rules(folder: Path, row: str) -> None:
+    tariff_table(folder, row)
+    with pytest.raises(InputError, match=r"t.csv, line 20: tariff \(buy, sell\)"):
+        load_scenario(folder)
+
+
+# what is shipped
+
+
+@pytest.fixture(params=SHIPPED)
+def shipped(request: pytest.FixtureRequest) -> Scenario:
+    return load_scenario(SCENARIOS / request.param)
+
+
+def test_there_are_two() -> None:
+    assert SHIPPED == ["rural-sunday", "rural-weekday"]
+
+
+def test_shipped_scenarios_are_named_after_their_folder(shipped: Scenario) -> None:
+    assert shipped.config.name == shipped.folder.name
+
+
+def test_shipped_community(shipped: Scenario) -> None:
+    assert len(shipped.of_kind(Kind.CONSUMER)) == 28
+    assert len(shipped.of_kind(Kind.PROSUMER)) == 8
+    assert [member.kind for member in shipped.participants[:3]] == [
+        Kind.FALLBACK_SUPPLIER,
+        Kind.OPERATOR,
+        Kind.GRID_OPERATOR,
+    ]
+    assert all(member.credit_limit == 0 for member in shipped.participants[3:])
+
+
+def test_shipped_forecasts_have_four_whole_weeks(shipped: Scenario) -> None:
+    assert len(shipped.history("pv-1", 1).pv) >= 27
+
+
+def test_losses_are_within_reason(shipped: Scenario) -> None:
+    losses = shipped.metered(1)["grid"]
+    iron = 0.46 * 250  # the transformer's, 0.46 kW, in Wh per quarter-hour
+    assert all(iron * 0.9 <= wh < 2_000 for wh in losses)
+
+
+def test_deposits_cover_the_orders(shipped: Scenario) -> None:
+    ids = {member.name: i for i, member in enumerate(shipped.participants, start=3)}
+    locked = dict.fromkeys(ids.values(), 0)
+    for order in shipped.orders(1, ids):
+        locked[order.participant] += order_collateral(order, shipped.rules(1))
+    for member in shipped.participants:
+        assert locked[ids[member.name]] <= member.deposit
+
+
+@pytest.mark.parametrize(
+    ("name", "load", "pv", "matchable", "traded"),
+    [
+        ("rural-sunday", 677_750, 1_597_270, 421_669, 354_495),
+        ("rural-weekday", 551_429, 1_072_373, 303_704, 348_364),
+    ],
+)
+def test_figures_of_the_documentation(name: str, load: int, pv: int, matchable: int, traded: int) -> None:
+    scenario = load_scenario(SCENARIOS / name)
+    loads = [wh for n, wh in scenario.load(1).items() if n != "grid"]
+    used = [sum(slot) for slot in zip(*loads, strict=True)]
+    made = [sum(slot) for slot in zip(*scenario.pv(1).values(), strict=True)]
+    assert (sum(used), sum(made)) == (load, pv)
+    assert sum(map(min, used, made)) == matchable
+    ids = {member.name: i for i, member in enumerate(scenario.participants, start=3)}
+    orders = scenario.orders(1, ids)
+    slots = range(scenario.calendar.periods_per_day)
+    assert sum(clear([o for o in orders if o.slot == slot]).volume for slot in slots) == traded

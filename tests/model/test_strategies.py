@@ -1,0 +1,166 @@
+"""Strategies: limits within the band, energies within forecast and capacity, private randomness."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from dem.errors import InputError
+from dem.orders import Order, Side
+from dem.settlement import MarketRules, Tariff
+from dem.strategies import (
+    STRATEGIES,
+    Band,
+    NoOrders,
+    Situation,
+    Strategy,
+    Truthful,
+    ZeroIntelligence,
+    strategy_named,
+)
+from dem.units import UnitsPerWh, Wh
+
+RULES = MarketRules(
+    platform_fee=UnitsPerWh(200),
+    network_fee=UnitsPerWh(1_000),
+    deviation_rate=UnitsPerWh(200),
+    standing_buy=UnitsPerWh(28_000),
+    standing_sell=UnitsPerWh(0),
+    max_buy=UnitsPerWh(35_000),
+    tolerance_fixed=Wh(100),
+    tolerance_share=1_000,
+    min_order_energy=Wh(5),
+    max_layers=4,
+)
+TARIFF = Tariff(UnitsPerWh(25_050), UnitsPerWh(1_010))
+TRADERS: list[Strategy] = [Truthful(), ZeroIntelligence()]
+
+
+def situation(*forecast: int, name: str = "home", day: int = 1, tariff: Tariff = TARIFF) -> Situation:
+    """Somebody with this forecast."""
+    return Situation(
+        participant=6,
+        name=name,
+        day=day,
+        seed=1,
+        forecast=forecast,
+        tariffs=[tariff] * len(forecast),
+        rules=RULES,
+        import_capacity=1_000,
+        export_capacity=2_000,
+    )
+
+
+def test_band_leaves_the_fees_to_both_sides() -> None:
+    # asks: 1,010 + 1,200 units/Wh, rounded up; bids: 25,050 - 1,200, rounded down
+    assert Band.of(TARIFF, RULES) == Band(floor=23, ceiling=238)
+
+
+@given(
+    st.sampled_from(TRADERS),
+    st.lists(st.integers(-5_000, 5_000), min_size=1, max_size=12),
+    st.tuples(st.integers(0, 600_000), st.integers(0, 600_000)).map(sorted),
+)
+def test_no_order_can_lose_against_the_tariff(strategy: Strategy, forecast: list[int], prices: list[int]) -> None:
+    tariff = Tariff(UnitsPerWh(prices[1]), UnitsPerWh(prices[0]))
+    for order in strategy.orders(situation(*forecast, tariff=tariff)):
+        price = order.tick * 100
+        if order.side is Side.BID:
+            assert price + RULES.fees <= tariff.buy
+        else:
+            assert price - RULES.fees >= tariff.sell
+
+
+@given(st.sampled_from(TRADERS), st.lists(st.integers(-5_000, 5_000), max_size=12))
+def test_offers_the_forecast_within_capacity(strategy: Strategy, forecast: list[int]) -> None:
+    orders = {order.slot: order for order in strategy.orders(situation(*forecast))}
+    for slot, net in enumerate(forecast):
+        if abs(net) < RULES.min_order_energy:
+            assert slot not in orders
+        else:
+            order = orders[slot]
+            assert order.side is (Side.BID if net > 0 else Side.ASK)
+            assert order.energy == min(abs(net), 1_000 if net > 0 else 2_000)
+            assert (order.participant, order.layer) == (6, 0)
+
+
+@pytest.mark.parametrize("strategy", TRADERS)
+def test_asks_nothing_that_no_tick_can_say(strategy: Strategy) -> None:
+    dear = Tariff(UnitsPerWh(500_000), UnitsPerWh(409_500))
+    assert strategy.orders(situation(-100, tariff=dear)) == []
+    assert [order.tick for order in strategy.orders(situation(100, tariff=dear))] == [4095]
+
+
+@pytest.mark.parametrize("strategy", TRADERS)
+def test_bids_nothing_where_fees_exceed_the_tariff(strategy: Strategy) -> None:
+    cheap = Tariff(UnitsPerWh(1_100), UnitsPerWh(0))
+    assert strategy.orders(situation(100, tariff=cheap)) == []
+
+
+def test_none_stays_out() -> None:
+    assert NoOrders().orders(situation(100, -100)) == []
+
+
+def test_truthful_keeps_one_wish_for_all_slots_and_days() -> None:
+    today = Truthful().orders(situation(100, 200))
+    tomorrow = Truthful().orders(situation(100, 200, day=2))
+    assert len({order.tick for order in today + tomorrow}) == 1
+
+
+@given(st.text(st.characters(codec="ascii"), min_size=1), st.text(min_size=1))
+def test_truthful_up_to_half_the_band_never_blocks_a_trade(buyer: str, seller: str) -> None:
+    (bid,) = Truthful().orders(situation(100, name=buyer))
+    (ask,) = Truthful().orders(situation(-100, name=seller))
+    assert bid.tick >= ask.tick
+
+
+def test_truthful_without_a_wish_says_the_band() -> None:
+    strategy = Truthful(max_gain_permille=0)
+    assert [order.tick for order in strategy.orders(situation(100, -100))] == [238, 23]
+
+
+def test_zero_intelligence_draws_anew_each_day() -> None:
+    def ticks(day: int) -> list[int]:
+        return [o.tick for o in ZeroIntelligence().orders(situation(*[100] * 96, day=day))]
+
+    assert ticks(1) == ticks(1)
+    assert ticks(1) != ticks(2)
+    assert len(set(ticks(1))) > 48
+
+
+@pytest.mark.parametrize("strategy", TRADERS)
+def test_limits_depend_on_name_and_seed_alone(strategy: Strategy) -> None:
+    def ticks(orders: list[Order]) -> list[int]:
+        return [order.tick for order in orders]
+
+    here = situation(*[100] * 12)
+    elsewhere = replace(here, participant=99)
+    assert ticks(strategy.orders(here)) == ticks(strategy.orders(elsewhere))
+    assert ticks(strategy.orders(here)) != ticks(strategy.orders(replace(here, seed=2)))
+    assert ticks(strategy.orders(here)) != ticks(strategy.orders(replace(here, name="other")))
+
+
+def test_random_streams_are_the_same_on_every_machine() -> None:
+    orders = ZeroIntelligence().orders(situation(*[100] * 6))
+    assert [order.tick for order in orders] == [238, 214, 82, 134, 74, 172]
+
+
+def test_rejects_forecast_and_tariffs_of_two_lengths() -> None:
+    with pytest.raises(InputError, match="home: slots of forecast and tariffs"):
+        replace(situation(1, 2), tariffs=[TARIFF])
+
+
+def test_unknown_strategy_lists_those_known() -> None:
+    with pytest.raises(InputError, match="'greedy' is no strategy; known are none, truthful, zero"):
+        strategy_named("greedy")
+    assert list(STRATEGIES) == ["none", "truthful", "zero_intelligence"]
+    assert strategy_named("truthful") is Truthful
+
+
+def test_rejects_unknown_and_wrong_parameters() -> None:
+    with pytest.raises(ValidationError, match="greed"):
+        Truthful.model_validate({"greed": 1})
+    with pytest.raises(ValidationError, match="less than or equal to 1000"):
+        Truthful(max_gain_permille=1001)
