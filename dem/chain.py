@@ -18,6 +18,7 @@ from web3.contract import Contract
 from web3.types import TxReceipt
 
 from dem.errors import ChainError, RefusedError
+from dem.history import Event, in_order
 
 ROOT = Path(__file__).resolve().parent.parent
 """Where ape-config.yaml and contracts/ are."""
@@ -30,23 +31,11 @@ _RECEIPT_TIMEOUT_SECONDS = 120.0
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
-    """One event of one of the market's contracts, with its arguments by name."""
-
-    contract: str
-    name: str
-    args: Mapping[str, Any]
-    block: int
-    transaction: str
-    log_index: int
-
-
-@dataclass(frozen=True, slots=True)
 class Artifact:
     """A compiled contract."""
 
     name: str
-    abi: list[dict[str, Any]]
+    abi: list[Any]
     bytecode: str
 
 
@@ -66,7 +55,7 @@ class Artifacts:
         return Artifact(name, abi, str(code.bytecode) if code and code.bytecode else "")
 
     @cached_property
-    def errors(self) -> dict[bytes, dict[str, Any]]:
+    def errors(self) -> dict[bytes, Any]:
         """ABI of every custom error by its selector."""
         found = {}
         for name in self._types:
@@ -144,7 +133,7 @@ class Chain:
         return int(self.web3.eth.block_number)
 
     def accounts(self, alias: str | None) -> "Iterator[AccountAPI]":
-        """Accounts to act with: ape's test accounts on a development network, else the one of that alias again and again.
+        """Accounts to act with: ape's test accounts on a development network, else the one of that alias repeated.
 
         Raises:
             ChainError: no alias given on a live network, or ape does not know it.
@@ -254,7 +243,7 @@ class Chain:
         """Repeat a failed transaction as a call to learn why it fails; return if it does not."""
         call = {"from": sender.address, "gas": GAS_LIMIT, **fields}
         try:
-            self.web3.eth.call(call, block)
+            self.web3.eth.call(call, block)  # type: ignore[arg-type]
         except Exception as error:
             data = _revert_data(error)
             if data is None:
@@ -271,20 +260,17 @@ class Chain:
             for entry in self.artifacts[name].abi:
                 if entry["type"] == "event":
                     decoders[name, bytes(event_abi_to_log_topic(entry))] = entry
-        logs = self.web3.eth.get_logs(
-            {"address": list(names), "fromBlock": since, "toBlock": "latest"}  # type: ignore[typeddict-item]
-        )
+        logs = self.web3.eth.get_logs({"address": list(names), "fromBlock": since, "toBlock": "latest"})
         events = []
         for log in logs:
             name = names[to_checksum_address(log["address"])]
-            entry = decoders.get((name, bytes(log["topics"][0])))
-            if entry is not None:
-                events.append(_event(name, entry, log))
-        events.sort(key=lambda event: (event.block, event.log_index))
-        return events
+            decoder = decoders.get((name, bytes(log["topics"][0])))
+            if decoder is not None:
+                events.append(_event(name, decoder, log))
+        return in_order(events)
 
 
-def _event(contract: str, entry: dict[str, Any], log: Any) -> Event:
+def _event(contract: str, entry: Any, log: Any) -> Event:
     indexed = [i for i in entry["inputs"] if i.get("indexed")]
     plain = [i for i in entry["inputs"] if not i.get("indexed")]
     args = {

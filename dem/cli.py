@@ -1,10 +1,11 @@
 """What all commands share: the console, readable errors, tables."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
+from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -16,6 +17,7 @@ from dem.summary import summary
 P = ParamSpec("P")
 R = TypeVar("R")
 
+_WIDEST = 200
 console = Console()
 _errors = Console(stderr=True)
 
@@ -43,6 +45,17 @@ def print_summary(folder: Path) -> None:
     for label, figure in result.rows():
         table.add_row(label, figure)
     console.print(table)
+
+
+def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """A table of text, as wide as its content: piped into a file it keeps its columns."""
+    table = Table(title=title, title_justify="left", box=box.SIMPLE, padding=0)
+    for column in columns:
+        table.add_column(column, no_wrap=True)
+    for row in rows:
+        table.add_row(*row)
+    width = Console(width=_WIDEST).measure(table).maximum
+    Console(width=max(console.width, width)).print(table)
 
 
 def print_checks(checks: Iterable[Check]) -> None:

@@ -23,7 +23,7 @@ RELAYER = "relayer"
 
 @dataclass(slots=True)
 class Manifest:
-    """The record of a deployment, kept as sorted JSON and written after every step, so that a deployment cut off goes on."""
+    """The record of a deployment: sorted JSON, written after every step, so that one that was cut off goes on."""
 
     path: Path
     chain_id: int

@@ -1,12 +1,13 @@
 """Simulated smart meters: cumulative registers that follow the scenario's profiles, signed day by day."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from dem.signing import Domain, ReadingSheet, Register, pack_registers, sign
 from dem.units import Wh
 from dem.wallets import Wallet
 
-SignedReadings = tuple[tuple[str, int, int, int, bytes], bytes]
+SignedReadings = tuple[tuple[Any, ...], bytes]
 """A sheet in the order of the Solidity struct, and its signature."""
 
 

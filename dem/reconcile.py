@@ -1,12 +1,11 @@
 """Checks a market from outside: its events through the reference model against its balances, to the unit."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dem.deployment import Market
-from dem.ledger import CLEARING_HOUSE, Account
+from dem.history import Balances
+from dem.ledger import CLEARING_HOUSE
 from dem.replay import Replay
-from dem.units import Money
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,24 +15,6 @@ class Check:
     name: str
     ok: bool
     detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class Balances:
-    """What the chain says: every account by member's number, and the token supply, money units."""
-
-    accounts: Mapping[int, Account]
-    supply: int
-
-
-def balances(market: Market) -> Balances:
-    """Read all accounts and the token supply from the chain."""
-    count = market.registry.functions.memberCount().call()
-    accounts = {}
-    for id_ in range(1, count + 1):
-        free, locked, arrears, limit = market.accounts.functions.accountOf(id_).call()
-        accounts[id_] = Account(Money(free), Money(locked), Money(arrears), Money(limit))
-    return Balances(accounts, market.token.functions.totalSupply().call())
 
 
 def reconcile(replay: Replay, actual: Balances) -> list[Check]:

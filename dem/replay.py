@@ -364,7 +364,9 @@ class Replay:
     def _on_Schedule_Scheduled(self, args: Mapping[str, Any]) -> None:  # noqa: N802
         id_, day = args["id"], args["day"]
         chain = [Reading.of_lane(lane).net for word in args["net"] for lane in unpack(word)[1]]
-        model = [row.contracted for row in self.settlement(day).rows if row.participant == id_]
+        # A member without a meter has rows only where it traded.
+        contracted = {row.slot: row.contracted for row in self.settlement(day).rows if row.participant == id_}
+        model = [contracted.get(slot, Wh(0)) for slot in range(self.periods_per_day)]
         self._differ(f"schedule of member {id_}, day {day}", chain, model)
 
     # --------------------------------------------------------------------------------------------- settlement

@@ -13,8 +13,10 @@ from dem.cli import console
 from dem.day import Community, TradingDays, calendar_for
 from dem.deployment import ADMIN, Market, deploy, role_keys
 from dem.exports import Exporter, RejectedOrder
+from dem.history import write_history
 from dem.plan import Parameters
-from dem.reconcile import Check, balances, reconcile
+from dem.reconcile import Check, reconcile
+from dem.replay import Replay
 from dem.report import write_report
 from dem.scenario import load_scenario
 
@@ -37,11 +39,12 @@ def run_scenario(
     community = Community(scenario)
     console.print(f"[bold]{scenario.config.title}[/] on {chain.network}", highlight=False)
     market = deploy_for(chain, community, folder, account, period_length)
-    driver = TradingDays(community, market)
-    _drive(driver)
+    driver = _drive(community, market)
     with console.status("recomputing everything from the events"):
-        replay = driver.replay()
-        checks = reconcile(replay, balances(market))
+        history = driver.operations.history()
+        write_history(folder, history)
+        replay = Replay.of(history.events, history.periods_per_day)
+        checks = reconcile(replay, history.balances)
     run = {
         "network": chain.network,
         "blocks": chain.block,
@@ -72,7 +75,7 @@ def deploy_for(
         return deploy(chain, keys, parameters, folder / MANIFEST)
 
 
-def _drive(driver: TradingDays) -> None:
+def _drive(community: Community, market: Market) -> TradingDays:
     """Run the days behind a progress bar that shows the simulated time."""
     columns = (
         SpinnerColumn(),
@@ -82,21 +85,22 @@ def _drive(driver: TradingDays) -> None:
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=console) as bar:
-        task = bar.add_task("register", total=len(driver.timeline()) + 1, when="")
+        task = bar.add_task("register", when="")
 
         def tell(what: str, when: datetime) -> None:
             bar.update(task, description=what, when=f"{when:%a %d %b %Y %H:%M}", advance=0 if what == "waiting" else 1)
 
-        driver.progress = tell
+        driver = TradingDays(community, market, tell)
+        bar.update(task, total=len(driver.timeline()) + 1)
         driver.run()
+        return driver
 
 
 def _rejected_orders(driver: TradingDays) -> list[RejectedOrder]:
     """The orders of the sheets that the chain refused, as their senders made them, with the chain's reason."""
     reasons = {
         (driver.community.names.get(event.args["participant"]), event.args["day"]): event.args["reason"]
-        for event in driver.events(("CallAuction",))
-        if event.name == "SheetRejected"
+        for event in driver.operations.events("CallAuction", "SheetRejected")
     }
     names = {id_: name for name, id_ in driver.ids.items()}
     return [

@@ -19,8 +19,9 @@ from dem.run import run_scenario
 def cli(scenario: Path, out: Path | None, account: str | None, period_length: int | None) -> None:
     """Run the trading days of SCENARIO, a folder with a scenario.toml, on the connected network.
 
-    Registers the community, publishes tariffs, relays signed orders, clears, pushes signed meter readings, settles, and
-    then recomputes everything from the chain's events. Started again with the same --out after an interruption, it goes on.
+    Registers the community, publishes tariffs, relays signed orders, clears, pushes signed meter readings, settles,
+    and then recomputes everything from the chain's events. After an interruption, start it again with the same --out
+    (and the same chain): it goes on where it was.
     """
     folder, checks = run_scenario(scenario, out, account, period_length)
     print_summary(folder)

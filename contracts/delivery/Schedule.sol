@@ -37,27 +37,35 @@ contract Schedule is ISchedule, AccessManaged {
     /// @inheritdoc ISchedule
     function collect(uint256 day, uint32 firstId, uint256 count) external restricted returns (Positions memory sum) {
         sum = _markets[0].book(day, firstId, count);
-        for (uint256 m = 1; m < _markets.length; ++m) _add(sum, _markets[m].book(day, firstId, count));
-        for (uint256 i = 0; i < count; ++i) _record(day, firstId + uint32(i), i, count, sum.net);
+        for (uint256 m = 1; m < _markets.length; ++m) {
+            _add(sum, _markets[m].book(day, firstId, count));
+        }
+        for (uint256 i = 0; i < count; ++i) {
+            if (_hasAny(sum.net[i])) emit Scheduled(firstId + uint32(i), uint32(day), sum.net[i]);
+        }
     }
 
     function _add(Positions memory sum, Positions memory more) private pure {
-        for (uint256 w = 0; w < sum.net.length; ++w) sum.net[w] = Strips.addSigned(sum.net[w], more.net[w]);
-        for (uint256 i = 0; i < sum.payment.length; ++i) {
+        for (uint256 i = 0; i < sum.net.length; ++i) {
+            sum.net[i] = _addStrips(sum.net[i], more.net[i]);
             sum.payment[i] += more.payment[i];
             sum.traded[i] += more.traded[i];
             sum.release[i] += more.release[i];
         }
     }
 
-    function _record(uint256 day, uint32 id, uint256 i, uint256 count, uint256[] memory net) private {
-        uint256 strips = net.length / count;
-        uint256[] memory own = new uint256[](strips);
-        bool hasAny = false;
-        for (uint256 s = 0; s < strips; ++s) {
-            own[s] = net[i * strips + s];
-            if (own[s] != Strips.ZERO_LANES) hasAny = true;
+    function _addStrips(uint256[] memory a, uint256[] memory b) private pure returns (uint256[] memory) {
+        if (a.length == 0) return b;
+        for (uint256 s = 0; s < b.length; ++s) {
+            a[s] = Strips.addSigned(a[s], b[s]);
         }
-        if (hasAny) emit Scheduled(id, uint32(day), own);
+        return a;
+    }
+
+    function _hasAny(uint256[] memory strips) private pure returns (bool) {
+        for (uint256 s = 0; s < strips.length; ++s) {
+            if (strips[s] != Strips.ZERO_LANES) return true;
+        }
+        return false;
     }
 }

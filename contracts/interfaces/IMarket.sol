@@ -3,8 +3,9 @@ pragma solidity ^0.8.24;
 
 /// What members contracted in one market for one day; index i is member firstId + i.
 struct Positions {
-    /// Net contracted energy, Wh, consumption positive: strip s of member i at i * stripsPerDay + s, six signed lanes, no day.
-    uint256[] net;
+    /// Net contracted energy per strip, Wh, consumption positive: six signed lanes (Strips.sol) without a day; no strips
+    /// at all for a member that placed no order.
+    uint256[][] net;
     /// Payment due for the trades, money units: positive pays, negative receives.
     int256[] payment;
     /// Energy bought plus energy sold, Wh: what fees are paid on.

@@ -69,9 +69,9 @@ interface IMeterReadings {
     /// @return rises with every correction after closing.
     function versionOf(uint256 day) external view returns (uint256);
 
-    /// @notice Metered net energy of `count` members from `firstId` on: strip s of member i at i * stripsPerDay + s, six signed
-    /// lanes; zero for members without a meter. The grid operator's is what the boundary meter has beyond all others: the losses.
-    function netOf(uint256 day, uint32 firstId, uint256 count) external view returns (uint256[] memory);
+    /// @return net energy of `count` members from `firstId` on per strip, six signed lanes (Strips.sol) without a day; no strips
+    /// at all for members without a reading. The grid operator's is what the boundary meter has beyond all others: the losses.
+    function netOf(uint256 day, uint32 firstId, uint256 count) external view returns (uint256[][] memory);
 
     /// @return net per slot, Wh: sum over all members, which is the boundary meter's value where there is one.
     function areaNet(uint256 day) external view returns (int256[] memory net);

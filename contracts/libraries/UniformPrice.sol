@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.24;
 
-import {MAX_TICK} from "../types/Units.sol";
-
 /// @title Uniform price of a call auction
 /// @notice With D the bids and A the asks, the equilibrium prices are lo = min{t : A(<=t) >= D(>t)} to
 /// hi = max{t : D(>=t) >= A(<t)}, the price is floor((lo + hi) / 2): the k-double auction with k = 1/2 (Chatterjee and

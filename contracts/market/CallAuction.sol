@@ -8,7 +8,7 @@ import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {Multicall} from "@openzeppelin/contracts/utils/Multicall.sol";
 import {Pausable} from "@openzeppelin/contracts/utils/Pausable.sol";
 import {IAccounts} from "../interfaces/IAccounts.sol";
-import {ICallAuction, OrderSheet, SignedSheet} from "../interfaces/ICallAuction.sol";
+import {Fill, ICallAuction, OrderSheet, SignedSheet} from "../interfaces/ICallAuction.sol";
 import {IMarket, Positions} from "../interfaces/IMarket.sol";
 import {IMarketRules, Rules} from "../interfaces/IMarketRules.sol";
 import {IParticipantRegistry} from "../interfaces/IParticipantRegistry.sol";
@@ -26,9 +26,8 @@ contract CallAuction is ICallAuction, AccessManaged, EIP712, Calendar, Pausable,
     using SafeCast for uint256;
     using SafeCast for int256;
 
-    bytes32 private constant SHEET_TYPEHASH = keccak256(
-        "OrderSheet(address participant,uint32 day,uint16 firstLine,uint40 sequence,bytes32[] lines)"
-    );
+    bytes32 private constant SHEET_TYPEHASH =
+        keccak256("OrderSheet(address participant,uint32 day,uint16 firstLine,uint40 sequence,bytes32[] lines)");
     /// Members whose activity on a day fits one word beside the day.
     uint256 private constant GROUP = 240;
 
@@ -159,6 +158,8 @@ contract CallAuction is ICallAuction, AccessManaged, EIP712, Calendar, Pausable,
 
         // Attempts with other pivots do not get in each other's way; anyone may carry on a right one.
         bytes32 attempt = keccak256(abi.encode(day, strip, pivots));
+        // Memory begins as zeros, which is what a sum begins with.
+        // slither-disable-next-line uninitialized-local
         UniformPrice.Sums[6] memory sums;
         (uint256 layer, uint256 group) = _resume(attempt, sums);
         uint256 layers = state.layers;
@@ -177,7 +178,9 @@ contract CallAuction is ICallAuction, AccessManaged, EIP712, Calendar, Pausable,
             return;
         }
         delete _progress[attempt];
-        for (uint256 k = 0; k < Strips.LANES; ++k) _conclude(day, strip * Strips.LANES + k, pivots[k], sums[k]);
+        for (uint256 k = 0; k < Strips.LANES; ++k) {
+            _conclude(day, strip * Strips.LANES + k, pivots[k], sums[k]);
+        }
         state.cleared |= uint16(1 << strip);
     }
 
@@ -188,11 +191,13 @@ contract CallAuction is ICallAuction, AccessManaged, EIP712, Calendar, Pausable,
         if (firstId != 1 && firstId != state.nextId) revert BookedOutOfOrder(firstId, state.nextId);
         uint256[] memory walked = _loadWalked(day, firstId == 1);
         UniformPrice.Outcome[] memory results = _loadOutcomes(day);
-        p.net = new uint256[](count * STRIPS_PER_DAY);
+        p.net = new uint256[][](count);
         p.payment = new int256[](count);
         p.traded = new uint256[](count);
         p.release = new uint256[](count);
-        for (uint256 i = 0; i < count; ++i) _bookMember(day, firstId + uint32(i), i, p, walked, results);
+        for (uint256 i = 0; i < count; ++i) {
+            _bookMember(day, firstId + uint32(i), i, p, walked, results);
+        }
         _storeWalked(day, walked);
         state.nextId = firstId + uint32(count);
     }
@@ -227,6 +232,28 @@ contract CallAuction is ICallAuction, AccessManaged, EIP712, Calendar, Pausable,
     }
 
     /// @inheritdoc ICallAuction
+    function fills(uint256 day, uint256 slot, uint32 firstId, uint256 count, uint256 walked)
+        external
+        view
+        returns (Fill[] memory found, uint256 walkedAfter)
+    {
+        UniformPrice.Outcome[] memory result = new UniformPrice.Outcome[](1);
+        result[0] = _outcomes[_outcomePlace(day, slot)];
+        uint256[] memory sum = new uint256[](1);
+        sum[0] = walked;
+        found = new Fill[](_countOrders(day, slot, firstId, count));
+        uint256 n = 0;
+        for (uint32 id = firstId; id < firstId + count; ++id) {
+            uint256 layers = _layersInUse(id, day);
+            for (uint256 layer = 0; layer < layers; ++layer) {
+                uint256 order = _orderOf(id, day, layer, slot);
+                if (order != 0) found[n++] = Fill(id, uint16(layer), uint64(_fill(order, result[0], sum, 0)));
+            }
+        }
+        return (found, sum[0]);
+    }
+
+    /// @inheritdoc ICallAuction
     function lineOf(uint32 id, uint256 day, uint256 line) external view returns (bytes32) {
         uint256 word = _lines[_place(id, day, line)];
         return Strips.dayOf(word) == day ? bytes32(word) : bytes32(0);
@@ -249,12 +276,7 @@ contract CallAuction is ICallAuction, AccessManaged, EIP712, Calendar, Pausable,
         bytes32 digest = _hashTypedDataV4(
             keccak256(
                 abi.encode(
-                    SHEET_TYPEHASH,
-                    s.participant,
-                    s.day,
-                    s.firstLine,
-                    s.sequence,
-                    keccak256(abi.encodePacked(s.lines))
+                    SHEET_TYPEHASH, s.participant, s.day, s.firstLine, s.sequence, keccak256(abi.encodePacked(s.lines))
                 )
             )
         );
@@ -376,13 +398,10 @@ contract CallAuction is ICallAuction, AccessManaged, EIP712, Calendar, Pausable,
     }
 
     /// Adds one lane of all words to its sums: the hot loop of the market.
-    function _accumulate(
-        uint256[] memory words,
-        uint256 found,
-        uint256 k,
-        uint256 pivot,
-        UniformPrice.Sums memory sums
-    ) private pure {
+    function _accumulate(uint256[] memory words, uint256 found, uint256 k, uint256 pivot, UniformPrice.Sums memory sums)
+        private
+        pure
+    {
         // An energy has 27 bits: more orders than there can ever be do not overflow.
         unchecked {
             uint256 bidsAbove = sums.bidsAbove;
@@ -458,13 +477,16 @@ contract CallAuction is ICallAuction, AccessManaged, EIP712, Calendar, Pausable,
         UniformPrice.Outcome[] memory results
     ) private {
         Sheet storage sheet = _sheets[_place(id, day, 0)];
-        uint256 layers = sheet.day == day ? sheet.layers : 0;
-        if (layers > 0 && sheet.locked > 0) {
+        if (sheet.day != day) return;
+        if (sheet.locked > 0) {
             p.release[i] = sheet.locked;
             sheet.locked = 0;
         }
+        uint256 layers = sheet.layers;
+        p.net[i] = new uint256[](STRIPS_PER_DAY);
         for (uint256 strip = 0; strip < STRIPS_PER_DAY; ++strip) {
-            int256[6] memory net;
+            // slither-disable-next-line uninitialized-local
+            int256[6] memory net; // zeros
             for (uint256 layer = 0; layer < layers; ++layer) {
                 uint256 word = _lines[_place(id, day, layer * STRIPS_PER_DAY + strip)];
                 if (Strips.dayOf(word) != day) continue;
@@ -472,12 +494,9 @@ contract CallAuction is ICallAuction, AccessManaged, EIP712, Calendar, Pausable,
                 p.traded[i] += traded;
                 p.payment[i] += payment;
             }
-            uint256 packed = Strips.ZERO_LANES;
-            if (layers > 0) {
-                packed = 0;
-                for (uint256 k = 0; k < Strips.LANES; ++k) packed |= Strips.toSignedLane(net[k], k);
+            for (uint256 k = 0; k < Strips.LANES; ++k) {
+                p.net[i][strip] |= Strips.toSignedLane(net[k], k);
             }
-            p.net[i * STRIPS_PER_DAY + strip] = packed;
         }
     }
 
@@ -520,7 +539,9 @@ contract CallAuction is ICallAuction, AccessManaged, EIP712, Calendar, Pausable,
 
     function _loadOutcomes(uint256 day) private view returns (UniformPrice.Outcome[] memory results) {
         results = new UniformPrice.Outcome[](PERIODS_PER_DAY);
-        for (uint256 slot = 0; slot < PERIODS_PER_DAY; ++slot) results[slot] = _outcomes[_outcomePlace(day, slot)];
+        for (uint256 slot = 0; slot < PERIODS_PER_DAY; ++slot) {
+            results[slot] = _outcomes[_outcomePlace(day, slot)];
+        }
     }
 
     function _loadWalked(uint256 day, bool isFresh) private view returns (uint256[] memory walked) {
@@ -528,7 +549,9 @@ contract CallAuction is ICallAuction, AccessManaged, EIP712, Calendar, Pausable,
         if (isFresh) return walked;
         for (uint256 strip = 0; strip < STRIPS_PER_DAY; ++strip) {
             uint256 word = _walked[_outcomePlace(day, strip)];
-            for (uint256 k = 0; k < Strips.LANES; ++k) walked[strip * Strips.LANES + k] = Strips.lane(word, k);
+            for (uint256 k = 0; k < Strips.LANES; ++k) {
+                walked[strip * Strips.LANES + k] = Strips.lane(word, k);
+            }
         }
     }
 
@@ -540,6 +563,29 @@ contract CallAuction is ICallAuction, AccessManaged, EIP712, Calendar, Pausable,
             }
             _walked[_outcomePlace(day, strip)] = word;
         }
+    }
+
+    // -------------------------------------------------------------------------------------------------------- reading
+
+    function _countOrders(uint256 day, uint256 slot, uint32 firstId, uint256 count) private view returns (uint256 n) {
+        DayState storage state = _days[day % Strips.RING];
+        if (state.day != day || state.cleared & (1 << (slot / Strips.LANES)) == 0) revert NotCleared(day);
+        for (uint32 id = firstId; id < firstId + count; ++id) {
+            uint256 layers = _layersInUse(id, day);
+            for (uint256 layer = 0; layer < layers; ++layer) {
+                if (_orderOf(id, day, layer, slot) != 0) ++n;
+            }
+        }
+    }
+
+    function _layersInUse(uint32 id, uint256 day) private view returns (uint256) {
+        Sheet storage sheet = _sheets[_place(id, day, 0)];
+        return sheet.day == day ? sheet.layers : 0;
+    }
+
+    function _orderOf(uint32 id, uint256 day, uint256 layer, uint256 slot) private view returns (uint256) {
+        uint256 word = _lines[_place(id, day, layer * STRIPS_PER_DAY + slot / Strips.LANES)];
+        return Strips.dayOf(word) == day ? Strips.lane(word, slot % Strips.LANES) : 0;
     }
 
     // -------------------------------------------------------------------------------------------------------- places

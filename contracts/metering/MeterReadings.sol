@@ -135,19 +135,15 @@ contract MeterReadings is IMeterReadings, EIP712, Calendar {
     }
 
     /// @inheritdoc IMeterReadings
-    function netOf(uint256 day, uint32 firstId, uint256 count) external view returns (uint256[] memory net) {
-        net = new uint256[](count * STRIPS_PER_DAY);
+    function netOf(uint256 day, uint32 firstId, uint256 count) external view returns (uint256[][] memory net) {
+        net = new uint256[][](count);
         for (uint256 i = 0; i < count; ++i) {
             uint32 id = firstId + uint32(i);
             uint256 present = _coverageOf(id, day).strips;
+            if (present == 0) continue;
+            net[i] = new uint256[](STRIPS_PER_DAY);
             for (uint256 strip = 0; strip < STRIPS_PER_DAY; ++strip) {
-                uint256 lanes = present & (1 << strip) == 0
-                    ? Strips.ZERO_LANES
-                    : Strips.signedLanes(_words[_place(id, day, strip)], day);
-                if (id == GRID_OPERATOR && present & (1 << strip) != 0) {
-                    lanes = _subtract(lanes, Strips.signedLanes(_totals[_place(0, day, strip)], day));
-                }
-                net[i * STRIPS_PER_DAY + strip] = lanes;
+                net[i][strip] = present & (1 << strip) != 0 ? _netLanes(id, day, strip) : Strips.ZERO_LANES;
             }
         }
     }
@@ -188,9 +184,7 @@ contract MeterReadings is IMeterReadings, EIP712, Calendar {
 
     function _requireSigned(ReadingSheet calldata s, bytes calldata signature) private view {
         bytes32 digest = _hashTypedDataV4(
-            keccak256(
-                abi.encode(SHEET_TYPEHASH, s.meter, s.day, s.firstStrip, s.sequence, keccak256(s.registers))
-            )
+            keccak256(abi.encode(SHEET_TYPEHASH, s.meter, s.day, s.firstStrip, s.sequence, keccak256(s.registers)))
         );
         address signer = ECDSA.recover(digest, signature);
         if (signer != s.meter) revert NotSignedByMeter(s.meter, signer);
@@ -221,13 +215,11 @@ contract MeterReadings is IMeterReadings, EIP712, Calendar {
     }
 
     /// @return lanes net energy of the sheet's strip i.
-    function _decode(
-        uint32 id,
-        ReadingSheet calldata s,
-        uint256 i,
-        uint256 importCapacity,
-        uint256 exportCapacity
-    ) private pure returns (uint256 lanes) {
+    function _decode(uint32 id, ReadingSheet calldata s, uint256 i, uint256 importCapacity, uint256 exportCapacity)
+        private
+        pure
+        returns (uint256 lanes)
+    {
         (uint256 importBefore, uint256 exportBefore) = _registerAt(s.registers, i * Strips.LANES);
         for (uint256 k = 0; k < Strips.LANES; ++k) {
             uint256 slot = (s.firstStrip + i) * Strips.LANES + k;
@@ -249,7 +241,11 @@ contract MeterReadings is IMeterReadings, EIP712, Calendar {
         if (energy > capacity) revert ReadingExceedsCapacity(id, slot, energy, capacity);
     }
 
-    function _registerAt(bytes calldata registers, uint256 n) private pure returns (uint256 importWh, uint256 exportWh) {
+    function _registerAt(bytes calldata registers, uint256 n)
+        private
+        pure
+        returns (uint256 importWh, uint256 exportWh)
+    {
         uint128 both = uint128(bytes16(registers[n * REGISTER_BYTES:(n + 1) * REGISTER_BYTES]));
         return (both >> 64, uint64(both));
     }
@@ -282,6 +278,13 @@ contract MeterReadings is IMeterReadings, EIP712, Calendar {
             emit Estimated(id, day, uint8(strip), lanes);
         }
         _coverage[_place(id, day, 0)] = Coverage(uint16(day), uint16(all));
+    }
+
+    /// @return the strip's value; the grid operator's is the losses, what its boundary meter has beyond all others.
+    function _netLanes(uint32 id, uint256 day, uint256 strip) private view returns (uint256) {
+        uint256 lanes = Strips.signedLanes(_words[_place(id, day, strip)], day);
+        if (id != GRID_OPERATOR) return lanes;
+        return _subtract(lanes, Strips.signedLanes(_totals[_place(0, day, strip)], day));
     }
 
     function _compareBoundary(uint32 day) private {

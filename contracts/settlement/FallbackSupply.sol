@@ -51,7 +51,9 @@ contract FallbackSupply is IFallbackSupply, AccessManaged, Calendar {
             uint256 word = _words[_place(day, strip)];
             if (Strips.dayOf(word) != day) {
                 word = Strips.withDay(0, day);
-                for (uint256 k = 0; k < Strips.LANES; ++k) word |= standing << (k * Strips.LANE_BITS);
+                for (uint256 k = 0; k < Strips.LANES; ++k) {
+                    word |= standing << (k * Strips.LANE_BITS);
+                }
             }
             words[strip] = word;
         }

@@ -130,9 +130,8 @@ contract Accounts is IAccounts, AccessManaged, EIP712, Multicall {
         if (Money.unwrap(w.amount) == 0) revert ZeroAmount();
         if (w.toBank != toBank) revert WrongPayout(w.toBank);
         if (w.sequence <= _lastSequence[id]) revert StaleSequence(w.sequence, _lastSequence[id]);
-        bytes32 digest = _hashTypedDataV4(
-            keccak256(abi.encode(WITHDRAWAL_TYPEHASH, w.account, w.amount, w.toBank, w.sequence))
-        );
+        bytes32 digest =
+            _hashTypedDataV4(keccak256(abi.encode(WITHDRAWAL_TYPEHASH, w.account, w.amount, w.toBank, w.sequence)));
         address signer = ECDSA.recover(digest, signature);
         if (signer != w.account) revert NotSignedByOwner(w.account, signer);
         Account storage a = _accounts[id];

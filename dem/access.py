@@ -1,0 +1,42 @@
+"""The matrix role x function, read back from the authority on the chain."""
+
+from collections.abc import Iterator
+
+from eth_utils.abi import function_abi_to_4byte_selector
+
+from dem.deployment import Market
+from dem.errors import ChainError
+from dem.plan import INTERNAL, OPEN, ROLES
+
+ANYONE = "anyone"
+ACCOUNTS = "accounts"
+ADMIN = "admin"
+COLUMNS = (ANYONE, *(role.name for role in ROLES), ACCOUNTS, ADMIN)
+"""Who may call: anyone, the roles (the last three are held by contracts), the accounts contract, the authority's admin."""
+
+
+def matrix(market: Market) -> Iterator[tuple[str, str, str]]:
+    """Contract, function and the one column of COLUMNS that may call it, for every function that changes state.
+
+    Raises:
+        ChainError: the chain's table is not the one of the deployment plan.
+    """
+    for name in market.addresses:
+        for entry in market.chain.artifacts[name].abi:
+            if entry["type"] == "function" and entry["stateMutability"] not in ("view", "pure"):
+                selector = bytes(function_abi_to_4byte_selector(entry))
+                yield name, entry["name"], _who(market, name, entry["name"], selector)
+
+
+def _who(market: Market, contract: str, function: str, selector: bytes) -> str:
+    if contract == "Authority" or function == "setAuthority":
+        return ADMIN
+    if function in INTERNAL.get(contract, ()):
+        return ACCOUNTS
+    if function in OPEN.get(contract, ()):
+        return ANYONE
+    id_ = market.authority.functions.getTargetFunctionRole(market.addresses[contract], selector).call()
+    planned = [role for role in ROLES if function in role.functions.get(contract, ())]
+    if [role.id for role in planned] != [id_]:
+        raise ChainError(f"{contract}.{function}: the chain says role {id_}, the plan {planned}")
+    return planned[0].name

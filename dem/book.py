@@ -1,0 +1,235 @@
+"""One order book from a CSV file through the contracts: the auction on its own, without meters and settlement."""
+
+import csv
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from eth_utils.crypto import keccak
+
+from dem.chain import Chain
+from dem.clearing import fills
+from dem.deployment import ADMIN, Market, deploy, role_keys
+from dem.errors import ChainError, InputError
+from dem.operations import Applicant, Operations
+from dem.orders import MAX_ENERGY, Order, Side
+from dem.plan import CalendarParameters, Offices, Parameters
+from dem.replay import KINDS
+from dem.settlement import ImbalancePricing, MarketRules, order_collateral
+from dem.signing import Application
+from dem.strips import LANES
+from dem.units import Money, Tick, UnitsPerWh, Wh, kwh, parse_kwh, parse_price, price_of, price_per_kwh
+from dem.wallets import wallet
+
+COLUMNS = ("participant", "side", "price", "energy")
+MAX_ORDERS_EACH = 4_000
+"""Orders of one participant: what one call to a node can still read back."""
+_NAME_LENGTH = 64
+_SIDES = {"bid": Side.BID, "ask": Side.ASK}
+_COMMUNITY = "book"
+_DAY = 1
+_SLOT = 0
+_FILLS_PAGE = 500
+_WINDOW = 86_400
+_NO_LIMIT = Wh((1 << 40) - 1)
+_RULES = MarketRules(
+    platform_fee=UnitsPerWh(0),
+    network_fee=UnitsPerWh(0),
+    deviation_rate=UnitsPerWh(0),
+    standing_buy=UnitsPerWh(0),
+    standing_sell=UnitsPerWh(0),
+    max_buy=UnitsPerWh(0),
+    tolerance_fixed=Wh(0),
+    tolerance_share=0,
+    min_order_energy=Wh(1),
+    max_layers=(1 << 16) - 1,
+    imbalance_pricing=ImbalancePricing.SINGLE,
+)
+"""A market for the sake of its auction: no fees, nobody imbalanced."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of the file."""
+
+    participant: str
+    side: Side
+    tick: Tick
+    energy: Wh
+
+
+@dataclass(frozen=True, slots=True)
+class BookResult:
+    """Price in ticks (None if nothing trades), volume, and what each row trades, Wh, in the file's order."""
+
+    price: Tick | None
+    volume: Wh
+    filled: tuple[Wh, ...]
+
+
+def read_book(path: Path) -> list[Row]:
+    """The orders of a CSV file with the columns participant, side (bid, ask), price (currency/kWh), energy (kWh).
+
+    Raises:
+        InputError: naming file, line, column and value.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as stream:
+            reader = csv.DictReader(stream, strict=True)
+            _require_columns(path, reader.fieldnames)
+            rows = [_row(f"{path}, line {reader.line_num}", record) for record in reader]
+    except FileNotFoundError:
+        raise InputError("order book", str(path), "does not exist") from None
+    except (IsADirectoryError, PermissionError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError("order book", str(path), f"cannot be read: {error}") from None
+    if not rows:
+        raise InputError("order book", str(path), "has no orders")
+    return rows
+
+
+def _require_columns(path: Path, names: Sequence[str] | None) -> None:
+    found = [name.strip() for name in names or ()]
+    if sorted(found) != sorted(COLUMNS) or found != list(names or ()):
+        raise InputError(f"{path}, line 1", ",".join(names or ()), f"must be the columns {','.join(COLUMNS)}")
+
+
+def _row(where: str, record: dict[str | None, str | None]) -> Row:
+    for column in COLUMNS:
+        if record.get(column) is None:
+            raise InputError(f"{where}, column {column}", None, "is missing: the row is too short")
+    if None in record:
+        raise InputError(where, record[None], "stands beyond the last column")
+    participant, side, price, energy = (str(record[column]) for column in COLUMNS)
+    if not participant or participant != participant.strip() or not participant.isprintable():
+        why = "must be a name without space around it"
+        raise InputError(f"{where}, column participant", participant, why)
+    if len(participant) > _NAME_LENGTH:
+        raise InputError(f"{where}, column participant", participant, f"is longer than {_NAME_LENGTH} characters")
+    if side not in _SIDES:
+        raise InputError(f"{where}, column side", side, "must be bid or ask")
+    try:
+        tick = parse_price(price)
+    except InputError as error:
+        raise InputError(f"{where}, column price", price, error.why) from None
+    try:
+        wh = parse_kwh(energy)
+    except InputError as error:
+        raise InputError(f"{where}, column energy", energy, error.why) from None
+    if not 1 <= wh <= MAX_ENERGY:
+        raise InputError(f"{where}, column energy", energy, f"must be from 0.001 to {kwh(Wh(MAX_ENERGY))} kWh")
+    return Row(participant, _SIDES[side], tick, wh)
+
+
+def clear_book(chain: Chain, rows: Sequence[Row], folder: Path, account: str | None, window: int) -> BookResult:
+    """Deploy a market for one book, bring the orders, clear them, and read price, volume and fills from the contract.
+
+    Who gets an odd Wh follows from the orders alone: participants are registered by name, and a participant's orders
+    layered by side, price and energy, whatever the order of the rows.
+
+    window: seconds from now to the gate, in which everything has to be brought, on a chain whose clock cannot be set.
+
+    Raises:
+        InputError: too many orders of one participant.
+        ChainError: the chain refuses, or disagrees with the reference model.
+    """
+    orders, names = _orders(rows)
+    operations = Operations(_deploy(chain, folder, account, _WINDOW if chain.is_development else window))
+    wallets = {name: wallet(_COMMUNITY, 0, name) for name in names}
+    applicants = []
+    for number, name in enumerate(names):
+        deposit = sum(order_collateral(order, _RULES) for order in orders if order.participant == number + 1)
+        applicants.append(_applicant(name, Money(deposit)))
+    operations.register(applicants)
+    ids = {number + 1: operations.id_of(wallets[name]) for number, name in enumerate(names)}
+    # Registry numbers rise with the names, so the walk at the margin is the same as in `orders`.
+    booked = [
+        Order(ids[order.participant], order.layer, order.slot, order.side, order.tick, order.energy) for order in orders
+    ]
+    calendar = operations.market.calendar
+    chain.wait_until(calendar.opens_at(_DAY))
+    operations.submit_orders(_DAY, booked, {ids[n + 1]: wallets[name] for n, name in enumerate(names)})
+    _require_all_accepted(operations, len(booked))
+    chain.wait_until(calendar.gate_closes_at(_DAY))
+    operations.clear(_DAY)
+    return _result(operations, booked)
+
+
+def write_book(folder: Path, result: BookResult) -> None:
+    """clearing.csv with price and volume, fills.csv with one row per input row."""
+    folder.mkdir(parents=True, exist_ok=True)
+    price = ("", "") if result.price is None else (result.price, price_per_kwh(price_of(result.price)))
+    with (folder / "clearing.csv").open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(("period", "price_ticks", "volume_wh", "price_per_kwh", "volume_kwh"))
+        writer.writerow((_SLOT, price[0], result.volume, price[1], kwh(result.volume)))
+    with (folder / "fills.csv").open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(("order", "filled_wh", "filled_kwh"))
+        for number, filled in enumerate(result.filled, start=1):
+            writer.writerow((number, filled, kwh(filled)))
+
+
+def _orders(rows: Sequence[Row]) -> tuple[list[Order], list[str]]:
+    """The rows as orders, participants numbered from 1 by name."""
+    names = sorted({row.participant for row in rows})
+    number = {name: n for n, name in enumerate(names, start=1)}
+    own: dict[str, list[int]] = defaultdict(list)
+    for i, row in enumerate(rows):
+        own[row.participant].append(i)
+    layers = {}
+    for name, indices in own.items():
+        if len(indices) > MAX_ORDERS_EACH:
+            raise InputError(f"orders of {name}", len(indices), f"must be at most {MAX_ORDERS_EACH}")
+        ranked = sorted(indices, key=lambda i: (rows[i].side, rows[i].tick, rows[i].energy, i))
+        layers.update({i: layer for layer, i in enumerate(ranked)})
+    return [
+        Order(number[row.participant], layers[i], _SLOT, row.side, row.tick, row.energy) for i, row in enumerate(rows)
+    ], names
+
+
+def _deploy(chain: Chain, folder: Path, account: str | None, window: int) -> Market:
+    """A market of its own, with a day of one strip, that takes orders for `window` seconds from now."""
+    keys = role_keys(chain, account)
+    opening = chain.now() + window + 1
+    calendar = CalendarParameters(opening, window, LANES, window, 1, window, 2 * window)
+    offices = Offices(
+        *(wallet(_COMMUNITY, 0, f"/{office}").account for office in ("supplier", "operator", "grid", "b"))
+    )
+    parameters = Parameters(keys[ADMIN].address, calendar, _RULES, offices)
+    return deploy(chain, keys, parameters, folder / "manifest.json")
+
+
+def _applicant(name: str, deposit: Money) -> Applicant:
+    keys = wallet(_COMMUNITY, 0, name)
+    nothing = bytes(32)
+    application = Application(keys.account, keys.meter, KINDS.index("prosumer"), _NO_LIMIT, _NO_LIMIT, nothing, nothing)
+    return Applicant(keys, application, deposit, bytes(keccak(text=f"book/{name}")), Money(0))
+
+
+def _require_all_accepted(operations: Operations, expected: int) -> None:
+    for event in operations.events("CallAuction", "SheetRejected"):
+        reason = operations.chain.artifacts.describe(event.args["reason"])
+        raise ChainError(f"a sheet of {event.args['participant']} was rejected: {reason}")
+    accepted = sum(map(len, operations.book(_DAY).of(_DAY)))
+    if accepted != expected:
+        raise ChainError(f"{accepted} of {expected} orders reached the book before the gate closed")
+
+
+def _result(operations: Operations, orders: Sequence[Order]) -> BookResult:
+    """What the contract says, compared with what the reference model says."""
+    auction = operations.market.auction.functions
+    cleared = next(event for event in operations.events("CallAuction", "Cleared") if event.args["slot"] == _SLOT)
+    filled: dict[tuple[int, int], int] = {}
+    walked = 0
+    last = max(order.participant for order in orders)
+    for first in range(1, last + 1, _FILLS_PAGE):
+        found, walked = auction.fills(_DAY, _SLOT, first, min(_FILLS_PAGE, last + 1 - first), walked).call()
+        filled.update({(id_, layer): energy for id_, layer, energy in found})
+    chain_fills = [Wh(filled[order.participant, order.layer]) for order in orders]
+    model = operations.book(_DAY).clear(_DAY)[_SLOT]
+    volume = Wh(cleared.args["volume"])
+    price = Tick(cleared.args["price"]) if volume else None
+    if (price, volume) != (model.price, model.volume) or chain_fills != fills(orders, model):
+        raise ChainError(f"the contract cleared at {price} for {volume} Wh, the reference model says {model}")
+    return BookResult(price, volume, tuple(chain_fills))

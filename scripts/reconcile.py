@@ -1,0 +1,40 @@
+"""Check a run from its events alone."""
+
+from pathlib import Path
+
+import click
+from ape.cli import ConnectedProviderCommand, network_option
+
+from dem.chain import Chain
+from dem.cli import console, fail_readably, print_checks
+from dem.deployment import connect, role_keys
+from dem.history import read_history
+from dem.operations import Operations
+from dem.reconcile import reconcile
+from dem.replay import Replay
+from dem.run import MANIFEST
+
+
+@click.command(cls=ConnectedProviderCommand, short_help="recompute a run from its events and compare every balance")
+@network_option()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--account", help="Ape account; only needed to connect to a live network.")
+@click.option("--recorded", is_flag=True, help="Check the events the run recorded in FOLDER instead of the chain's.")
+@fail_readably
+def cli(folder: Path, account: str | None, recorded: bool) -> None:
+    """Recompute the run in FOLDER (of `ape run day`) with the reference model and compare with the contracts.
+
+    Reads the events and balances from the connected network; an embedded chain is gone when its run is over, and then
+    those that the run recorded are used.
+    """
+    chain = Chain.connected()
+    if recorded or chain.is_embedded:
+        console.print(f"events and balances as recorded in {folder}", highlight=False)
+        history = read_history(folder)
+    else:
+        history = Operations(connect(chain, role_keys(chain, account), folder / MANIFEST)).history()
+    checks = reconcile(Replay.of(history.events, history.periods_per_day), history.balances)
+    console.print(f"{len(history.events)} events", highlight=False)
+    print_checks(checks)
+    if not all(check.ok for check in checks):
+        raise SystemExit(1)

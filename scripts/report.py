@@ -1,0 +1,17 @@
+"""Draw the report of a run."""
+
+from pathlib import Path
+
+import click
+
+from dem.cli import console, fail_readably, print_summary
+from dem.report import write_report
+
+
+@click.command(short_help="draw the report of a run from its tables")
+@click.argument("folder", type=click.Path(path_type=Path))
+@fail_readably
+def cli(folder: Path) -> None:
+    """Print the summary of the run in FOLDER and write its report.html from the CSV tables there."""
+    print_summary(folder)
+    console.print(f"pictures in {write_report(folder)}", highlight=False)
