@@ -12,7 +12,7 @@ ANYONE = "anyone"
 ACCOUNTS = "accounts"
 ADMIN = "admin"
 COLUMNS = (ANYONE, *(role.name for role in ROLES), ACCOUNTS, ADMIN)
-"""Who may call: anyone, the roles (the last three are held by contracts), the accounts contract, the authority's admin."""
+"""Anyone, the roles (the last three are held by contracts), the accounts contract, the admin of the authority."""
 
 
 def matrix(market: Market) -> Iterator[tuple[str, str, str]]:

@@ -62,4 +62,4 @@ def print_checks(checks: Iterable[Check]) -> None:
     """The invariants, one line each."""
     for check in checks:
         mark = "[green]ok[/]    " if check.ok else "[bold red]BROKEN[/]"
-        console.print(f"{mark} {check.name} ({check.detail})", highlight=False)
+        console.print(f"{mark} {check.name} ({check.detail})", highlight=False, soft_wrap=True)

@@ -73,7 +73,8 @@ def read_history(folder: Path) -> History:
         head = json.loads(lines[0])
         accounts = {int(id_): Account(*map(Money, values)) for id_, values in head["accounts"].items()}
         events = []
-        for number, line in enumerate(lines[1:], start=2):
+        for line in lines[1:]:
+            number += 1
             events.append(Event(**json.loads(line, object_hook=_decode)))
         return History(head["periods_per_day"], tuple(events), Balances(accounts, head["supply"]))
     except (IndexError, KeyError, TypeError, ValueError) as error:
