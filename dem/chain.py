@@ -15,7 +15,7 @@ from eth_utils.address import to_checksum_address
 from hexbytes import HexBytes
 from web3 import Web3
 from web3.contract import Contract
-from web3.types import TxReceipt
+from web3.types import RPCEndpoint, TxReceipt
 
 from dem.errors import ChainError, RefusedError
 from dem.history import Event, in_order
@@ -163,13 +163,25 @@ class Chain:
 
         waiting: called with the chain's time while waiting.
         """
+        if self.now() < when and self._set_clock(when):
+            return
         while (now := self.now()) < when:
-            if self.is_development:
-                self._provider.set_timestamp(when)
-                self._provider.mine()
-                continue
             waiting(now)
             time.sleep(min(1.0, max(_POLL_SECONDS, (when - now) / 10)))
+
+    def _set_clock(self, when: int) -> bool:
+        """Mine a block at that time, on chains that allow it."""
+        if self.is_embedded:
+            self._provider.set_timestamp(when)
+            self._provider.mine()
+            return True
+        if not self.is_development:
+            return False
+        answer = self.web3.provider.make_request(RPCEndpoint("evm_setNextBlockTimestamp"), [when])
+        if "error" in answer:
+            return False
+        self.web3.provider.make_request(RPCEndpoint("evm_mine"), [])
+        return True
 
     # ----------------------------------------------------------------------------------------- transactions
 
