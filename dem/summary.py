@@ -161,7 +161,7 @@ class Summary:
             ),
             *(
                 (
-                    f"Saved by {group.participants} {plural(group.kind)}",
+                    f"Saved by {group.participants} {plural(group.kind, group.participants)}",
                     money(group.bill.saved_units, self.currency),
                 )
                 for group in self.groups
@@ -313,9 +313,9 @@ def percent(value: Fraction | None) -> str:
     return "none" if value is None else f"{float(value) * 100:.1f} %"
 
 
-def plural(kind: str) -> str:
+def plural(kind: str, count: int = 2) -> str:
     words = kind.replace("_", " ")
-    return words if words.endswith("s") else words + "s"
+    return words if count == 1 or words.endswith("s") else words + "s"
 
 
 def _number(value: float, digits: int) -> str:

@@ -37,6 +37,9 @@ HOOK = (
 )
 
 
+WITHOUT_STEPS = 'for a; do shift; [ "$a" = --steps-tracing ] || set -- "$@" "$a"; done\n'
+
+
 def run(*command: str | Path, **env: str) -> None:
     done = subprocess.run(command, cwd=ROOT, env={**os.environ, **env}, capture_output=True, text=True)
     if done.returncode:
@@ -61,11 +64,11 @@ def link(name: Path, target: Path) -> None:
     name.symlink_to(target)
 
 
-def script(name: Path, *command: str | Path) -> None:
-    """An executable that runs a command with its own arguments after those given here."""
+def script(name: Path, *command: str | Path, first: str = "") -> None:
+    """An executable that runs a command with its own arguments after those given here; `first` is done before."""
     name.parent.mkdir(parents=True, exist_ok=True)
     name.unlink(missing_ok=True)
-    name.write_text(f'#!/bin/sh\nexec {shlex.join(map(str, command))} "$@"\n')
+    name.write_text(f'#!/bin/sh\n{first}exec {shlex.join(map(str, command))} "$@"\n')
     name.chmod(0o755)
 
 
@@ -103,8 +106,9 @@ def setup_node() -> None:
         path = os.pathsep.join([str(BIN), os.environ.get("PATH", os.defpath)])
         run(*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", PATH=path)
     link(BIN / "forge", foundry("forge"))
-    # ape-foundry passes no options of ours, but the chain must hold transactions to EIP-7825's gas limit as others do.
-    script(BIN / "anvil", foundry("anvil"), "--enable-tx-gas-limit")
+    # ape-foundry passes no options of ours, but the chain must hold transactions to EIP-7825's gas limit as others do;
+    # and it asks for a trace of every step, which nobody reads and which takes most of the time.
+    script(BIN / "anvil", foundry("anvil"), "--enable-tx-gas-limit", first=WITHOUT_STEPS)
     solc = native_solc()
     say(f"solc {SOLC}: {solc or 'soljson of npm'}")
     script(SOLCX / f"solc-v{SOLC}", BIN / "node", ROOT / "tools" / "solc.js")

@@ -148,7 +148,7 @@ def participants(summary: Summary) -> str:
     count = len(summary.participants)
     better = sum(group.better_off for group in summary.groups)
     parts = [
-        f"{group.participants} {plural(group.kind)} "
+        f"{group.participants} {plural(group.kind, group.participants)} "
         f"{'gained' if group.bill.saved_units >= 0 else 'lost'} "
         f"{money(abs(group.bill.saved_units), summary.currency)}"
         for group in summary.groups
