@@ -193,9 +193,8 @@ def _deploy(chain: Chain, folder: Path, account: str | None, window: int) -> Mar
     keys = role_keys(chain, account)
     opening = chain.now() + window + 1
     calendar = CalendarParameters(opening, window, LANES, window, 1, window, 2 * window)
-    offices = Offices(
-        *(wallet(_COMMUNITY, 0, f"/{office}").account for office in ("supplier", "operator", "grid", "b"))
-    )
+    supplier, operator, grid = (wallet("offices of a book", 0, office) for office in ("supplier", "operator", "grid"))
+    offices = Offices(supplier.account, operator.account, grid.account, grid.meter)
     parameters = Parameters(keys[ADMIN].address, calendar, _RULES, offices)
     return deploy(chain, keys, parameters, folder / "manifest.json")
 
@@ -208,7 +207,7 @@ def _applicant(name: str, deposit: Money) -> Applicant:
 
 
 def _require_all_accepted(operations: Operations, expected: int) -> None:
-    for event in operations.events("CallAuction", "SheetRejected"):
+    for event in operations.events("CallAuction", "SheetRejected", _DAY):
         reason = operations.chain.artifacts.describe(event.args["reason"])
         raise ChainError(f"a sheet of {event.args['participant']} was rejected: {reason}")
     accepted = sum(map(len, operations.book(_DAY).of(_DAY)))
@@ -219,7 +218,7 @@ def _require_all_accepted(operations: Operations, expected: int) -> None:
 def _result(operations: Operations, orders: Sequence[Order]) -> BookResult:
     """What the contract says, compared with what the reference model says."""
     auction = operations.market.auction.functions
-    cleared = next(event for event in operations.events("CallAuction", "Cleared") if event.args["slot"] == _SLOT)
+    cleared = next(event for event in operations.events("CallAuction", "Cleared", _DAY) if event.args["slot"] == _SLOT)
     filled: dict[tuple[int, int], int] = {}
     walked = 0
     last = max(order.participant for order in orders)

@@ -1,5 +1,7 @@
 """The one connection to a chain: transactions, calls, events, errors in words, and the clock."""
 
+import ast
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +28,8 @@ ROOT = Path(__file__).resolve().parent.parent
 GAS_LIMIT = 16_700_000
 """Gas every transaction may use: just under the cap of EIP-7825. What is not used is not paid."""
 
+_BYTES_LITERAL = re.compile(r"""b(['"]).*\1$""", re.DOTALL)
+"""How eth-tester shows the data of a revert."""
 _POLL_SECONDS = 0.05
 _RECEIPT_TIMEOUT_SECONDS = 120.0
 
@@ -262,17 +266,43 @@ class Chain:
                 raise ChainError(f"{what}: {error}") from error
             raise RefusedError(what, self.artifacts.describe(data)) from None
 
+    def wait_for_pending(self, senders: Iterable[AccountAPI]) -> None:
+        """Wait until whatever these accounts sent before, perhaps by a driver that was killed, is in a block."""
+        count = self.web3.eth.get_transaction_count
+        for address in {to_checksum_address(sender.address) for sender in senders}:
+            while count(address, "pending") > count(address, "latest"):
+                time.sleep(_POLL_SECONDS)
+
     # ----------------------------------------------------------------------------------------------- events
 
-    def events(self, contracts: Mapping[str, str], since: int = 0) -> list[Event]:
-        """Every event of these contracts (name -> address) from a block on, in the chain's order."""
+    def day_topics(self, contract: str, event: str, day: int) -> list[bytes | None]:
+        """Topics of one event about one day."""
+        entry = next(e for e in self.artifacts[contract].abi if e["type"] == "event" and e["name"] == event)
+        indexed = [i["name"] for i in entry["inputs"] if i.get("indexed")]
+        return [
+            bytes(event_abi_to_log_topic(entry)),
+            *(day.to_bytes(32, "big") if name == "day" else None for name in indexed),
+        ]
+
+    def events(self, contracts: Mapping[str, str], since: int = 0, topics: Sequence[bytes | None] = ()) -> list[Event]:
+        """Events of these contracts (name -> address) from a block on, in the chain's order.
+
+        topics: as eth_getLogs takes them; None for any.
+        """
         decoders = {}
         names = {to_checksum_address(address): name for name, address in contracts.items()}
         for name in contracts:
             for entry in self.artifacts[name].abi:
                 if entry["type"] == "event":
                     decoders[name, bytes(event_abi_to_log_topic(entry))] = entry
-        logs = self.web3.eth.get_logs({"address": list(names), "fromBlock": since, "toBlock": "latest"})
+        logs = self.web3.eth.get_logs(
+            {
+                "address": list(names),
+                "fromBlock": since,
+                "toBlock": "latest",
+                "topics": [None if topic is None else HexBytes(topic).to_0x_hex() for topic in topics],
+            }
+        )
         events = []
         for log in logs:
             name = names[to_checksum_address(log["address"])]
@@ -332,5 +362,7 @@ def _revert_data(error: BaseException) -> bytes | None:
             source = source.get("data")
         if isinstance(source, str) and source.startswith("0x"):
             return bytes(HexBytes(source))
+        if isinstance(source, str) and (literal := _BYTES_LITERAL.search(source)):
+            return bytes(ast.literal_eval(literal[0]))
     cause = error.__cause__ or error.__context__
     return _revert_data(cause) if cause is not None else None

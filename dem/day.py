@@ -166,8 +166,8 @@ class TradingDays:
         """Every meter's signed readings of the day; those already brought are left out."""
         if self.chain.now() >= self.calendar.corrections_close_at(day):
             return
-        accepted = self.operations.events("MeterReadings", "ReadingsAccepted")
-        brought = {event.args["id"] for event in accepted if event.args["day"] == day}
+        accepted = self.operations.events("MeterReadings", "ReadingsAccepted", day)
+        brought = {event.args["id"] for event in accepted}
         domain = self.operations.domain("MeterReadings")
         waiting = [meter for name, meter in self._meters.items() if self.ids[name] not in brought]
         self.operations.push_readings([meter.sheet(day, day, domain) for meter in waiting])

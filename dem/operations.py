@@ -120,8 +120,7 @@ class Operations:
             by_member[order.participant].append(order)
         refused = {
             (event.args["participant"], event.args["sequence"])
-            for event in self.events("CallAuction", "SheetRejected")
-            if event.args["day"] == day
+            for event in self.events("CallAuction", "SheetRejected", day)
         }
         domain, sheets = self.domain("CallAuction"), []
         for id_, own in sorted(by_member.items()):
@@ -135,9 +134,8 @@ class Operations:
     def book(self, day: int) -> Books:
         """The order book of a day, from the events."""
         books = Books(self.periods_per_day)
-        for event in self.events("CallAuction", "SheetAccepted"):
-            if event.args["day"] == day:
-                books.accept(event.args)
+        for event in self.events("CallAuction", "SheetAccepted", day):
+            books.accept(event.args)
         return books
 
     def clear(self, day: int) -> None:
@@ -192,10 +190,11 @@ class Operations:
 
     # --------------------------------------------------------------------------------------------------- helpers
 
-    def events(self, contract: str, name: str) -> Iterator[Event]:
-        """Events of one name of one contract since the deployment."""
+    def events(self, contract: str, name: str, day: int) -> list[Event]:
+        """Events of one name of one contract about a day."""
         addresses = {contract: self.market.addresses[contract]}
-        return (e for e in self.chain.events(addresses, self.market.manifest.first_block) if e.name == name)
+        topics = self.chain.day_topics(contract, name, day)
+        return self.chain.events(addresses, self.market.manifest.first_block, topics)
 
     def history(self) -> History:
         """Every event of the market since its deployment, and its balances now."""

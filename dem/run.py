@@ -65,6 +65,7 @@ def deploy_for(
 ) -> Market:
     """The scenario's market on a chain, deployed now or by an earlier run into the same folder."""
     keys = role_keys(chain, account)
+    chain.wait_for_pending(keys.values())
     parameters = Parameters(
         admin=keys[ADMIN].address,
         calendar=calendar_for(community.scenario, chain.now(), period_length),
@@ -99,8 +100,9 @@ def _drive(community: Community, market: Market) -> TradingDays:
 def _rejected_orders(driver: TradingDays) -> list[RejectedOrder]:
     """The orders of the sheets that the chain refused, as their senders made them, with the chain's reason."""
     reasons = {
-        (driver.community.names.get(event.args["participant"]), event.args["day"]): event.args["reason"]
-        for event in driver.operations.events("CallAuction", "SheetRejected")
+        (driver.community.names.get(event.args["participant"]), day): event.args["reason"]
+        for day in driver.scenario.days
+        for event in driver.operations.events("CallAuction", "SheetRejected", day)
     }
     names = {id_: name for name, id_ in driver.ids.items()}
     return [
