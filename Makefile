@@ -4,7 +4,7 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 
-# numpy < 2, which ape asks for, has builds for Python 3.11 and 3.12; newer ones have to compile it (a few minutes).
+# The newest Python that all packages have builds for.
 PYTHON ?= $(shell for p in python3.12 python3.11 python3; do $$p -c '' 2>/dev/null && echo $$p && break; done)
 
 SAY = @printf '\n== %s\n'
@@ -55,7 +55,9 @@ test: test-forge test-model test-chain ## run all tests
 
 test-forge: setup ## numbers: unit, fuzz and invariant tests in Solidity
 	$(SAY) 'forge: tests/forge'
-	@$(if $(call has,tests/forge,-name '*.t.sol'),forge test,echo 'no tests yet')
+	@rm -rf .forge/gas
+	@GAS_OUT=.forge/gas forge test
+	@python tools/gas.py compare
 
 test-model: build ## the reference model, alone and against the contracts (pyrevm)
 	$(SAY) 'pytest: $(or $(PURE),tests/model)'
@@ -75,6 +77,16 @@ coverage: build ## line and branch coverage of contracts and package
 	@$(if $(call has,$(PURE),-name 'test_*.py'),pytest -q -p no:ape_test --cov --cov-report= $(PURE))
 	@$(if $(CHAIN),ape test -q $(CHAIN) --cov --cov-append --cov-report=)
 	@coverage lcov -q -o coverage/dem.lcov && coverage report
+
+.PHONY: bench-gas vectors
+bench-gas: setup ## measure the gas of a market day with 10, 100 and 1,000 participants, write bench/gas.*
+	$(SAY) 'forge: GasTest -> bench'
+	@rm -rf .forge/gas
+	@GAS_OUT=.forge/gas GAS_ALL=yes forge test --match-contract GasTest
+	@python tools/gas.py write
+
+vectors: setup ## write tests/vectors anew from the model
+	@python tests/model/vectors.py
 
 # --- quality ----------------------------------------------------------------------------------------------------------
 

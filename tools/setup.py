@@ -23,6 +23,7 @@ from pathlib import Path
 UV = "0.13.9"
 SOLC = "0.8.37"
 FOUNDRY = "1.7.1"
+PYTHONS = ((3, 11), (3, 12))  # as requires-python in pyproject.toml says
 NODE = 20  # oldest major version that will do
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -73,8 +74,8 @@ def script(name: Path, *command: str | Path, first: str = "") -> None:
 
 
 def setup_python() -> None:
-    if not sys.version_info >= (3, 11):
-        sys.exit(f"setup: Python 3.11 or newer is needed, this is {platform.python_version()} (make PYTHON=...)")
+    if sys.version_info[:2] not in PYTHONS:
+        sys.exit(f"setup: Python 3.11 or 3.12 is needed, this is {platform.python_version()} (make PYTHON=...)")
     say(f"Python {platform.python_version()} in .venv")
     if not (BIN / "python").exists():
         venv.create(ROOT / ".venv", with_pip=True, symlinks=True)
