@@ -12,7 +12,7 @@ from dem.chain import Chain
 from dem.clearing import fills
 from dem.deployment import ADMIN, Market, deploy, role_keys
 from dem.errors import ChainError, InputError
-from dem.operations import Applicant, Operations
+from dem.operations import Applicant, Operations, batches
 from dem.orders import MAX_ENERGY, Order, Side
 from dem.plan import CalendarParameters, Offices, Parameters
 from dem.replay import KINDS
@@ -20,17 +20,17 @@ from dem.settlement import ImbalancePricing, MarketRules, order_collateral
 from dem.signing import Application
 from dem.strips import LANES
 from dem.units import Money, Tick, UnitsPerWh, Wh, kwh, parse_kwh, parse_price, price_of, price_per_kwh
-from dem.wallets import wallet
+from dem.wallets import Wallet, wallet
 
 COLUMNS = ("participant", "side", "price", "energy")
-MAX_ORDERS_EACH = 4_000
-"""Orders of one participant: what one call to a node can still read back."""
+ORDERS_PER_ACCOUNT = 1_000
+"""A participant with more orders trades through several accounts: the market limits what one may have."""
 _NAME_LENGTH = 64
 _SIDES = {"bid": Side.BID, "ask": Side.ASK}
 _COMMUNITY = "book"
 _DAY = 1
 _SLOT = 0
-_FILLS_PAGE = 500
+_NO_METER = "0x" + "00" * 20
 _WINDOW = 86_400
 _NO_LIMIT = Wh((1 << 40) - 1)
 _RULES = MarketRules(
@@ -43,7 +43,7 @@ _RULES = MarketRules(
     tolerance_fixed=Wh(0),
     tolerance_share=0,
     min_order_energy=Wh(1),
-    max_layers=(1 << 16) - 1,
+    max_layers=1_024,
     imbalance_pricing=ImbalancePricing.SINGLE,
 )
 """A market for the sake of its auction: no fees, nobody imbalanced."""
@@ -130,25 +130,23 @@ def clear_book(chain: Chain, rows: Sequence[Row], folder: Path, account: str | N
     window: seconds from now to the gate, in which everything has to be brought, on a chain whose clock cannot be set.
 
     Raises:
-        InputError: too many orders of one participant.
         ChainError: the chain refuses, or disagrees with the reference model.
     """
-    orders, names = _orders(rows)
+    orders, accounts = _orders(rows)
     operations = Operations(_deploy(chain, folder, account, _WINDOW if chain.is_development else window))
-    wallets = {name: wallet(_COMMUNITY, 0, name) for name in names}
-    applicants = []
-    for number, name in enumerate(names):
-        deposit = sum(order_collateral(order, _RULES) for order in orders if order.participant == number + 1)
-        applicants.append(_applicant(name, Money(deposit)))
-    operations.register(applicants)
-    ids = {number + 1: operations.id_of(wallets[name]) for number, name in enumerate(names)}
+    deposits: dict[int, int] = defaultdict(int)
+    for order in orders:
+        deposits[order.participant] += order_collateral(order, _RULES)
+    wallets = {number: wallet(_COMMUNITY, 0, name) for number, name in enumerate(accounts, start=1)}
+    operations.register([_applicant(keys, Money(deposits[number])) for number, keys in wallets.items()])
     # Registry numbers rise with the names, so the walk at the margin is the same as in `orders`.
+    ids = {number: operations.id_of(keys) for number, keys in wallets.items()}
     booked = [
         Order(ids[order.participant], order.layer, order.slot, order.side, order.tick, order.energy) for order in orders
     ]
     calendar = operations.market.calendar
     chain.wait_until(calendar.opens_at(_DAY))
-    operations.submit_orders(_DAY, booked, {ids[n + 1]: wallets[name] for n, name in enumerate(names)})
+    operations.submit_orders(_DAY, booked, {ids[number]: keys for number, keys in wallets.items()})
     _require_all_accepted(operations, len(booked))
     chain.wait_until(calendar.gate_closes_at(_DAY))
     operations.clear(_DAY)
@@ -171,27 +169,25 @@ def write_book(folder: Path, result: BookResult) -> None:
 
 
 def _orders(rows: Sequence[Row]) -> tuple[list[Order], list[str]]:
-    """The rows as orders, participants numbered from 1 by name."""
-    names = sorted({row.participant for row in rows})
-    number = {name: n for n, name in enumerate(names, start=1)}
+    """The rows as orders, and the accounts they come from, numbered from 1 by participant's name."""
     own: dict[str, list[int]] = defaultdict(list)
     for i, row in enumerate(rows):
         own[row.participant].append(i)
-    layers = {}
-    for name, indices in own.items():
-        if len(indices) > MAX_ORDERS_EACH:
-            raise InputError(f"orders of {name}", len(indices), f"must be at most {MAX_ORDERS_EACH}")
-        ranked = sorted(indices, key=lambda i: (rows[i].side, rows[i].tick, rows[i].energy, i))
-        layers.update({i: layer for layer, i in enumerate(ranked)})
-    return [
-        Order(number[row.participant], layers[i], _SLOT, row.side, row.tick, row.energy) for i, row in enumerate(rows)
-    ], names
+    accounts: list[str] = []
+    orders: dict[int, Order] = {}
+    for name in sorted(own):
+        ranked = sorted(own[name], key=lambda i: (rows[i].side, rows[i].tick, rows[i].energy, i))
+        for part, some in enumerate(batches(ranked, ORDERS_PER_ACCOUNT)):
+            accounts.append(f"{name}/{part}")
+            for layer, i in enumerate(some):
+                orders[i] = Order(len(accounts), layer, _SLOT, rows[i].side, rows[i].tick, rows[i].energy)
+    return [orders[i] for i in range(len(rows))], accounts
 
 
 def _deploy(chain: Chain, folder: Path, account: str | None, window: int) -> Market:
-    """A market of its own, with a day of one strip, that takes orders for `window` seconds from now."""
+    """A market of its own, with a day of one strip: `window` seconds to set it up, then as many to bring the orders."""
     keys = role_keys(chain, account)
-    opening = chain.now() + window + 1
+    opening = chain.now() + 2 * window
     calendar = CalendarParameters(opening, window, LANES, window, 1, window, 2 * window)
     supplier, operator, grid = (wallet("offices of a book", 0, office) for office in ("supplier", "operator", "grid"))
     offices = Offices(supplier.account, operator.account, grid.account, grid.meter)
@@ -199,11 +195,11 @@ def _deploy(chain: Chain, folder: Path, account: str | None, window: int) -> Mar
     return deploy(chain, keys, parameters, folder / "manifest.json")
 
 
-def _applicant(name: str, deposit: Money) -> Applicant:
-    keys = wallet(_COMMUNITY, 0, name)
+def _applicant(keys: Wallet, deposit: Money) -> Applicant:
     nothing = bytes(32)
-    application = Application(keys.account, keys.meter, KINDS.index("prosumer"), _NO_LIMIT, _NO_LIMIT, nothing, nothing)
-    return Applicant(keys, application, deposit, bytes(keccak(text=f"book/{name}")), Money(0))
+    kind = KINDS.index("prosumer")
+    application = Application(keys.account, _NO_METER, kind, _NO_LIMIT, _NO_LIMIT, nothing, nothing)
+    return Applicant(keys, application, deposit, bytes(keccak(text=f"book/{keys.name}")), Money(0))
 
 
 def _require_all_accepted(operations: Operations, expected: int) -> None:
@@ -221,9 +217,8 @@ def _result(operations: Operations, orders: Sequence[Order]) -> BookResult:
     cleared = next(event for event in operations.events("CallAuction", "Cleared", _DAY) if event.args["slot"] == _SLOT)
     filled: dict[tuple[int, int], int] = {}
     walked = 0
-    last = max(order.participant for order in orders)
-    for first in range(1, last + 1, _FILLS_PAGE):
-        found, walked = auction.fills(_DAY, _SLOT, first, min(_FILLS_PAGE, last + 1 - first), walked).call()
+    for id_ in range(1, max(order.participant for order in orders) + 1):
+        found, walked = auction.fills(_DAY, _SLOT, id_, 1, walked).call()
         filled.update({(id_, layer): energy for id_, layer, energy in found})
     chain_fills = [Wh(filled[order.participant, order.layer]) for order in orders]
     model = operations.book(_DAY).clear(_DAY)[_SLOT]

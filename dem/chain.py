@@ -68,6 +68,11 @@ class Artifacts:
                     found[bytes(function_abi_to_4byte_selector(entry))] = entry
         return found
 
+    def error_name(self, data: bytes) -> str:
+        """Name of an ABI-encoded error, empty if the project knows none such."""
+        entry = self.errors.get(data[:4])
+        return str(entry["name"]) if entry else ""
+
     def describe(self, data: bytes) -> str:
         """An ABI-encoded error in words: name and arguments."""
         if not data:

@@ -30,8 +30,11 @@ def fail_readably(command: Callable[P, R]) -> Callable[P, R]:
         try:
             return command(*args, **kwargs)
         except DemError as error:
-            _errors.print("[bold red]error:[/]", escape(str(error)), highlight=False, soft_wrap=True)
-            raise SystemExit(2) from None
+            message = str(error)
+        except (FileExistsError, IsADirectoryError, NotADirectoryError, PermissionError) as error:
+            message = f"{error.filename}: {error.strerror}"
+        _errors.print("[bold red]error:[/]", escape(message), highlight=False, soft_wrap=True)
+        raise SystemExit(2)
 
     return wrapped
 

@@ -193,5 +193,5 @@ def _set_up_roles(market: Market) -> None:
             calls.append(("setTargetFunctionRole", (contract.address, selectors, role.id)))
     chain.send_many(admin, market.authority, calls)
     schedule = market.contract("Schedule")
-    if market.auction.address not in schedule.functions.markets().call():
-        chain.send(market.keys["council"], schedule, "addMarket", market.auction.address)
+    if not schedule.functions.markets().call():
+        chain.send(market.keys["council"], schedule, "addMarket", market.auction.address, 1)

@@ -138,7 +138,7 @@ class Ledger:
             UnbalancedPostingsError: the amounts do not sum to zero.
             InputError: a negative release.
             InsufficientLockedError: a release of more than is locked.
-            CreditLimitError: an account of the batch would end below minus its credit limit.
+            CreditLimitError: the fallback supplier would end below minus its credit limit.
         """
         total = sum(posting.amount for posting in postings)
         if total:
@@ -150,9 +150,7 @@ class Ledger:
                 batch._credit(posting.account, posting.amount)
             else:
                 batch._debit(posting.account, Money(-posting.amount))
-        for account in [posting.account for posting in postings] + [FALLBACK_SUPPLIER]:
-            if account != CLEARING_HOUSE:
-                _require_within_credit(account, batch.record(account))
+        _require_within_credit(FALLBACK_SUPPLIER, batch.record(FALLBACK_SUPPLIER))
         self.accounts = batch.accounts
 
     def _credit(self, account: int, amount: Money) -> None:
@@ -163,12 +161,12 @@ class Ledger:
         self._add_free(account, amount - paid)
 
     def _debit(self, account: int, due: Money) -> None:
-        """Pay from free money; without credit, the fallback supplier pays what is missing."""
+        """Pay from free money and credit; the fallback supplier advances what is missing."""
         record = self.record(account)
-        if due <= record.free or record.credit_limit > 0 or account in (CLEARING_HOUSE, FALLBACK_SUPPLIER):
+        if account in (CLEARING_HOUSE, FALLBACK_SUPPLIER):
             self._add_free(account, -due)
             return
-        paid = min(due, record.free)
+        paid = min(due, record.free + record.credit_limit)
         self._add_free(account, -paid)
         self._add_arrears(account, due - paid)
         self._add_free(FALLBACK_SUPPLIER, paid - due)

@@ -30,15 +30,27 @@ GAS_PER_MEMBER = 400_000
 GAS_PER_DEPOSIT = 160_000
 GAS_PER_SHEET = 150_000
 GAS_PER_LINE = 32_000
+GAS_PER_LAYER = 25_000
+GAS_PER_LINE_AND_LAYER = 5_000
 GAS_PER_CLEARED_STRIP = 300_000
 GAS_PER_CLEARING_STEP = 8_000
 GAS_PER_CLEARED_LINE = 4_000
 GAS_PER_SETTLED_MEMBER = 100_000
-GAS_PER_SETTLED_STRIP = 22_000
+GAS_PER_SETTLEMENT = 1_000_000
+GAS_PER_SETTLED_STRIP = 12_000
+GAS_PER_SETTLED_LINE = 12_000
 GROUP = 240
 """Members that one step of a clearing looks at."""
 LINES_PER_SHEET = 300
 """Longest sheet that one transaction takes."""
+
+_UNSIGNED = (
+    "NotSignedByParticipant",
+    "ECDSAInvalidSignature",
+    "ECDSAInvalidSignatureLength",
+    "ECDSAInvalidSignatureS",
+)
+"""Reasons of a rejection that do not prove who sent the sheet."""
 
 SignedMessage = tuple[tuple[Any, ...], bytes]
 """A message in the order of its Solidity struct, and its signature."""
@@ -118,18 +130,36 @@ class Operations:
         by_member: dict[int, list[Order]] = defaultdict(list)
         for order in orders:
             by_member[order.participant].append(order)
-        refused = {
-            (event.args["participant"], event.args["sequence"])
-            for event in self.events("CallAuction", "SheetRejected", day)
-        }
+        refused = self.refused_sheets(day)
         domain, sheets = self.domain("CallAuction"), []
         for id_, own in sorted(by_member.items()):
             last = self.market.auction.functions.sheetOf(id_, day).call()[0]
             for sheet in order_sheets(wallets[id_].account, day, own, self.periods_per_day):
                 if sheet.sequence > last and (sheet.participant, sheet.sequence) not in refused:
                     sheets.append(_signed_sheet(domain, sheet, wallets[id_]))
-        for batch in _by_gas(sheets, lambda sheet: GAS_PER_SHEET + GAS_PER_LINE * len(sheet[0][4])):
+        for batch in _by_gas(sheets, self._sheet_gas):
             self.chain.send(self._relayer, self.market.auction, "submit", batch)
+
+    def _sheet_gas(self, sheet: SignedMessage) -> int:
+        _account, _day, first, _sequence, lines = sheet[0]
+        layers = (first + len(lines) - 1) // self.strips + 1
+        per_line = GAS_PER_LINE + GAS_PER_LINE_AND_LAYER * (layers - 1)
+        return int(GAS_PER_SHEET + GAS_PER_LAYER * layers + per_line * len(lines))
+
+    def refused_sheets(self, day: int) -> dict[tuple[str, int], bytes]:
+        """Reason by sender and sequence of every sheet of a day that its sender signed and the chain refused.
+
+        A rejection for a bad signature tells nothing about the sender: anybody can bring rubbish in its name.
+        """
+        accepted = {(e.args["id"], e.args["sequence"]) for e in self.events("CallAuction", "SheetAccepted", day)}
+        refused = {}
+        for event in self.events("CallAuction", "SheetRejected", day):
+            sender, sequence, reason = (event.args[name] for name in ("participant", "sequence", "reason"))
+            if self.chain.artifacts.error_name(reason) in _UNSIGNED:
+                continue
+            if (self.market.registry.functions.idOf(sender).call(), sequence) not in accepted:
+                refused[sender, sequence] = reason
+        return refused
 
     def book(self, day: int) -> Books:
         """The order book of a day, from the events."""
@@ -147,8 +177,7 @@ class Operations:
             return
         books = self.book(day)
         pivots = [clearing.pivot for clearing in books.clear(day)]
-        members = {(order.layer, order.participant) for orders in books.of(day) for order in orders}
-        steps = Counter((layer, id_ // GROUP) for layer, id_ in members)
+        steps = Counter((layer, id_ // GROUP) for id_, layers in books.layers[day].items() for layer in range(layers))
         gas = GAS_PER_CLEARED_STRIP + sum(_step_gas(lines) for lines in steps.values())
         if gas <= GAS_BUDGET:
             for some in batches(strips, GAS_BUDGET // gas):
@@ -178,7 +207,9 @@ class Operations:
     def settle(self, day: int) -> None:
         """The money of a day, some members a transaction; again if readings were corrected since."""
         settlement = self.market.settlement
-        count = GAS_BUDGET // (GAS_PER_SETTLED_MEMBER + self.strips * GAS_PER_SETTLED_STRIP)
+        layers = max(self.book(day).layers[day].values(), default=0)
+        per_strip = GAS_PER_SETTLED_STRIP + GAS_PER_SETTLED_LINE * layers
+        count = max(1, (GAS_BUDGET - GAS_PER_SETTLEMENT) // (GAS_PER_SETTLED_MEMBER + self.strips * per_strip))
         while not settlement.functions.isSettled(day).call():
             self.chain.send(self._relayer, settlement, "settle", day, count)
 

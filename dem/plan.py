@@ -132,7 +132,7 @@ STEPS = (
             at["Accounts"],
         ),
     ),
-    Step("Schedule", lambda _, at: (at["Authority"],)),
+    Step("Schedule", lambda p, at: (at["Authority"], p.calendar.as_tuple())),
     Step("MeterReadings", lambda p, at: (p.calendar.as_tuple(), at["ParticipantRegistry"], at["MarketRules"])),
     Step("FallbackSupply", lambda p, at: (at["Authority"], p.calendar.as_tuple(), at["MarketRules"])),
     Step(
@@ -165,7 +165,7 @@ class Role:
 
 
 ROLES = (
-    Role("registrar", 1, {"ParticipantRegistry": ("admit", "suspend", "reinstate", "exit")}),
+    Role("registrar", 1, {"ParticipantRegistry": ("admit", "reject", "suspend", "reinstate", "exit", "replaceMeter")}),
     Role("treasurer", 2, {"Accounts": ("deposit", "redeem")}),
     Role(
         "council",

@@ -5,9 +5,8 @@ payment). Inputs feed the model; results are compared with what the model says, 
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from itertools import groupby
 from typing import Any, Protocol
 
 from dem.clearing import Clearing, clear, fills
@@ -19,7 +18,6 @@ from dem.settlement import (
     ImbalancePricing,
     MarketRules,
     Reading,
-    Row,
     Tariff,
     order_collateral,
     positions_of,
@@ -53,8 +51,6 @@ class EventLike(Protocol):
     def name(self) -> str: ...
     @property
     def args(self) -> Mapping[str, Any]: ...
-    @property
-    def transaction(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +102,16 @@ class Books:
 
     periods_per_day: int
     records: list[OrderRecord] = field(default_factory=list)
+    layers: dict[int, dict[int, int]] = field(default_factory=lambda: defaultdict(dict))
+    """Layers by day and member that its sheets ever reached: what the chain goes through, whatever was cancelled."""
     _in_force: dict[int, dict[tuple[int, int, int], OrderRecord]] = field(default_factory=lambda: defaultdict(dict))
 
     def accept(self, sheet: Mapping[str, Any]) -> tuple[list[Order], list[Order]]:
         """Take an accepted sheet (the event's arguments); returns the orders that went and those that came."""
         id_, day = sheet["id"], sheet["day"]
         book, per_line = self._in_force[day], strips_per_day(self.periods_per_day)
+        last = sheet["firstLine"] + len(sheet["lines"]) - 1
+        self.layers[day][id_] = max(self.layers[day].get(id_, 0), last // per_line + 1)
         gone, come = [], []
         for line, word in enumerate(sheet["lines"], start=sheet["firstLine"]):
             layer, strip = divmod(line, per_line)
@@ -161,6 +161,9 @@ class Replay:
     _locked: dict[tuple[int, int], int] = field(default_factory=lambda: defaultdict(int))
     _clearings: dict[int, list[Clearing]] = field(default_factory=dict)
     _settlements: dict[int, DaySettlement] = field(default_factory=dict)
+    _settling: int = 0
+    _expected: list[Posting] = field(default_factory=list)
+    _moved: list[tuple[int, int, int]] = field(default_factory=list)
     _posted: dict[tuple[int, int], int] = field(default_factory=lambda: defaultdict(int))
 
     @staticmethod
@@ -237,15 +240,11 @@ class Replay:
     # ----------------------------------------------------------------------------------------------- applying
 
     def apply(self, events: Iterable[EventLike]) -> None:
-        """Apply events in the chain's order, whole transactions at a time."""
-        for _, group in groupby(events, key=lambda event: event.transaction):
-            transaction = list(group)
-            for event in transaction:
-                handler = getattr(self, f"_on_{event.contract}_{event.name}", None)
-                if handler is not None:
-                    handler(event.args)
-            if any(event.contract == "Settlement" for event in transaction):
-                self._settle(transaction)
+        """Apply events in the chain's order."""
+        for event in events:
+            handler = getattr(self, f"_on_{event.contract}_{event.name}", None)
+            if handler is not None:
+                handler(event.args)
 
     def _differ(self, what: str, chain: object, model: object) -> None:
         if chain != model:
@@ -284,7 +283,7 @@ class Replay:
             charge_helpful=r["chargeHelpful"],
             boundary_margin=Wh(r["boundaryMargin"]),
         )
-        self.rules_versions = [v for v in self.rules_versions if v[0] != args["firstDay"]]
+        self.rules_versions = [version for version in self.rules_versions if version[0] < args["firstDay"]]
         self.rules_versions.append((args["firstDay"], rules))
 
     def _on_MarketRules_DayFinal(self, args: Mapping[str, Any]) -> None:  # noqa: N802
@@ -316,9 +315,9 @@ class Replay:
             order_collateral(order, rules) for order in gone
         )
         self._locked[id_, day] += change
-        if change >= 0:
-            self.ledger.lock(id_, Money(change))
-        else:
+        if set(come) - set(gone):
+            self.ledger.lock(id_, Money(max(change, 0)))
+        if change < 0:
             self.ledger.unlock(id_, Money(-change))
 
     def _on_CallAuction_SheetRejected(self, args: Mapping[str, Any]) -> None:  # noqa: N802
@@ -365,67 +364,70 @@ class Replay:
         id_, day = args["id"], args["day"]
         chain = [Reading.of_lane(lane).net for word in args["net"] for lane in unpack(word)[1]]
         # A member without a meter has rows only where it traded.
-        contracted = {row.slot: row.contracted for row in self.settlement(day).rows if row.participant == id_}
+        contracted = {row.slot: row.contracted for row in self.settlement(day).rows_of(id_)}
         model = [contracted.get(slot, Wh(0)) for slot in range(self.periods_per_day)]
         self._differ(f"schedule of member {id_}, day {day}", chain, model)
 
     # --------------------------------------------------------------------------------------------- settlement
+    #
+    # A settling transaction posts batches that each end with the clearing house: when a walk begins, the fallback
+    # supplier's; then its members'; after the last member those of the fund, the operator and the grid operator.
 
-    def _settle(self, transaction: Sequence[EventLike]) -> None:
-        """One transaction of the settlement contract: its claims, and the money it moved."""
-        claims = [event.args for event in transaction if event.name == "Settled"]
-        if not claims:
-            return
-        day = claims[0]["day"]
-        settlement = self.settlement(day)
-        rows: dict[int, list[Row]] = defaultdict(list)
-        for row in settlement.rows:
-            rows[row.participant].append(row)
-        batch = [self._member_posting(day, claim, rows[claim["id"]]) for claim in claims]
-        batch.append(Posting(CLEARING_HOUSE, Money(-sum(posting.amount for posting in batch))))
-        batches = [batch]
-        total = next((event.args for event in transaction if event.name == "DaySettled"), None)
-        if total is not None:
-            batches.append(self._pay_out(day, settlement, total))
-            self.settled_days.add(day)
-        moved = [event.args for event in transaction if event.name == "Posted"]
-        self._differ(
-            f"postings of day {day}",
-            [(posting["id"], posting["amount"], posting["release"]) for posting in moved],
-            [(posting.account, posting.amount, posting.release) for batch in batches for posting in batch],
-        )
-        for batch in batches:
-            self.ledger.post(batch)
+    def _on_Settlement_SettlementBegun(self, args: Mapping[str, Any]) -> None:  # noqa: N802
+        self._settling = args["day"]
+        self._expected = [self._posting_to(FALLBACK_SUPPLIER, self.settlement(self._settling).fallback())]
 
-    def _member_posting(self, day: int, claim: Mapping[str, Any], rows: Sequence[Row]) -> Posting:
-        id_ = claim["id"]
+    def _on_Settlement_Settled(self, args: Mapping[str, Any]) -> None:  # noqa: N802
+        id_, self._settling = args["id"], args["day"]
+        settlement = self.settlement(self._settling)
+        rows = settlement.rows_of(id_)
         model = {
             "trade": sum(row.trade for row in rows),
             "imbalance": sum(row.imbalance_units for row in rows),
             "fees": sum(row.fees for row in rows),
             "deviation": sum(row.deviation for row in rows),
         }
-        self._differ(f"settlement of member {id_}, day {day}", {name: claim[name] for name in model}, model)
-        return Posting(id_, self._change(id_, day, -sum(model.values())), Money(self._locked.pop((id_, day), 0)))
+        self._differ(f"settlement of member {id_}, day {self._settling}", {name: args[name] for name in model}, model)
+        change = self._change(id_, self._settling, -sum(model.values()))
+        release = self._locked.pop((id_, self._settling), 0)
+        self._expected.append(Posting(id_, change, Money(release)))
 
-    def _pay_out(self, day: int, settlement: DaySettlement, claim: Mapping[str, Any]) -> list[Posting]:
-        received = {
-            FALLBACK_SUPPLIER: settlement.fallback(),
-            BALANCING_FUND: settlement.fund(),
-            OPERATOR: settlement.operator(),
-            GRID_OPERATOR: settlement.grid_operator(),
-        }
+    def _on_Accounts_Posted(self, args: Mapping[str, Any]) -> None:  # noqa: N802
+        if not self._expected:
+            self._expected = self._pay_out(self.settlement(self._settling))
+        self._moved.append((args["id"], args["amount"], args["release"]))
+        if len(self._moved) <= len(self._expected):
+            return
+        house = Posting(CLEARING_HOUSE, Money(-sum(posting.amount for posting in self._expected)))
+        batch = [*self._expected, house]
+        expected = [(posting.account, posting.amount, posting.release) for posting in batch]
+        self._differ(f"postings of day {self._settling}", self._moved, expected)
+        self.ledger.post(batch)
+        self._moved, self._expected = [], []
+
+    def _on_Settlement_DaySettled(self, args: Mapping[str, Any]) -> None:  # noqa: N802
+        day = args["day"]
+        settlement = self.settlement(day)
         self._differ(
             f"settlement of day {day} (fallback supply, fund, operator, grid)",
-            tuple(claim[name] for name in ("fallbackSupply", "fund", "operator", "grid")),
-            tuple(received.values()),
+            tuple(args[name] for name in ("fallbackSupply", "fund", "operator", "grid")),
+            (settlement.fallback(), settlement.fund(), settlement.operator(), settlement.grid_operator()),
         )
-        batch = [Posting(id_, self._change(-id_, day, amount)) for id_, amount in received.items()]
-        batch.append(Posting(CLEARING_HOUSE, Money(-sum(posting.amount for posting in batch))))
-        return batch
+        self.settled_days.add(day)
+
+    def _pay_out(self, settlement: DaySettlement) -> list[Posting]:
+        return [
+            self._posting_to(BALANCING_FUND, settlement.fund()),
+            self._posting_to(OPERATOR, settlement.operator()),
+            self._posting_to(GRID_OPERATOR, settlement.grid_operator()),
+        ]
+
+    def _posting_to(self, office: int, amount: Money) -> Posting:
+        """What an office is paid out is kept apart from its own bill as a member: under its negative number."""
+        return Posting(office, self._change(-office, self._settling, amount))
 
     def _change(self, key: int, day: int, amount: int) -> Money:
-        """Difference to what was posted before; what an office is paid out is kept apart, under its negative id."""
+        """Difference to what was posted before."""
         change = amount - self._posted[key, day]
         self._posted[key, day] = amount
         return Money(change)

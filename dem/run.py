@@ -100,9 +100,10 @@ def _drive(community: Community, market: Market) -> TradingDays:
 def _rejected_orders(driver: TradingDays) -> list[RejectedOrder]:
     """The orders of the sheets that the chain refused, as their senders made them, with the chain's reason."""
     reasons = {
-        (driver.community.names.get(event.args["participant"]), day): event.args["reason"]
+        (driver.community.names[sender], day): reason
         for day in driver.scenario.days
-        for event in driver.operations.events("CallAuction", "SheetRejected", day)
+        for (sender, _), reason in driver.operations.refused_sheets(day).items()
+        if sender in driver.community.names
     }
     names = {id_: name for name, id_ in driver.ids.items()}
     return [

@@ -451,6 +451,8 @@ def _read_config(path: Path) -> Config:
         return Config.model_validate(tomllib.loads(text, parse_float=Decimal))
     except FileNotFoundError as error:
         raise InputError(str(path), None, "does not exist: a scenario is a folder with it") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(str(path), None, f"cannot be read: {error}") from error
     except tomllib.TOMLDecodeError as error:
         raise InputError(str(path), None, f"is not TOML: {error}") from error
     except ValidationError as error:

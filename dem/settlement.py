@@ -7,6 +7,7 @@ contracted c and metered m net consumption, imbalance d = m - c, area imbalance 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cached_property
 
 from dem.clearing import Clearing, fills
 from dem.errors import InputError, require_range
@@ -206,12 +207,23 @@ class Area:
     network_fees: Money
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class DaySettlement:
     """All rows of a day, by slot then participant, and its areas by slot."""
 
     rows: tuple[Row, ...]
     areas: tuple[Area, ...]
+
+    @cached_property
+    def _rows_by_participant(self) -> dict[int, list[Row]]:
+        rows: dict[int, list[Row]] = {}
+        for row in self.rows:
+            rows.setdefault(row.participant, []).append(row)
+        return rows
+
+    def rows_of(self, participant: int) -> list[Row]:
+        """One participant's rows, by slot; none if it has neither a meter nor a position."""
+        return self._rows_by_participant.get(participant, [])
 
     def due(self) -> dict[int, Money]:
         """Payment due per participant, netted over the day."""

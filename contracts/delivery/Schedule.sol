@@ -3,42 +3,51 @@ pragma solidity ^0.8.24;
 
 import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
 import {IMarket, Positions} from "../interfaces/IMarket.sol";
-import {ISchedule} from "../interfaces/ISchedule.sol";
+import {ISchedule, Plugged} from "../interfaces/ISchedule.sol";
+import {Calendar, CalendarParameters} from "../types/Calendar.sol";
 import {Strips} from "../types/Strips.sol";
 
 /// @title Schedule
-contract Schedule is ISchedule, AccessManaged {
-    IMarket[] private _markets;
+contract Schedule is ISchedule, AccessManaged, Calendar {
+    Plugged[] private _markets;
 
-    constructor(address authority) AccessManaged(authority) {}
+    constructor(address authority, CalendarParameters memory calendar_) AccessManaged(authority) Calendar(calendar_) {}
 
     /// @inheritdoc ISchedule
-    function addMarket(IMarket market) external restricted {
+    function addMarket(IMarket market, uint32 firstDay) external restricted {
+        uint256 earliest = dayAt(block.timestamp + OPEN_LEAD) + 1;
+        if (firstDay < earliest) revert TooLateToAdd(firstDay, earliest);
         for (uint256 m = 0; m < _markets.length; ++m) {
-            if (address(_markets[m]) == address(market)) revert MarketKnown(address(market));
+            if (address(_markets[m].market) == address(market)) revert MarketKnown(address(market));
         }
-        _markets.push(market);
-        emit MarketAdded(address(market));
+        _markets.push(Plugged(market, firstDay));
+        emit MarketAdded(address(market), firstDay);
     }
 
     /// @inheritdoc ISchedule
-    function markets() external view returns (IMarket[] memory) {
+    function markets() external view returns (Plugged[] memory) {
         return _markets;
     }
 
     /// @inheritdoc ISchedule
     function isComplete(uint256 day) external view returns (bool) {
+        bool hasMarket = false;
         for (uint256 m = 0; m < _markets.length; ++m) {
-            if (!_markets[m].isCleared(day)) return false;
+            if (day < _markets[m].firstDay) continue;
+            if (!_markets[m].market.isCleared(day)) return false;
+            hasMarket = true;
         }
-        return _markets.length > 0;
+        return hasMarket;
     }
 
     /// @inheritdoc ISchedule
     function collect(uint256 day, uint32 firstId, uint256 count) external restricted returns (Positions memory sum) {
-        sum = _markets[0].book(day, firstId, count);
-        for (uint256 m = 1; m < _markets.length; ++m) {
-            _add(sum, _markets[m].book(day, firstId, count));
+        sum.net = new uint256[][](count);
+        sum.payment = new int256[](count);
+        sum.traded = new uint256[](count);
+        sum.release = new uint256[](count);
+        for (uint256 m = 0; m < _markets.length; ++m) {
+            if (day >= _markets[m].firstDay) _add(sum, _markets[m].market.book(day, firstId, count));
         }
         for (uint256 i = 0; i < count; ++i) {
             if (_hasAny(sum.net[i])) emit Scheduled(firstId + uint32(i), uint32(day), sum.net[i]);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.24;
 
+import {Kind} from "../types/Members.sol";
 import {Money} from "../types/Units.sol";
 
 /// Money of one member, units of 10^-8 currency.
@@ -52,6 +53,8 @@ interface IAccounts {
     error WrongPayout(bool toBank);
     error InsufficientFunds(uint32 id, uint256 needed, int256 available);
     error InArrears(uint32 id, uint256 arrears);
+    /// Only the fallback supplier, the grid operator and a wholesale desk settle on credit.
+    error NoCreditFor(uint32 id, Kind kind);
     error CreditLimitExceeded(uint32 id, int256 balance, uint256 limit);
     /// More collateral was to be released than is locked.
     error ReleaseExceedsLock(uint32 id, uint256 release, uint256 locked);
@@ -79,8 +82,9 @@ interface IAccounts {
     /// @notice Releases collateral.
     function unlock(uint32 id, Money amount) external;
 
-    /// @notice Books a settlement whose amounts sum to zero, in the order given. What a member without credit cannot pay
-    /// becomes arrears, and the fallback supplier, who carries that risk, receives less.
+    /// @notice Books a settlement whose amounts sum to zero, in the order given. What a member cannot pay, its credit included,
+    /// becomes arrears, and the fallback supplier, who carries that risk, receives less. Reverts only if that takes the
+    /// supplier beyond its own credit limit.
     function post(Posting[] calldata postings) external;
 
     /// @return whether a deposit or a payout has used the reference.

@@ -8,6 +8,8 @@ interface IFallbackSupply {
     event TariffsPublished(uint32 indexed day, uint256[] words);
 
     error TooLateToPublish(uint256 day, uint256 dueAt, uint256 time);
+    /// Only for the next day whose day-ahead auction opens.
+    error TooEarlyToPublish(uint256 day, uint256 latest);
     error WrongStripCount(uint256 given, uint256 expected);
     error WrongTariffDay(uint256 strip, uint256 day, uint256 expected);
     /// buy must be at least sell and at most the authority's limit, units/Wh.

@@ -44,14 +44,15 @@ interface IMarketRules {
 
     /// The parameter is outside of what the market can compute with.
     error BadRule(string parameter, uint256 value, uint256 limit);
-    /// Rules change only for days whose day-ahead auction has not opened, and not before an announced change.
+    /// Rules change only for days after the next one whose day-ahead auction opens.
     error TooLateToChange(uint256 firstDay, uint256 earliest);
     /// Days become final one after the other.
     error DayOutOfOrder(uint256 day, uint256 next);
     /// The storage of this day is still in use by a day that is not final.
     error DayStillOpen(uint256 day, uint256 lastFinal);
 
-    /// @notice Announces rules that apply from a day on whose day-ahead auction has not opened yet.
+    /// @notice Announces rules that apply from a day on, after the next one to open. They replace whatever was announced for
+    /// that day and later.
     function announce(uint32 firstDay, Rules calldata rules) external;
 
     /// @notice Records that nothing about a day can change any more.

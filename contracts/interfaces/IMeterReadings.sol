@@ -6,7 +6,7 @@ struct ReadingSheet {
     address meter;
     uint32 day;
     uint8 firstStrip;
-    /// Higher than that of the meter's sheet before.
+    /// Higher than that of the meter's sheet before for this day.
     uint40 sequence;
     /// 16 bytes a reading, cumulative import and export registers in Wh (uint64 each, big endian): the opening reading,
     /// then one at the end of each period; whole strips of six periods.
@@ -28,7 +28,7 @@ interface IMeterReadings {
     event ReadingsRejected(address indexed meter, uint32 indexed day, uint40 sequence, bytes reason);
     /// A strip for which no reading came in time, as six flagged signed lanes.
     event Estimated(uint32 indexed id, uint32 indexed day, uint8 strip, uint256 word);
-    /// The sum of the meters and the boundary meter differ by more than the market's margin, Wh.
+    /// When the day was closed, the sum of the meters and the boundary meter differed by more than the market's margin, Wh.
     event BoundaryMismatch(uint32 indexed day, uint16 indexed slot, int256 boundary, int256 sum);
     event MeteringClosed(uint32 indexed day, uint32 members);
 
@@ -42,7 +42,7 @@ interface IMeterReadings {
     error NotMonotone(uint256 slot, uint256 register, uint256 before);
     /// More energy in one period than the connection carries, Wh.
     error ReadingExceedsCapacity(uint32 id, uint256 slot, uint256 energy, uint256 capacity);
-    /// The opening reading does not continue the last one.
+    /// The opening reading does not continue the last one. (A sheet for periods read before is a correction and is not compared.)
     error RegisterGap(uint32 id, uint256 register, uint256 last);
     error DeadlineNotReached(uint256 day, uint256 deadline, uint256 time);
     error AlreadyClosed(uint256 day);
@@ -57,10 +57,10 @@ interface IMeterReadings {
     /// @notice Takes one sheet, or reverts with the reason.
     function enter(SignedReadings calldata signed) external;
 
-    /// @notice After the deadline: goes through `count` more members and estimates what is missing. Anyone may call.
+    /// @notice After the deadline, and after the day before is closed: goes through `count` more members and estimates what is missing. Anyone may call.
     function close(uint32 day, uint256 count) external;
 
-    /// @return whether every member has a value for every period of the day.
+    /// @return whether every member with a meter has a value for every period of the day (the boundary meter need not).
     function isClosed(uint256 day) external view returns (bool);
 
     /// @return members 1 to this number are part of the closed day.

@@ -44,6 +44,8 @@ interface IParticipantRegistry {
         bytes32 documents
     );
     event Admitted(uint32 indexed id, address indexed account, address meter, Kind kind, uint32 firstDay);
+    event Rejected(address indexed account);
+    event MeterReplaced(uint32 indexed id, address meter);
     event StatusChanged(uint32 indexed id, Status status, uint32 lastDay);
 
     /// The signature is not the applicant's.
@@ -52,6 +54,10 @@ interface IParticipantRegistry {
     error KeyUnusable(address key);
     /// This kind cannot be applied for.
     error KindNotOpen(Kind kind);
+    /// This very application was brought before; a new one differs in something.
+    error ApplicationUsed(bytes32 digest);
+    /// The meters of the area together would exceed what the market can add up, Wh per period.
+    error AreaFull(uint256 connected, uint256 limit);
     error UnknownAccount(address account);
     error UnknownMember(uint32 id);
     error UnknownMeter(address meter);
@@ -66,6 +72,12 @@ interface IParticipantRegistry {
     /// @notice Admits an applicant; it takes part from the day after the one in delivery.
     /// @return id its number, the next free one.
     function admit(address account) external returns (uint32 id);
+
+    /// @notice Refuses an application, so that the account can apply anew.
+    function reject(address account) external;
+
+    /// @notice Gives a member's meter another key, at once; the registers may begin anew with it.
+    function replaceMeter(uint32 id, address meter) external;
 
     /// @notice Bars a member from placing orders; what it has contracted is still settled.
     function suspend(uint32 id) external;

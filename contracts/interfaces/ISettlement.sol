@@ -6,6 +6,8 @@ pragma solidity ^0.8.24;
 /// over the day into one posting per member. A corrected reading settles the day again by the same walk; only the difference
 /// to what was posted moves.
 interface ISettlement {
+    /// A walk over the members begins, on the readings as they are now; the fallback supplier is posted first.
+    event SettlementBegun(uint32 indexed day, uint256 readingsVersion);
     /// Payments due of a member for the day, money units: positive pays, negative receives.
     event Settled(
         uint32 indexed id, uint32 indexed day, int256 trade, int256 imbalance, uint256 fees, uint256 deviation

@@ -9,6 +9,8 @@ import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 interface ISettlementToken is IERC20 {
     /// Tokens move between registered accounts only.
     error NotRegistered(address account);
+    /// Tokens sent to the accounts contract would be nobody's: IAccounts.depositTokens books them.
+    error UseDepositTokens();
     /// Only the accounts contract mints and burns.
     error NotTheAccounts(address caller);
 

@@ -116,8 +116,9 @@ contract CallAuction is ICallAuction, AccessManaged, EIP712, Calendar, Pausable,
     /// @inheritdoc ICallAuction
     function enter(SignedSheet calldata signed) external whenNotPaused {
         OrderSheet calldata s = signed.sheet;
-        _requireOpen(s.day);
+        // First of all: a rejection for any other reason then proves who signed.
         _requireSigned(s, signed.signature);
+        _requireOpen(s.day);
         (uint32 id, uint256 importCapacity, uint256 exportCapacity) = REGISTRY.trader(s.participant, s.day);
         RULES.requireRoom(s.day);
         Rules memory rules = RULES.rulesOf(s.day);
@@ -136,16 +137,16 @@ contract CallAuction is ICallAuction, AccessManaged, EIP712, Calendar, Pausable,
             importCapacity: importCapacity,
             exportCapacity: exportCapacity
         });
-        (uint256 added, uint256 removed) = _writeLines(id, s, terms);
+        (uint256 added, uint256 removed, bool hasNew) = _writeLines(id, s, terms);
         if (layers > 1) _requireWithinConnection(id, s, layers, terms);
         if (layers > old.layers) _markActive(id, s.day, old.layers, layers);
 
         uint256 locked = old.locked + added - removed;
         _sheets[_place(id, s.day, 0)] = Sheet(uint16(s.day), s.sequence, uint16(layers), locked.toUint128());
         emit SheetAccepted(id, s.day, s.sequence, s.firstLine, s.lines);
-        // A sheet that locks nothing more still has to come from somebody without arrears.
-        if (added >= removed) ACCOUNTS.lock(id, Money.wrap((added - removed).toUint128()));
-        else ACCOUNTS.unlock(id, Money.wrap((removed - added).toUint128()));
+        // A new order, even one that locks nothing more, has to come from somebody without arrears; cancelling need not.
+        if (hasNew) ACCOUNTS.lock(id, Money.wrap(added > removed ? (added - removed).toUint128() : 0));
+        if (removed > added) ACCOUNTS.unlock(id, Money.wrap((removed - added).toUint128()));
     }
 
     /// @inheritdoc ICallAuction
@@ -294,27 +295,35 @@ contract CallAuction is ICallAuction, AccessManaged, EIP712, Calendar, Pausable,
 
     /// @return added collateral of the new lines, money units.
     /// @return removed collateral of the lines they replace.
+    /// @return hasNew whether any order is not just the one that stood there.
     function _writeLines(uint32 id, OrderSheet calldata s, Terms memory terms)
         private
-        returns (uint256 added, uint256 removed)
+        returns (uint256 added, uint256 removed, bool hasNew)
     {
         for (uint256 i = 0; i < s.lines.length; ++i) {
             uint256 line = s.firstLine + i;
             uint256 word = uint256(s.lines[i]);
             if (Strips.dayOf(word) != s.day) revert WrongDay(line, Strips.dayOf(word), s.day);
-            _requireValid(id, line, word, terms);
             uint256 place = _place(id, s.day, line);
             uint256 replaced = _lines[place];
-            if (Strips.dayOf(replaced) == s.day) removed += _collateral(replaced, terms);
+            if (Strips.dayOf(replaced) != s.day) replaced = 0;
+            if (_checkOrders(id, line, word, replaced, terms)) hasNew = true;
+            if (replaced != 0) removed += _collateral(replaced, terms);
             added += _collateral(word, terms);
             _lines[place] = word;
         }
     }
 
-    function _requireValid(uint32 id, uint256 line, uint256 word, Terms memory terms) private view {
+    /// @return hasNew whether any order differs from the one it replaces.
+    function _checkOrders(uint32 id, uint256 line, uint256 word, uint256 replaced, Terms memory terms)
+        private
+        view
+        returns (bool hasNew)
+    {
         for (uint256 k = 0; k < Strips.LANES; ++k) {
             uint256 order = Strips.lane(word, k);
             if (order == 0) continue;
+            if (order != Strips.lane(replaced, k)) hasNew = true;
             uint256 energy = Orders.energy(order);
             if (energy < terms.minEnergy) revert OrderTooSmall(line, k, energy, terms.minEnergy);
             uint256 capacity = Orders.isAsk(order) ? terms.exportCapacity : terms.importCapacity;

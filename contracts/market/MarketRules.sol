@@ -13,6 +13,8 @@ contract MarketRules is IMarketRules, AccessManaged, Calendar {
     /// Tariffs travel in 20 bits, rates and fees stay in the same range.
     uint256 private constant MAX_PRICE = (1 << 20) - 1;
     uint256 private constant WHOLE_SHARE = 10_000;
+    /// Lines of one member and day: six orders each.
+    uint256 private constant MAX_LINES = 1024;
 
     struct Version {
         uint32 firstDay;
@@ -31,11 +33,13 @@ contract MarketRules is IMarketRules, AccessManaged, Calendar {
 
     /// @inheritdoc IMarketRules
     function announce(uint32 firstDay, Rules calldata rules) external restricted {
-        uint256 earliest = dayAt(block.timestamp + OPEN_LEAD) + 1;
-        uint256 lastChange = _versions[_versions.length - 1].firstDay;
-        if (lastChange > earliest) earliest = lastChange;
+        // The next day to open may have its tariffs already, published within the limits of its rules.
+        uint256 earliest = dayAt(block.timestamp + OPEN_LEAD) + 2;
         if (firstDay < earliest) revert TooLateToChange(firstDay, earliest);
-        if (firstDay == lastChange) _versions.pop();
+        if (firstDay > Strips.MAX_DAY) revert NoSuchDay(firstDay);
+        while (_versions[_versions.length - 1].firstDay >= firstDay) {
+            _versions.pop();
+        }
         _add(firstDay, rules);
     }
 
@@ -71,8 +75,8 @@ contract MarketRules is IMarketRules, AccessManaged, Calendar {
         _requireAtMost("minOrderEnergy", Energy.unwrap(r.minOrderEnergy), Orders.ENERGY_MASK);
         if (Energy.unwrap(r.minOrderEnergy) == 0) revert BadRule("minOrderEnergy", 0, 1);
         if (r.maxLayers == 0) revert BadRule("maxLayers", 0, 1);
-        // A line's number has to fit 16 bits.
-        _requireAtMost("maxLayers", r.maxLayers, type(uint16).max / STRIPS_PER_DAY);
+        // One member's day has to be settled in one transaction, whatever it ordered.
+        _requireAtMost("maxLayers", r.maxLayers, MAX_LINES / STRIPS_PER_DAY);
         _versions.push(Version(firstDay, r));
         emit RulesChanged(firstDay, r);
     }

@@ -23,13 +23,13 @@ contract MeterReadings is IMeterReadings, EIP712, Calendar {
         uint64 exportWh;
         /// Unix time of that reading.
         uint64 readAt;
-        uint40 sequence;
     }
 
-    /// Which strips of a day a member has values for, one bit each.
+    /// Which strips of a day a member has values for, one bit each, and the sequence of its last sheet for the day.
     struct Coverage {
         uint16 day;
         uint16 strips;
+        uint40 sequence;
     }
 
     struct DayState {
@@ -44,7 +44,7 @@ contract MeterReadings is IMeterReadings, EIP712, Calendar {
     IParticipantRegistry private immutable REGISTRY;
     IMarketRules private immutable RULES;
 
-    mapping(uint32 id => Meter) private _meters;
+    mapping(address meter => Meter) private _meters;
     mapping(uint256 place => Coverage) private _coverage;
     mapping(uint256 place => uint256) private _words;
     /// Sum over all meters but the boundary's, per ring place and strip, six signed lanes.
@@ -74,23 +74,25 @@ contract MeterReadings is IMeterReadings, EIP712, Calendar {
     /// @inheritdoc IMeterReadings
     function enter(SignedReadings calldata signed) external {
         ReadingSheet calldata s = signed.sheet;
+        // First of all: a rejection for any other reason then proves who signed.
+        _requireSigned(s, signed.signature);
         uint256 strips = _stripsOf(s);
         _requireInTime(s, strips);
-        _requireSigned(s, signed.signature);
         (uint32 id, uint256 importCapacity, uint256 exportCapacity) = REGISTRY.metered(s.meter, s.day);
-        if (s.sequence <= _meters[id].sequence) revert StaleReading(id, s.sequence, _meters[id].sequence);
-        _continueRegisters(id, s, strips);
-
         DayState storage state = _stateOf(s.day);
         Coverage memory coverage = _coverageOf(id, s.day);
+        if (s.sequence <= coverage.sequence) revert StaleReading(id, s.sequence, coverage.sequence);
+        _continueRegisters(id, s, strips);
+
         uint256 covered = ((1 << strips) - 1) << s.firstStrip;
         bool isCorrection = coverage.strips & covered != 0;
+        bool hasChanged = false;
         for (uint256 i = 0; i < strips; ++i) {
             uint256 lanes = _decode(id, s, i, importCapacity, exportCapacity);
-            _record(id, s.day, s.firstStrip + i, lanes);
+            if (_record(id, s.day, s.firstStrip + i, lanes)) hasChanged = true;
         }
-        _coverage[_place(id, s.day, 0)] = Coverage(uint16(s.day), uint16(coverage.strips | covered));
-        if (state.isClosed) ++state.version;
+        _coverage[_place(id, s.day, 0)] = Coverage(uint16(s.day), uint16(coverage.strips | covered), s.sequence);
+        if (state.isClosed && hasChanged) ++state.version;
         emit ReadingsAccepted(id, s.day, s.firstStrip, s.sequence, isCorrection, s.registers);
     }
 
@@ -100,6 +102,8 @@ contract MeterReadings is IMeterReadings, EIP712, Calendar {
             revert DeadlineNotReached(day, meteringDeadline(day), block.timestamp);
         }
         if (count == 0) revert NoMembersAsked();
+        // In the order of days, because a missing reading is estimated from the day before.
+        if (day > 1 && RULES.lastFinalDay() < day - 1 && !isClosed(day - 1)) revert ReadingsNotClosed(day - 1);
         DayState storage state = _stateOf(day);
         if (state.isClosed) revert AlreadyClosed(day);
         uint32 firstId = state.nextId;
@@ -193,7 +197,7 @@ contract MeterReadings is IMeterReadings, EIP712, Calendar {
     /// A sheet that goes on in time must continue the registers where they stood (or later, after a gap); one for periods
     /// already passed is late or a correction, which capacity and monotony bound.
     function _continueRegisters(uint32 id, ReadingSheet calldata s, uint256 strips) private {
-        Meter memory last = _meters[id];
+        Meter memory last = _meters[s.meter];
         uint256 startsAt = _timeOf(s.day, s.firstStrip);
         uint256 endsAt = _timeOf(s.day, s.firstStrip + strips);
         if (last.readAt != 0 && startsAt >= last.readAt) {
@@ -208,10 +212,8 @@ contract MeterReadings is IMeterReadings, EIP712, Calendar {
         }
         if (endsAt >= last.readAt) {
             (uint256 importWh, uint256 exportWh) = _registerAt(s.registers, strips * Strips.LANES);
-            last = Meter(uint64(importWh), uint64(exportWh), uint64(endsAt), 0);
+            _meters[s.meter] = Meter(uint64(importWh), uint64(exportWh), uint64(endsAt));
         }
-        last.sequence = s.sequence;
-        _meters[id] = last;
     }
 
     /// @return lanes net energy of the sheet's strip i.
@@ -253,11 +255,14 @@ contract MeterReadings is IMeterReadings, EIP712, Calendar {
     // ------------------------------------------------------------------------------------------------ one writer per word
 
     /// Writes a strip's values and keeps the sum of all meters in step.
-    function _record(uint32 id, uint256 day, uint256 strip, uint256 lanes) private {
+    /// @return hasChanged whether any of them is not what counted before.
+    function _record(uint32 id, uint256 day, uint256 strip, uint256 lanes) private returns (bool hasChanged) {
         uint256 place = _place(id, day, strip);
         uint256 replaced = Strips.signedLanes(_words[place], day);
         _words[place] = Strips.withDay(lanes, day);
-        if (id == GRID_OPERATOR) return;
+        // Not yet read or just zero: what the grid operator's boundary meter shows counts from when it is there.
+        hasChanged = replaced != lanes & ~Strips.ALL_FLAGS || id == GRID_OPERATOR;
+        if (id == GRID_OPERATOR) return hasChanged;
         uint256 totalPlace = _place(0, day, strip);
         uint256 total = Strips.signedLanes(_totals[totalPlace], day);
         total = Strips.addSigned(_subtract(total, replaced), lanes & ~Strips.ALL_FLAGS);
@@ -267,17 +272,20 @@ contract MeterReadings is IMeterReadings, EIP712, Calendar {
     /// Substitute values: the member's own of the same slots the day before, else zero; flagged, to be corrected later.
     function _estimateMissing(uint32 id, uint32 day) private {
         uint256 all = (1 << STRIPS_PER_DAY) - 1;
-        uint256 present = _coverageOf(id, day).strips;
+        Coverage memory coverage = _coverageOf(id, day);
+        uint256 present = coverage.strips;
         if (present == all) return;
         for (uint256 strip = 0; strip < STRIPS_PER_DAY; ++strip) {
             if (present & (1 << strip) != 0) continue;
             uint256 lanes = Strips.ZERO_LANES;
             if (day > 1) lanes = Strips.signedLanes(_words[_place(id, day - 1, strip)], day - 1);
             lanes |= Strips.ALL_FLAGS;
+            // Nothing depends on whether it changed: the day is only now being closed.
+            // slither-disable-next-line unused-return
             _record(id, day, strip, lanes);
             emit Estimated(id, day, uint8(strip), lanes);
         }
-        _coverage[_place(id, day, 0)] = Coverage(uint16(day), uint16(all));
+        _coverage[_place(id, day, 0)] = Coverage(uint16(day), uint16(all), coverage.sequence);
     }
 
     /// @return the strip's value; the grid operator's is the losses, what its boundary meter has beyond all others.
@@ -320,14 +328,15 @@ contract MeterReadings is IMeterReadings, EIP712, Calendar {
         state = _days[day % Strips.RING];
         if (state.day > day) revert ReadingDayIsOver(day);
         if (state.day < day) {
-            RULES.requireRoom(day);
+            // The day that makes room here is what the one after it is estimated from, which has to be final too.
+            RULES.requireRoom(day + 1);
             _days[day % Strips.RING] = DayState(uint16(day), false, 1, 0, 0);
         }
     }
 
     function _coverageOf(uint32 id, uint256 day) private view returns (Coverage memory c) {
         c = _coverage[_place(id, day, 0)];
-        if (c.day != day) c.strips = 0;
+        if (c.day != day) return Coverage(uint16(day), 0, 0);
     }
 
     /// @return unix time at which a strip of a day begins.

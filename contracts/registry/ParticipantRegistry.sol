@@ -7,7 +7,7 @@ import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {Multicall} from "@openzeppelin/contracts/utils/Multicall.sol";
 import {Application, IParticipantRegistry, Member} from "../interfaces/IParticipantRegistry.sol";
 import {Calendar, CalendarParameters} from "../types/Calendar.sol";
-import {CLEARING_HOUSE, Kind, Status} from "../types/Members.sol";
+import {CLEARING_HOUSE, FIRST_PARTICIPANT, Kind, Status} from "../types/Members.sol";
 
 /// @title Participant registry
 contract ParticipantRegistry is IParticipantRegistry, AccessManaged, EIP712, Calendar, Multicall {
@@ -16,12 +16,18 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, EIP712, Cal
     );
     /// No connection limit: for members whose trading is not bound to a meter of their own.
     uint40 private constant UNLIMITED = type(uint40).max;
+    /// All meters of the area together, Wh per period: their sum and the boundary meter's value always fit a signed lane.
+    uint40 private constant MAX_AREA = 1 << 37;
 
     mapping(uint32 id => Member) private _members;
     mapping(address account => uint32) public idOf;
     mapping(address meter => uint32) private _idOfMeter;
     mapping(address account => Application) private _applications;
+    /// Applications that were brought once, by digest: a rejected one cannot be brought again by somebody else.
+    mapping(bytes32 digest => bool) private _isBrought;
     uint32 public memberCount;
+    /// Capacity of all meters admitted, Wh per period.
+    uint256 private _connected;
 
     /// @param supplier account of the fallback supplier.
     /// @param operator account that earns the platform fee.
@@ -39,7 +45,7 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, EIP712, Cal
         _enter(address(0), address(0), Kind.ClearingHouse, 0, 0);
         _enter(supplier, address(0), Kind.FallbackSupplier, UNLIMITED, UNLIMITED);
         _enter(operator, address(0), Kind.Operator, 0, 0);
-        _enter(gridOperator, boundaryMeter, Kind.GridOperator, UNLIMITED, UNLIMITED);
+        _enter(gridOperator, boundaryMeter, Kind.GridOperator, MAX_AREA, MAX_AREA);
     }
 
     /// @inheritdoc IParticipantRegistry
@@ -64,6 +70,8 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, EIP712, Cal
         );
         address signer = ECDSA.recover(digest, signature);
         if (signer != a.account) revert NotSignedByApplicant(a.account, signer);
+        if (_isBrought[digest]) revert ApplicationUsed(digest);
+        _isBrought[digest] = true;
         _applications[a.account] = a;
         emit Applied(a.account, a.meter, a.kind, a.importCapacity, a.exportCapacity, a.feeder, a.documents);
     }
@@ -74,7 +82,30 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, EIP712, Cal
         if (a.account == address(0)) revert UnknownAccount(account);
         _requireFresh(a.account, a.meter);
         delete _applications[account];
+        if (a.meter != address(0)) {
+            _connected += a.importCapacity > a.exportCapacity ? a.importCapacity : a.exportCapacity;
+            if (_connected > MAX_AREA) revert AreaFull(_connected, MAX_AREA);
+        }
         return _enter(a.account, a.meter, a.kind, a.importCapacity, a.exportCapacity);
+    }
+
+    /// @inheritdoc IParticipantRegistry
+    function reject(address account) external restricted {
+        if (_applications[account].account == address(0)) revert UnknownAccount(account);
+        delete _applications[account];
+        emit Rejected(account);
+    }
+
+    /// @inheritdoc IParticipantRegistry
+    function replaceMeter(uint32 id, address meter) external restricted {
+        Member storage m = _known(id);
+        if (m.meter == address(0) || m.status == Status.Exited) revert WrongStatus(m.account, m.status);
+        if (meter == address(0)) revert KeyUnusable(meter);
+        _requireFreshMeter(meter);
+        delete _idOfMeter[m.meter];
+        _idOfMeter[meter] = id;
+        m.meter = meter;
+        emit MeterReplaced(id, meter);
     }
 
     /// @inheritdoc IParticipantRegistry
@@ -90,7 +121,8 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, EIP712, Cal
     /// @inheritdoc IParticipantRegistry
     function exit(uint32 id) external restricted {
         Member storage m = _known(id);
-        if (m.status == Status.Exited || id <= CLEARING_HOUSE) revert WrongStatus(m.account, m.status);
+        // The market's own members stay as long as it does.
+        if (m.status == Status.Exited || id < FIRST_PARTICIPANT) revert WrongStatus(m.account, m.status);
         m.status = Status.Exited;
         m.lastDay = uint32(dayAt(block.timestamp + OPEN_LEAD));
         emit StatusChanged(id, Status.Exited, m.lastDay);
@@ -175,7 +207,14 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, EIP712, Cal
 
     function _requireFresh(address account, address meter) private view {
         if (account == address(0) || idOf[account] != 0) revert KeyUnusable(account);
-        if (meter == account || _idOfMeter[meter] != 0) revert KeyUnusable(meter);
+        if (meter == account) revert KeyUnusable(meter);
+        _requireFreshMeter(meter);
+    }
+
+    /// A meter stays where it is when its member moves out: then the next one may bring it.
+    function _requireFreshMeter(address meter) private view {
+        uint32 owner = _idOfMeter[meter];
+        if (owner != 0 && _members[owner].lastDay >= dayAt(block.timestamp)) revert KeyUnusable(meter);
     }
 
     function _known(uint32 id) private view returns (Member storage m) {

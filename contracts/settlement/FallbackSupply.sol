@@ -25,6 +25,9 @@ contract FallbackSupply is IFallbackSupply, AccessManaged, Calendar {
     /// @inheritdoc IFallbackSupply
     function publish(uint32 day, uint256[] calldata words) external restricted {
         if (block.timestamp >= opensAt(day)) revert TooLateToPublish(day, opensAt(day), block.timestamp);
+        // No rules can change any more for the next day to open, so what is within its limits now stays within them.
+        uint256 latest = dayAt(block.timestamp + OPEN_LEAD) + 1;
+        if (day > latest) revert TooEarlyToPublish(day, latest);
         if (words.length != STRIPS_PER_DAY) revert WrongStripCount(words.length, STRIPS_PER_DAY);
         RULES.requireRoom(day);
         uint256 maxBuy = Price.unwrap(RULES.rulesOf(day).maxBuy);

@@ -104,8 +104,9 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
 
         Rules memory rules = RULES.rulesOf(day);
         Prices memory prices = _pricesOf(day, rules);
+        if (state.nextId == 1) _postFallback(day, state.version, prices);
         _settleMembers(day, count, state, rules, prices);
-        if (count == left) _payOut(day, state, rules, prices);
+        if (count == left) _payOut(day, state, rules);
         _days[day % Strips.RING] = state;
     }
 
@@ -212,30 +213,41 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
         }
     }
 
+    /// The fallback supplier comes first: what the area owes it is there before it advances anything for a member.
+    function _postFallback(uint32 day, uint32 version, Prices memory prices) private {
+        emit SettlementBegun(day, version);
+        int256 due = _fallbackDue(day, prices);
+        Paid storage paid = _paid[day % Strips.RING];
+        int128 change = (due - paid.fallbackSupply).toInt128();
+        paid.fallbackSupply = due.toInt128();
+        Posting[] memory postings = new Posting[](2);
+        postings[0] = Posting(FALLBACK_SUPPLIER, change, 0);
+        postings[1] = Posting(CLEARING_HOUSE, -change, 0);
+        ACCOUNTS.post(postings);
+    }
+
     /// Pays from the clearing house what the members paid into it.
-    function _payOut(uint32 day, DayState memory state, Rules memory rules, Prices memory prices) private {
-        int256 supply = _fallbackDue(day, prices);
-        // What members pay for imbalance beyond that is never negative, whatever the pricing (rule 11).
-        int256 fund = state.imbalance - supply + int256(uint256(state.deviation));
+    function _payOut(uint32 day, DayState memory state, Rules memory rules) private {
+        Paid memory paid = _paid[day % Strips.RING];
+        // What members pay for imbalance beyond the fallback supply is never negative, whatever the pricing (rule 11).
+        int256 fund = int256(state.imbalance) - paid.fallbackSupply + int256(uint256(state.deviation));
         uint256 operator = uint256(state.traded) * Price.unwrap(rules.platformFee);
         uint256 grid = uint256(state.traded) * Price.unwrap(rules.networkFee);
 
-        Paid memory paid = _paid[day % Strips.RING];
-        Posting[] memory postings = new Posting[](5);
-        postings[0] = Posting(FALLBACK_SUPPLIER, (supply - paid.fallbackSupply).toInt128(), 0);
-        postings[1] = Posting(BALANCING_FUND, (fund - paid.fund).toInt128(), 0);
-        postings[2] = Posting(OPERATOR, (operator.toInt256() - int256(uint256(paid.operator))).toInt128(), 0);
-        postings[3] = Posting(GRID_OPERATOR, (grid.toInt256() - int256(uint256(paid.grid))).toInt128(), 0);
+        Posting[] memory postings = new Posting[](4);
+        postings[0] = Posting(BALANCING_FUND, (fund - paid.fund).toInt128(), 0);
+        postings[1] = Posting(OPERATOR, (operator.toInt256() - int256(uint256(paid.operator))).toInt128(), 0);
+        postings[2] = Posting(GRID_OPERATOR, (grid.toInt256() - int256(uint256(paid.grid))).toInt128(), 0);
         int256 total = 0;
-        for (uint256 i = 0; i < 4; ++i) {
+        for (uint256 i = 0; i < 3; ++i) {
             total += postings[i].amount;
         }
-        postings[4] = Posting(CLEARING_HOUSE, (-total).toInt128(), 0);
-        _paid[day % Strips.RING] = Paid(supply.toInt128(), fund.toInt128(), operator.toUint128(), grid.toUint128());
+        postings[3] = Posting(CLEARING_HOUSE, (-total).toInt128(), 0);
+        _paid[day % Strips.RING] = Paid(paid.fallbackSupply, fund.toInt128(), operator.toUint128(), grid.toUint128());
         ACCOUNTS.post(postings);
 
         state.isSettled = true;
-        emit DaySettled(day, state.version, supply, fund, operator, grid);
+        emit DaySettled(day, state.version, paid.fallbackSupply, fund, operator, grid);
     }
 
     /// @return due owed to the fallback supplier for the area's imbalance, money units; negative if it owes.

@@ -10,7 +10,7 @@ import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {Account, IAccounts, Posting, Withdrawal} from "../interfaces/IAccounts.sol";
 import {IParticipantRegistry} from "../interfaces/IParticipantRegistry.sol";
 import {ISettlementToken} from "../interfaces/ISettlementToken.sol";
-import {CLEARING_HOUSE, FALLBACK_SUPPLIER} from "../types/Members.sol";
+import {CLEARING_HOUSE, FALLBACK_SUPPLIER, Kind} from "../types/Members.sol";
 import {Money} from "../types/Units.sol";
 import {SettlementToken} from "./SettlementToken.sol";
 
@@ -33,6 +33,8 @@ contract Accounts is IAccounts, AccessManaged, EIP712, Multicall {
     constructor(address authority, IParticipantRegistry registry) AccessManaged(authority) EIP712("DEM", "1") {
         REGISTRY = registry;
         TOKEN = new SettlementToken(registry);
+        // Deposits from a wallet carry no reference; none of the bank's may look like them.
+        isPaymentUsed[bytes32(0)] = true;
     }
 
     /// @inheritdoc IAccounts
@@ -64,7 +66,10 @@ contract Accounts is IAccounts, AccessManaged, EIP712, Multicall {
 
     /// @inheritdoc IAccounts
     function setCreditLimit(uint32 id, Money limit) external restricted {
-        if (id <= CLEARING_HOUSE || id > REGISTRY.memberCount()) revert IParticipantRegistry.UnknownMember(id);
+        Kind kind = REGISTRY.member(id).kind;
+        if (kind != Kind.FallbackSupplier && kind != Kind.GridOperator && kind != Kind.WholesaleDesk) {
+            revert NoCreditFor(id, kind);
+        }
         Account storage a = _accounts[id];
         a.creditLimit = Money.unwrap(limit);
         _requireWithinCredit(id, a);
@@ -102,10 +107,6 @@ contract Accounts is IAccounts, AccessManaged, EIP712, Multicall {
             emit Posted(p.id, p.amount, p.release);
         }
         if (sum != 0) revert Unbalanced(sum);
-        for (uint256 i = 0; i < postings.length; ++i) {
-            uint32 id = postings[i].id;
-            if (id != CLEARING_HOUSE) _requireWithinCredit(id, _accounts[id]);
-        }
         _requireWithinCredit(FALLBACK_SUPPLIER, _accounts[FALLBACK_SUPPLIER]);
     }
 
@@ -162,17 +163,17 @@ contract Accounts is IAccounts, AccessManaged, EIP712, Multicall {
         a.free += uint256(amount).toInt256().toInt128();
     }
 
-    /// Accounts with a credit limit go below zero, and the clearing house does while a day is half settled; for all others
-    /// the fallback supplier advances what is missing.
+    /// What an account cannot pay, its credit included, the fallback supplier advances: nobody's empty account stops a
+    /// settlement. The clearing house goes below zero while a day is half settled.
     function _debit(uint32 id, Account storage a, uint128 due) private {
-        int128 free = a.free;
-        int128 owed = uint256(due).toInt256().toInt128();
-        if (owed <= free || a.creditLimit > 0 || id == CLEARING_HOUSE || id == FALLBACK_SUPPLIER) {
-            a.free = free - owed;
+        int256 left = int256(a.free) - int256(uint256(due));
+        int256 floor = -int256(uint256(a.creditLimit));
+        if (left >= floor || id == CLEARING_HOUSE || id == FALLBACK_SUPPLIER) {
+            a.free = left.toInt128();
             return;
         }
-        uint128 missing = due - uint128(free);
-        a.free = 0;
+        uint128 missing = uint256(floor - left).toUint128();
+        a.free = floor.toInt128();
         a.arrears += missing;
         _accounts[FALLBACK_SUPPLIER].free -= int128(missing);
         emit ArrearsChanged(id, a.arrears);

@@ -36,6 +36,7 @@ contract SettlementToken is ISettlementToken, ERC20 {
     }
 
     function _update(address from, address to, uint256 amount) internal override {
+        if (to == ACCOUNTS && msg.sender != ACCOUNTS) revert UseDepositTokens();
         _requireHolder(from);
         _requireHolder(to);
         super._update(from, to, amount);

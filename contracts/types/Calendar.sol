@@ -48,9 +48,11 @@ abstract contract Calendar {
         if (p.correctionLag <= p.meteringLag) revert BadCalendar("correctionLag", p.correctionLag, p.meteringLag);
         if (p.opening <= p.openLead) revert BadCalendar("opening", p.opening, p.openLead);
         uint256 dayLength = uint256(p.periodLength) * p.periodsPerDay;
-        // A day must be final before its storage is taken by the day that follows a ring later.
-        if (uint256(p.openLead) + p.correctionLag > (Strips.RING - 1) * dayLength) {
-            revert BadCalendar("correctionLag", uint256(p.openLead) + p.correctionLag, (Strips.RING - 1) * dayLength);
+        // A day must be final before its storage is taken by the orders of the day that follows a ring later; and a day
+        // before by its readings, because the day after is estimated from it.
+        uint256 room = (Strips.RING - 2) * dayLength;
+        if (uint256(p.openLead) + p.correctionLag > room) {
+            revert BadCalendar("correctionLag", uint256(p.openLead) + p.correctionLag, room);
         }
         OPENING = p.opening;
         PERIOD_LENGTH = p.periodLength;

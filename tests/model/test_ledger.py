@@ -276,3 +276,11 @@ class Accounting(RuleBasedStateMachine):
 
 TestAccounting = Accounting.TestCase
 TestAccounting.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+
+
+def test_credit_is_used_before_arrears_begin(ledger):
+    """A desk or grid operator beyond its limit does not stop the settlement of everybody else."""
+    ledger.set_credit_limit(CONSUMER, 15)
+    ledger.post([Posting(CONSUMER, -20), Posting(PROSUMER, 20)])
+    assert ledger.record(CONSUMER) == Account(free=-15, arrears=5, credit_limit=15)
+    assert ledger.record(FALLBACK).free == -5
