@@ -13,7 +13,7 @@ has = $(if $(wildcard $(1)),$(shell find $(wildcard $(1)) $(2) -print -quit))
 CONTRACTS := $(shell find contracts -name '*.sol' 2>/dev/null)
 # Tests of the model and of bytecode under pyrevm need no ape; all other folders but forge's are run by `ape test`.
 PURE := $(wildcard tests/model tests/stateful tests/differential)
-CHAIN := $(filter-out tests/forge $(PURE),$(patsubst %/,%,$(dir $(wildcard tests/*/test_*.py))))
+CHAIN := $(filter-out tests/forge $(PURE),$(sort $(foreach test,$(wildcard tests/*/test_*.py tests/*/*/test_*.py),tests/$(word 2,$(subst /, ,$(test))))))
 
 .PHONY: help
 help: ## list the targets

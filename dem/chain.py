@@ -50,7 +50,14 @@ class Artifacts:
         project = ape.Project(ROOT)
         self._types = project.contracts
 
+        self._read: dict[str, Artifact] = {}
+
     def __getitem__(self, name: str) -> Artifact:
+        if name not in self._read:
+            self._read[name] = self._artifact(name)
+        return self._read[name]
+
+    def _artifact(self, name: str) -> Artifact:
         contract = self._types.get(name)
         if contract is None:
             raise ChainError(f"the project has no contract {name}")

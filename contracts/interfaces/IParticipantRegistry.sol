@@ -76,7 +76,8 @@ interface IParticipantRegistry {
     /// @notice Refuses an application, so that the account can apply anew.
     function reject(address account) external;
 
-    /// @notice Gives a member's meter another key, at once; the registers may begin anew with it.
+    /// @notice Gives a member's meter another key, at once: readings under the old key are refused from now on, and the registers
+    /// begin anew.
     function replaceMeter(uint32 id, address meter) external;
 
     /// @notice Bars a member from placing orders; what it has contracted is still settled.

@@ -22,7 +22,6 @@ interface ISettlement {
     error NotSettled(uint256 day);
     error CorrectionsOpen(uint256 day, uint256 closesAt, uint256 time);
     error NoMembersGiven();
-    error SettledDayIsOver(uint256 day);
 
     /// @notice Settles `count` more members; the last ones close the day. Anyone may call. After a correction, anyone may settle again.
     function settle(uint32 day, uint256 count) external;

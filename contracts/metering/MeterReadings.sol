@@ -280,8 +280,6 @@ contract MeterReadings is IMeterReadings, EIP712, Calendar {
             uint256 lanes = Strips.ZERO_LANES;
             if (day > 1) lanes = Strips.signedLanes(_words[_place(id, day - 1, strip)], day - 1);
             lanes |= Strips.ALL_FLAGS;
-            // Nothing depends on whether it changed: the day is only now being closed.
-            // slither-disable-next-line unused-return
             _record(id, day, strip, lanes);
             emit Estimated(id, day, uint8(strip), lanes);
         }

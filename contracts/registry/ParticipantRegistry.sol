@@ -26,7 +26,8 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, EIP712, Cal
     /// Applications that were brought once, by digest: a rejected one cannot be brought again by somebody else.
     mapping(bytes32 digest => bool) private _isBrought;
     uint32 public memberCount;
-    /// Capacity of all meters admitted, Wh per period.
+    /// Capacity of all meters ever admitted, Wh per period: whoever leaves is still read for some days, and there is room for
+    /// thousands of towns.
     uint256 private _connected;
 
     /// @param supplier account of the fallback supplier.
@@ -211,10 +212,13 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, EIP712, Cal
         _requireFreshMeter(meter);
     }
 
-    /// A meter stays where it is when its member moves out: then the next one may bring it.
+    /// A meter stays where it is when its member moves out: the next one may bring it once nothing can be read for the last.
     function _requireFreshMeter(address meter) private view {
         uint32 owner = _idOfMeter[meter];
-        if (owner != 0 && _members[owner].lastDay >= dayAt(block.timestamp)) revert KeyUnusable(meter);
+        if (owner == 0) return;
+        Member storage m = _members[owner];
+        if (m.status != Status.Exited) revert KeyUnusable(meter);
+        if (m.lastDay > 0 && block.timestamp < correctionsCloseAt(m.lastDay)) revert KeyUnusable(meter);
     }
 
     function _known(uint32 id) private view returns (Member storage m) {

@@ -139,7 +139,6 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
         if (!isCleared || !isMetered) revert NotReadyToSettle(day, isCleared, isMetered);
         uint256 version = READINGS.versionOf(day);
         state = _days[day % Strips.RING];
-        if (state.day > day) revert SettledDayIsOver(day);
         if (state.day < day) delete _paid[day % Strips.RING];
         else if (state.version == version && state.isSettled) revert AlreadySettled(day);
         if (state.day < day || state.version != version) {

@@ -1,0 +1,17 @@
+from support.fixtures import (  # noqa: F401
+    auction,
+    buyer,
+    fallback,
+    ledger,
+    market,
+    readings,
+    registry,
+    rival,
+    rules,
+    schedule,
+    seller,
+    settlement,
+    stranger,
+    token,
+    village,
+)

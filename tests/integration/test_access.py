@@ -1,0 +1,199 @@
+"""Who may call what: every function that writes, of every contract, against the table of roles."""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import pytest
+from ape.api import AccountAPI
+from eth_utils import function_abi_to_4byte_selector
+from support.refusals import described, refused
+from support.village import Village, events
+
+from dem.chain import Artifacts
+from dem.deployment import ADMIN, HUMAN_ROLES, RELAYER, Market
+from dem.errors import RefusedError
+from dem.plan import INTERNAL, OPEN, ROLES, STEPS, TOKEN
+
+MARKET = [*(step.contract for step in STEPS if step.contract != "Authority"), TOKEN]
+RESTRICTED = {
+    (contract, function): {role.name for role in ROLES if function in role.functions.get(contract, ())}
+    for role in ROLES
+    for contract, functions in role.functions.items()
+    for function in functions
+}
+"""Names of the roles that may call a function."""
+FOR_THE_AUTHORITY_ITSELF = "setAuthority"
+"""Inherited by every contract with restricted functions; the authority calls it when its admin says so."""
+ADMINS = {
+    "grantRole",
+    "labelRole",
+    "revokeRole",
+    "setGrantDelay",
+    "setRoleAdmin",
+    "setRoleGuardian",
+    "setTargetAdminDelay",
+    "setTargetClosed",
+    "setTargetFunctionRole",
+    "updateAuthority",
+}
+"""Functions of the authority for its admin alone."""
+ANYBODYS = {"renounceRole", "schedule", "execute", "cancel", "consumeScheduledOp", "multicall"}
+"""Functions of the authority about the caller's own roles and operations."""
+
+
+@cache
+def writing(contract: str) -> dict[str, dict[str, Any]]:
+    """ABI of a contract's functions that are not views, by name; none of them is overloaded."""
+    entries = [
+        entry
+        for entry in Artifacts()[contract].abi
+        if entry["type"] == "function" and entry["stateMutability"] not in ("view", "pure")
+    ]
+    found = {entry["name"]: entry for entry in entries}
+    assert len(found) == len(entries)
+    return found
+
+
+def arguments(inputs: list[dict[str, Any]], some_address: str) -> list[Any]:
+    """Any well-typed arguments."""
+    return [_argument(entry, some_address) for entry in inputs]
+
+
+def _argument(entry: Mapping[str, Any], some_address: str) -> Any:
+    kind = entry["type"]
+    if kind.endswith("[]"):
+        return []
+    if kind.endswith("]"):
+        base, _, length = kind.removesuffix("]").rpartition("[")
+        return [_argument({**entry, "type": base}, some_address)] * int(length)
+    if kind == "tuple":
+        return tuple(arguments(entry["components"], some_address))
+    if kind == "address":
+        return some_address
+    if kind == "bool":
+        return False
+    if kind == "string":
+        return ""
+    if kind.startswith("bytes"):
+        return bytes(int(kind.removeprefix("bytes") or 0))
+    return 1
+
+
+@pytest.fixture
+def callers(village: Village) -> dict[str, AccountAPI]:
+    """Somebody in every role, and a stranger in none; the roles that contracts hold are given to accounts as well."""
+    keys = village.market.keys
+    found = {role.name: keys[role.name] for role in HUMAN_ROLES} | {ADMIN: keys[ADMIN], "stranger": village.stranger}
+    stand_ins = [village.buyer.sender, village.seller.sender, keys[RELAYER]]
+    for role, account in zip([role for role in ROLES if role.holder], stand_ins, strict=True):
+        village.grant(role.name, account)
+        found[role.name] = account
+    return found
+
+
+def outcome(market: Market, caller: AccountAPI, contract: str, function: str) -> str:
+    """Why a call with some arguments is refused, empty if it is not."""
+    inputs = writing(contract)[function]["inputs"]
+    try:
+        market.chain.send(caller, market.contract(contract), function, *arguments(inputs, caller.address))
+    except RefusedError as error:
+        return error.why
+    return ""
+
+
+@pytest.mark.parametrize("contract", MARKET)
+def test_every_function_that_writes_has_one_decision_about_its_callers(contract: str) -> None:
+    is_managed = "setAuthority" in writing(contract)
+    decided = [
+        *(function for name, function in RESTRICTED if name == contract),
+        *OPEN.get(contract, ()),
+        *INTERNAL.get(contract, ()),
+        *([FOR_THE_AUTHORITY_ITSELF] if is_managed else []),
+    ]
+    assert sorted(decided) == sorted(writing(contract))
+
+
+def test_every_function_of_the_authority_has_a_decision() -> None:
+    assert sorted(writing("Authority")) == sorted({*ADMINS, *ANYBODYS})
+
+
+def test_the_table_names_no_other_contract() -> None:
+    assert {contract for contract, _ in RESTRICTED} | {*OPEN} | {*INTERNAL} == {*MARKET}
+
+
+@pytest.mark.parametrize(("contract", "function"), sorted(RESTRICTED))
+def test_only_the_roles_in_the_table_pass(
+    market: Market, callers: Mapping[str, AccountAPI], contract: str, function: str
+) -> None:
+    passed = set()
+    for name, caller in callers.items():
+        refusal = described("AccessManagedUnauthorized", caller=caller.address)
+        if outcome(market, caller, contract, function) != refusal:
+            passed.add(name)
+    assert passed == RESTRICTED[contract, function]
+
+
+@pytest.mark.parametrize(
+    ("contract", "function"), [(contract, f) for contract in OPEN for f in OPEN[contract]], ids=".".join
+)
+def test_open_functions_ask_for_no_role(market: Market, village: Village, contract: str, function: str) -> None:
+    assert "Unauthorized" not in outcome(market, village.stranger, contract, function)
+
+
+@pytest.mark.parametrize(
+    ("contract", "function"), [(contract, f) for contract in INTERNAL for f in INTERNAL[contract]], ids=".".join
+)
+def test_nobody_passes_for_the_accounts_contract(
+    market: Market, callers: Mapping[str, AccountAPI], contract: str, function: str
+) -> None:
+    for caller in callers.values():
+        assert outcome(market, caller, contract, function) == described("NotTheAccounts", caller=caller.address)
+
+
+@pytest.mark.parametrize("contract", [name for name in MARKET if FOR_THE_AUTHORITY_ITSELF in writing(name)])
+def test_nobody_replaces_the_authority_of_a_contract(
+    market: Market, callers: Mapping[str, AccountAPI], contract: str
+) -> None:
+    for caller in callers.values():
+        with refused("AccessManagedUnauthorized", caller=caller.address):
+            market.chain.send(caller, market.contract(contract), FOR_THE_AUTHORITY_ITSELF, caller.address)
+
+
+@pytest.mark.parametrize("function", sorted(ADMINS))
+def test_only_the_admin_changes_the_table(market: Market, callers: Mapping[str, AccountAPI], function: str) -> None:
+    for name, caller in callers.items():
+        refusal = described("AccessManagerUnauthorizedAccount", msgsender=caller.address, roleId=0)
+        assert (outcome(market, caller, "Authority", function) != refusal) == (name == ADMIN)
+
+
+@pytest.mark.parametrize("contract", MARKET)
+def test_the_chain_has_the_table_of_the_plan(market: Market, contract: str) -> None:
+    role_of = market.authority.functions.getTargetFunctionRole
+    numbers = {role.name: role.id for role in ROLES}
+    admin = market.authority.functions.ADMIN_ROLE().call()
+    for function, entry in writing(contract).items():
+        selector = function_abi_to_4byte_selector(entry)
+        names = RESTRICTED.get((contract, function), set())
+        expected = {numbers[name] for name in names} or {admin}
+        assert {role_of(market.addresses[contract], selector).call()} == expected, function
+
+
+def test_the_chain_has_the_holders_of_the_plan(market: Market) -> None:
+    granted = {
+        (event.args["roleId"], event.args["account"])
+        for event in market.chain.events({"Authority": market.authority.address}, market.manifest.first_block)
+        if event.name == "RoleGranted"
+    }
+    planned = {
+        (role.id, market.addresses[role.holder] if role.holder else market.keys[role.name].address) for role in ROLES
+    }
+    assert granted == planned | {(market.authority.functions.ADMIN_ROLE().call(), market.keys[ADMIN].address)}
+
+
+def test_a_role_taken_away_is_gone(village: Village, market: Market) -> None:
+    [role] = [role for role in ROLES if role.name == "node"]
+    receipt = village.send(ADMIN, market.authority, "revokeRole", role.id, market.keys["node"].address)
+    assert len(events(receipt, market.authority, "RoleRevoked")) == 1
+    with refused("AccessManagedUnauthorized", caller=market.keys["node"].address):
+        village.send("node", market.auction, "pause")

@@ -1,0 +1,1 @@
+"""What every function of every contract does, and every error it can revert with."""

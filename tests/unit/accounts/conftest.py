@@ -1,0 +1,20 @@
+import pytest
+from ape.api import AccountAPI
+from support.village import CLEARING_HOUSE, Member, Village
+
+
+@pytest.fixture
+def bookkeeper(village: Village) -> AccountAPI:
+    """An account with the roles that otherwise auction and settlement hold."""
+    village.grant("auction", village.stranger)
+    village.grant("settlement", village.stranger)
+    return village.stranger
+
+
+@pytest.fixture
+def debtor(village: Village, bookkeeper: AccountAPI, buyer: Member) -> Member:
+    """The buyer, who owes the fallback supplier 500."""
+    due = village.free(buyer) + 500
+    postings = [(buyer.id, -due, 0), (CLEARING_HOUSE, due, 0)]
+    village.market.chain.send(bookkeeper, village.market.accounts, "post", postings)
+    return buyer

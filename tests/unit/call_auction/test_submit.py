@@ -1,0 +1,58 @@
+import pytest
+from eth_abi import encode
+from eth_utils import keccak
+from support.refusals import described, refused
+from support.signed import ask, bid, orders_sheet
+from support.village import DEPOSIT, FEES, Member, Village, events, reject_reasons
+from web3.contract import Contract
+
+
+def test_takes_or_rejects_each_sheet_for_itself(
+    village: Village, auction: Contract, buyer: Member, seller: Member, rival: Member, opened: None
+) -> None:
+    sheets = [
+        orders_sheet(village.market, buyer.wallet, bid(0, 200, 1_000)),
+        orders_sheet(village.market, rival.wallet, bid(0, 4_095, 10_000), sequence=8),
+        orders_sheet(village.market, seller.wallet, ask(0, 100, 1_000)),
+    ]
+    receipt = village.relay(auction, "submit", sheets)
+    assert [event["id"] for event in events(receipt, auction, "SheetAccepted")] == [buyer.id, seller.id]
+    [rejected] = events(receipt, auction, "SheetRejected")
+    assert (rejected["participant"], rejected["day"], rejected["sequence"]) == (rival.account, 1, 8)
+    needed = 10_000 * (4_095 * 100 + FEES)
+    assert reject_reasons(receipt, village.market, auction, "SheetRejected") == [
+        described("InsufficientFunds", id=rival.id, needed=needed, available=DEPOSIT)
+    ]
+    assert village.account(rival) == (DEPOSIT, 0, 0, 0)
+    assert auction.functions.sheetOf(rival.id, 1).call() == [0, 0, 0]
+
+
+def test_rejects_what_it_has_taken_before(village: Village, auction: Contract, buyer: Member, opened: None) -> None:
+    sheet = orders_sheet(village.market, buyer.wallet, bid(0, 200, 1_000))
+    receipt = village.relay(auction, "submit", [sheet, sheet])
+    assert len(events(receipt, auction, "SheetAccepted")) == 1
+    assert reject_reasons(receipt, village.market, auction, "SheetRejected") == [
+        described("StaleSheet", id=buyer.id, sequence=1, last=1)
+    ]
+
+
+def test_reverts_while_paused(village: Village, auction: Contract, buyer: Member, opened: None) -> None:
+    village.send("node", auction, "pause")
+    with refused("EnforcedPause"):
+        village.relay(auction, "submit", [orders_sheet(village.market, buyer.wallet, bid(0, 200, 1_000))])
+
+
+def test_reverts_as_a_whole_when_the_gas_runs_out(
+    village: Village, auction: Contract, buyer: Member, seller: Member, opened: None
+) -> None:
+    sheets = [
+        orders_sheet(village.market, buyer.wallet, bid(0, 200, 1_000)),
+        orders_sheet(village.market, seller.wallet, ask(0, 100, 1_000)),
+    ]
+    call = auction.functions.submit(sheets)
+    sender = village.market.keys["relayer"].address
+    enough = call.estimate_gas({"from": sender})
+    with pytest.raises(Exception, match="execution reverted") as caught:
+        call.call({"from": sender, "gas": enough - 60_000})
+    error = keccak(text="BatchOutOfGas(uint256)")[:4] + encode(["uint256"], [1])
+    assert repr(error) in str(caught.value)

@@ -1,0 +1,225 @@
+import pytest
+from support.refusals import refused
+from support.signed import NO_ENERGY, high_s, readings_sheet, registers, signed_lanes
+from support.village import CAPACITY, PERIOD, STRIPS, Member, Village, events
+from web3.contract import Contract
+
+from dem.signing import Register, pack_registers
+from dem.wallets import wallet
+
+DAY = [100, 0, -50, 0, 0, 7] + [0] * 5 + [10_000]
+DAY_LANES = [signed_lanes(*DAY[:6]), signed_lanes(*DAY[6:])]
+
+
+def test_records_net_energy_by_period(village: Village, readings: Contract, buyer: Member, delivered: None) -> None:
+    receipt = village.read(buyer, DAY, sequence=4, imported=5_000, exported=300)
+    assert events(receipt, readings, "ReadingsAccepted") == [
+        {
+            "id": buyer.id,
+            "day": 1,
+            "firstStrip": 0,
+            "sequence": 4,
+            "isCorrection": False,
+            "registers": registers(DAY, 5_000, 300),
+        }
+    ]
+    assert readings.functions.netOf(1, buyer.id, 1).call() == [DAY_LANES]
+    assert readings.functions.areaNet(1).call() == DAY
+
+
+def test_takes_a_day_strip_by_strip_as_it_passes(village: Village, readings: Contract, buyer: Member) -> None:
+    village.wait_until(village.calendar.start_of(1) + 6 * PERIOD)
+    village.read(buyer, DAY[:6])
+    village.wait_until(village.calendar.start_of(2))
+    village.read(buyer, DAY[6:], first_strip=1, sequence=2, imported=107, exported=50)
+    assert readings.functions.netOf(1, buyer.id, 1).call() == [DAY_LANES]
+
+
+def test_a_correction_replaces_what_was_read(
+    village: Village, readings: Contract, buyer: Member, seller: Member, delivered: None
+) -> None:
+    village.read(buyer, DAY)
+    village.read(seller, [-1] * 12)
+    receipt = village.read(buyer, [60] * 6, sequence=2)
+    assert events(receipt, readings, "ReadingsAccepted")[0]["isCorrection"]
+    assert readings.functions.netOf(1, buyer.id, 1).call() == [[signed_lanes(*[60] * 6), DAY_LANES[1]]]
+    assert readings.functions.areaNet(1).call() == [59] * 6 + [-1] * 5 + [9_999]
+
+
+def test_a_late_strip_before_the_latest_one_is_taken(
+    village: Village, readings: Contract, buyer: Member, delivered: None
+) -> None:
+    village.read(buyer, [1] * 6, first_strip=1, imported=500)
+    village.read(buyer, [2] * 6, first_strip=0, sequence=2, imported=488)
+    lanes = [signed_lanes(*[2] * 6), signed_lanes(*[1] * 6)]
+    assert readings.functions.netOf(1, buyer.id, 1).call() == [lanes]
+
+
+def test_registers_may_have_run_on_during_a_gap(village: Village, buyer: Member, delivered: None) -> None:
+    village.read(buyer, [1] * 6)
+    village.wait_until(village.calendar.start_of(3))
+    village.read(buyer, [1] * 12, day=2, sequence=2, imported=900)
+
+
+def test_a_correction_after_closing_raises_the_version(
+    village: Village, readings: Contract, buyer: Member, delivered: None
+) -> None:
+    village.close_metering()
+    assert readings.functions.versionOf(1).call() == 0
+    village.read(buyer, DAY)
+    assert readings.functions.versionOf(1).call() == 1
+
+
+def test_the_same_values_again_do_not_raise_the_version(
+    village: Village, readings: Contract, buyer: Member, delivered: None
+) -> None:
+    village.read(buyer, DAY)
+    village.close_metering()
+    village.read(buyer, DAY, sequence=2)
+    assert readings.functions.versionOf(1).call() == 0
+
+
+@pytest.mark.parametrize("length", [0, 15, 16, 96, 111, 113, 128, 240])
+def test_reverts_when_the_length_is_not_whole_strips(
+    village: Village, readings: Contract, buyer: Member, delivered: None, length: int
+) -> None:
+    with refused("BadRegisters", bytesGiven=length):
+        village.relay(readings, "enter", readings_sheet(village.market, buyer.wallet, bytes(length)))
+
+
+@pytest.mark.parametrize(("first_strip", "strips"), [(1, 2), (2, 1), (255, 1)])
+def test_reverts_beyond_the_days_strips(
+    village: Village, readings: Contract, buyer: Member, delivered: None, first_strip: int, strips: int
+) -> None:
+    with refused("StripOutOfRange", firstStrip=first_strip, strips=strips, stripsPerDay=STRIPS):
+        village.read(buyer, [0] * 6 * strips, first_strip=first_strip)
+
+
+def test_reverts_when_a_strip_has_not_passed(village: Village, buyer: Member) -> None:
+    end = village.calendar.start_of(2)
+    village.wait_until(end - PERIOD)
+    with refused("ReadingFromFuture", endsAt=end, time=village.now):
+        village.read(buyer, DAY)
+
+
+def test_reverts_when_the_correction_window_has_closed(village: Village, buyer: Member) -> None:
+    closed_at = village.calendar.corrections_close_at(1)
+    village.wait_until(closed_at)
+    with refused("CorrectionWindowClosed", day=1, closedAt=closed_at, time=village.now):
+        village.read(buyer, DAY)
+
+
+def test_reverts_when_there_is_no_such_day(village: Village, buyer: Member, delivered: None) -> None:
+    with refused("NoSuchDay", day=0):
+        village.read(buyer, DAY, day=0)
+
+
+def test_reverts_when_signed_by_somebody_else(
+    village: Village, readings: Contract, buyer: Member, delivered: None
+) -> None:
+    signed = readings_sheet(village.market, buyer.wallet, registers(DAY), key=buyer.wallet.account_key)
+    with refused("NotSignedByMeter", meter=buyer.meter, signer=buyer.account):
+        village.relay(readings, "enter", signed)
+
+
+def test_reverts_when_the_signature_is_truncated(
+    village: Village, readings: Contract, buyer: Member, delivered: None
+) -> None:
+    sheet, signature = readings_sheet(village.market, buyer.wallet, registers(DAY))
+    with refused("ECDSAInvalidSignatureLength", length=64):
+        village.relay(readings, "enter", (sheet, signature[:64]))
+
+
+def test_reverts_when_the_signature_is_the_malleable_one(
+    village: Village, readings: Contract, buyer: Member, delivered: None
+) -> None:
+    sheet, signature = readings_sheet(village.market, buyer.wallet, registers(DAY))
+    with refused("ECDSAInvalidSignatureS", s=high_s(signature)[32:64]):
+        village.relay(readings, "enter", (sheet, high_s(signature)))
+
+
+def test_reverts_when_the_signature_is_nobodys(
+    village: Village, readings: Contract, buyer: Member, delivered: None
+) -> None:
+    sheet, signature = readings_sheet(village.market, buyer.wallet, registers(DAY))
+    with refused("ECDSAInvalidSignature"):
+        village.relay(readings, "enter", (sheet, signature[:64] + b"\x00"))
+
+
+def test_reverts_when_the_meter_is_unknown(village: Village, delivered: None) -> None:
+    unknown = Member(9, wallet("village", 1, "unknown"))
+    with refused("UnknownMeter", meter=unknown.meter):
+        village.read(unknown, DAY)
+
+
+def test_reverts_when_the_member_takes_no_part_that_day(village: Village, registry: Contract, buyer: Member) -> None:
+    village.open_auction()
+    village.send("registrar", registry, "exit", buyer.id)
+    village.wait_until(village.calendar.start_of(3))
+    with refused("NotTakingPart", id=buyer.id, day=2, firstDay=1, lastDay=1):
+        village.read(buyer, DAY, day=2)
+
+
+@pytest.mark.parametrize("sequence", [4, 5])
+def test_reverts_when_a_later_sheet_was_taken(village: Village, buyer: Member, delivered: None, sequence: int) -> None:
+    village.read(buyer, DAY, sequence=5)
+    with refused("StaleReading", id=buyer.id, sequence=sequence, last=5):
+        village.read(buyer, DAY, sequence=sequence)
+
+
+@pytest.mark.parametrize("side", ["import", "export"])
+def test_reverts_when_a_register_runs_backwards(
+    village: Village, readings: Contract, buyer: Member, delivered: None, side: str
+) -> None:
+    values = [(500, 500)] * 7 + [(499, 500) if side == "import" else (500, 499)] + [(500, 500)] * 5
+    data = pack_registers([Register(*value) for value in values])
+    with refused("NotMonotone", slot=6, register=499, before=500):
+        village.relay(readings, "enter", readings_sheet(village.market, buyer.wallet, data))
+
+
+@pytest.mark.parametrize("energy", [CAPACITY + 1, -CAPACITY - 1], ids=["import", "export"])
+def test_reverts_beyond_the_connection(village: Village, buyer: Member, delivered: None, energy: int) -> None:
+    with refused("ReadingExceedsCapacity", id=buyer.id, slot=8, energy=CAPACITY + 1, capacity=CAPACITY):
+        village.read(buyer, [0] * 8 + [energy] + [0] * 3)
+
+
+def test_reverts_beyond_what_the_area_may_exchange(village: Village, delivered: None) -> None:
+    most = 1 << 37
+    with refused("ReadingExceedsCapacity", id=5, slot=0, energy=most + 1, capacity=most):
+        village.read(village.grid_operator, [most + 1] + [0] * 11)
+    village.read(village.grid_operator, [most, -most] + [0] * 10)
+
+
+@pytest.mark.parametrize(
+    ("imported", "exported", "register", "last"), [(5, 6, 5, 6), (7, 6, 7, 6), (6, 5, 5, 6), (6, 7, 7, 6)]
+)
+def test_reverts_when_the_next_strip_does_not_continue_the_registers(
+    village: Village, buyer: Member, delivered: None, imported: int, exported: int, register: int, last: int
+) -> None:
+    village.read(buyer, [1] * 6, exported=6)
+    with refused("RegisterGap", id=buyer.id, register=register, last=last):
+        village.read(buyer, [1] * 6, first_strip=1, sequence=2, imported=imported, exported=exported)
+
+
+def test_reverts_when_registers_ran_back_during_a_gap(village: Village, buyer: Member, delivered: None) -> None:
+    village.read(buyer, [1] * 6)
+    village.wait_until(village.calendar.start_of(3))
+    with refused("RegisterGap", id=buyer.id, register=5, last=6):
+        village.read(buyer, [1] * 12, day=2, sequence=2, imported=5)
+
+
+def test_reverts_when_the_storage_is_still_in_use(village: Village, buyer: Member) -> None:
+    village.wait_until(village.calendar.start_of(10))
+    with refused("DayStillOpen", day=2, lastFinal=0):
+        village.read(buyer, DAY, day=9)
+
+
+def test_a_refused_sheet_leaves_nothing_behind(
+    village: Village, readings: Contract, buyer: Member, delivered: None
+) -> None:
+    with refused("ReadingExceedsCapacity", id=buyer.id, slot=11, energy=CAPACITY + 1, capacity=CAPACITY):
+        village.read(buyer, [5] * 11 + [CAPACITY + 1])
+    assert readings.functions.netOf(1, buyer.id, 1).call() == [[]]
+    assert readings.functions.areaNet(1).call() == [0] * 12
+    village.read(buyer, [0] * 12)
+    assert readings.functions.netOf(1, buyer.id, 1).call() == [[NO_ENERGY] * 2]

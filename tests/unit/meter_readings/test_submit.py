@@ -1,0 +1,38 @@
+import pytest
+from eth_abi import encode
+from eth_utils import keccak
+from support.refusals import described
+from support.signed import readings_sheet, registers
+from support.village import CAPACITY, Member, Village, events, reject_reasons
+from web3.contract import Contract
+
+
+def test_takes_or_rejects_each_sheet_for_itself(
+    village: Village, readings: Contract, buyer: Member, seller: Member, rival: Member, delivered: None
+) -> None:
+    sheets = [
+        readings_sheet(village.market, buyer.wallet, registers([1] * 12)),
+        readings_sheet(village.market, rival.wallet, registers([CAPACITY + 1] * 12), sequence=8),
+        readings_sheet(village.market, seller.wallet, registers([-1] * 12)),
+    ]
+    receipt = village.relay(readings, "submit", sheets)
+    assert [event["id"] for event in events(receipt, readings, "ReadingsAccepted")] == [buyer.id, seller.id]
+    [rejected] = events(receipt, readings, "ReadingsRejected")
+    assert (rejected["meter"], rejected["day"], rejected["sequence"]) == (rival.meter, 1, 8)
+    assert reject_reasons(receipt, village.market, readings, "ReadingsRejected") == [
+        described("ReadingExceedsCapacity", id=rival.id, slot=0, energy=CAPACITY + 1, capacity=CAPACITY)
+    ]
+    assert readings.functions.netOf(1, rival.id, 1).call() == [[]]
+
+
+def test_reverts_as_a_whole_when_the_gas_runs_out(
+    village: Village, readings: Contract, buyer: Member, seller: Member, delivered: None
+) -> None:
+    sheets = [readings_sheet(village.market, m.wallet, registers([1] * 12)) for m in (buyer, seller)]
+    call = readings.functions.submit(sheets)
+    sender = village.market.keys["relayer"].address
+    enough = call.estimate_gas({"from": sender})
+    with pytest.raises(Exception, match="execution reverted") as caught:
+        call.call({"from": sender, "gas": enough - 60_000})
+    error = keccak(text="ReadingBatchOutOfGas(uint256)")[:4] + encode(["uint256"], [1])
+    assert repr(error) in str(caught.value)

@@ -1,0 +1,22 @@
+import pytest
+from support.signed import Signed, application
+from support.village import CONSUMER, Village
+
+from dem.deployment import Market
+from dem.wallets import Wallet, wallet
+
+
+@pytest.fixture(scope="session")
+def applicant() -> Wallet:
+    return wallet("village", 1, "applicant")
+
+
+@pytest.fixture(scope="session")
+def signed_application(market: Market, applicant: Wallet) -> Signed:
+    return application(market, applicant, CONSUMER)
+
+
+@pytest.fixture
+def applied(village: Village, signed_application: Signed) -> None:
+    """The applicant's request is on record."""
+    village.relay(village.market.registry, "applyFor", *signed_application)

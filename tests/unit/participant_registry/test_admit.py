@@ -1,0 +1,78 @@
+from ape.api import AccountAPI
+from support.refusals import refused
+from support.signed import Signed, application
+from support.village import ADMITTED, CAPACITY, CONSUMER, FOREVER, Member, Village, events
+from web3.contract import Contract
+
+from dem.wallets import Wallet, wallet
+
+
+def test_gives_the_next_number_from_the_day_after_the_one_in_delivery(
+    village: Village, registry: Contract, applicant: Wallet, applied: None
+) -> None:
+    village.wait_until(village.calendar.start_of(3) + 1)
+    receipt = village.send("registrar", registry, "admit", applicant.account)
+    assert events(receipt, registry, "Admitted") == [
+        {"id": 9, "account": applicant.account, "meter": applicant.meter, "kind": CONSUMER, "firstDay": 4}
+    ]
+    assert registry.functions.member(9).call() == (
+        applicant.account,
+        CAPACITY,
+        CAPACITY,
+        ADMITTED,
+        applicant.meter,
+        4,
+        FOREVER,
+        CONSUMER,
+    )
+    assert registry.functions.idOf(applicant.account).call() == registry.functions.memberCount().call() == 9
+
+
+def test_reverts_when_the_account_has_not_applied(village: Village, registry: Contract, applicant: Wallet) -> None:
+    with refused("UnknownAccount", account=applicant.account):
+        village.send("registrar", registry, "admit", applicant.account)
+
+
+def test_reverts_when_admitted_already(village: Village, registry: Contract, buyer: Member) -> None:
+    with refused("UnknownAccount", account=buyer.account):
+        village.send("registrar", registry, "admit", buyer.account)
+
+
+def test_reverts_when_the_meter_was_given_to_somebody_else_meanwhile(
+    village: Village, registry: Contract, applicant: Wallet, applied: None
+) -> None:
+    second = wallet("village", 1, "second applicant")
+    signed: Signed = application(village.market, second, CONSUMER, meter=applicant.meter)
+    village.relay(registry, "applyFor", *signed)
+    village.send("registrar", registry, "admit", applicant.account)
+    with refused("KeyUnusable", key=applicant.meter):
+        village.send("registrar", registry, "admit", second.account)
+
+
+def test_reverts_when_the_area_has_no_room(village: Village, registry: Contract, applicant: Wallet) -> None:
+    limit, connected = 1 << 37, 3 * CAPACITY
+    beyond = limit - connected + 1
+    village.relay(registry, "applyFor", *application(village.market, applicant, CONSUMER, export_capacity=beyond))
+    with refused("AreaFull", connected=limit + 1, limit=limit):
+        village.send("registrar", registry, "admit", applicant.account)
+
+
+def test_gives_a_departed_members_meter_to_its_successor(
+    village: Village, registry: Contract, applicant: Wallet, buyer: Member
+) -> None:
+    village.open_auction()
+    village.send("registrar", registry, "exit", buyer.id)
+    signed = application(village.market, applicant, CONSUMER, meter=buyer.meter)
+    with refused("KeyUnusable", key=buyer.meter):
+        village.relay(registry, "applyFor", *signed)
+    village.wait_until(village.calendar.corrections_close_at(1))
+    village.relay(registry, "applyFor", *signed)
+    village.send("registrar", registry, "admit", applicant.account)
+    assert registry.functions.metered(buyer.meter, 3).call()[0] == 9
+
+
+def test_reverts_when_the_caller_is_no_registrar(
+    village: Village, registry: Contract, applicant: Wallet, applied: None, stranger: AccountAPI
+) -> None:
+    with refused("AccessManagedUnauthorized", caller=stranger.address):
+        village.market.chain.send(stranger, registry, "admit", applicant.account)

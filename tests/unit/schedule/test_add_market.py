@@ -1,0 +1,26 @@
+from ape.api import AccountAPI
+from support.refusals import refused
+from support.village import Village, events
+from web3.contract import Contract
+
+
+def test_plugs_in_another_market(village: Village, schedule: Contract, auction: Contract, second_auction: str) -> None:
+    receipt = village.send("council", schedule, "addMarket", second_auction, 3)
+    assert events(receipt, schedule, "MarketAdded") == [{"market": second_auction, "firstDay": 3}]
+    assert schedule.functions.markets().call() == [(auction.address, 1), (second_auction, 3)]
+
+
+def test_reverts_when_the_market_is_known(village: Village, schedule: Contract, auction: Contract) -> None:
+    with refused("MarketKnown", market=auction.address):
+        village.send("council", schedule, "addMarket", auction.address, 3)
+
+
+def test_reverts_when_the_first_day_has_opened(village: Village, schedule: Contract, second_auction: str) -> None:
+    village.open_auction()
+    with refused("TooLateToAdd", firstDay=1, earliest=2):
+        village.send("council", schedule, "addMarket", second_auction, 1)
+
+
+def test_reverts_when_the_caller_is_not_the_council(village: Village, schedule: Contract, stranger: AccountAPI) -> None:
+    with refused("AccessManagedUnauthorized", caller=stranger.address):
+        village.market.chain.send(stranger, schedule, "addMarket", stranger.address, 3)

@@ -1,0 +1,177 @@
+import pytest
+from support.refusals import refused
+from support.village import (
+    BALANCING_FUND,
+    CLEARING_HOUSE,
+    DEPOSIT,
+    FALLBACK_SUPPLIER,
+    FEES,
+    GRID_OPERATOR,
+    OPERATOR,
+    RULES,
+    Member,
+    Village,
+    events,
+)
+from web3.contract import Contract
+
+TRADE = 1_000 * 15_000
+FEE = 1_000 * FEES
+IMBALANCE = 500 * RULES.standing_buy
+DEVIATION = (500 - 100) * RULES.deviation_rate
+"""Beyond the tolerance of 100 Wh, which is also a tenth of what was contracted."""
+
+
+def test_turns_contracts_and_readings_into_one_payment_a_member(
+    village: Village, settlement: Contract, buyer: Member, seller: Member, short: None
+) -> None:
+    receipt = village.settle()
+    assert events(receipt, settlement, "SettlementBegun") == [{"day": 1, "readingsVersion": 0}]
+    settled = {event["id"]: event for event in events(receipt, settlement, "Settled")}
+    assert list(settled) == list(range(1, 9))
+    assert settled[buyer.id] == {
+        "id": buyer.id,
+        "day": 1,
+        "trade": TRADE,
+        "imbalance": IMBALANCE,
+        "fees": FEE,
+        "deviation": DEVIATION,
+    }
+    assert settled[seller.id] == {
+        "id": seller.id,
+        "day": 1,
+        "trade": -TRADE,
+        "imbalance": 0,
+        "fees": FEE,
+        "deviation": 0,
+    }
+    assert village.account(buyer) == (DEPOSIT - TRADE - IMBALANCE - FEE - DEVIATION, 0, 0, 0)
+    assert village.account(seller) == (DEPOSIT + TRADE - FEE, 0, 0, 0)
+
+
+def test_pays_supplier_fund_operator_and_grid_operator(village: Village, settlement: Contract, short: None) -> None:
+    receipt = village.settle()
+    assert events(receipt, settlement, "DaySettled") == [
+        {
+            "day": 1,
+            "readingsVersion": 0,
+            "fallbackSupply": IMBALANCE,
+            "fund": DEVIATION,
+            "operator": 2_000 * RULES.platform_fee,
+            "grid": 2_000 * RULES.network_fee,
+        }
+    ]
+    assert village.free(FALLBACK_SUPPLIER) == IMBALANCE
+    assert village.free(BALANCING_FUND) == DEVIATION
+    assert village.free(OPERATOR) == 2_000 * RULES.platform_fee
+    assert village.free(GRID_OPERATOR) == 2_000 * RULES.network_fee
+    assert village.free(CLEARING_HOUSE) == 0
+
+
+def test_the_supplier_pays_for_a_surplus(village: Village, seller: Member, traded: None, buyer: Member) -> None:
+    village.wait_until(village.calendar.start_of(2))
+    village.read(buyer, [0] * 7 + [1_000] + [0] * 4)
+    village.read(seller, [0] * 7 + [-1_050] + [0] * 4)
+    village.close_metering()
+    village.settle()
+    assert village.free(FALLBACK_SUPPLIER) == -50 * RULES.standing_sell
+    assert village.free(seller) == DEPOSIT + TRADE - FEE + 50 * RULES.standing_sell
+
+
+def test_the_grid_operator_pays_for_losses(village: Village, buyer: Member, seller: Member, traded: None) -> None:
+    village.wait_until(village.calendar.start_of(2))
+    village.read(buyer, [0] * 7 + [1_000] + [0] * 4)
+    village.read(seller, [0] * 7 + [-1_000] + [0] * 4)
+    village.read(village.grid_operator, [0] * 7 + [90] + [0] * 4)
+    village.close_metering()
+    village.settle()
+    assert village.free(FALLBACK_SUPPLIER) == 90 * RULES.standing_buy
+    assert village.free(GRID_OPERATOR) == 2_000 * RULES.network_fee - 90 * RULES.standing_buy
+
+
+def test_members_are_settled_in_as_many_steps_as_the_caller_likes(
+    village: Village, settlement: Contract, buyer: Member, seller: Member, short: None
+) -> None:
+    village.relay(settlement, "settle", 1, 6)
+    assert settlement.functions.nextMember(1).call() == 7
+    assert not settlement.functions.isSettled(1).call()
+    # the fallback supplier is paid first
+    assert village.free(FALLBACK_SUPPLIER) == IMBALANCE
+    assert village.free(CLEARING_HOUSE) == TRADE + FEE + DEVIATION
+    village.relay(settlement, "settle", 1, 2)
+    assert settlement.functions.isSettled(1).call()
+    assert village.free(buyer) == DEPOSIT - TRADE - IMBALANCE - FEE - DEVIATION
+    assert village.free(seller) == DEPOSIT + TRADE - FEE
+    assert village.free(CLEARING_HOUSE) == 0
+
+
+def test_after_a_correction_only_the_difference_moves(
+    village: Village, settlement: Contract, ledger: Contract, buyer: Member, seller: Member, short: None
+) -> None:
+    village.settle()
+    village.read(buyer, [0] * 7 + [1_400] + [0] * 4, sequence=2)
+    assert not settlement.functions.isSettled(1).call()
+    receipt = village.settle()
+    less = 100 * (RULES.standing_buy + RULES.deviation_rate)
+    moved = [(e["id"], e["amount"]) for e in events(receipt, ledger, "Posted") if e["amount"]]
+    assert moved == [
+        (FALLBACK_SUPPLIER, -100 * RULES.standing_buy),
+        (CLEARING_HOUSE, 100 * RULES.standing_buy),
+        (buyer.id, less),
+        (CLEARING_HOUSE, -less),
+        (BALANCING_FUND, -100 * RULES.deviation_rate),
+        (CLEARING_HOUSE, 100 * RULES.deviation_rate),
+    ]
+    assert events(receipt, settlement, "DaySettled")[0]["readingsVersion"] == 1
+    assert village.free(buyer) == DEPOSIT - TRADE - IMBALANCE - FEE - DEVIATION + less
+    assert village.free(seller) == DEPOSIT + TRADE - FEE
+
+
+def test_a_correction_in_the_middle_begins_the_walk_again(
+    village: Village, settlement: Contract, buyer: Member, short: None
+) -> None:
+    village.relay(settlement, "settle", 1, 6)
+    village.read(buyer, [0] * 7 + [1_400] + [0] * 4, sequence=2)
+    village.relay(settlement, "settle", 1, 1)
+    assert settlement.functions.nextMember(1).call() == 2
+    village.settle()
+    assert village.free(CLEARING_HOUSE) == 0
+    less = 100 * (RULES.standing_buy + RULES.deviation_rate)
+    assert village.free(buyer) == DEPOSIT - TRADE - IMBALANCE - FEE - DEVIATION + less
+
+
+def test_settles_while_orders_are_paused_and_members_suspended(
+    village: Village, settlement: Contract, registry: Contract, auction: Contract, buyer: Member, short: None
+) -> None:
+    village.send("node", auction, "pause")
+    village.send("registrar", registry, "suspend", buyer.id)
+    village.settle()
+    assert settlement.functions.isSettled(1).call()
+
+
+def test_reverts_when_no_members_are_given(village: Village, settlement: Contract, short: None) -> None:
+    with refused("NoMembersGiven"):
+        village.relay(settlement, "settle", 1, 0)
+
+
+def test_reverts_before_the_day_is_cleared(village: Village, settlement: Contract) -> None:
+    village.close_metering()
+    with refused("NotReadyToSettle", day=1, isCleared=False, isMetered=True):
+        village.settle()
+
+
+def test_reverts_before_the_readings_are_closed(village: Village, settlement: Contract, traded: None) -> None:
+    with refused("NotReadyToSettle", day=1, isCleared=True, isMetered=False):
+        village.settle()
+
+
+@pytest.mark.parametrize("day", [0, 2, 9])
+def test_reverts_for_a_day_nothing_is_known_of(village: Village, settlement: Contract, short: None, day: int) -> None:
+    with refused("NotReadyToSettle", day=day, isCleared=False, isMetered=False):
+        village.settle(day)
+
+
+def test_reverts_when_settled_already(village: Village, settlement: Contract, short: None) -> None:
+    village.settle()
+    with refused("AlreadySettled", day=1):
+        village.settle()
