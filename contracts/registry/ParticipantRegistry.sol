@@ -17,7 +17,7 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, EIP712, Cal
     /// No connection limit: for members whose trading is not bound to a meter of their own.
     uint40 private constant UNLIMITED = type(uint40).max;
     /// All meters of the area together, Wh per period: their sum and the boundary meter's value always fit a signed lane.
-    uint40 private constant MAX_AREA = 1 << 37;
+    uint40 private constant MAX_AREA = (1 << 37) - 1;
 
     mapping(uint32 id => Member) private _members;
     mapping(address account => uint32) public idOf;

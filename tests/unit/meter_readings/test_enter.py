@@ -184,7 +184,7 @@ def test_reverts_beyond_the_connection(village: Village, buyer: Member, delivere
 
 
 def test_reverts_beyond_what_the_area_may_exchange(village: Village, delivered: None) -> None:
-    most = 1 << 37
+    most = (1 << 37) - 1
     with refused("ReadingExceedsCapacity", id=5, slot=0, energy=most + 1, capacity=most):
         village.read(village.grid_operator, [most + 1] + [0] * 11)
     village.read(village.grid_operator, [most, -most] + [0] * 10)

@@ -9,7 +9,7 @@ from dem.deployment import ADMIN
 from dem.plan import Offices
 
 NO_LIMIT = (1 << 40) - 1
-AREA_LIMIT = 1 << 37
+AREA_LIMIT = (1 << 37) - 1
 """Of all meters together, Wh per period."""
 
 

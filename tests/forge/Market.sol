@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.24;
+
+import {IAccessManager} from "@openzeppelin/contracts/access/manager/IAccessManager.sol";
+import {IAccounts} from "../../contracts/interfaces/IAccounts.sol";
+import {ICallAuction, OrderSheet, SignedSheet} from "../../contracts/interfaces/ICallAuction.sol";
+import {IFallbackSupply} from "../../contracts/interfaces/IFallbackSupply.sol";
+import {IMarket} from "../../contracts/interfaces/IMarket.sol";
+import {IMarketRules, ImbalancePricing, Rules} from "../../contracts/interfaces/IMarketRules.sol";
+import {IMeterReadings, ReadingSheet, SignedReadings} from "../../contracts/interfaces/IMeterReadings.sol";
+import {Application, IParticipantRegistry} from "../../contracts/interfaces/IParticipantRegistry.sol";
+import {ISchedule} from "../../contracts/interfaces/ISchedule.sol";
+import {ISettlement} from "../../contracts/interfaces/ISettlement.sol";
+import {CalendarParameters} from "../../contracts/types/Calendar.sol";
+import {FALLBACK_SUPPLIER, FIRST_PARTICIPANT, Kind} from "../../contracts/types/Members.sol";
+import {Energy, Money, Price} from "../../contracts/types/Units.sol";
+import {VM} from "./Vm.sol";
+
+/// The whole market, deployed and with the roles of dem/plan.py; the test is admin and holds all roles of people.
+/// Contracts come from their artifacts, so that the tests need not compile them again.
+abstract contract Market {
+    uint64 internal constant OPENING = 1_800_000_000;
+    uint256 internal constant BOUNDARY_KEY = 99;
+
+    IAccessManager internal authority;
+    IParticipantRegistry internal registry;
+    IAccounts internal accounts;
+    IMarketRules internal rules;
+    ICallAuction internal auction;
+    ISchedule internal schedule;
+    IMeterReadings internal readings;
+    IFallbackSupply internal fallbackSupply;
+    ISettlement internal settlement;
+
+    // -------------------------------------------------------------------------------------------------- deployment
+
+    /// Quarter-hours; opens two days ahead, gate at noon of the day before.
+    function _calendar() internal pure returns (CalendarParameters memory) {
+        return CalendarParameters({
+            opening: OPENING,
+            periodLength: 900,
+            periodsPerDay: 96,
+            openLead: 2 days,
+            gateLead: 12 hours,
+            meteringLag: 1 days,
+            correctionLag: 2 days
+        });
+    }
+
+    function _rules() internal pure returns (Rules memory) {
+        return Rules({
+            platformFee: Price.wrap(50),
+            networkFee: Price.wrap(200),
+            deviationRate: Price.wrap(1_000),
+            standingBuy: Price.wrap(30_000),
+            standingSell: Price.wrap(8_000),
+            maxBuy: Price.wrap(60_000),
+            toleranceFixed: Energy.wrap(10),
+            toleranceShare: 500,
+            minOrderEnergy: Energy.wrap(1),
+            maxLayers: 4,
+            imbalancePricing: ImbalancePricing.TwoPrice,
+            chargeHelpful: false,
+            boundaryMargin: Energy.wrap(1_000_000_000)
+        });
+    }
+
+    function _deploy() internal {
+        VM.warp(OPENING - 5 days);
+        CalendarParameters memory c = _calendar();
+        address a = VM.deployCode("Authority.sol:Authority", abi.encode(address(this)));
+        authority = IAccessManager(a);
+        registry = IParticipantRegistry(
+            VM.deployCode(
+                "ParticipantRegistry.sol:ParticipantRegistry",
+                abi.encode(a, c, VM.addr(93), VM.addr(94), VM.addr(95), VM.addr(BOUNDARY_KEY))
+            )
+        );
+        accounts = IAccounts(VM.deployCode("Accounts.sol:Accounts", abi.encode(a, registry)));
+        rules = IMarketRules(VM.deployCode("MarketRules.sol:MarketRules", abi.encode(a, c, _rules())));
+        auction =
+            ICallAuction(VM.deployCode("CallAuction.sol:CallAuction", abi.encode(a, c, registry, rules, accounts)));
+        schedule = ISchedule(VM.deployCode("Schedule.sol:Schedule", abi.encode(a, c)));
+        readings = IMeterReadings(VM.deployCode("MeterReadings.sol:MeterReadings", abi.encode(c, registry, rules)));
+        fallbackSupply = IFallbackSupply(VM.deployCode("FallbackSupply.sol:FallbackSupply", abi.encode(a, c, rules)));
+        settlement = ISettlement(
+            VM.deployCode(
+                "Settlement.sol:Settlement", abi.encode(c, rules, accounts, schedule, auction, readings, fallbackSupply)
+            )
+        );
+        _grant(1, address(registry), IParticipantRegistry.admit.selector, address(this));
+        _grant(2, address(accounts), IAccounts.deposit.selector, address(this));
+        _grant(3, address(accounts), IAccounts.setCreditLimit.selector, address(this));
+        _grant(3, address(schedule), ISchedule.addMarket.selector, address(this));
+        _grant(4, address(fallbackSupply), IFallbackSupply.publish.selector, address(this));
+        _grant(10, address(accounts), IAccounts.lock.selector, address(auction));
+        _grant(10, address(accounts), IAccounts.unlock.selector, address(auction));
+        _grant(11, address(auction), IMarket.book.selector, address(schedule));
+        _grant(12, address(accounts), IAccounts.post.selector, address(settlement));
+        _grant(12, address(schedule), ISchedule.collect.selector, address(settlement));
+        _grant(12, address(rules), IMarketRules.markFinal.selector, address(settlement));
+        schedule.addMarket(auction, 1);
+        accounts.setCreditLimit(FALLBACK_SUPPLIER, Money.wrap(1e20));
+    }
+
+    function _grant(uint64 role, address target, bytes4 selector, address holder) private {
+        bytes4[] memory selectors = new bytes4[](1);
+        selectors[0] = selector;
+        authority.setTargetFunctionRole(target, selectors, role);
+        authority.grantRole(role, holder, 0);
+    }
+
+    // ----------------------------------------------------------------------------------------------------- members
+
+    /// Key of a participant's account, counted from 0.
+    function _key(uint256 i) internal pure returns (uint256) {
+        return 1_000 + i;
+    }
+
+    function _meterKey(uint256 i) internal pure returns (uint256) {
+        return 1_000_000 + i;
+    }
+
+    /// Admits participants, by their signed applications, and gives each a deposit.
+    function _admit(uint256 members, uint128 deposit) internal {
+        bytes32 domain = _domain(address(registry));
+        for (uint256 i = 0; i < members; ++i) {
+            address account = VM.addr(_key(i));
+            Application memory a = Application({
+                account: account,
+                meter: VM.addr(_meterKey(i)),
+                kind: Kind.Prosumer,
+                importCapacity: 10_000,
+                exportCapacity: 10_000,
+                feeder: bytes32(i % 7),
+                documents: keccak256(abi.encode(i))
+            });
+            bytes32 typehash = keccak256(
+                "Application(address account,address meter,uint8 kind,uint40 importCapacity,uint40 exportCapacity,bytes32 feeder,bytes32 documents)"
+            );
+            registry.applyFor(a, _sign(_key(i), domain, keccak256(abi.encode(typehash, a))));
+            require(registry.admit(account) == FIRST_PARTICIPANT + i, "number");
+            accounts.deposit(account, Money.wrap(deposit), bytes32(i + 1));
+        }
+    }
+
+    // --------------------------------------------------------------------------------------------- signed messages
+
+    function _signSheet(uint256 key, bytes32 domain, OrderSheet memory s) internal pure returns (SignedSheet memory) {
+        bytes32 typehash =
+            keccak256("OrderSheet(address participant,uint32 day,uint16 firstLine,uint40 sequence,bytes32[] lines)");
+        bytes32 message = keccak256(
+            abi.encode(typehash, s.participant, s.day, s.firstLine, s.sequence, keccak256(abi.encodePacked(s.lines)))
+        );
+        return SignedSheet(s, _sign(key, domain, message));
+    }
+
+    function _signReadings(uint256 key, bytes32 domain, ReadingSheet memory s)
+        internal
+        pure
+        returns (SignedReadings memory)
+    {
+        bytes32 typehash =
+            keccak256("ReadingSheet(address meter,uint32 day,uint8 firstStrip,uint40 sequence,bytes registers)");
+        bytes32 message =
+            keccak256(abi.encode(typehash, s.meter, s.day, s.firstStrip, s.sequence, keccak256(s.registers)));
+        return SignedReadings(s, _sign(key, domain, message));
+    }
+
+    function _domain(address verifier) internal view returns (bytes32) {
+        bytes32 typehash =
+            keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)");
+        return keccak256(abi.encode(typehash, keccak256("DEM"), keccak256("1"), block.chainid, verifier));
+    }
+
+    function _sign(uint256 key, bytes32 domain, bytes32 message) internal pure returns (bytes memory) {
+        (uint8 v, bytes32 r, bytes32 s) = VM.sign(key, keccak256(abi.encodePacked("\x19\x01", domain, message)));
+        return abi.encodePacked(r, s, v);
+    }
+}
