@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from dem.history import Balances
 from dem.ledger import CLEARING_HOUSE
+from dem.orders import Side
 from dem.replay import Replay
 
 
@@ -24,6 +25,7 @@ def reconcile(replay: Replay, actual: Balances) -> list[Check]:
         _balances(replay, actual),
         _supply(replay, actual),
         _energy(replay),
+        _limits(replay),
         _floors(actual),
         _released(replay, actual),
     ]
@@ -73,6 +75,19 @@ def _energy(replay: Replay) -> Check:
     return Check(
         "sold = bought and contracted + imbalance = metered", lost == 0, f"{lost} Wh lost in {periods} periods"
     )
+
+
+def _limits(replay: Replay) -> Check:
+    """No order is filled beyond its size or at a price worse than its limit."""
+    orders = wrong = 0
+    for day in replay.settled_days:
+        prices = [clearing.price for clearing in replay.clearing(day)]
+        for order, filled in replay.fills(day):
+            orders += 1
+            price = prices[order.slot]
+            is_better = price is not None and (price <= order.tick if order.side == Side.BID else price >= order.tick)
+            wrong += not (0 <= filled <= order.energy and (is_better or filled == 0))
+    return Check("no order is filled beyond its size or its limit", wrong == 0, f"{wrong} of {orders} orders")
 
 
 def _floors(actual: Balances) -> Check:
