@@ -61,7 +61,7 @@ test-forge: setup ## numbers: unit, fuzz and invariant tests in Solidity
 
 test-model: build ## the reference model, alone and against the contracts (pyrevm)
 	$(SAY) 'pytest: $(or $(PURE),tests/model)'
-	@$(if $(call has,$(PURE),-name 'test_*.py'),pytest -q -p no:ape_test $(PURE),echo 'no tests yet')
+	@$(if $(call has,$(PURE),-name 'test_*.py'),pytest -q -p no:ape_test -n 2 $(PURE),echo 'no tests yet')
 
 test-chain: build ## stories on a chain
 	$(SAY) 'ape test: $(or $(CHAIN),tests/integration)'
@@ -74,7 +74,7 @@ coverage: build ## line and branch coverage of contracts and package
 	@forge coverage --ir-minimum --no-match-coverage '^tests/' --report summary --report lcov --report-file coverage/contracts.lcov
 	$(SAY) 'pytest-cov: dem'
 	@rm -f .coverage
-	@$(if $(call has,$(PURE),-name 'test_*.py'),pytest -q -p no:ape_test --cov --cov-report= $(PURE))
+	@$(if $(call has,$(PURE),-name 'test_*.py'),pytest -q -p no:ape_test -n 2 --cov --cov-report= $(PURE))
 	@$(if $(CHAIN),ape test -q $(CHAIN) --cov --cov-append --cov-report=)
 	@coverage lcov -q -o coverage/dem.lcov && coverage report
 

@@ -85,7 +85,7 @@ contract CallAuction is ICallAuction, AccessManaged, EIP712, Calendar, Pausable,
     mapping(uint256 ringPlace => DayState) private _days;
     mapping(uint256 place => UniformPrice.Outcome) private _outcomes;
     mapping(bytes32 attempt => Progress) private _progress;
-    /// Energy of the marginal orders booked so far, six slots a word.
+    /// Energy of the marginal orders booked so far, three slots a word: 80 bits hold more than can ever be ordered.
     mapping(uint256 place => uint256) private _walked;
 
     constructor(
@@ -556,21 +556,17 @@ contract CallAuction is ICallAuction, AccessManaged, EIP712, Calendar, Pausable,
     function _loadWalked(uint256 day, bool isFresh) private view returns (uint256[] memory walked) {
         walked = new uint256[](PERIODS_PER_DAY);
         if (isFresh) return walked;
-        for (uint256 strip = 0; strip < STRIPS_PER_DAY; ++strip) {
-            uint256 word = _walked[_outcomePlace(day, strip)];
-            for (uint256 k = 0; k < Strips.LANES; ++k) {
-                walked[strip * Strips.LANES + k] = Strips.lane(word, k);
-            }
+        for (uint256 slot = 0; slot < PERIODS_PER_DAY; slot += 3) {
+            uint256 word = _walked[_outcomePlace(day, slot)];
+            walked[slot] = uint80(word);
+            walked[slot + 1] = uint80(word >> 80);
+            walked[slot + 2] = uint80(word >> 160);
         }
     }
 
     function _storeWalked(uint256 day, uint256[] memory walked) private {
-        for (uint256 strip = 0; strip < STRIPS_PER_DAY; ++strip) {
-            uint256 word = 0;
-            for (uint256 k = 0; k < Strips.LANES; ++k) {
-                word |= walked[strip * Strips.LANES + k] << (k * Strips.LANE_BITS);
-            }
-            _walked[_outcomePlace(day, strip)] = word;
+        for (uint256 slot = 0; slot < PERIODS_PER_DAY; slot += 3) {
+            _walked[_outcomePlace(day, slot)] = walked[slot] | (walked[slot + 1] << 80) | (walked[slot + 2] << 160);
         }
     }
 

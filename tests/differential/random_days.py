@@ -1,0 +1,419 @@
+"""A random community's days, from applications to final settlement, on the contracts; the reference model follows.
+
+Everything is drawn from one seed: calendar, rules and their changes, tariffs, members with their money, sheets good and
+bad, readings that are missing, late or corrected, and how the work of clearing and settling is cut into transactions.
+"""
+
+from collections.abc import Callable
+from heapq import heappop, heappush
+from itertools import count
+from random import Random
+from typing import Any
+
+from harness.acceptance import objections
+from harness.chain import reason_of
+from harness.keys import Key, key
+from harness.market import STRANGER, Market
+from harness.people import (
+    ADMITTED,
+    AMPLE,
+    CONSUMER,
+    DESK,
+    EXITED,
+    SUSPENDED,
+    Person,
+    Signed,
+    admit,
+    application,
+    readings,
+    sign_readings,
+    sign_sheet,
+    take_note,
+    withdrawal,
+)
+
+from dem.orders import MAX_ENERGY, MAX_LINE, Order, Side, encode_lane
+from dem.plan import CalendarParameters, rules_tuple
+from dem.settlement import MAX_TARIFF, ImbalancePricing, MarketRules, Tariff
+from dem.signing import OrderSheet
+from dem.strips import LANES, pack, strips_per_day
+from dem.units import MAX_TICK
+
+OPENING = 10_000_000
+PLENTY = 10**16
+"""Money units that cover whatever one of these communities can owe."""
+SUPPLIER_ID, GRID_OPERATOR_ID = 3, 5
+ALL_GROUPS = 1 << 32
+
+
+def random_calendar(random: Random) -> CalendarParameters:
+    """Days of 6 or 12 periods that may overlap with the trading and the corrections of others."""
+    periods = random.choice((6, 6, 12))
+    length = random.choice((60, 900))
+    day = periods * length
+    open_lead = random.choice((random.randrange(day // 4, day), random.randrange(day, 2 * day)))
+    metering_lag = random.choice((0, random.randrange(day)))
+    return CalendarParameters(
+        opening=OPENING,
+        period_length=length,
+        periods_per_day=periods,
+        open_lead=open_lead,
+        gate_lead=random.randrange(open_lead // 2),
+        metering_lag=metering_lag,
+        correction_lag=metering_lag + random.randrange(1, 2 * day),
+    )
+
+
+def random_rules(random: Random) -> MarketRules:
+    """Rules of any kind; parameters often stand at the ends of their ranges."""
+    max_buy = random.choice((random.randint(0, 3_000), random.randint(3_000, 60_000), MAX_TARIFF))
+    standing_buy = random.randint(0, max_buy)
+
+    def rate() -> int:
+        return random.choice((0, 1, random.randint(1, 5_000), random.randint(1, MAX_TARIFF)))
+
+    return MarketRules(
+        platform_fee=rate(),
+        network_fee=rate(),
+        deviation_rate=rate(),
+        standing_buy=standing_buy,
+        standing_sell=random.randint(0, standing_buy),
+        max_buy=max_buy,
+        tolerance_fixed=random.choice((0, 1, random.randint(1, 500))),
+        tolerance_share=random.choice((0, 1, random.randint(1, 9_999), 10_000)),
+        min_order_energy=random.choice((1, 1, random.randint(1, 10))),
+        max_layers=random.randint(1, 4),
+        imbalance_pricing=random.choice(list(ImbalancePricing)),
+        charge_helpful=random.random() < 0.5,
+        boundary_margin=random.choice((0, random.randint(1, 1_000))),
+    )
+
+
+def random_tariffs(random: Random, day: int, periods: int, max_buy: int) -> list[int]:
+    """Tariff words of a day."""
+    tariffs = []
+    for _ in range(periods):
+        buy = random.choice((random.randint(0, max_buy), max_buy))
+        tariffs.append(Tariff(buy, random.choice((0, buy, random.randint(0, buy)))).lane())
+    return [pack(day, tariffs[at : at + LANES]) for at in range(0, periods, LANES)]
+
+
+class RandomDays:
+    """One community and its days."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = random = Random(seed)
+        self.days = random.choices((1, 2, 3, 10), (20, 30, 47, 3))[0]
+        self.calendar = random_calendar(random)
+        self.strips = strips_per_day(self.calendar.periods_per_day)
+        self.market = Market(self.calendar, random_rules(random), OPENING - self.calendar.open_lead - 1_000)
+        self.center = random.choice((2, 40, MAX_TICK - 2, random.randrange(MAX_TICK)))
+        self.energy = random.choice((10, 40, 2_000))
+        self.people: dict[int, Person] = {GRID_OPERATOR_ID: Person.grid_operator()}
+        self.has_boundary = random.random() < 0.6
+        self.market.listeners.append(lambda events: take_note(self.market, self.people, events))
+        self._tasks: list[tuple[int, int, Callable[..., None], tuple[Any, ...]]] = []
+        self._ties = count()
+        self._references = count(1)
+
+    def run(self) -> None:
+        """Everything until the last day is final."""
+        self._admit_people()
+        for day in range(1, self.days + 1):
+            self._plan(day)
+        while self._tasks:
+            time, _, task, arguments = heappop(self._tasks)
+            self.market.now = max(self.market.now, time)
+            task(*arguments)
+
+    # ---------------------------------------------------------------------------------------------------- planning
+
+    def _at(self, time: int, task: Callable[..., None], *arguments: Any) -> None:
+        heappush(self._tasks, (time, next(self._ties), task, arguments))
+
+    def _soon(self, task: Callable[..., None], *arguments: Any) -> None:
+        """At once, or after other tasks."""
+        wait = self.random.choice((0, 0, 1, self.random.randint(0, self.calendar.period_length)))
+        self._at(self.market.now + wait, task, *arguments)
+
+    def _between(self, start: int, end: int) -> int:
+        return self.random.randint(start, max(start, end - 1))
+
+    def _plan(self, day: int) -> None:
+        random, c = self.random, self.calendar
+        opens, gate, deadline = c.opens_at(day), c.gate_closes_at(day), c.metering_deadline(day)
+        early = 2 * c.day_length
+        for task, chance, lead in ((self.announce, 0.4, early), (self.publish, 0.7, 500), (self.publish, 0.2, 500)):
+            if random.random() < chance:
+                self._at(self._between(opens - lead, opens + 20), task, day)
+        for person in self.people.values():
+            for _ in range(random.choice((0, 1, 1, 1, 2, 3))):
+                self._at(self._between(opens - 10, gate + 10), self.order, person, day)
+        for strip in random.sample(range(self.strips), self.strips):
+            self._at(self._between(gate, gate + 20), self.clear, day, strip)
+        for person in self.people.values():
+            if person.meter and (person.id != GRID_OPERATOR_ID or self.has_boundary):
+                self._plan_readings(person, day)
+        self._at(self._between(deadline, deadline + 50), self.close, day)
+        self._at(self._between(deadline, deadline + 100), self.settle, day)
+        self._at(c.corrections_close_at(day), self.finalize, day)
+        for _ in range(random.randint(0, 6)):
+            someone = random.choice(list(self.people.values()))
+            tasks = (self.deposit, self.withdraw, self.change_status, self.replace_meter, self.late_comer)
+            (task,) = random.choices(tasks, (4, 4, 2, 1, 1))
+            self._at(self._between(opens, c.corrections_close_at(day)), task, someone)
+
+    def _plan_readings(self, person: Person, day: int) -> None:
+        """The whole day in one sheet or strip by strip, in time, late or not at all; and corrections."""
+        c = self.calendar
+        whole = self.random.random() < 0.7
+        sheets = [(0, self.strips)] if whole else [(strip, 1) for strip in range(self.strips)]
+        for first, strips in sheets * self.random.choice((1, 1, 1, 2)):
+            ends = c.start_of(day) + (first + strips) * LANES * c.period_length
+            latest = self.random.choice((ends + 5, c.metering_deadline(day), c.corrections_close_at(day)))
+            if self.random.random() < 0.9:
+                self._at(self._between(ends, latest), self.read, person, day, first, strips)
+
+    # ----------------------------------------------------------------------------------------------------- members
+
+    def _admit_people(self) -> None:
+        random = self.random
+        self.market.act("Accounts.setCreditLimit", SUPPLIER_ID, random.choice((0, PLENTY, PLENTY)))
+        for _ in range(random.randint(2, 8)):
+            self._admit_one()
+
+    def _admit_one(self) -> Person:
+        random = self.random
+
+        def capacity() -> int:
+            return random.choice((self.energy, 3 * self.energy, 10 * self.energy, AMPLE))
+
+        person = Person.numbered(
+            len(self.people),
+            is_metered=random.random() < 0.9,
+            kind=random.choice((CONSUMER, CONSUMER, CONSUMER, DESK)),
+            import_capacity=capacity(),
+            export_capacity=capacity(),
+        )
+        self.market.act("ParticipantRegistry.applyFor", *application(self.market, person))
+        admit(self.market, person)
+        self.people[person.id] = person
+        if person.kind == DESK:
+            self.market.act("Accounts.setCreditLimit", person.id, random.choice((0, 10**9, PLENTY)))
+        if random.random() < 0.9:
+            little = random.choice((random.randint(1, 10**7), random.randint(1, 10**9)))
+            self._pay_in(person, random.choice((little, PLENTY, PLENTY, PLENTY)))
+        return person
+
+    def late_comer(self, _someone: Person) -> None:
+        """Somebody new joins while days are under way."""
+        person = self._admit_one()
+        first = self.market.replay.members[person.id].first_day
+        for day in range(first, self.days + 1):
+            self._at(max(self.market.now, self.calendar.opens_at(day)), self.order, person, day)
+            if person.meter:
+                self._plan_readings(person, day)
+
+    def change_status(self, person: Person) -> None:
+        """Suspended, back again, or gone for good."""
+        change = {ADMITTED: "suspend", SUSPENDED: "reinstate"}.get(person.status)
+        if change and person.id != GRID_OPERATOR_ID and self.random.random() < 0.2:
+            change = "exit"
+        if change:
+            self.market.act(f"ParticipantRegistry.{change}", person.id)
+            person.status = {"suspend": SUSPENDED, "reinstate": ADMITTED, "exit": EXITED}[change]
+
+    def replace_meter(self, person: Person) -> None:
+        """A new meter, whose registers begin anew."""
+        if person.meter and person.status != EXITED:
+            meter = key(100_000 + next(self._references))
+            self.market.act("ParticipantRegistry.replaceMeter", person.id, meter.address)
+            person.take_meter(meter)
+
+    # ------------------------------------------------------------------------------------------------------- money
+
+    def _reference(self) -> bytes:
+        return next(self._references).to_bytes(32, "big")
+
+    def _pay_in(self, person: Person, amount: int) -> None:
+        self.market.act("Accounts.deposit", person.account.address, amount, self._reference())
+
+    def deposit(self, person: Person) -> None:
+        """In fiat, or with what is in the wallet."""
+        tokens = self._tokens(person.account.address)
+        if not tokens:
+            self._pay_in(person, self.random.choice((1, 10**8, PLENTY)))
+            return
+        accounts = self.market.contracts["Accounts"].address
+        self.market.act("SettlementToken.approve", accounts, tokens, by=person.account)
+        self.market.act("Accounts.depositTokens", self.random.randint(1, tokens), by=person.account)
+
+    def withdraw(self, person: Person) -> None:
+        """Some of the free money, all of it, or more than there is."""
+        free = max(0, self.market.replay.ledger.record(person.id).free)
+        amount = self.random.choice((1, free, free + 1, self.random.randint(0, free)))
+        expected = "ZeroAmount" if amount == 0 else "InsufficientFunds" if amount > free else None
+        # What members on credit owe stands on other members' accounts, but there are no tokens for it.
+        if expected is None and amount > self._tokens(self.market.contracts["Accounts"].address):
+            expected = "ERC20InsufficientBalance"
+        to_bank = self.random.random() < 0.5
+        message = withdrawal(self.market, person, amount, to_bank)
+        if to_bank:
+            refused = self.market.attempt("Accounts.redeem", *message, self._reference())
+        else:
+            refused = self.market.attempt("Accounts.withdraw", *message)
+        assert (refused and refused.error) == expected, f"{amount} of {free}: {refused}, should be {expected}"
+
+    def _tokens(self, holder: str) -> int:
+        return self.market.call("SettlementToken", "balanceOf", holder)
+
+    # ------------------------------------------------------------------------------------------- rules and tariffs
+
+    def announce(self, day: int) -> None:
+        """New rules, from this day or one of the next on."""
+        first = day + self.random.choice((0, 0, 1))
+        in_time = first > self._next_to_open()
+        refused = self.market.attempt("MarketRules.announce", first, rules_tuple(random_rules(self.random)))
+        assert (refused and refused.error) == (None if in_time else "TooLateToChange")
+
+    def publish(self, day: int) -> None:
+        """The fallback supplier's tariffs."""
+        max_buy = self.market.replay.rules(day).max_buy
+        words = random_tariffs(self.random, day, self.calendar.periods_per_day, max_buy)
+        following = self._next_to_open()
+        expected = "TooLateToPublish" if day < following else "TooEarlyToPublish" if day > following else None
+        refused = self.market.attempt("FallbackSupply.publish", day, words)
+        assert (refused and refused.error) == expected, f"{refused}, should be {expected}"
+
+    def _next_to_open(self) -> int:
+        """The first day whose auction has not opened."""
+        return next(day for day in count(1) if self.calendar.opens_at(day) > self.market.now)
+
+    # ------------------------------------------------------------------------------------------------------ orders
+
+    def order(self, person: Person, day: int) -> None:
+        """One sheet; the chain takes it exactly if nothing in the rules speaks against it."""
+        sheet, signer = self._sheet(person, day)
+        expected = objections(self.market, person, sheet, signer)
+        reason = self._bring("CallAuction", sign_sheet(self.market, sheet, signer))
+        assert reason in (expected or {None})
+
+    def _sheet(self, person: Person, day: int) -> tuple[OrderSheet, Key]:
+        random = self.random
+        rules = self.market.replay.rules(day)
+        layers = rules.max_layers
+        first = random.choice((0, 0, random.randrange(layers * self.strips)))
+        length = random.choice((self.strips, random.randint(1, layers * self.strips - first)))
+        words = [pack(day, [self._lane(person, rules.min_order_energy) for _ in range(LANES)]) for _ in range(length)]
+        sequence, signer, spoil = person.next_sequence(), person.account, random.random()
+        if spoil < 0.03:
+            signer = STRANGER
+        elif spoil < 0.06:
+            sequence = random.randint(0, sequence - 1)
+        elif spoil < 0.08:
+            words[random.randrange(length)] = pack(day + 1, [0] * LANES)
+        elif spoil < 0.10:
+            words[random.randrange(length)] = pack(day, [0, 0, random.getrandbits(40), 1 << 39, 0, 0])
+        elif spoil < 0.11:
+            words = []
+        elif spoil < 0.12:
+            first = random.choice((layers * self.strips, MAX_LINE))
+        return OrderSheet(person.account.address, day, first, sequence, tuple(words)), signer
+
+    def _lane(self, person: Person, smallest: int) -> int:
+        """An order near the price most orders are near, or none."""
+        random = self.random
+        if random.random() < 0.25:
+            return 0
+        tick = self.center + random.choice((-2, -1, 0, 0, 0, 1, 2))
+        if random.random() < 0.1:
+            tick = random.choice((0, MAX_TICK, random.randint(0, MAX_TICK)))
+        side = random.choice(list(Side))
+        most = min(MAX_ENERGY, person.export_capacity if side == Side.ASK else person.import_capacity)
+        energy = random.randint(smallest, most if random.random() < 0.002 else min(most, self.energy))
+        return encode_lane(Order(1, 0, 0, side, min(max(tick, 0), MAX_TICK), energy))
+
+    # ---------------------------------------------------------------------------------------------------- clearing
+
+    def clear(self, day: int, strip: int) -> None:
+        """One strip, in one transaction or group by group; a wrong pivot does not do."""
+        clearing = self.market.replay.clearing(day)[strip * LANES : (strip + 1) * LANES]
+        pivots = [outcome.pivot for outcome in clearing]
+        if self.random.random() < 0.3:
+            k = self.random.randrange(LANES)
+            wrong = pivots.copy()
+            wrong[k] = self.random.choice((max(0, pivots[k] - 1), min(MAX_TICK, pivots[k] + 1), MAX_TICK))
+            if wrong != pivots:
+                refused = self.market.attempt("CallAuction.clear", day, strip, wrong, ALL_GROUPS)
+                assert refused, f"pivot {wrong[k]} taken instead of {pivots[k]}"
+                assert refused.arguments == (strip * LANES + k, wrong[k])
+        groups = self.random.choice((1, 1, 2, ALL_GROUPS))
+        while not self.market.call("CallAuction", "clearedStrips", day) >> strip & 1:
+            self.market.act("CallAuction.clear", day, strip, pivots, groups)
+
+    # ------------------------------------------------------------------------------------------------------ meters
+
+    def read(self, person: Person, day: int, first: int, strips: int) -> None:
+        """A sheet of readings, in time, late or as a correction."""
+        random = self.random
+        low, high = -min(person.export_capacity, 3 * self.energy), min(person.import_capacity, 3 * self.energy)
+        net = [random.choice((0, low, high, random.randint(low, high))) for _ in range(strips * LANES)]
+        extra = random.choice((0, 0, min(person.import_capacity - max(0, *net), person.export_capacity + min(0, *net))))
+        sheet = readings(self.market, person, day, first, net, min(extra, self.energy))
+        signer = STRANGER if random.random() < 0.03 else person.meter
+        expected = set() if signer is person.meter else {"NotSignedByMeter"}
+        last_day = self.market.call("ParticipantRegistry", "member", person.id)[6]
+        if not self.market.replay.members[person.id].first_day <= day <= last_day:
+            expected.add("NotTakingPart")
+        if self.market.now >= self.calendar.corrections_close_at(day):
+            expected.add("CorrectionWindowClosed")
+        reason = self._bring("MeterReadings", sign_readings(self.market, sheet, signer))
+        assert reason in (expected or {None})
+
+    def close(self, day: int) -> None:
+        """Estimates for what is missing, some members at a time."""
+        is_in_order = day == 1 or self.market.call("MeterReadings", "isClosed", day - 1)
+        refused = self.market.attempt("MeterReadings.close", day, self._some())
+        assert (refused and refused.error) == (None if is_in_order else "ReadingsNotClosed")
+        if not self.market.call("MeterReadings", "isClosed", day):
+            self._soon(self.close, day)
+
+    # -------------------------------------------------------------------------------------------------- settlement
+
+    def settle(self, day: int) -> None:
+        """Some members at a time, until all are settled on the latest readings."""
+        if not self.market.call("MeterReadings", "isClosed", day):
+            self._soon(self.settle, day)
+            return
+        refused = self.market.attempt("Settlement.settle", day, self._some())
+        if refused and refused.error == "AlreadySettled":
+            return
+        if refused:
+            assert refused.error == "CreditLimitExceeded", refused
+            self.market.act("Accounts.setCreditLimit", refused.arguments[0], PLENTY)
+        if not self.market.call("Settlement", "isSettled", day):
+            self._soon(self.settle, day)
+
+    def finalize(self, day: int) -> None:
+        """The end of a day, after those before it; settled once more if readings were corrected."""
+        if (
+            self.market.call("Settlement", "isSettled", day)
+            and max(self.market.replay.final_days, default=0) == day - 1
+        ):
+            self.market.act("Settlement.finalize", day)
+            return
+        self._soon(self.settle, day)
+        self._soon(self.finalize, day)
+
+    # ----------------------------------------------------------------------------------------------------- helpers
+
+    def _some(self) -> int:
+        return self.random.choice((1, 2, 3, 100))
+
+    def _bring(self, contract: str, signed: Signed) -> str | None:
+        """A signed message, in a batch or alone; the error it was refused with."""
+        if self.random.random() < 0.5:
+            events = self.market.act(f"{contract}.submit", [signed])
+            return next((reason_of(event) for event in events if "reason" in event.args), None)
+        refused = self.market.attempt(f"{contract}.enter", signed)
+        return refused.error if refused else None

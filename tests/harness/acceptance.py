@@ -1,0 +1,85 @@
+"""What speaks against an order sheet: the chain refuses it for one of these, or takes it if there is none."""
+
+from dem.orders import MAX_ENERGY, MAX_LINE, Order, Side, orders_of
+from dem.replay import Replay
+from dem.settlement import order_collateral
+from dem.signing import OrderSheet
+from dem.strips import LANES, strips_per_day, unpack
+
+from .keys import Key
+from .market import Market
+from .people import ADMITTED, Person
+
+RING = 8
+"""Days whose records are kept side by side."""
+
+
+def objections(market: Market, person: Person, sheet: OrderSheet, signer: Key) -> set[str]:
+    """Names of all errors that would be right."""
+    replay, calendar, day = market.replay, market.calendar, sheet.day
+    found = set()
+    if market.now < calendar.opens_at(day):
+        found.add("NotOpenYet")
+    if market.now >= calendar.gate_closes_at(day):
+        found.add("GateClosed")
+    if signer is not person.account:
+        found.add("NotSignedByParticipant")
+    if not person.id:
+        return found | {"UnknownAccount"}
+    if person.status != ADMITTED:
+        found.add("WrongStatus")
+    if day < replay.members[person.id].first_day:
+        found.add("NotTakingPart")
+    if day > max(replay.final_days, default=0) + RING:
+        found.add("DayStillOpen")
+    if sheet.sequence <= person.sheets.get(day, 0):
+        found.add("StaleSheet")
+    if not sheet.lines:
+        return found | {"EmptySheet"}
+    rules = replay.rules(day)
+    if sheet.first_line + len(sheet.lines) > rules.max_layers * strips_per_day(calendar.periods_per_day):
+        found.add("LineOutOfRange")
+    for word in sheet.lines:
+        tagged, lanes = unpack(word)
+        if tagged != day:
+            found.add("WrongDay")
+        for lane in lanes:
+            capacity = person.export_capacity if lane >> 39 else person.import_capacity
+            if lane and lane & MAX_ENERGY < rules.min_order_energy:
+                found.add("OrderTooSmall")
+            if lane & MAX_ENERGY > capacity:
+                found.add("ExceedsCapacity")
+    if found & {"WrongDay", "OrderTooSmall", "LineOutOfRange"}:
+        return found
+    return found | _bounds(replay, person, sheet)
+
+
+def _bounds(replay: Replay, person: Person, sheet: OrderSheet) -> set[str]:
+    """Connection and money, which all of the person's orders of the day share."""
+    found = set()
+    periods = replay.periods_per_day
+    per_line = strips_per_day(periods)
+    lines = range(sheet.first_line, sheet.first_line + len(sheet.lines))
+    before = [order for orders in replay.books.of(sheet.day) for order in orders if order.participant == person.id]
+    gone = [order for order in before if order.layer * per_line + order.slot // LANES in lines]
+    come = [
+        order
+        for line, word in zip(lines, sheet.lines, strict=True)
+        if line <= MAX_LINE
+        for order in orders_of(person.id, sheet.day, line, word, periods)
+    ]
+    after = [order for order in before if order not in gone] + come
+    for side, capacity in ((Side.BID, person.import_capacity), (Side.ASK, person.export_capacity)):
+        if any(_energy(after, slot, side) > capacity for slot in range(periods)):
+            found.add("ExceedsCapacity")
+    rules, account = replay.rules(sheet.day), replay.ledger.record(person.id)
+    change = sum(order_collateral(o, rules) for o in come) - sum(order_collateral(o, rules) for o in gone)
+    if set(come) - set(before) and account.arrears:
+        found.add("InArrears")
+    if change > 0 and change > account.free + account.credit_limit:
+        found.add("InsufficientFunds")
+    return found
+
+
+def _energy(orders: list[Order], slot: int, side: Side) -> int:
+    return sum(order.energy for order in orders if order.slot == slot and order.side == side)

@@ -1,0 +1,169 @@
+"""A deployed market: who acts, what was counted, and the outsider's replay that follows every transaction."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from dem.ledger import Account
+from dem.plan import OPEN, ROLES, STEPS, TOKEN, CalendarParameters, Offices, Parameters
+from dem.reconcile import Balances, Check, reconcile
+from dem.replay import Books, Replay
+from dem.settlement import MarketRules
+from dem.signing import Domain
+from dem.units import Money
+
+from .chain import Chain, Contract, Event, Refused, reason_of
+from .keys import Key, key
+
+CHAIN_ID = 1337
+
+SUPPLIER, OPERATOR, GRID_OPERATOR, BOUNDARY_METER, ADMIN, STRANGER = (key(n) for n in range(1, 7))
+ROLE_KEYS = {role.name: key(10 + n) for n, role in enumerate(ROLES) if role.holder is None}
+OFFICES = Offices(SUPPLIER.address, OPERATOR.address, GRID_OPERATOR.address, BOUNDARY_METER.address)
+
+HOLDER = {
+    f"{contract}.{function}": ROLE_KEYS[role.name]
+    for role in ROLES
+    if role.holder is None
+    for contract, functions in role.functions.items()
+    for function in functions
+}
+"""Whose key may call a restricted function."""
+
+PUBLIC = [*HOLDER, *(f"{contract}.{function}" for contract, functions in OPEN.items() for function in functions)]
+"""Every function that somebody outside of the contracts may call to change something."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What happened, over as many runs as it is given to: successes by function, refusals by error, events by name."""
+
+    succeeded: Counter[str]
+    refused: Counter[str]
+    events: Counter[str]
+
+    @staticmethod
+    def empty() -> "Tally":
+        return Tally(Counter(), Counter(), Counter())
+
+    def add(self, other: "Tally") -> None:
+        self.succeeded.update(other.succeeded)
+        self.refused.update(other.refused)
+        self.events.update(other.events)
+
+    def lines(self) -> Iterable[str]:
+        """For people."""
+        for title, counter in (("succeeded", self.succeeded), ("refused", self.refused), ("events", self.events)):
+            yield f"{title}: " + ", ".join(f"{name} {count}" for name, count in sorted(counter.items()))
+
+
+class Market:
+    """A market deployed step by step from the project's plan."""
+
+    def __init__(self, calendar: CalendarParameters, rules: MarketRules, now: int) -> None:
+        self.calendar = calendar
+        self.chain = Chain(CHAIN_ID, now)
+        self.contracts: dict[str, Contract] = {}
+        self.replay = Replay(Books(calendar.periods_per_day))
+        self.tally = Tally.empty()
+        self.listeners: list[Callable[[list[Event]], None]] = [self.replay.apply, self._count]
+        self._deploy(Parameters(ADMIN.address, calendar, rules, OFFICES))
+        self._assign_roles()
+
+    def _deploy(self, parameters: Parameters) -> None:
+        addresses: dict[str, str] = {}
+        for step in STEPS:
+            arguments = step.arguments(parameters, addresses)
+            contract, events = self.chain.deploy(ADMIN.address, step.contract, *arguments)
+            self.contracts[step.contract] = contract
+            addresses[step.contract] = contract.address
+            self._record(events)
+        self.contracts[TOKEN] = self.chain.at(TOKEN, self.call("Accounts", "TOKEN"))
+
+    def _assign_roles(self) -> None:
+        authority = self.contracts["Authority"]
+        for role in ROLES:
+            holder = self.contracts[role.holder].address if role.holder else ROLE_KEYS[role.name].address
+            self.chain.send(ADMIN.address, authority, "grantRole", role.id, holder, 0)
+            for name, functions in role.functions.items():
+                contract = self.contracts[name]
+                selectors = [contract.artifact.functions[f].selector for f in functions]
+                self.chain.send(ADMIN.address, authority, "setTargetFunctionRole", contract.address, selectors, role.id)
+        self.act("Schedule.addMarket", self.contracts["CallAuction"].address, 1)
+
+    # ---------------------------------------------------------------------------------------------------- acting
+
+    @property
+    def now(self) -> int:
+        """Unix time of the next transaction."""
+        return self.chain.now
+
+    @now.setter
+    def now(self, time: int) -> None:
+        self.chain.now = time
+
+    def act(self, function: str, *arguments: Any, by: Key | None = None) -> list[Event]:
+        """Call "Contract.function" in a transaction, as whoever may (anybody, if it is open to all).
+
+        Raises:
+            Refused: the contract reverts; counted.
+        """
+        contract, name = function.split(".")
+        sender = by or HOLDER.get(function, STRANGER)
+        try:
+            events = self.chain.send(sender.address, self.contracts[contract], name, *arguments)
+        except Refused as refused:
+            self.tally.refused[refused.error] += 1
+            raise
+        self.tally.succeeded[function] += 1
+        self._record(events)
+        return events
+
+    def attempt(self, function: str, *arguments: Any, by: Key | None = None) -> Refused | None:
+        """Call as `act` does, and return why it was refused, if it was."""
+        try:
+            self.act(function, *arguments, by=by)
+        except Refused as refused:
+            return refused
+        return None
+
+    def call(self, contract: str, function: str, *arguments: Any) -> Any:
+        """What a view function answers."""
+        return self.chain.call(self.contracts[contract], function, *arguments)
+
+    def domain(self, contract: str) -> Domain:
+        """For whom messages to a contract are signed."""
+        return Domain(self.chain.id, self.contracts[contract].address)
+
+    def _record(self, events: list[Event]) -> None:
+        for listener in self.listeners:
+            listener(events)
+
+    def _count(self, events: list[Event]) -> None:
+        self.tally.events.update(f"{event.contract}.{event.name}" for event in events)
+        self.tally.refused.update(reason_of(event) for event in events if "reason" in event.args)
+
+    # -------------------------------------------------------------------------------------------------- checking
+
+    def member_count(self) -> int:
+        """Highest number of a member."""
+        return self.call("ParticipantRegistry", "memberCount")
+
+    def account(self, id_: int) -> Account:
+        """A member's account as the chain has it."""
+        return Account(*map(Money, self.call("Accounts", "accountOf", id_)))
+
+    def balances(self) -> Balances:
+        """All accounts and the token supply."""
+        accounts = {id_: self.account(id_) for id_ in range(1, self.member_count() + 1)}
+        return Balances(accounts, self.call(TOKEN, "totalSupply"))
+
+    def checks(self) -> list[Check]:
+        """The whole market reconciled: replay against balances."""
+        return reconcile(self.replay, self.balances())
+
+
+def failures(checks: Iterable[Check]) -> list[str]:
+    """What does not hold, with its numbers."""
+    return [f"{check.name}: {check.detail}" for check in checks if not check.ok]

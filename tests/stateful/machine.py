@@ -1,0 +1,726 @@
+"""A market in which everybody does anything at any time, right or wrong; after every step the invariants are checked.
+
+They are numbered as in the rules:
+
+2.  Money: token supply = fiat paid in - fiat paid out = tokens of the accounts contract + wallets, and the tokens of
+    the accounts contract = sum of all accounts. The clearing house is at zero whenever no day is half settled.
+4.  Settled once: for every member and day, all postings together are what the latest settlement says, however often
+    corrections settled the day again; collateral is released once.
+6.  No balance below its floor; each member's locked money = collateral of its open days; nobody in arrears has free
+    money.
+7.  Phases only move forward (strips cleared, metering closed, settled, final, versions of readings); a refused action
+    changes nothing; what only a role may do is refused to everybody else.
+8.  Sheets brought in batches = accepted + rejected, each rejection with a reason.
+9.  At the end of every run all days are brought to their end, and the replay of the events gives every balance; that
+    includes 1 (energy), 3 and 5 (every price and fill equals the reference model's).
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from itertools import count
+from random import Random
+from typing import Any
+
+from harness.acceptance import objections
+from harness.chain import Event, Refused
+from harness.keys import Key
+from harness.market import BOUNDARY_METER, HOLDER, ROLE_KEYS, STRANGER, Market
+from harness.people import (
+    ADMITTED,
+    CONSUMER,
+    DESK,
+    EXITED,
+    SUSPENDED,
+    Person,
+    Signed,
+    application,
+    readings,
+    sign_readings,
+    sign_sheet,
+    take_note,
+    withdrawal,
+)
+
+from dem.ledger import Account
+from dem.orders import Order, Side, encode_lane
+from dem.plan import CalendarParameters, rules_tuple
+from dem.settlement import ImbalancePricing, MarketRules, Tariff
+from dem.signing import OrderSheet
+from dem.strips import LANES, pack
+from dem.units import Tick, Wh
+
+PERIOD = 60
+PERIODS = 12
+CALENDAR = CalendarParameters(
+    opening=10_000_000,
+    period_length=PERIOD,
+    periods_per_day=PERIODS,
+    open_lead=PERIODS * PERIOD * 3 // 2,
+    gate_lead=3 * PERIOD,
+    metering_lag=2 * PERIOD,
+    correction_lag=PERIODS * PERIOD,
+)
+STRIPS = PERIODS // LANES
+ALL_STRIPS = (1 << STRIPS) - 1
+RULES = MarketRules(50, 100, 2_000, 30_000, 5_000, 60_000, 20, 500, 2, 3, ImbalancePricing.TWO_PRICE)
+RING = 8
+FUND, CLEARING_HOUSE, SUPPLIER_ID, GRID_OPERATOR_ID = 1, 2, 3, 5
+CAPACITY = 300
+PLENTY = 10**13
+ALL_GROUPS = 1 << 32
+UNAUTHORIZED = "AccessManagedUnauthorized"
+
+FOR_CONTRACTS = {
+    "Accounts.lock": (6, 1),
+    "Accounts.unlock": (6, 1),
+    "Accounts.post": ([(6, 1, 0), (7, -1, 0)],),
+    "Accounts.setAuthority": (STRANGER.address,),
+    "CallAuction.book": (1, 1, 1),
+    "MarketRules.markFinal": (1,),
+    "Schedule.collect": (1, 1, 1),
+    "SettlementToken.burn": (1,),
+    "SettlementToken.mint": (1,),
+}
+"""What only contracts of the market may call, with arguments to try it with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """How far a day has come."""
+
+    cleared: int
+    is_closed: bool
+    version: int
+    """Of the readings: rises with every correction, which makes a settled day one to be settled again."""
+    is_settled: bool
+
+    def may_become(self, later: "Phase") -> bool:
+        """Whether nothing went backwards."""
+        return (
+            self.cleared & later.cleared == self.cleared
+            and self.is_closed <= later.is_closed
+            and self.version <= later.version
+            and (self.is_settled <= later.is_settled or self.version < later.version)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What anybody can see of the market and a refused action must not change."""
+
+    accounts: dict[int, Account]
+    wallets: dict[str, int]
+    supply: int
+    in_accounts: int
+    last_final: int
+    phases: dict[int, Phase]
+    is_half_settled: bool
+    is_paused: bool
+
+
+class Machine:
+    """One market, and somebody doing something at every step."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = Random(seed)
+        self.market = Market(CALENDAR, RULES, CALENDAR.opens_at(1) - 200)
+        self.people: dict[int, Person] = {GRID_OPERATOR_ID: Person.grid_operator()}
+        self.applicants: list[Person] = []
+        self.paid_in = self.paid_out = 0
+        self.brought: Counter[str] = Counter()
+        self.posted: dict[tuple[int, int], int] = defaultdict(int)
+        self.settled: dict[tuple[int, int], int] = {}
+        self.releases: Counter[tuple[int, int]] = Counter()
+        self._references = count(1)
+        self._used_reference = self._reference()
+        self._faces = count(1)
+        self.market.listeners += [lambda events: take_note(self.market, self.people, events), self._note_postings]
+        self._do("Accounts.setCreditLimit", SUPPLIER_ID, PLENTY)
+        for _ in range(4):
+            self._apply(self._new_person())
+            self._admit(self.applicants[0])
+        for person in list(self.people.values())[1:]:
+            self._deposit(person, PLENTY)
+        self.state = self.look()
+
+    ACTIONS = (
+        (20, "pass_time"),
+        (3, "apply"),
+        (2, "admit"),
+        (2, "reject"),
+        (2, "replace_meter"),
+        (6, "change_status"),
+        (5, "deposit"),
+        (5, "pay_out"),
+        (5, "move_tokens"),
+        (1, "set_credit_limit"),
+        (3, "announce"),
+        (3, "publish"),
+        (2, "pause_or_unpause"),
+        (1, "add_market"),
+        (14, "bring_orders"),
+        (18, "clear"),
+        (16, "bring_readings"),
+        (4, "correct"),
+        (10, "close"),
+        (18, "settle"),
+        (6, "finalize"),
+        (3, "intrude"),
+        (4, "batch"),
+    )
+
+    def step(self) -> None:
+        """One action of anybody, then the invariants."""
+        weights, names = zip(*self.ACTIONS, strict=True)
+        (name,) = self.random.choices(names, weights)
+        refusals = self.market.tally.refused.total()
+        successes = self.market.tally.succeeded.total()
+        getattr(self, name)()
+        after = self.look()
+        self.check(after)
+        only_refused = self.market.tally.refused.total() > refusals and self.market.tally.succeeded.total() == successes
+        if only_refused:
+            assert after == self.state, f"{name} was refused and changed something"
+        self.state = after
+
+    # ------------------------------------------------------------------------------------------------- invariants
+
+    def look(self) -> State:
+        """The market as it stands."""
+        call = self.market.call
+        balances = self.market.balances()
+        last_final = call("MarketRules", "lastFinalDay")
+        days = range(last_final + 1, last_final + RING + 1)
+        closed = {day: call("MeterReadings", "isClosed", day) for day in days}
+        next_members = {day: call("Settlement", "nextMember", day) for day in days}
+        return State(
+            accounts=dict(balances.accounts),
+            wallets={p.account.address: self._tokens(p.account.address) for p in self.people.values()},
+            supply=balances.supply,
+            in_accounts=self._tokens(self.market.contracts["Accounts"].address),
+            last_final=last_final,
+            phases={
+                day: Phase(
+                    cleared=call("CallAuction", "clearedStrips", day),
+                    is_closed=closed[day],
+                    version=call("MeterReadings", "versionOf", day) if closed[day] else 0,
+                    is_settled=closed[day] and call("Settlement", "isSettled", day),
+                )
+                for day in days
+            },
+            is_half_settled=any(
+                closed[d] and 1 < next_members[d] <= call("MeterReadings", "membersOf", d) for d in days
+            ),
+            is_paused=call("CallAuction", "paused"),
+        )
+
+    def check(self, now: State) -> None:
+        """Invariants 2, 4, 6, 7 and 8."""
+        assert now.supply == self.paid_in - self.paid_out == now.in_accounts + sum(now.wallets.values())
+        assert now.in_accounts == sum(account.free + account.locked for account in now.accounts.values())
+        assert now.is_half_settled or now.accounts[CLEARING_HOUSE].free == 0
+
+        assert all(self.posted[key] == -payment for key, payment in self.settled.items())
+        assert all(times == 1 for times in self.releases.values())
+
+        collateral: Counter[int] = Counter()
+        for (id_, _), locked in self.market.replay.open_collateral().items():
+            collateral[id_] += locked
+        for id_, account in now.accounts.items():
+            assert id_ == CLEARING_HOUSE or account.free >= -account.credit_limit, f"{id_} is below its floor"
+            assert account.locked == collateral[id_], f"{id_} has {account.locked} locked for {collateral[id_]}"
+            assert not (account.free > 0 and account.arrears > 0), f"{id_} is in arrears and has money"
+
+        assert now.last_final >= self.state.last_final
+        for day, phase in self.state.phases.items():
+            assert day <= now.last_final or phase.may_become(now.phases[day]), f"day {day} went back"
+
+        events = self.market.tally.events
+        for contract, one in (("CallAuction", "Sheet"), ("MeterReadings", "Readings")):
+            taken = events[f"{contract}.{one}Accepted"] + events[f"{contract}.{one}Rejected"]
+            assert self.brought[contract] == taken, f"{contract}: {self.brought[contract]} brought, {taken} on record"
+
+    def _note_postings(self, events: list[Event]) -> None:
+        """Add up what a day's settlement posts to each member, and what it says it should be."""
+        claims = [event.args for event in events if event.name == "Settled"]
+        postings = [event.args for event in events if event.name == "Posted"]
+        # Where a walk begins, the supplier and the clearing house come first; then the members in the order of the
+        # claims; what the offices are paid follows.
+        if any(event.name == "SettlementBegun" for event in events):
+            postings = postings[2:]
+        for claim, posting in zip(claims, postings, strict=False):
+            key = (claim["id"], claim["day"])
+            assert posting["id"] == claim["id"]
+            self.posted[key] += posting["amount"]
+            self.settled[key] = sum(claim[part] for part in ("trade", "imbalance", "fees", "deviation"))
+            self.releases[key] += posting["release"] > 0
+        self.releases = +self.releases
+
+    def finish(self) -> None:
+        """Bring every day with orders to its end, paused or not; nobody has to agree to it."""
+        last = (self.market.now + CALENDAR.open_lead - CALENDAR.opening) // CALENDAR.day_length + 1
+        while (day := self.market.call("MarketRules", "lastFinalDay") + 1) <= last:
+            self._wait_until(CALENDAR.gate_closes_at(day))
+            for strip in range(STRIPS):
+                if not self.market.call("CallAuction", "clearedStrips", day) >> strip & 1:
+                    self.market.act("CallAuction.clear", day, strip, self._pivots(day, strip), ALL_GROUPS)
+            self._wait_until(CALENDAR.metering_deadline(day))
+            if not self.market.call("MeterReadings", "isClosed", day):
+                self.market.act("MeterReadings.close", day, 100)
+            while not self.market.call("Settlement", "isSettled", day):
+                self._settle(day, 100, set())
+            self._wait_until(CALENDAR.corrections_close_at(day))
+            self.market.act("Settlement.finalize", day)
+        self.state = self.look()
+        assert all(account.locked == 0 for account in self.state.accounts.values()), "collateral is left"
+
+    # ---------------------------------------------------------------------------------------------------- helpers
+
+    def _do(self, function: str, *arguments: Any, by: Key | None = None, may: Collection[str] = ()) -> Refused | None:
+        """Try something as whoever may, now and then as somebody else; `may`: reasons for which it may be refused."""
+        holder = HOLDER.get(function)
+        if by is None and holder is not None and self.random.random() < 0.05:
+            by = self.random.choice([key for key in (STRANGER, *ROLE_KEYS.values()) if key is not holder])
+            may = (UNAUTHORIZED,)
+            refused = self.market.attempt(function, *arguments, by=by)
+            assert refused is not None, f"{function} is open to others"
+        else:
+            refused = self.market.attempt(function, *arguments, by=by)
+        assert refused is None or refused.error in may, f"{function}{arguments} was refused: {refused}"
+        return refused
+
+    def _reference(self) -> bytes:
+        return next(self._references).to_bytes(32, "big")
+
+    def _tokens(self, holder: str) -> int:
+        return self.market.call("SettlementToken", "balanceOf", holder)
+
+    def _person(self) -> Person:
+        return self.random.choice([person for id_, person in self.people.items() if id_ != GRID_OPERATOR_ID])
+
+    def _today(self) -> int:
+        return max(0, self.market.now - CALENDAR.opening) // CALENDAR.day_length + 1
+
+    def _day(self) -> int:
+        """Any day that has to do with the present, and now and then one that has not."""
+        today = self._today()
+        return self.random.choice((self.state.last_final + 1, today, today, today + 1, max(1, today - 1), today + 9))
+
+    def _next_day(self, is_done: Callable[[Phase], bool]) -> int:
+        """Mostly the first day for which something is not done."""
+        waiting = [day for day, phase in self.state.phases.items() if not is_done(phase)]
+        return waiting[0] if waiting and self.random.random() < 0.8 else self._day()
+
+    def _open_day(self) -> int:
+        """The day whose auction is about to close, mostly."""
+        gates = self.market.now + CALENDAR.gate_lead - CALENDAR.opening
+        return max(1, gates // CALENDAR.day_length + 2) if self.random.random() < 0.9 else self._day()
+
+    def _wait_until(self, time: int) -> None:
+        self.market.now = max(self.market.now, time)
+
+    def _pivots(self, day: int, strip: int) -> list[int]:
+        return [outcome.pivot for outcome in self.market.replay.clearing(day)[strip * LANES : (strip + 1) * LANES]]
+
+    # ------------------------------------------------------------------------------------------------------ time
+
+    def pass_time(self) -> None:
+        """A moment, or some periods."""
+        self.market.now += PERIOD * self.random.choice((0, 1, 2, 3, 4, 6)) + 1
+
+    # --------------------------------------------------------------------------------------------------- members
+
+    def _new_person(self) -> Person:
+        return Person.numbered(
+            next(self._faces),
+            is_metered=self.random.random() < 0.9,
+            kind=self.random.choice((CONSUMER, CONSUMER, DESK)),
+            import_capacity=CAPACITY,
+            export_capacity=CAPACITY,
+        )
+
+    def _apply(self, person: Person) -> None:
+        self._do("ParticipantRegistry.applyFor", *application(self.market, person))
+        self.applicants.append(person)
+
+    def _admit(self, person: Person) -> None:
+        if self._do("ParticipantRegistry.admit", person.account.address) is None:
+            person.id, person.status = self.market.member_count(), ADMITTED
+            self.people[person.id] = person
+            self.applicants.remove(person)
+
+    def apply(self) -> None:
+        """Somebody new; or somebody who cannot."""
+        if len(self.people) + len(self.applicants) < 12 and self.random.random() < 0.6:
+            self._apply(self._new_person())
+            return
+        known, fresh = self._person(), self._new_person()
+        for signed, reason in (
+            (application(self.market, known), "WrongStatus"),
+            (application(self.market, fresh, signer=STRANGER), "NotSignedByApplicant"),
+            (application(self.market, fresh, kind=3), "KindNotOpen"),
+            (application(self.market, fresh, meter=BOUNDARY_METER.address), "KeyUnusable"),
+        ):
+            refused = self.market.attempt("ParticipantRegistry.applyFor", *signed)
+            assert refused is not None
+            assert refused.error == reason
+
+    def admit(self) -> None:
+        """The next applicant, or nobody."""
+        if self.applicants:
+            self._admit(self.applicants[0])
+        else:
+            self._do("ParticipantRegistry.admit", STRANGER.address, may=("UnknownAccount",))
+
+    def reject(self) -> None:
+        """An applicant, whose application then is of no use any more; or nobody."""
+        if not self.applicants:
+            self._do("ParticipantRegistry.reject", STRANGER.address, may=("UnknownAccount",))
+            return
+        person = self.applicants[0]
+        if self._do("ParticipantRegistry.reject", person.account.address) is None:
+            self.applicants.remove(person)
+            refused = self.market.attempt("ParticipantRegistry.applyFor", *application(self.market, person))
+            assert refused is not None
+            assert refused.error == "ApplicationUsed"
+
+    def replace_meter(self) -> None:
+        """A new meter for somebody who has one; or the key of somebody else's."""
+        person, meter = self._person(), self._new_person().account
+        if self.random.random() < 0.2:
+            meter = BOUNDARY_METER
+        reasons = ["KeyUnusable"] * (meter is BOUNDARY_METER)
+        reasons += ["WrongStatus"] * (person.meter is None or person.status == EXITED)
+        if self._do("ParticipantRegistry.replaceMeter", person.id, meter.address, may=reasons) is None:
+            person.take_meter(meter)
+
+    def change_status(self) -> None:
+        """Suspended, back again, gone; whether or not that is the next thing in a life cycle."""
+        person = self._person()
+        change, start, end = self.random.choice(
+            (("suspend", ADMITTED, SUSPENDED), ("reinstate", SUSPENDED, ADMITTED), ("reinstate", SUSPENDED, ADMITTED))
+            + ((("exit", person.status, EXITED),) if self.random.random() < 0.4 else ())
+        )
+        wrong = person.status == EXITED or person.status != start
+        if self._do(f"ParticipantRegistry.{change}", person.id, may=("WrongStatus",) if wrong else ()) is None:
+            person.status = end
+
+    # ----------------------------------------------------------------------------------------------------- money
+
+    def _deposit(self, person: Person, amount: int) -> None:
+        if self._do("Accounts.deposit", person.account.address, amount, self._reference()) is None:
+            self.paid_in += amount
+
+    def deposit(self) -> None:
+        """Fiat comes in; sometimes for nobody, or with a reference that was used."""
+        owner, case = self._person().account.address, self.random.random()
+        if case < 0.8:
+            self._deposit(self._person(), self.random.choice((1, 10**8, PLENTY)))
+        elif case < 0.87:
+            self._do("Accounts.deposit", STRANGER.address, 5, self._reference(), may=("UnknownAccountOwner",))
+        elif case < 0.94:
+            self._do("Accounts.deposit", owner, 0, self._reference(), may=("ZeroAmount",))
+        elif self._do("Accounts.deposit", owner, 1, self._used_reference, may=("PaymentReferenceUsed",)) is None:
+            self.paid_in += 1
+
+    def pay_out(self) -> None:
+        """To the bank or to the own wallet."""
+        person, to_bank = self._person(), self.random.random() < 0.5
+        free = self.state.accounts[person.id].free if person.id in self.state.accounts else 0
+        amount = self.random.choice((1, max(1, free // 3), max(0, free), free + 1 if free > 0 else 1))
+        signer = self.random.choice((person.account,) * 5 + (STRANGER,))
+        changes = {"sequence": 1} if self.random.random() < 0.1 else {}
+        message = withdrawal(self.market, person, amount, to_bank, signer, **changes)
+        wrong = self.random.random() < 0.1
+        reasons = ["ERC20InsufficientBalance"]
+        reasons += ["InsufficientFunds"] * (amount > free) + ["ZeroAmount"] * (amount == 0) + ["WrongPayout"] * wrong
+        reasons += ["NotSignedByOwner"] * (signer is STRANGER) + ["StaleSequence"] * bool(changes)
+        if to_bank != wrong:
+            if self._do("Accounts.redeem", *message, self._reference(), may=reasons) is None:
+                self.paid_out += amount
+        else:
+            self._do("Accounts.withdraw", *message, may=reasons)
+
+    def move_tokens(self) -> None:
+        """Wallets: back to the account, or to another member; never to a stranger."""
+        holder, other = self._person(), self._person()
+        rich = [person for person in self.people.values() if self.state.wallets.get(person.account.address)]
+        if rich and self.random.random() < 0.8:
+            holder = self.random.choice(rich)
+        tokens = self._tokens(holder.account.address)
+        amount = self.random.randint(0, tokens + 1)
+        accounts = self.market.contracts["Accounts"].address
+        lacking = ["ERC20InsufficientBalance"] * (amount > tokens)
+        stranger = self.random.random() < 0.2
+        to = STRANGER.address if stranger else other.account.address
+        case = self.random.randrange(3)
+        if case == 0:
+            self._do("SettlementToken.approve", accounts, amount, by=holder.account)
+            reasons = lacking + ["ZeroAmount"] * (amount == 0)
+            self._do("Accounts.depositTokens", amount, by=holder.account, may=reasons)
+        elif case == 1:
+            reasons = lacking + ["NotRegistered"] * stranger
+            self._do("SettlementToken.transfer", to, amount, by=holder.account, may=reasons)
+        else:
+            self._do("SettlementToken.approve", other.account.address, amount, by=holder.account)
+            reasons = lacking + ["NotRegistered"] * stranger
+            source = holder.account.address
+            self._do("SettlementToken.transferFrom", source, to, amount, by=other.account, may=reasons)
+
+    def set_credit_limit(self) -> None:
+        """More or less credit for those who may have any, and for others."""
+        person = self._person()
+        for id_, reason in (
+            (FUND, "NoCreditFor"),
+            (SUPPLIER_ID, "CreditLimitExceeded"),
+            (person.id, "CreditLimitExceeded" if person.kind == DESK else "NoCreditFor"),
+            (1_000, "UnknownMember"),
+        ):
+            limit = self.random.choice((0, 10**6, PLENTY, 10 * PLENTY))
+            self._do("Accounts.setCreditLimit", id_, limit, may=(reason,))
+
+    # ---------------------------------------------------------------------------------------------- rules, tariffs
+
+    def announce(self) -> None:
+        """Other rules, soon or too soon; some out of range."""
+        buy = self.random.randint(0, 60_000)
+        rules = MarketRules(
+            platform_fee=self.random.randint(0, 100),
+            network_fee=self.random.randint(0, 200),
+            deviation_rate=self.random.randint(0, 5_000),
+            standing_buy=buy,
+            standing_sell=self.random.randint(0, buy),
+            max_buy=60_000,
+            tolerance_fixed=self.random.randint(0, 50),
+            tolerance_share=self.random.randint(0, 1_000),
+            min_order_energy=self.random.randint(1, 3),
+            max_layers=self.random.randint(1, 3),
+            imbalance_pricing=self.random.choice(list(ImbalancePricing)),
+            charge_helpful=self.random.random() < 0.5,
+        )
+        fields = list(rules_tuple(rules))
+        if self.random.random() < 0.2:
+            fields[3] = fields[5] + 1
+            self._do("MarketRules.announce", self._day() + 2, fields, may=("BadRule", "TooLateToChange"))
+        else:
+            self._do("MarketRules.announce", self._day() + 2, fields, may=("TooLateToChange",))
+
+    def publish(self) -> None:
+        """Tariffs of a day to come, or of one that has opened."""
+        day = max(1, self._open_day() + self.random.choice((0, 1, 2)))
+        lane = Tariff(self.random.randint(10_000, 60_000), self.random.randint(0, 10_000)).lane()
+        words, case = [pack(day, [lane] * LANES)] * STRIPS, self.random.random()
+        reasons = ["TooLateToPublish"] * (self.market.now >= CALENDAR.opens_at(day))
+        reasons += ["DayStillOpen"] * (day > self.state.last_final + RING)
+        reasons += ["TooEarlyToPublish"] * (day > 1 and self.market.now < CALENDAR.opens_at(day - 1))
+        if case < 0.1:
+            words, reasons = words[1:], [*reasons, "WrongStripCount"]
+        elif case < 0.2:
+            words, reasons = [pack(day + 1, [lane] * LANES)] * STRIPS, [*reasons, "WrongTariffDay"]
+        elif case < 0.3:
+            words, reasons = [pack(day, [5 << 20 | 6] * LANES)] * STRIPS, [*reasons, "TariffOutOfRange"]
+        self._do("FallbackSupply.publish", day, words, may=reasons)
+
+    def pause_or_unpause(self) -> None:
+        """A node stops the taking of orders, the council lets it go on."""
+        if self.state.is_paused or self.random.random() < 0.5:
+            self._do("CallAuction.unpause", may=() if self.state.is_paused else ("ExpectedPause",))
+        else:
+            self._do("CallAuction.pause")
+
+    def add_market(self) -> None:
+        """The auction is a market of the schedule already."""
+        auction, first_day = self.market.contracts["CallAuction"].address, self._open_day() + self.random.choice((0, 5))
+        self._do("Schedule.addMarket", auction, first_day, may=("MarketKnown", "TooLateToAdd"))
+
+    # ---------------------------------------------------------------------------------------------------- orders
+
+    def _sheet(self, person: Person, day: int) -> tuple[OrderSheet, Key]:
+        random = self.random
+        first = random.randrange(3 * STRIPS)
+        length = random.randint(1, STRIPS) if random.random() < 0.95 else 0
+        words = [pack(day, [self._lane() for _ in range(LANES)]) for _ in range(length)]
+        sequence = person.next_sequence() if random.random() < 0.95 else 1
+        sheet = OrderSheet(person.account.address, day, first if random.random() < 0.3 else 0, sequence, tuple(words))
+        return sheet, person.account if random.random() < 0.95 else STRANGER
+
+    def _lane(self) -> int:
+        if self.random.random() < 0.3:
+            return 0
+        side = self.random.choice(list(Side))
+        energy = self.random.randint(2, 100) if self.random.random() < 0.99 else CAPACITY + 1
+        return encode_lane(Order(1, 0, 0, side, Tick(self.random.randint(50, 56)), Wh(energy)))
+
+    def bring_orders(self) -> None:
+        """One sheet alone, or several in a batch."""
+        day = self._open_day()
+        if self.random.random() < 0.5:
+            person = self._person()
+            sheet, signer = self._sheet(person, day)
+            expected = objections(self.market, person, sheet, signer)
+            reasons = {"EnforcedPause"} if self.state.is_paused else expected
+            refused = self._do("CallAuction.enter", sign_sheet(self.market, sheet, signer), may=reasons)
+            assert bool(refused) == bool(reasons), f"taken in spite of {reasons}"
+            self.brought["CallAuction"] += refused is None
+            return
+        batch = [sign_sheet(self.market, *self._sheet(self._person(), day)) for _ in range(self.random.randint(0, 3))]
+        reasons = {"EnforcedPause"} if self.state.is_paused else set()
+        if self._do("CallAuction.submit", batch, may=reasons) is None:
+            self.brought["CallAuction"] += len(batch)
+
+    def clear(self) -> None:
+        """A strip of a day, with the right pivots or others."""
+        day = self._next_day(lambda phase: phase.cleared == ALL_STRIPS)
+        strip = self.random.randrange(STRIPS + (self.random.random() < 0.1))
+        is_time = self.market.now >= CALENDAR.gate_closes_at(day)
+        pivots = [0] * LANES
+        reasons = {"GateNotClosed"} if not is_time else set()
+        if strip == STRIPS:
+            reasons.add("NoSuchStrip")
+        elif is_time:
+            pivots = self._pivots(day, strip)
+            reasons |= {"AlreadyCleared"} if day <= self.state.last_final else set()
+            reasons |= (
+                {"AlreadyCleared"} if self.market.call("CallAuction", "clearedStrips", day) >> strip & 1 else set()
+            )
+            reasons |= {"DayStillOpen"} if day > self.state.last_final + RING else set()
+        if self.random.random() < 0.1:
+            pivots[0] += 1
+            reasons |= {"WrongPivot"}
+        groups = self.random.choice((0, 1, 1, ALL_GROUPS, ALL_GROUPS))
+        if groups == 0:
+            reasons.add("NothingToDo")
+        self._do("CallAuction.clear", day, strip, pivots, groups, may=reasons)
+
+    # --------------------------------------------------------------------------------------------------- readings
+
+    def _reading(self) -> Signed | None:
+        person = self.random.choice(list(self.people.values()))
+        if person.meter is None:
+            return None
+        day, first = max(1, self._today() - self.random.choice((0, 1, 1, 2))), self.random.randrange(STRIPS)
+        if self.random.random() < 0.05:
+            day = self._day()
+        if first == 0 and self.random.random() < 0.6:
+            net = [self.random.randint(-CAPACITY, CAPACITY) for _ in range(PERIODS)]
+        else:
+            net = [self.random.randint(-CAPACITY, CAPACITY + (self.random.random() < 0.05)) for _ in range(LANES)]
+        sheet = readings(self.market, person, day, first, net)
+        return sign_readings(self.market, sheet, person.meter if self.random.random() < 0.95 else STRANGER)
+
+    def bring_readings(self) -> None:
+        """One sheet alone, or several in a batch; in time or not."""
+        sheets = [sheet for _ in range(self.random.choice((1, 1, 2, 6))) if (sheet := self._reading()) is not None]
+        if len(sheets) == 1:
+            reasons = ("ReadingFromFuture", "CorrectionWindowClosed", "NotSignedByMeter", "NotTakingPart")
+            refused = self._do(
+                "MeterReadings.enter", sheets[0], may=(*reasons, "ReadingExceedsCapacity", "DayStillOpen")
+            )
+            self.brought["MeterReadings"] += refused is None
+        else:
+            self._do("MeterReadings.submit", sheets)
+            self.brought["MeterReadings"] += len(sheets)
+
+    def correct(self) -> None:
+        """Another value for a day that is settled; it is as good as not settled then."""
+        days = [day for day, phase in self.state.phases.items() if phase.is_settled]
+        person = self.random.choice(list(self.people.values()))
+        if not days or person.meter is None:
+            return
+        net = [self.random.randint(-CAPACITY, CAPACITY) for _ in range(PERIODS)]
+        signed = sign_readings(self.market, readings(self.market, person, days[0], 0, net), person.meter)
+        refused = self._do("MeterReadings.enter", signed, may=("CorrectionWindowClosed", "NotTakingPart"))
+        self.brought["MeterReadings"] += refused is None
+        assert bool(refused) == self.market.call("Settlement", "isSettled", days[0])
+
+    def close(self) -> None:
+        """The metering of a day, if it is time."""
+        day = self._next_day(lambda phase: phase.is_closed)
+        reasons = {"DeadlineNotReached"} if self.market.now < CALENDAR.metering_deadline(day) else set()
+        if day <= self.state.last_final or self.market.call("MeterReadings", "isClosed", day):
+            reasons |= {"AlreadyClosed", "ReadingDayIsOver"}
+        if day >= self.state.last_final + RING:
+            reasons.add("DayStillOpen")
+        if day > 1 and not self.market.call("MeterReadings", "isClosed", day - 1):
+            reasons.add("ReadingsNotClosed")
+        some = self.random.choice((0, 1, 3, 100))
+        self._do("MeterReadings.close", day, some, may=reasons | ({"NoMembersAsked"} if some == 0 else set()))
+
+    # ------------------------------------------------------------------------------------------------- settlement
+
+    def settle(self) -> None:
+        """Some more members of a day, if it is ready."""
+        day = self._next_day(lambda phase: phase.is_settled)
+        some = self.random.choice((0, 1, 3, 3, 100, 100))
+        reasons = {"NoMembersGiven"} if some == 0 else set()
+        if self.market.call("Settlement", "isSettled", day) or day <= self.state.last_final:
+            reasons |= {"AlreadySettled", "SettledDayIsOver", "NotReadyToSettle"}
+        is_cleared, is_closed = self.market.call("CallAuction", "isCleared", day), self.state.phases.get(day)
+        if not is_cleared or is_closed is None or not is_closed.is_closed:
+            reasons.add("NotReadyToSettle")
+        self._settle(day, some, reasons)
+
+    def _settle(self, day: int, some: int, reasons: set[str]) -> None:
+        """Settle; if the supplier has used up its credit, the council has to give it more before the day goes on."""
+        refused = self._do("Settlement.settle", day, some, may=reasons | {"CreditLimitExceeded"})
+        if refused is not None and refused.error == "CreditLimitExceeded":
+            id_, balance, limit = refused.arguments
+            assert id_ == SUPPLIER_ID
+            assert balance < -limit
+            self._do("Accounts.setCreditLimit", id_, 100 * PLENTY, by=HOLDER["Accounts.setCreditLimit"])
+
+    def finalize(self) -> None:
+        """The end of a day, if it is settled, over and the next in line."""
+        day = self._next_day(lambda _: False)
+        reasons = {"CorrectionsOpen"} if self.market.now < CALENDAR.corrections_close_at(day) else set()
+        if not self.market.call("Settlement", "isSettled", day):
+            reasons.add("NotSettled")
+        if day != self.state.last_final + 1:
+            reasons.add("DayOutOfOrder")
+        refused = self._do("Settlement.finalize", day, may=reasons)
+        assert bool(refused) == bool(reasons), f"day {day} final in spite of {reasons}"
+
+    # ------------------------------------------------------------------------------------------------------ others
+
+    def intrude(self) -> None:
+        """Somebody calls what is for the market's own contracts."""
+        function = self.random.choice(list(FOR_CONTRACTS))
+        by = self.random.choice((STRANGER, *ROLE_KEYS.values(), self._person().account))
+        refused = self.market.attempt(function, *FOR_CONTRACTS[function], by=by)
+        assert refused is not None, f"{function} is open to {by.address}"
+        assert refused.error in (UNAUTHORIZED, "NotTheAccounts")
+
+    def batch(self) -> None:
+        """Several calls in one transaction: all or nothing."""
+        case = self.random.randrange(3)
+        if case == 0 and len(self.people) + len(self.applicants) < 12:
+            person = self._new_person()
+            call = self.market.contracts["ParticipantRegistry"].encode("applyFor", *application(self.market, person))
+            self._do("ParticipantRegistry.multicall", [call])
+            self.applicants.append(person)
+        elif case == 1:
+            accounts, owner = self.market.contracts["Accounts"], self._person().account.address
+            calls = [accounts.encode("deposit", owner, 10, self._reference()) for _ in range(2)]
+            if self.random.random() < 0.3:
+                calls.append(accounts.encode("deposit", owner, 10, self._used_reference))
+            self._spend_used_reference(owner)
+            by = self.random.choice((ROLE_KEYS["treasurer"], ROLE_KEYS["treasurer"], STRANGER))
+            may = (UNAUTHORIZED,) if by is STRANGER else ("PaymentReferenceUsed",) * (len(calls) > 2)
+            if self._do("Accounts.multicall", calls, by=by, may=may) is None:
+                self.paid_in += 20
+        else:
+            self._clear_whole_day()
+
+    def _spend_used_reference(self, owner: str) -> None:
+        if not self.market.call("Accounts", "isPaymentUsed", self._used_reference):
+            self.market.act("Accounts.deposit", owner, 1, self._used_reference)
+            self.paid_in += 1
+
+    def _clear_whole_day(self) -> None:
+        auction = self.market.contracts["CallAuction"]
+        day = next((day for day, phase in self.state.phases.items() if not phase.cleared), None)
+        if day is None or self.market.now < CALENDAR.gate_closes_at(day):
+            return
+        calls = [auction.encode("clear", day, s, self._pivots(day, s), ALL_GROUPS) for s in range(STRIPS)]
+        self._do("CallAuction.multicall", calls)

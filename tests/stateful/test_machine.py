@@ -1,0 +1,63 @@
+"""Runs of the machine; every public function has to have worked many times, or the runs prove nothing."""
+
+import os
+
+import pytest
+from harness.chain import artifacts
+from harness.market import PUBLIC, Tally, failures
+
+from dem.plan import INTERNAL, ROLES
+
+from .machine import Machine
+
+RUNS = int(os.environ.get("DEM_RANDOM_RUNS", "40"))
+"""More for a long run, e.g. DEM_RANDOM_RUNS=4000 pytest -n 2 tests/stateful."""
+PORTIONS = 4
+STEPS = 300
+LEAST_SUCCESSES = 3
+"""Of every public function, in every portion of the runs."""
+INTERNAL_WORK = (
+    "Accounts.Locked",
+    "Accounts.Posted",
+    "Accounts.ArrearsChanged",
+    "CallAuction.ClearingProgress",
+    "MarketRules.DayFinal",
+    "MeterReadings.Estimated",
+    "Schedule.Scheduled",
+    "Settlement.DaySettled",
+    "SettlementToken.Transfer",
+)
+"""Events that only functions closed to the public lead to."""
+
+
+@pytest.mark.parametrize("portion", range(PORTIONS))
+def test_invariants_hold_whatever_anybody_does(portion):
+    tally = Tally.empty()
+    for seed in range(portion, RUNS, PORTIONS):
+        machine = Machine(seed)
+        try:
+            for _ in range(STEPS):
+                machine.step()
+            machine.finish()
+            assert not failures(machine.market.checks())
+        except Exception as error:
+            error.add_note(f"Machine({seed})")
+            raise
+        tally.add(machine.market.tally)
+    print("\n".join(tally.lines()))
+    assert {name: tally.succeeded[name] for name in PUBLIC if tally.succeeded[name] < LEAST_SUCCESSES} == {}
+    assert tally.events["Settlement.DaySettled"] > tally.events["MarketRules.DayFinal"], "no day was settled again"
+    assert {name: tally.events[name] for name in INTERNAL_WORK if tally.events[name] < LEAST_SUCCESSES} == {}
+
+
+def test_no_function_that_changes_something_is_left_out():
+    by_contracts = {
+        f"{contract}.{function}"
+        for functions in (INTERNAL, *(role.functions for role in ROLES if role.holder))
+        for contract, names in functions.items()
+        for function in names
+    }
+    deployed = {name.split(".")[0] for name in PUBLIC}
+    writers = {f"{name}.{function}" for name in deployed for function in artifacts()[name].writers}
+    # The authority alone may move a contract to another authority; nobody has ever to.
+    assert writers - {f"{name}.setAuthority" for name in deployed} == set(PUBLIC) | by_contracts
