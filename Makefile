@@ -13,7 +13,9 @@ has = $(if $(wildcard $(1)),$(shell find $(wildcard $(1)) $(2) -print -quit))
 CONTRACTS := $(shell find contracts -name '*.sol' 2>/dev/null)
 # Tests of the model and of bytecode under pyrevm need no ape; all other folders but forge's are run by `ape test`.
 PURE := $(wildcard tests/model tests/stateful tests/differential)
-CHAIN := $(filter-out tests/forge $(PURE),$(sort $(foreach test,$(wildcard tests/*/test_*.py tests/*/*/test_*.py),tests/$(word 2,$(subst /, ,$(test))))))
+# Tests of the commands start ape themselves, in processes that coverage does not see.
+COMMANDS := $(wildcard tests/scripts)
+CHAIN := $(filter-out tests/forge $(PURE) $(COMMANDS),$(sort $(foreach test,$(wildcard tests/*/test_*.py tests/*/*/test_*.py),tests/$(word 2,$(subst /, ,$(test))))))
 
 .PHONY: help
 help: ## list the targets
@@ -44,14 +46,14 @@ build: .build/.stamp ## compile the contracts for ape
 # --- use --------------------------------------------------------------------------------------------------------------
 
 .PHONY: demo
-demo: setup ## play one day of a small community on a local chain, results in out/
+demo: build ## play one day of a village on a chain inside the process, results in out/
 	$(SAY) 'demo: scenarios/rural-sunday -> out/rural-sunday'
 	@ape run day scenarios/rural-sunday --out out/rural-sunday --network ethereum:local:test
 
 # --- tests ------------------------------------------------------------------------------------------------------------
 
-.PHONY: test test-forge test-model test-chain
-test: test-forge test-model test-chain ## run all tests
+.PHONY: test test-forge test-model test-chain test-commands
+test: test-forge test-model test-chain test-commands ## run all tests
 
 test-forge: setup ## numbers: unit, fuzz and invariant tests in Solidity
 	$(SAY) 'forge: tests/forge'
@@ -66,6 +68,10 @@ test-model: build ## the reference model, alone and against the contracts (pyrev
 test-chain: build ## stories on a chain
 	$(SAY) 'ape test: $(or $(CHAIN),tests/integration)'
 	@$(if $(CHAIN),ape test -q $(CHAIN),echo 'no tests yet')
+
+test-commands: build ## the commands as typed, and a driver that is killed again and again
+	$(SAY) 'pytest: $(COMMANDS)'
+	@pytest -q -p no:ape_test -n 2 $(COMMANDS)
 
 .PHONY: coverage
 coverage: build ## line and branch coverage of contracts and package
