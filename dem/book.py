@@ -140,7 +140,7 @@ def clear_book(chain: Chain, rows: Sequence[Row], folder: Path, account: str | N
     wallets = {number: wallet(_COMMUNITY, 0, name) for number, name in enumerate(accounts, start=1)}
     operations.register([_applicant(keys, Money(deposits[number])) for number, keys in wallets.items()])
     # Registry numbers rise with the names, so the walk at the margin is the same as in `orders`.
-    ids = {number: operations.id_of(keys) for number, keys in wallets.items()}
+    ids = dict(zip(wallets, operations.ids_of(wallets.values()), strict=True))
     booked = [
         Order(ids[order.participant], order.layer, order.slot, order.side, order.tick, order.energy) for order in orders
     ]

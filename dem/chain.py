@@ -32,6 +32,8 @@ _BYTES_LITERAL = re.compile(r"""b(['"]).*\1$""", re.DOTALL)
 """How eth-tester shows the data of a revert."""
 _POLL_SECONDS = 0.05
 _RECEIPT_TIMEOUT_SECONDS = 120.0
+_QUESTIONS = 500
+"""Calls in one request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +236,17 @@ class Chain:
         batch = [HexBytes(contract.encode_abi(function, args=arguments)) for function, arguments in calls]
         if batch:
             self.send(sender, contract, "multicall", batch)
+
+    def ask_many(self, contract: Contract, function: str, arguments: Sequence[Sequence[Any]]) -> list[Any]:
+        """The answers of a function that changes nothing to many arguments, in few requests (by `multicall`)."""
+        types = [_canonical(entry) for entry in contract.get_function_by_name(function).abi["outputs"]]
+        answers: list[Any] = []
+        for start in range(0, len(arguments), _QUESTIONS):
+            calls = [contract.encode_abi(function, args=some) for some in arguments[start : start + _QUESTIONS]]
+            for answer in contract.functions.multicall(calls).call():
+                values = decode(types, answer)
+                answers.append(values[0] if len(values) == 1 else values)
+        return answers
 
     def _send(self, sender: AccountAPI, fields: dict[str, Any], what: str) -> TxReceipt:
         base_fee = self.web3.eth.get_block("latest").get("baseFeePerGas", 0)

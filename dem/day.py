@@ -138,7 +138,8 @@ class TradingDays:
     @cached_property
     def ids(self) -> dict[str, int]:
         """Registry number by member's name; everybody must be registered."""
-        return {name: self.operations.id_of(keys) for name, keys in self.community.wallets.items()}
+        wallets = self.community.wallets
+        return dict(zip(wallets, self.operations.ids_of(wallets.values()), strict=True))
 
     def announce_rules(self) -> None:
         """Later versions of the rules that are not announced yet; the first came with the deployment."""

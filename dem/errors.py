@@ -16,7 +16,8 @@ class InputError(DemError, ValueError):
     why: str
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.value!r} {self.why}"
+        shown = "" if self.value is None else f"{self.value!r} "
+        return f"{self.where}: {shown}{self.why}"
 
 
 class LedgerError(DemError):

@@ -82,13 +82,14 @@ class Operations:
     def register(self, applicants: Sequence[Applicant]) -> None:
         """Applications, admissions, credit limits and first deposits of everybody who does not have them."""
         registry, keys = self.market.registry, self.market.keys
-        status = {a.wallet.account: registry.functions.statusOf(a.wallet.account).call() for a in applicants}
-        new = [a for a in applicants if status[a.wallet.account] == 0]
+        accounts = [(a.wallet.account,) for a in applicants]
+        status = dict(zip(applicants, self.chain.ask_many(registry, "statusOf", accounts), strict=True))
+        new = [a for a in applicants if status[a] == 0]
         domain = self.domain("ParticipantRegistry")
         for some in batches(new, GAS_BUDGET // GAS_PER_MEMBER):
             calls = [("applyFor", _signed_application(domain, a)) for a in some]
             self.chain.send_many(self._relayer, registry, calls)
-        waiting = [a for a in applicants if status[a.wallet.account] <= 1]
+        waiting = [a for a in applicants if status[a] <= 1]
         for some in batches(waiting, GAS_BUDGET // GAS_PER_MEMBER):
             admissions = [("admit", (a.wallet.account,)) for a in some]
             self.chain.send_many(keys["registrar"], registry, admissions)
@@ -108,17 +109,23 @@ class Operations:
 
     def _deposit(self, applicants: Sequence[Applicant]) -> None:
         accounts = self.market.accounts
+        used = self.chain.ask_many(accounts, "isPaymentUsed", [(a.payment_reference,) for a in applicants])
         calls: list[tuple[str, tuple[Any, ...]]] = [
             ("deposit", (a.wallet.account, a.deposit, a.payment_reference))
-            for a in applicants
-            if a.deposit and not accounts.functions.isPaymentUsed(a.payment_reference).call()
+            for a, is_used in zip(applicants, used, strict=True)
+            if a.deposit and not is_used
         ]
         for batch in batches(calls, GAS_BUDGET // GAS_PER_DEPOSIT):
             self.chain.send_many(self.market.keys["treasurer"], accounts, batch)
 
     def id_of(self, wallet: Wallet) -> int:
         """Registry number of a member, 0 if it is none."""
-        return int(self.market.registry.functions.idOf(wallet.account).call())
+        return self.ids_of([wallet])[0]
+
+    def ids_of(self, wallets: Iterable[Wallet]) -> list[int]:
+        """Registry numbers of members in their order, 0 for who is none."""
+        accounts = [(wallet.account,) for wallet in wallets]
+        return list(map(int, self.chain.ask_many(self.market.registry, "idOf", accounts)))
 
     # --------------------------------------------------------------------------------------------------- orders
 
@@ -132,8 +139,8 @@ class Operations:
             by_member[order.participant].append(order)
         refused = self.refused_sheets(day)
         domain, sheets = self.domain("CallAuction"), []
-        for id_, own in sorted(by_member.items()):
-            last = self.market.auction.functions.sheetOf(id_, day).call()[0]
+        brought = self.chain.ask_many(self.market.auction, "sheetOf", [(id_, day) for id_ in sorted(by_member)])
+        for (id_, own), (last, *_) in zip(sorted(by_member.items()), brought, strict=True):
             for sheet in order_sheets(wallets[id_].account, day, own, self.periods_per_day):
                 if sheet.sequence > last and (sheet.participant, sheet.sequence) not in refused:
                     sheets.append(_signed_sheet(domain, sheet, wallets[id_]))
@@ -234,9 +241,9 @@ class Operations:
 
     def balances(self) -> Balances:
         """All accounts and the token supply."""
-        accounts = {}
-        for id_ in range(1, self.market.registry.functions.memberCount().call() + 1):
-            accounts[id_] = Account(*map(Money, self.market.accounts.functions.accountOf(id_).call()))
+        ids = range(1, self.market.registry.functions.memberCount().call() + 1)
+        records = self.chain.ask_many(self.market.accounts, "accountOf", [(id_,) for id_ in ids])
+        accounts = {id_: Account(*map(Money, record)) for id_, record in zip(ids, records, strict=True)}
         return Balances(accounts, self.market.token.functions.totalSupply().call())
 
     def domain(self, contract: str) -> Domain:

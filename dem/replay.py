@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from dem.clearing import Clearing, clear, fills
+from dem.errors import LedgerError
 from dem.ledger import BALANCING_FUND, CLEARING_HOUSE, FALLBACK_SUPPLIER, GRID_OPERATOR, OPERATOR, Ledger, Posting
 from dem.orders import Order, orders_of
 from dem.settlement import (
@@ -244,7 +245,10 @@ class Replay:
         for event in events:
             handler = getattr(self, f"_on_{event.contract}_{event.name}", None)
             if handler is not None:
-                handler(event.args)
+                try:
+                    handler(event.args)
+                except LedgerError as error:
+                    self.differences.append(f"{event.contract} {event.name}: {error}")
 
     def _differ(self, what: str, chain: object, model: object) -> None:
         if chain != model:

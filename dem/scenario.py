@@ -464,7 +464,8 @@ def _first_mistake(where: str, error: ValidationError) -> InputError:
     first = error.errors()[0]
     key = ".".join(str(part) for part in first["loc"])
     nested = isinstance(first["input"], dict)
-    return InputError(f"{where}, {key}" if key else where, None if nested else first["input"], first["msg"])
+    why = first["msg"].removeprefix("Value error, ")
+    return InputError(f"{where}, {key}" if key else where, None if nested else first["input"], why)
 
 
 def _strategy(config: Config, name: str, path: Path) -> Strategy:

@@ -84,7 +84,7 @@ def setup_python() -> None:
     has_node = bool(system_node())
     say(f"packages of uv.lock{'' if has_node else ', with node'}")
     python = {"UV_PROJECT_ENVIRONMENT": str(ROOT / ".venv"), "UV_PYTHON": str(BIN / "python")}
-    run(BIN / "uv", "sync", "--locked", *([] if has_node else ["--group", "node"]), **python)
+    run(BIN / "uv", "sync", "--locked", "--compile-bytecode", *([] if has_node else ["--group", "node"]), **python)
 
 
 def system_node() -> Path | None:

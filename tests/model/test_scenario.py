@@ -330,13 +330,13 @@ def test_names_the_mistake(folder: Path, name: str, old: str, new: str, words: l
 
 
 def test_rejects_a_folder_without_a_scenario(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"scenario.toml: None does not exist"):
+    with pytest.raises(InputError, match=r"scenario.toml: does not exist"):
         load_scenario(tmp_path)
 
 
 def test_rejects_a_table_without_rows(folder: Path) -> None:
     (folder / "prices.csv").write_text("start,price_per_mwh\n")
-    with pytest.raises(InputError, match=r"prices.csv: None has no rows"):
+    with pytest.raises(InputError, match=r"prices.csv: has no rows"):
         load_scenario(folder)
 
 

@@ -1,0 +1,165 @@
+"""A local node of one's own, and a wire to it that can be cut together with whoever talks through it."""
+
+import json
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Lock, Thread
+from typing import Any
+from urllib.request import Request, urlopen
+
+from eth_abi.abi import decode
+from eth_account.typed_transactions import TypedTransaction
+from eth_utils.abi import function_abi_to_4byte_selector
+from hexbytes import HexBytes
+from shell import PROJECT
+
+CLOCK = ("evm_setNextBlockTimestamp", "evm_mine")
+CHANGES = ("eth_sendRawTransaction", *CLOCK)
+"""Requests that change the chain."""
+_START_SECONDS = 30.0
+
+
+@contextmanager
+def anvil() -> Iterator[str]:
+    """The address of a fresh node."""
+    port = _free_port()
+    program = str(Path(sys.executable).with_name("anvil"))
+    node = subprocess.Popen([program, "--silent", "--port", str(port)], stdout=subprocess.DEVNULL)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        _await(url)
+        yield url
+    finally:
+        node.kill()
+        node.wait()
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """When to cut the wire: at a change of this kind, once there were so many of them; heard by the node or not."""
+
+    what: str
+    earlier: int
+    heard: bool
+
+
+@dataclass(slots=True)
+class Wire:
+    """Passes requests on to a node and keeps what they changed. kill: ends the process at the near end."""
+
+    url: str
+    changes: list[str] = field(default_factory=list)
+    cut: Cut | None = None
+    kill: Callable[[], None] = lambda: None
+    _lock: Lock = field(default_factory=Lock)
+
+    def arm(self, cut: Cut, kill: Callable[[], None]) -> None:
+        """Kill at this point."""
+        self.kill, self.cut = kill, cut
+
+    def pass_on(self, body: bytes) -> bytes | None:
+        """The node's answer; None if the wire was cut."""
+        message = json.loads(body)
+        if message["method"] not in CHANGES:
+            return _ask(self.url, body)
+        with self._lock:
+            what = _what(message)
+            cut = self.cut
+            due = cut is not None and cut.what == what and cut.earlier <= self.changes.count(what)
+            if not due or cut.heard:
+                answer = _ask(self.url, body)
+                self.changes.append(what)
+            if not due:
+                return answer
+            self.cut = None
+            self.kill()
+            return None
+
+
+@contextmanager
+def wire_to(url: str) -> Iterator[tuple[Wire, str]]:
+    """A wire, and the address of its near end."""
+    wire = Wire(url)
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            answer = wire.pass_on(self.rfile.read(int(self.headers["Content-Length"])))
+            if answer is None:
+                self.close_connection = True
+                return
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, *_: Any) -> None:
+            """Nothing on the terminal."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield wire, f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def _what(message: dict[str, Any]) -> str:
+    """What a change does: contract and function, the first one of a multicall."""
+    if message["method"] in CLOCK:
+        return "clock"
+    transaction = TypedTransaction.from_bytes(HexBytes(message["params"][0])).as_dict()
+    if not transaction["to"]:
+        return "deploy"
+    data = bytes(transaction["data"])
+    if _functions()[data[:4]].endswith(".multicall"):
+        data = decode(["bytes[]"], data[4:])[0][0]
+    return _functions()[data[:4]]
+
+
+@cache
+def _functions() -> dict[bytes, str]:
+    """Functions of the compiled contracts by selector."""
+    types = json.loads((PROJECT / ".build" / "__local__.json").read_text(encoding="utf-8"))["contractTypes"]
+    return {
+        bytes(function_abi_to_4byte_selector(entry)): f"{name}.{entry['name']}"
+        for name, contract in types.items()
+        for entry in contract["abi"]
+        if entry["type"] == "function" and contract["deploymentBytecode"]["bytecode"] != "0x"
+    }
+
+
+def _ask(url: str, body: bytes) -> bytes:
+    with urlopen(Request(url, body, {"Content-Type": "application/json"})) as answer:
+        return bytes(answer.read())
+
+
+def _await(url: str) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while True:
+        try:
+            _ask(url, json.dumps({"jsonrpc": "2.0", "id": 1, "method": "eth_chainId", "params": []}).encode())
+            return
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,82 @@
+"""The driver killed again and again, and started again with the same folder and chain, ends where it would have."""
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from random import Random
+
+import pytest
+from node import Cut, anvil, wire_to
+from shell import Command, run
+from village import Village
+
+SEED = 1
+KILLS = 20
+MOST_OF_A_KIND = 3
+DISTINCT_STEPS = 12
+"""So many different things were being done at the kills, at least."""
+SIGKILL = -9
+_WRITING_SECONDS = 60.0
+
+
+@pytest.fixture(scope="module")
+def village(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """So many members that registration, orders, readings and settlement take several transactions each."""
+    return Village(consumers=28, plants=12, periods_per_day=96).write(tmp_path_factory.mktemp("scenarios") / "hamlet")
+
+
+def network(url: str) -> tuple[str, str]:
+    return "--network", f"ethereum:local:{url}"
+
+
+def tables(folder: Path) -> dict[str, bytes]:
+    """Every CSV file of a run."""
+    return {path.name: path.read_bytes() for path in folder.glob("*.csv")}
+
+
+def await_file(path: Path) -> None:
+    deadline = time.monotonic() + _WRITING_SECONDS
+    while not path.exists():
+        assert time.monotonic() < deadline, f"{path} is never written"
+        time.sleep(0.001)
+
+
+def cuts(changes: Sequence[str], random: Random) -> list[Cut]:
+    """Random points of a run, in its order; what is done often is met a few times, and everything else too."""
+    points = []
+    for what in dict.fromkeys(changes):
+        own = [i for i, change in enumerate(changes) if change == what]
+        points += random.sample(own, min(MOST_OF_A_KIND, len(own)))
+    return [
+        Cut(changes[i], changes[:i].count(changes[i]), heard=random.random() < 0.5)
+        for i in sorted(random.sample(points, KILLS))
+    ]
+
+
+def test_a_run_that_is_killed_again_and_again_ends_like_one_that_is_not(village, tmp_path):
+    with anvil() as node, wire_to(node) as (wire, url):
+        undisturbed = run("day", village, "--out", tmp_path / "undisturbed", *network(url))
+        assert undisturbed.code == 0, undisturbed
+        changes = wire.changes
+
+    kills, out = cuts(changes, Random(SEED)), tmp_path / "killed"
+    assert len({cut.what for cut in kills}) >= DISTINCT_STEPS, kills
+    assert {cut.heard for cut in kills} == {True, False}
+    with anvil() as node, wire_to(node) as (wire, url):
+        for cut in kills:
+            with Command("day", village, "--out", out, *network(url)) as driver:
+                wire.arm(cut, driver.process.kill)
+                assert driver.result().code == SIGKILL, (cut, driver.result())
+        with Command("day", village, "--out", out, *network(url)) as driver:
+            await_file(out / "clearing.csv")
+            driver.process.kill()
+            assert driver.result().code == SIGKILL
+        last = run("day", village, "--out", out, *network(url))
+        assert last.code == 0, last
+
+    assert tables(out) == tables(tmp_path / "undisturbed")
+    # Only what the node heard and the driver never knew is done again: a contract, its roles, the clock.
+    again = Counter(wire.changes) - Counter(changes)
+    assert again.keys() <= {"deploy", "Authority.labelRole", "clock"}
+    assert again.total() <= sum(cut.heard for cut in kills)
