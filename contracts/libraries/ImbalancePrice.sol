@@ -39,13 +39,18 @@ library ImbalancePrice {
         pure
         returns (uint256)
     {
-        uint256 tolerance = (_magnitude(contracted) * toleranceShare) / 10_000;
-        if (tolerance < toleranceFixed) tolerance = toleranceFixed;
-        uint256 deviation = _magnitude(imbalance);
-        return deviation > tolerance ? deviation - tolerance : 0;
+        // Energies of a signed lane: far from any overflow.
+        unchecked {
+            uint256 tolerance = (_magnitude(contracted) * toleranceShare) / 10_000;
+            if (tolerance < toleranceFixed) tolerance = toleranceFixed;
+            uint256 deviation = _magnitude(imbalance);
+            return deviation > tolerance ? deviation - tolerance : 0;
+        }
     }
 
     function _magnitude(int256 x) private pure returns (uint256) {
-        return uint256(x < 0 ? -x : x);
+        unchecked {
+            return uint256(x < 0 ? -x : x);
+        }
     }
 }

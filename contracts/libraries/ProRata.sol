@@ -12,6 +12,9 @@ library ProRata {
     /// @param marginal Wh of all marginal orders together, above zero.
     /// @return Wh for this order, at most its energy.
     function fillDown(uint256 before, uint256 energy, uint256 share, uint256 marginal) internal pure returns (uint256) {
-        return ((before + energy) * share) / marginal - (before * share) / marginal;
+        // Energies of at most 80 bits, a share of at most 64.
+        unchecked {
+            return ((before + energy) * share) / marginal - (before * share) / marginal;
+        }
     }
 }

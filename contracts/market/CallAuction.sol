@@ -320,14 +320,16 @@ contract CallAuction is ICallAuction, AccessManaged, EIP712, Calendar, Pausable,
         view
         returns (bool hasNew)
     {
-        for (uint256 k = 0; k < Strips.LANES; ++k) {
-            uint256 order = Strips.lane(word, k);
-            if (order == 0) continue;
-            if (order != Strips.lane(replaced, k)) hasNew = true;
-            uint256 energy = Orders.energy(order);
-            if (energy < terms.minEnergy) revert OrderTooSmall(line, k, energy, terms.minEnergy);
-            uint256 capacity = Orders.isAsk(order) ? terms.exportCapacity : terms.importCapacity;
-            if (energy > capacity) revert ExceedsCapacity(id, _slotOf(line, k), energy, capacity);
+        unchecked {
+            for (uint256 k = 0; k < Strips.LANES; ++k) {
+                uint256 order = Strips.lane(word, k);
+                if (order == 0) continue;
+                if (!hasNew && order != Strips.lane(replaced, k)) hasNew = true;
+                uint256 energy = Orders.energy(order);
+                if (energy < terms.minEnergy) revert OrderTooSmall(line, k, energy, terms.minEnergy);
+                uint256 capacity = Orders.isAsk(order) ? terms.exportCapacity : terms.importCapacity;
+                if (energy > capacity) revert ExceedsCapacity(id, _slotOf(line, k), energy, capacity);
+            }
         }
     }
 
@@ -492,40 +494,54 @@ contract CallAuction is ICallAuction, AccessManaged, EIP712, Calendar, Pausable,
             sheet.locked = 0;
         }
         uint256 layers = sheet.layers;
-        p.net[i] = new uint256[](STRIPS_PER_DAY);
+        uint256[] memory net = new uint256[](STRIPS_PER_DAY);
         for (uint256 strip = 0; strip < STRIPS_PER_DAY; ++strip) {
-            // slither-disable-next-line uninitialized-local
-            int256[6] memory net; // zeros
+            uint256 lanes = Strips.ZERO_LANES;
             for (uint256 layer = 0; layer < layers; ++layer) {
                 uint256 word = _lines[_place(id, day, layer * STRIPS_PER_DAY + strip)];
                 if (Strips.dayOf(word) != day) continue;
-                (uint256 traded, int256 payment) = _bookWord(word, strip, net, walked, results);
+                uint256 traded;
+                int256 payment;
+                (lanes, traded, payment) = _bookWord(word, strip * Strips.LANES, lanes, walked, results);
                 p.traded[i] += traded;
                 p.payment[i] += payment;
             }
-            for (uint256 k = 0; k < Strips.LANES; ++k) {
-                p.net[i][strip] |= Strips.toSignedLane(net[k], k);
-            }
+            net[strip] = lanes;
         }
+        p.net[i] = net;
     }
 
+    /// @param slot of the word's first lane.
+    /// @param lanes net energy of the member's other orders in this strip, six signed lanes.
+    /// @return sum that, with what the orders of the word trade.
+    /// @return traded energy they buy and sell, Wh.
+    /// @return payment due for it, money units.
     function _bookWord(
         uint256 word,
-        uint256 strip,
-        int256[6] memory net,
+        uint256 slot,
+        uint256 lanes,
         uint256[] memory walked,
         UniformPrice.Outcome[] memory results
-    ) private pure returns (uint256 traded, int256 payment) {
-        for (uint256 k = 0; k < Strips.LANES; ++k) {
-            uint256 order = Strips.lane(word, k);
-            if (order == 0) continue;
-            uint256 slot = strip * Strips.LANES + k;
-            uint256 filled = _fill(order, results[slot], walked, slot);
-            if (filled == 0) continue;
-            int256 signed = Orders.isAsk(order) ? -int256(filled) : int256(filled);
-            net[k] += signed;
-            traded += filled;
-            payment += signed * int256(uint256(results[slot].price) * UNITS_PER_TICK);
+    ) private pure returns (uint256 sum, uint256 traded, int256 payment) {
+        sum = lanes;
+        // An energy has 27 bits, a price 19, and a member's 1,024 lines of 27 bits stay within a signed lane.
+        unchecked {
+            for (uint256 shift = 0; shift < Strips.DAY_SHIFT; shift += Strips.LANE_BITS) {
+                uint256 order = (word >> shift) & Strips.LANE_MASK;
+                if (order != 0) {
+                    uint256 filled = _fill(order, results[slot], walked, slot);
+                    int256 value = int256(filled * results[slot].price * UNITS_PER_TICK);
+                    traded += filled;
+                    if (Orders.isAsk(order)) {
+                        sum -= filled << shift;
+                        payment -= value;
+                    } else {
+                        sum += filled << shift;
+                        payment += value;
+                    }
+                }
+                ++slot;
+            }
         }
     }
 

@@ -222,14 +222,18 @@ contract MeterReadings is IMeterReadings, EIP712, Calendar {
         pure
         returns (uint256 lanes)
     {
-        (uint256 importBefore, uint256 exportBefore) = _registerAt(s.registers, i * Strips.LANES);
-        for (uint256 k = 0; k < Strips.LANES; ++k) {
-            uint256 slot = (s.firstStrip + i) * Strips.LANES + k;
-            (uint256 importWh, uint256 exportWh) = _registerAt(s.registers, i * Strips.LANES + k + 1);
-            uint256 imported = _advance(id, slot, importWh, importBefore, importCapacity);
-            uint256 exported = _advance(id, slot, exportWh, exportBefore, exportCapacity);
-            lanes |= Strips.toSignedLane(int256(imported) - int256(exported), k);
-            (importBefore, exportBefore) = (importWh, exportWh);
+        // Slots and register numbers are below a hundred, energies within the capacities.
+        unchecked {
+            uint256 n = i * Strips.LANES;
+            uint256 slot = s.firstStrip * Strips.LANES + n;
+            (uint256 importBefore, uint256 exportBefore) = _registerAt(s.registers, n);
+            for (uint256 k = 0; k < Strips.LANES; ++k) {
+                (uint256 importWh, uint256 exportWh) = _registerAt(s.registers, ++n);
+                uint256 imported = _advance(id, slot + k, importWh, importBefore, importCapacity);
+                uint256 exported = _advance(id, slot + k, exportWh, exportBefore, exportCapacity);
+                lanes |= Strips.toSignedLane(int256(imported) - int256(exported), k);
+                (importBefore, exportBefore) = (importWh, exportWh);
+            }
         }
     }
 
@@ -239,7 +243,9 @@ contract MeterReadings is IMeterReadings, EIP712, Calendar {
         returns (uint256 energy)
     {
         if (register < before) revert NotMonotone(slot, register, before);
-        energy = register - before;
+        unchecked {
+            energy = register - before;
+        }
         if (energy > capacity) revert ReadingExceedsCapacity(id, slot, energy, capacity);
     }
 
@@ -248,7 +254,11 @@ contract MeterReadings is IMeterReadings, EIP712, Calendar {
         pure
         returns (uint256 importWh, uint256 exportWh)
     {
-        uint128 both = uint128(bytes16(registers[n * REGISTER_BYTES:(n + 1) * REGISTER_BYTES]));
+        // Read straight from the message: slicing it costs 300 gas a period. _stripsOf has checked the length.
+        uint256 both;
+        assembly ("memory-safe") {
+            both := shr(128, calldataload(add(registers.offset, shl(4, n))))
+        }
         return (both >> 64, uint64(both));
     }
 

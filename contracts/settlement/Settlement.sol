@@ -52,10 +52,10 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
         int128 payment;
     }
 
-    /// Prices of a day by slot, units/Wh.
+    /// Prices of a day by slot: what the short pay in bits 127..64 and the long receive in bits 63..0, as `_side` packs it;
+    /// and the area's imbalance, Wh.
     struct Prices {
-        uint256[] short;
-        uint256[] long;
+        uint256[] slots;
         int256[] area;
     }
 
@@ -64,6 +64,9 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
         int256 imbalance;
         uint256 deviation;
     }
+
+    /// Flag above a price.
+    uint256 private constant HELPS = 1 << 32;
 
     IMarketRules private immutable RULES;
     IAccounts private immutable ACCOUNTS;
@@ -150,14 +153,15 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
         UniformPrice.Outcome[] memory outcomes = AUCTION.outcomes(day);
         uint256[] memory tariffs = FALLBACK.tariffsOf(day);
         prices.area = READINGS.areaNet(day);
-        prices.short = new uint256[](PERIODS_PER_DAY);
-        prices.long = new uint256[](PERIODS_PER_DAY);
+        prices.slots = new uint256[](PERIODS_PER_DAY);
         for (uint256 slot = 0; slot < PERIODS_PER_DAY; ++slot) {
             (uint256 buy, uint256 sell) = _tariff(tariffs, slot);
             UniformPrice.Outcome memory o = outcomes[slot];
             uint256 middle = ImbalancePrice.mid(buy, sell, uint256(o.price) * UNITS_PER_TICK, o.volume > 0);
-            (prices.short[slot], prices.long[slot]) =
-                ImbalancePrice.prices(rules.imbalancePricing, prices.area[slot], buy, sell, middle);
+            int256 area = prices.area[slot];
+            (uint256 short, uint256 long) = ImbalancePrice.prices(rules.imbalancePricing, area, buy, sell, middle);
+            // An imbalance against the area's own brings the area nearer to balance.
+            prices.slots[slot] = (_side(short, area < 0) << 64) | _side(long, area > 0);
         }
     }
 
@@ -193,23 +197,29 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
         view
         returns (Bill memory bill)
     {
-        for (uint256 strip = 0; strip < STRIPS_PER_DAY; ++strip) {
-            uint256 c = _lanesOf(contracted, strip);
-            uint256 m = _lanesOf(metered, strip);
-            if (c == m) continue;
-            for (uint256 k = 0; k < Strips.LANES; ++k) {
-                int256 contractedWh = Strips.signedLane(c, k);
-                int256 imbalanceWh = Strips.signedLane(m, k) - contractedWh;
-                if (imbalanceWh == 0) continue;
-                uint256 slot = strip * Strips.LANES + k;
-                uint256 price = imbalanceWh > 0 ? prices.short[slot] : prices.long[slot];
-                bill.imbalance += imbalanceWh * int256(price);
-                if (!rules.chargeHelpful && _isHelpful(imbalanceWh, prices.area[slot])) continue;
-                bill.deviation += ImbalancePrice.chargeableDown(
-                    imbalanceWh, contractedWh, Energy.unwrap(rules.toleranceFixed), rules.toleranceShare
-                ) * Price.unwrap(rules.deviationRate);
+        uint256 toleranceFixed = Energy.unwrap(rules.toleranceFixed);
+        uint256 toleranceShare = rules.toleranceShare;
+        bool chargeHelpful = rules.chargeHelpful;
+        uint256 charged = 0;
+        // Energies have 39 bits, prices 20, a day 96 periods: nothing overflows.
+        unchecked {
+            for (uint256 strip = 0; strip < STRIPS_PER_DAY; ++strip) {
+                uint256 c = _lanesOf(contracted, strip);
+                uint256 m = _lanesOf(metered, strip);
+                if (c == m) continue;
+                for (uint256 k = 0; k < Strips.LANES; ++k) {
+                    int256 contractedWh = Strips.signedLane(c, k);
+                    int256 imbalanceWh = Strips.signedLane(m, k) - contractedWh;
+                    if (imbalanceWh == 0) continue;
+                    uint256 slot = strip * Strips.LANES + k;
+                    uint256 side = imbalanceWh > 0 ? prices.slots[slot] >> 64 : prices.slots[slot];
+                    bill.imbalance += imbalanceWh * int256(uint256(uint32(side)));
+                    if (!chargeHelpful && side & HELPS != 0) continue;
+                    charged += ImbalancePrice.chargeableDown(imbalanceWh, contractedWh, toleranceFixed, toleranceShare);
+                }
             }
         }
+        bill.deviation = charged * Price.unwrap(rules.deviationRate);
     }
 
     /// The fallback supplier comes first: what the area owes it is there before it advances anything for a member.
@@ -275,8 +285,8 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
         return Tariffs.unpack(Strips.lane(words[slot / Strips.LANES], slot % Strips.LANES));
     }
 
-    /// An imbalance against the area's own brings the area nearer to balance.
-    function _isHelpful(int256 imbalance, int256 area) private pure returns (bool) {
-        return (imbalance > 0 && area < 0) || (imbalance < 0 && area > 0);
+    /// @return a price in units/Wh, and whether an imbalance on this side helps the area, in one word.
+    function _side(uint256 price, bool helps) private pure returns (uint256) {
+        return helps ? price | HELPS : price;
     }
 }
