@@ -273,7 +273,9 @@ class Chain:
             self._raise_reason(sender, fields, what, "latest")
             raise ChainError(f"{what}: {error}") from error
         if receipt["status"] != 1:
+            # Before the block as the transaction found it; in it, where it was the time that had moved on.
             self._raise_reason(sender, fields, what, receipt["blockNumber"] - 1)
+            self._raise_reason(sender, fields, what, receipt["blockNumber"])
             raise RefusedError(what, f"ran out of gas: used {receipt['gasUsed']} of {GAS_LIMIT}")
         self.gas_used += receipt["gasUsed"]
         self.most_gas = max(self.most_gas, receipt["gasUsed"])

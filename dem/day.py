@@ -21,8 +21,8 @@ from dem.signing import Application
 from dem.strips import LANES, pack
 from dem.wallets import Wallet, wallet
 
-_SETUP_SECONDS = 3_600
-"""Scenario time between deployment and the opening of the first auction."""
+_SETUP_SECONDS = 300
+"""Time on the chain for deploying and registering before the first auction opens, however short the periods are."""
 _NO_METER = "0x" + "00" * 20
 
 Progress = Callable[[str, datetime], None]
@@ -79,7 +79,7 @@ def calendar_for(scenario: Scenario, now: int, period_length: int | None = None)
     def scaled(seconds: int) -> int:
         return max(1, seconds * length // calendar.period_seconds)
 
-    earliest = now + scaled(_SETUP_SECONDS) + scaled(calendar.open_lead_seconds)
+    earliest = now + _SETUP_SECONDS + scaled(calendar.open_lead_seconds)
     return CalendarParameters(
         opening=-(-earliest // length) * length,
         period_length=length,
@@ -119,7 +119,7 @@ class TradingDays:
         steps: list[tuple[int, Callable[[int], None], int]] = []
         for day in self.scenario.days:
             steps += [
-                (c.opens_at(day) - c.period_length, self.publish_tariffs, day),
+                (c.opens_at(day) - c.day_length, self.publish_tariffs, day),
                 (c.opens_at(day), self.submit_orders, day),
                 (c.gate_closes_at(day), do.clear, day),
                 (c.start_of(day + 1), self.push_readings, day),
