@@ -1,14 +1,10 @@
 """Simulated smart meters: cumulative registers that follow the scenario's profiles, signed day by day."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-from dem.signing import Domain, ReadingSheet, Register, pack_registers, sign
+from dem.signing import Domain, ReadingSheet, Register, SignedMessage, pack_registers, sign
 from dem.units import Wh
 from dem.wallets import Wallet
-
-SignedReadings = tuple[tuple[Any, ...], bytes]
-"""A sheet in the order of the Solidity struct, and its signature."""
 
 
 class Meter:
@@ -22,7 +18,7 @@ class Meter:
         self._net = net
         self._opening = {1: Register(Wh(0), Wh(0))}
 
-    def sheet(self, day: int, sequence: int, domain: Domain) -> SignedReadings:
+    def sheet(self, day: int, sequence: int, domain: Domain) -> SignedMessage:
         """The signed readings of a whole day."""
         registers = self._registers(day)
         message = ReadingSheet(self._wallet.meter, day, 0, sequence, pack_registers(registers))

@@ -16,7 +16,7 @@ from dem.history import Balances, Event, History
 from dem.ledger import Account
 from dem.orders import Order, lines_of
 from dem.replay import Books
-from dem.signing import Application, Domain, OrderSheet, sign
+from dem.signing import Application, Domain, OrderSheet, SignedMessage, sign
 from dem.strips import LANES, pack, strips_per_day
 from dem.units import Money
 from dem.wallets import Wallet
@@ -51,9 +51,6 @@ _UNSIGNED = (
     "ECDSAInvalidSignatureS",
 )
 """Reasons of a rejection that do not prove who sent the sheet."""
-
-SignedMessage = tuple[tuple[Any, ...], bytes]
-"""A message in the order of its Solidity struct, and its signature."""
 
 
 @dataclass(frozen=True, slots=True)

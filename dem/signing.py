@@ -115,6 +115,8 @@ class Withdrawal:
 
 
 Message = Application | OrderSheet | ReadingSheet | Withdrawal
+SignedMessage = tuple[tuple[Any, ...], bytes]
+"""A message as the contracts take it, in the order of its Solidity struct, and its signature."""
 
 
 @dataclass(frozen=True, slots=True)

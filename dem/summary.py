@@ -132,11 +132,6 @@ class Summary:
         return share(self.shared_wh, self.consumed_wh)
 
     @property
-    def physical_self_consumption(self) -> Fraction | None:
-        """Share of generation used by neighbours at once; the same with and without the market."""
-        return share(self.shared_wh, self.generated_wh)
-
-    @property
     def market_self_sufficiency(self) -> Fraction | None:
         """Share of consumption bought from neighbours and delivered; 0 without the market."""
         return share(self.delivered_wh, self.consumed_wh)

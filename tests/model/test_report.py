@@ -247,7 +247,6 @@ class TestSummary:
         assert 0 < total.delivered_wh < min(total.shared_wh, total.traded_wh)
         assert total.market_self_sufficiency == Fraction(total.delivered_wh, total.consumed_wh)
         assert total.physical_self_sufficiency == 1 - Fraction(total.imported_wh, total.consumed_wh)
-        assert total.physical_self_consumption == 1 - Fraction(total.exported_wh, total.generated_wh)
 
     def test_value_of_sharing_is_split_to_the_unit(self, day: Path) -> None:
         total = summary(day)
