@@ -40,7 +40,7 @@ build: .build/.stamp ## compile the contracts for ape
 
 .build/.stamp: node_modules/.stamp ape-config.yaml $(CONTRACTS)
 	$(SAY) 'contracts: ape compile'
-	@ape compile --verbosity WARNING
+	@ape compile --force --verbosity WARNING
 	@mkdir -p $(@D) && touch $@
 
 # --- use --------------------------------------------------------------------------------------------------------------
@@ -84,12 +84,28 @@ coverage: build ## line and branch coverage of contracts and package
 	@$(if $(CHAIN),ape test -q $(CHAIN) --cov --cov-append --cov-report=)
 	@coverage lcov -q -o coverage/dem.lcov && coverage report
 
-.PHONY: bench-gas vectors
+.PHONY: bench-throughput bench-gas bench-clearing bench-day bench-year vectors
 bench-gas: setup ## measure the gas of a market day with 10, 100 and 1,000 participants, write bench/gas.*
 	$(SAY) 'forge: GasTest -> bench'
 	@rm -rf .forge/gas
 	@GAS_OUT=.forge/gas GAS_ALL=yes forge test --match-contract GasTest
 	@python tools/gas.py write
+
+bench-clearing: setup ## clear books beside other packages, each in an environment of its own, write bench/clearing.*
+	$(SAY) 'bench/clearing.py'
+	@python bench/clearing.py
+
+bench-day: build ## play a whole day of 100, 1,000 and 10,000 participants on anvil, write bench/day.*
+	$(SAY) 'bench/day.py'
+	@python bench/day.py 100 1000 10000
+
+bench-year: build ## play a year of the village in one run on anvil, write bench/year.*
+	$(SAY) 'bench/year.py'
+	@python bench/year.py
+
+bench-throughput: build ## accepted orders a second on a node of its own, write bench/throughput.*
+	$(SAY) 'bench/throughput.py'
+	@python bench/throughput.py
 
 vectors: setup ## write tests/vectors anew from the model
 	@python tests/model/vectors.py

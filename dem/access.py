@@ -9,10 +9,11 @@ from dem.errors import ChainError
 from dem.plan import INTERNAL, OPEN, ROLES
 
 ANYONE = "anyone"
-ACCOUNTS = "accounts"
+CONTRACTS = "contracts"
 ADMIN = "admin"
-COLUMNS = (ANYONE, *(role.name for role in ROLES), ACCOUNTS, ADMIN)
-"""Anyone, the roles (the last three are held by contracts), the accounts contract, the admin of the authority."""
+COLUMNS = (ANYONE, *(role.name for role in ROLES), CONTRACTS, ADMIN)
+"""Anyone, the roles (the last two are held by contracts), contracts that know each
+other by construction, the admin of the authority."""
 
 
 def matrix(market: Market) -> Iterator[tuple[str, str, str]]:
@@ -32,7 +33,7 @@ def _who(market: Market, contract: str, function: str, selector: bytes) -> str:
     if contract == "Authority" or function == "setAuthority":
         return ADMIN
     if function in INTERNAL.get(contract, ()):
-        return ACCOUNTS
+        return CONTRACTS
     if function in OPEN.get(contract, ()):
         return ANYONE
     id_ = market.authority.functions.getTargetFunctionRole(market.addresses[contract], selector).call()

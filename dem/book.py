@@ -206,7 +206,7 @@ def _require_all_accepted(operations: Operations, expected: int) -> None:
     for event in operations.events("CallAuction", "SheetRejected", _DAY):
         reason = operations.chain.artifacts.describe(event.args["reason"])
         raise ChainError(f"a sheet of {event.args['participant']} was rejected: {reason}")
-    accepted = sum(map(len, operations.book(_DAY).of(_DAY)))
+    accepted = len(operations.book(_DAY).fills)
     if accepted != expected:
         raise ChainError(f"{accepted} of {expected} orders reached the book before the gate closed")
 
@@ -221,7 +221,7 @@ def _result(operations: Operations, orders: Sequence[Order]) -> BookResult:
         found, walked = auction.fills(_DAY, _SLOT, id_, 1, walked).call()
         filled.update({(id_, layer): energy for id_, layer, energy in found})
     chain_fills = [Wh(filled[order.participant, order.layer]) for order in orders]
-    model = operations.book(_DAY).clear(_DAY)[_SLOT]
+    model = operations.book(_DAY).clearing[_SLOT]
     volume = Wh(cleared.args["volume"])
     price = Tick(cleared.args["price"]) if volume else None
     if (price, volume) != (model.price, model.volume) or chain_fills != fills(orders, model):

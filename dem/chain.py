@@ -11,29 +11,39 @@ from typing import Any
 
 import ape
 from ape.api import AccountAPI, ProviderAPI, TestAccountAPI
+from coincurve import PrivateKey
 from eth_abi.abi import decode
-from eth_utils.abi import event_abi_to_log_topic, function_abi_to_4byte_selector
+from eth_utils.abi import function_abi_to_4byte_selector
 from eth_utils.address import to_checksum_address
+from eth_utils.crypto import keccak
 from hexbytes import HexBytes
+from rlp.codec import encode_raw
 from web3 import Web3
 from web3.contract import Contract
-from web3.types import RPCEndpoint, TxReceipt
+from web3.types import RPCEndpoint, RPCResponse, TxReceipt
 
-from dem.errors import ChainError, RefusedError
+from dem.abi import EventCodec, FunctionCodec, as_bytes, as_int, canonical, checksum
+from dem.errors import BlocksLostError, ChainError, RefusedError
 from dem.history import Event, in_order
+from dem.sending import Landed, Request, Sender, Transaction
+from dem.transport import Backoff, PatientProvider
 
 ROOT = Path(__file__).resolve().parent.parent
 """Where ape-config.yaml and contracts/ are."""
 
-GAS_LIMIT = 16_700_000
-"""Gas every transaction may use: just under the cap of EIP-7825. What is not used is not paid."""
-
 _BYTES_LITERAL = re.compile(r"""b(['"]).*\1$""", re.DOTALL)
 """How eth-tester shows the data of a revert."""
 _POLL_SECONDS = 0.05
-_RECEIPT_TIMEOUT_SECONDS = 120.0
+_TYPE = b"\x02"
+"""Of a transaction with a base fee."""
 _QUESTIONS = 500
 """Calls in one request."""
+_BASE_FEES = 100
+"""A transaction pays the base fee of its block, up to so many times the newest one: what 39 full blocks make of it."""
+_FEE_SECONDS = 1.0
+_FIRST_BLOCKS, _MOST_BLOCKS = 64, 16_384
+_EVENTS = 5_000
+"""Events one request should bring: it asks for more blocks, or for fewer, than the one before to come near it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +102,7 @@ class Artifacts:
                 return str(decode(["string"], data[4:])[0])
             return f"error 0x{data.hex()}"
         inputs = entry.get("inputs", [])
-        values = decode([_canonical(i) for i in inputs], data[4:])
+        values = decode([canonical(i) for i in inputs], data[4:])
         arguments = ", ".join(f"{i['name']}={_readable(v)}" for i, v in zip(inputs, values, strict=True))
         return f"{entry['name']}({arguments})"
 
@@ -103,10 +113,17 @@ class Chain:
     def __init__(self, provider: ProviderAPI) -> None:
         self._provider = provider
         self.web3: Web3 = provider.web3
+        if not self.is_embedded and provider.http_uri:
+            network = provider.network
+            headers = provider.network_manager.get_request_headers(network.ecosystem.name, network.name, provider.name)
+            self.web3.provider = PatientProvider(provider.http_uri, headers)
         self.artifacts = Artifacts()
         self.gas_used = 0
         self.transactions = 0
         self.most_gas = 0
+        self._functions: dict[tuple[str, str], FunctionCodec] = {}
+        self._events: dict[str, list[EventCodec]] = {}
+        self._last: Mapping[str, Any] | None = None
 
     @staticmethod
     def connected() -> "Chain":
@@ -140,15 +157,58 @@ class Chain:
         """EIP-155 chain id."""
         return int(self.web3.eth.chain_id)
 
-    @cached_property
+    @property
     def genesis(self) -> str:
-        """Hash of block 0: tells chains with the same id apart."""
-        return HexBytes(self.web3.eth.get_block(0)["hash"]).to_0x_hex()
+        """Hash of block 0: tells chains with the same id apart.
+
+        Asked of block 1 where there is one: anvil makes another block 0 at every start, and goes on with the old chain.
+        """
+        first, second = self._block_headers(["0x0", "0x1"])
+        return HexBytes(second["parentHash"] if second else first["hash"]).to_0x_hex()
 
     @property
     def block(self) -> int:
         """Number of the newest block."""
-        return int(self.web3.eth.block_number)
+        return as_int(self._newest()["number"])
+
+    def _newest(self) -> Mapping[str, Any]:
+        """The newest block, after a look whether the chain still has the one that was the newest before.
+
+        Raises:
+            BlocksLostError: it does not, or its time is later.
+        """
+        newest: Mapping[str, Any]
+        last = self._last
+        if last is None or self.is_embedded:
+            [newest] = self._block_headers(["latest"])
+        else:
+            newest, same = self._block_headers(["latest", hex(as_int(last["number"]))])
+            number = as_int(last["number"])
+            self._last = None
+            if same is None or same["hash"] != last["hash"]:
+                raise BlocksLostError(f"the chain has lost block {number}")
+            if as_int(newest["timestamp"]) < as_int(last["timestamp"]):
+                raise BlocksLostError(f"the chain's clock has gone back since block {number}")
+        self._last = newest
+        return newest
+
+    def _block_headers(self, numbers: Sequence[str]) -> list[Any]:
+        answers = self._ask([(RPCEndpoint("eth_getBlockByNumber"), [number, False]) for number in numbers])
+        return [answer.get("result") for answer in answers]
+
+    def _ask(self, requests: Sequence[Request]) -> list[RPCResponse]:
+        """Answers to requests, all in one where the chain is not in this process."""
+        provider = self.web3.provider
+        if isinstance(provider, PatientProvider):
+            return provider.make_batch_request(list(requests))
+        ask = provider.request_func(self.web3, self.web3.middleware_onion)
+        answers: list[RPCResponse] = []
+        for method, params in requests:
+            try:
+                answers.append(ask(method, params))
+            except Exception as error:
+                answers.append({"error": {"code": 0, "message": str(error)}})
+        return answers
 
     def accounts(self, alias: str | None) -> "Iterator[AccountAPI]":
         """Accounts to act with: ape's test accounts on a development network, else the one of that alias repeated.
@@ -174,7 +234,7 @@ class Chain:
 
     def now(self) -> int:
         """Unix time of the newest block."""
-        return int(self.web3.eth.get_block("latest")["timestamp"])
+        return as_int(self._newest()["timestamp"])
 
     def wait_until(self, when: int, waiting: Callable[[int], None] = lambda _: None) -> None:
         """Let the chain's clock reach a time: set it where that is possible, else wait for it.
@@ -215,8 +275,18 @@ class Chain:
         """
         artifact = self.artifacts[name]
         factory = self.web3.eth.contract(abi=artifact.abi, bytecode=HexBytes(artifact.bytecode))
-        receipt = self._send(sender, {"data": factory.constructor(*arguments).data_in_transaction}, f"deploy {name}")
-        return str(receipt["contractAddress"])
+        code = HexBytes(factory.constructor(*arguments).data_in_transaction)
+        return to_checksum_address(self._send(sender, Transaction(f"deploy {name}", "", code)).contract)
+
+    def transaction(self, contract: Contract, function: str, *arguments: Any, **told: Any) -> Transaction:
+        """A call of a function as a transaction; told: its gas, planned, items, is_checked."""
+        data = self._codec(contract, function).encode(arguments)
+        return Transaction(function, contract.address, data, **told)
+
+    def multicall(self, contract: Contract, calls: Iterable[tuple[str, tuple[Any, ...]]], **told: Any) -> Transaction:
+        """Several calls of one contract as one transaction, all or nothing; told: as for `transaction`."""
+        batch = [self._codec(contract, function).encode(arguments) for function, arguments in calls]
+        return self.transaction(contract, "multicall", batch, **told)
 
     def send(self, sender: AccountAPI, contract: Contract, function: str, *arguments: Any) -> TxReceipt:
         """Call a function in a transaction and wait until it is in a block.
@@ -224,156 +294,214 @@ class Chain:
         Raises:
             RefusedError: the contract reverts; the message names the error and its arguments.
         """
-        data = contract.encode_abi(function, args=arguments)
-        return self._send(sender, {"to": contract.address, "data": data}, function)
+        landed = self._send(sender, self.transaction(contract, function, *arguments))
+        return self.web3.eth.get_transaction_receipt(HexBytes(landed.hash))
 
     def send_many(self, sender: AccountAPI, contract: Contract, calls: Iterable[tuple[str, tuple[Any, ...]]]) -> None:
-        """Several calls of one contract in one transaction, all or nothing (its `multicall`).
+        """Several calls of one contract in one transaction.
 
         Raises:
             RefusedError: one of them reverts.
         """
-        batch = [HexBytes(contract.encode_abi(function, args=arguments)) for function, arguments in calls]
-        if batch:
-            self.send(sender, contract, "multicall", batch)
+        self._send(sender, self.multicall(contract, calls))
 
-    def ask_many(self, contract: Contract, function: str, arguments: Sequence[Sequence[Any]]) -> list[Any]:
-        """The answers of a function that changes nothing to many arguments, in few requests (by `multicall`)."""
-        types = [_canonical(entry) for entry in contract.get_function_by_name(function).abi["outputs"]]
-        answers: list[Any] = []
-        for start in range(0, len(arguments), _QUESTIONS):
-            calls = [contract.encode_abi(function, args=some) for some in arguments[start : start + _QUESTIONS]]
-            for answer in contract.functions.multicall(calls).call():
-                values = decode(types, answer)
-                answers.append(values[0] if len(values) == 1 else values)
-        return answers
+    def send_all(
+        self, sender: AccountAPI, transactions: Iterable[Transaction]
+    ) -> Iterator[tuple[Landed, RefusedError | None]]:
+        """Send transactions, many under way at once; each when it is in a block, with the reason if it was refused.
 
-    def _send(self, sender: AccountAPI, fields: dict[str, Any], what: str) -> TxReceipt:
-        base_fee = self.web3.eth.get_block("latest").get("baseFeePerGas", 0)
-        transaction = self._provider.network.ecosystem.create_transaction(
-            **fields,
+        They are drawn as there is room for them. One that is refused does not keep up those behind it.
+
+        Raises:
+            BlocksLostError: the chain lost blocks it had.
+            ChainError: the node takes or mines nothing.
+        """
+        sign = self._signer(sender)
+        for landed in Sender(sender.address, self._ask, sign, self._nudge).send(transactions):
+            self.gas_used += landed.gas_used
+            self.most_gas = max(self.most_gas, landed.gas_used)
+            self.transactions += landed.succeeded
+            yield landed, None if landed.succeeded else self._reason(sender, landed)
+        self._newest()
+
+    def _nudge(self) -> None:
+        """anvil that mines at once leaves lying what did not fit a block, until somebody sends something else."""
+        if self._mines_at_once:
+            self._ask([(RPCEndpoint("evm_mine"), [])])
+
+    @cached_property
+    def _mines_at_once(self) -> bool:
+        [answer] = self._ask([(RPCEndpoint("anvil_getAutomine"), [])])
+        return bool(answer.get("result"))
+
+    def _send(self, sender: AccountAPI, transaction: Transaction) -> Landed:
+        [(landed, refusal)] = self.send_all(sender, [transaction])
+        if refusal is not None:
+            raise refusal
+        return landed
+
+    def _signer(self, sender: AccountAPI) -> Callable[[Transaction, int], bytes]:
+        """Makes signed transactions of type 2 (EIP-1559) that pay what a block costs by now."""
+        # Test accounts show their keys, and with one it takes a tenth of the time.
+        shown = getattr(sender, "private_key", None)
+        key = PrivateKey(bytes(HexBytes(shown))) if shown else None
+        max_fee = self._max_fee()
+        asked = time.monotonic()
+
+        def sign(transaction: Transaction, nonce: int) -> bytes:
+            nonlocal max_fee, asked
+            if time.monotonic() > asked + _FEE_SECONDS:
+                max_fee, asked = self._max_fee(), time.monotonic()
+            numbers = map(_shortest, (self.id, nonce, 0, max_fee, transaction.gas))
+            fields = [*numbers, bytes.fromhex(transaction.to.removeprefix("0x")), b"", transaction.data, []]
+            if key is not None:
+                signature = key.sign_recoverable(keccak(_TYPE + encode_raw(fields)), hasher=None)
+                r, s, v = signature[:32], signature[32:64], signature[64]
+            else:
+                r, s, v = self._signature(sender, transaction, nonce, max_fee)
+            return _TYPE + bytes(encode_raw([*fields, _shortest(v), r.lstrip(b"\0"), s.lstrip(b"\0")]))
+
+        return sign
+
+    def _max_fee(self) -> int:
+        return _BASE_FEES * as_int(self._newest().get("baseFeePerGas") or 0)
+
+    def _signature(
+        self, sender: AccountAPI, transaction: Transaction, nonce: int, max_fee: int
+    ) -> tuple[bytes, bytes, int]:
+        """By an account that keeps its key to itself."""
+        filled = self._provider.network.ecosystem.create_transaction(
+            **({"to": transaction.to} if transaction.to else {}),
+            data=transaction.data,
             chainId=self.id,
-            nonce=self.web3.eth.get_transaction_count(sender.address),
-            gas=GAS_LIMIT,
-            maxFeePerGas=2 * base_fee,
+            nonce=nonce,
+            gas=transaction.gas,
+            maxFeePerGas=max_fee,
             maxPriorityFeePerGas=0,
             type=2,
             value=0,
         )
-        signed = sender.sign_transaction(transaction)
-        if signed is None:
-            raise ChainError(f"{what}: account {sender.address} did not sign")
-        try:
-            hash_ = self.web3.eth.send_raw_transaction(signed.serialize_transaction())
-            receipt = self.web3.eth.wait_for_transaction_receipt(
-                hash_, timeout=_RECEIPT_TIMEOUT_SECONDS, poll_latency=_POLL_SECONDS
-            )
-        except Exception as error:
-            # Some nodes refuse at once what would revert; others put it into a block. Ask for the reason either way.
-            self._raise_reason(sender, fields, what, "latest")
-            raise ChainError(f"{what}: {error}") from error
-        if receipt["status"] != 1:
-            # Before the block as the transaction found it; in it, where it was the time that had moved on.
-            self._raise_reason(sender, fields, what, receipt["blockNumber"] - 1)
-            self._raise_reason(sender, fields, what, receipt["blockNumber"])
-            raise RefusedError(what, f"ran out of gas: used {receipt['gasUsed']} of {GAS_LIMIT}")
-        self.gas_used += receipt["gasUsed"]
-        self.most_gas = max(self.most_gas, receipt["gasUsed"])
-        self.transactions += 1
-        return receipt
+        signed = sender.sign_transaction(filled)
+        if signed is None or signed.signature is None:
+            raise ChainError(f"account {sender.address} did not sign")
+        return bytes(signed.signature.r), bytes(signed.signature.s), signed.signature.v
 
-    def _raise_reason(self, sender: AccountAPI, fields: dict[str, Any], what: str, block: Any) -> None:
-        """Repeat a failed transaction as a call to learn why it fails; return if it does not."""
-        call = {"from": sender.address, "gas": GAS_LIMIT, **fields}
-        try:
-            self.web3.eth.call(call, block)  # type: ignore[arg-type]
-        except Exception as error:
-            data = _revert_data(error)
-            if data is None:
-                raise ChainError(f"{what}: {error}") from error
-            raise RefusedError(what, self.artifacts.describe(data)) from None
+    def _codec(self, contract: Contract, function: str) -> FunctionCodec:
+        """The coder of a function. web3's own looks at every value twice, which takes 20 times as long."""
+        key = contract.address, function
+        if key not in self._functions:
+            self._functions[key] = FunctionCodec(contract.get_function_by_name(function).abi)
+        return self._functions[key]
+
+    def ask_many(self, contract: Contract, function: str, arguments: Sequence[Sequence[Any]]) -> list[Any]:
+        """The answers of a function that changes nothing to many arguments, in few requests (by `multicall`)."""
+        codec, multicall = self._codec(contract, function), self._codec(contract, "multicall")
+        answers: list[Any] = []
+        for start in range(0, len(arguments), _QUESTIONS):
+            calls = [codec.encode(some) for some in arguments[start : start + _QUESTIONS]]
+            data = HexBytes(multicall.encode([calls]))
+            answers += map(codec.decode, multicall.decode(self.web3.eth.call({"to": contract.address, "data": data})))
+        return answers
+
+    def _reason(self, sender: AccountAPI, landed: Landed) -> RefusedError:
+        """Why a transaction failed: it is repeated as a call."""
+        transaction = landed.transaction
+        call = {"from": sender.address, "gas": transaction.gas, "data": HexBytes(transaction.data)}
+        if transaction.to:
+            call["to"] = transaction.to
+        # Before the block as the transaction found it; in it, where it was the time that had moved on.
+        for block in (landed.block - 1, landed.block) if landed.block else ("latest",):
+            try:
+                self.web3.eth.call(call, block)  # type: ignore[arg-type]
+            except ChainError:
+                raise
+            except Exception as error:
+                data = _revert_data(error)
+                return RefusedError(transaction.what, str(error) if data is None else self.artifacts.describe(data))
+        why = landed.refusal or f"ran out of gas: used {landed.gas_used} of {transaction.gas}"
+        return RefusedError(transaction.what, why)
 
     def wait_for_pending(self, senders: Iterable[AccountAPI]) -> None:
-        """Wait until whatever these accounts sent before, perhaps by a driver that was killed, is in a block."""
+        """Wait until whatever these accounts sent before, perhaps by a driver that was killed, is in a block.
+
+        Raises:
+            ChainError: it lies in the node for PATIENCE_SECONDS.
+        """
         count = self.web3.eth.get_transaction_count
         for address in {to_checksum_address(sender.address) for sender in senders}:
+            idle = Backoff(_POLL_SECONDS, 1.0)
             while count(address, "pending") > count(address, "latest"):
-                time.sleep(_POLL_SECONDS)
+                if idle.is_over:
+                    raise ChainError(f"transactions of {address} lie in the node, in no block; is it sealing?")
+                self._nudge()
+                idle.sleep()
 
     # ----------------------------------------------------------------------------------------------- events
 
-    def day_topics(self, contract: str, event: str, day: int) -> list[bytes | None]:
-        """Topics of one event about one day."""
-        entry = next(e for e in self.artifacts[contract].abi if e["type"] == "event" and e["name"] == event)
-        indexed = [i["name"] for i in entry["inputs"] if i.get("indexed")]
-        return [
-            bytes(event_abi_to_log_topic(entry)),
-            *(day.to_bytes(32, "big") if name == "day" else None for name in indexed),
-        ]
+    def topics(self, contract: str, event: str, day: int | None = None) -> list[bytes | None]:
+        """Topics of one event, about one day or any."""
+        [codec] = (codec for codec in self._event_codecs(contract) if codec.name == event)
+        if day is None:
+            return [codec.topic]
+        return [codec.topic, *(day.to_bytes(32, "big") if i["name"] == "day" else None for i in codec.indexed)]
 
-    def events(self, contracts: Mapping[str, str], since: int = 0, topics: Sequence[bytes | None] = ()) -> list[Event]:
-        """Events of these contracts (name -> address) from a block on, in the chain's order.
+    def events(
+        self, contracts: Mapping[str, str], first: int, last: int | None = None, topics: Sequence[bytes | None] = ()
+    ) -> Iterator[Event]:
+        """Events of these contracts (name -> address) in the blocks from `first` to `last` (now), in the chain's order.
+
+        Some blocks are asked for at a time, so that memory does not grow with the chain.
 
         topics: as eth_getLogs takes them; None for any.
+
+        Raises:
+            BlocksLostError: the chain lost blocks it had.
         """
-        decoders = {}
-        names = {to_checksum_address(address): name for name, address in contracts.items()}
-        for name in contracts:
-            for entry in self.artifacts[name].abi:
-                if entry["type"] == "event":
-                    decoders[name, bytes(event_abi_to_log_topic(entry))] = entry
-        logs = self.web3.eth.get_logs(
-            {
-                "address": list(names),
-                "fromBlock": since,
-                "toBlock": "latest",
-                "topics": [None if topic is None else HexBytes(topic).to_0x_hex() for topic in topics],
-            }
-        )
-        events = []
-        for log in logs:
-            name = names[to_checksum_address(log["address"])]
-            decoder = decoders.get((name, bytes(log["topics"][0])))
-            if decoder is not None:
-                events.append(_event(name, decoder, log))
-        return in_order(events)
+        codecs = {
+            (checksum(address), codec.topic): codec
+            for name, address in contracts.items()
+            for codec in self._event_codecs(name)
+        }
+        question = {
+            "address": [checksum(address) for address in contracts.values()],
+            "topics": [None if topic is None else HexBytes(topic).to_0x_hex() for topic in topics],
+        }
+        newest = self.block
+        end = newest if last is None else min(last, newest)
+        count = _FIRST_BLOCKS
+        while first <= end:
+            until = min(first + count - 1, end)
+            logs = self._logs({**question, "fromBlock": hex(first), "toBlock": hex(until)})
+            events = []
+            for log in logs:
+                codec = codecs.get((checksum(log["address"]), as_bytes(log["topics"][0])))
+                if codec is not None:
+                    events.append(codec.decode(log))
+            yield from in_order(events)
+            first = until + 1
+            if len(logs) < _EVENTS // 2:
+                count = min(2 * count, _MOST_BLOCKS)
+            elif len(logs) > _EVENTS:
+                count = max(1, count // 2)
+        self._newest()
+
+    def _logs(self, question: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+        [answer] = self._ask([(RPCEndpoint("eth_getLogs"), [question])])
+        if "error" in answer:
+            raise ChainError(f"the node gives no events: {answer['error']}")
+        logs: Sequence[Mapping[str, Any]] = answer["result"]
+        return logs
+
+    def _event_codecs(self, contract: str) -> list[EventCodec]:
+        if contract not in self._events:
+            entries = self.artifacts[contract].abi
+            self._events[contract] = [EventCodec(contract, entry) for entry in entries if entry["type"] == "event"]
+        return self._events[contract]
 
 
-def _event(contract: str, entry: Any, log: Any) -> Event:
-    indexed = [i for i in entry["inputs"] if i.get("indexed")]
-    plain = [i for i in entry["inputs"] if not i.get("indexed")]
-    args = {
-        i["name"]: _plain(i, decode([_canonical(i)], bytes(topic))[0])
-        for i, topic in zip(indexed, log["topics"][1:], strict=True)
-    }
-    values = decode([_canonical(i) for i in plain], bytes(log["data"]))
-    args.update({i["name"]: _plain(i, value) for i, value in zip(plain, values, strict=True)})
-    return Event(
-        contract=contract,
-        name=entry["name"],
-        args=args,
-        block=log["blockNumber"],
-        transaction=HexBytes(log["transactionHash"]).to_0x_hex(),
-        log_index=log["logIndex"],
-    )
-
-
-def _canonical(entry: dict[str, Any]) -> str:
-    """The ABI type of an input, tuples spelled out."""
-    kind = str(entry["type"])
-    if not kind.startswith("tuple"):
-        return kind
-    members = ",".join(_canonical(component) for component in entry["components"])
-    return f"({members}){kind.removeprefix('tuple')}"
-
-
-def _plain(entry: dict[str, Any], value: Any) -> Any:
-    """Addresses with their checksum, structs by name."""
-    if entry["type"] == "address":
-        return to_checksum_address(value)
-    if entry["type"] == "tuple":
-        return {c["name"]: _plain(c, v) for c, v in zip(entry["components"], value, strict=True)}
-    return value
+def _shortest(number: int) -> bytes:
+    """A number as RLP has it: big endian, without leading zeros."""
+    return number.to_bytes((number.bit_length() + 7) // 8, "big")
 
 
 def _readable(value: Any) -> str:

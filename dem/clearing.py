@@ -5,17 +5,78 @@ likewise for asks, the equilibrium prices are the ticks from `lo = min{t : A(<=t
 `hi = max{t : D(>=t) >= A(<t)}`, and the price is floor((lo + hi) / 2): the k-double auction of
 Chatterjee and Samuelson (1983) with k = 1/2, for many traders as in Rustichini, Satterthwaite and
 Williams (1994).
+
+A day's orders are columns, and all its periods are cleared at once: `clear_day`, `fills_of_day`.
+`clear` and `fills` are the same for the orders of one period. Columns are int64 and exact: sums of
+energies stay below 2^63 for any book below 2^36 orders, and the one product that may not is formed
+of Python's integers then.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import accumulate
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields, replace
+from operator import attrgetter
+from typing import Any, TypeVar
 
-from dem.errors import InputError
-from dem.orders import Order, Side
+import numpy as np
+from numpy.typing import NDArray
+
+from dem.errors import InputError, require_range
+from dem.orders import MAX_ENERGY, Order, Side
 from dem.units import MAX_TICK, Money, Tick, Wh, price_of
 
-_TICKS = range(MAX_TICK + 1)
+Column = NDArray[np.int64]
+_Integers = TypeVar("_Integers", int, NDArray[Any])
+
+_TICKS = MAX_TICK + 1
+_INT64_END = 1 << 63
+_NONE = -1
+"""Stands in columns for a price or side that is None."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OrderBook:
+    """Orders of a day as columns of one length; the fields are those of `Order`.
+
+    Raises:
+        InputError: a value is out of range, or two orders share participant, layer and slot.
+    """
+
+    participant: Column
+    layer: Column
+    slot: Column
+    side: Column
+    tick: Column
+    energy: Column
+
+    def __post_init__(self) -> None:
+        if not self.energy.size:
+            return
+        for name, low, high in (
+            ("participant", 1, None),
+            ("layer", 0, None),
+            ("slot", 0, None),
+            ("side", Side.BID, Side.ASK),
+            ("tick", 0, MAX_TICK),
+            ("energy", 1, MAX_ENERGY),
+        ):
+            column = getattr(self, name)
+            require_range(name, int(column.min()), low, high)
+            require_range(name, int(column.max()), low, high)
+        lanes = np.stack((self.slot, self.layer, self.participant))
+        lanes = lanes[:, np.lexsort(lanes)]
+        equal = (lanes[:, 1:] == lanes[:, :-1]).all(axis=0)
+        if equal.any():
+            slot, layer, participant = lanes[:, equal.argmax()].tolist()
+            raise InputError(
+                "orders", (participant, layer), f"is a participant and layer with two orders in slot {slot}"
+            )
+
+    @staticmethod
+    def of(orders: Sequence[Order]) -> "OrderBook":
+        """The columns of orders, in the order given."""
+        return OrderBook(
+            *(np.fromiter(map(attrgetter(f.name), orders), np.int64, len(orders)) for f in fields(OrderBook))
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,59 +98,78 @@ class Clearing:
     marginal: Wh
 
 
+def clear_day(book: OrderBook, periods: int) -> list[Clearing]:
+    """Clear the slots 0..periods-1 of a day, each on its own; time and memory grow by orders + periods.
+
+    Raises:
+        InputError: an order of a later slot.
+    """
+    require_range("slot", int(book.slot.max(initial=0)), 0, periods - 1)
+    energy = np.zeros((len(Side), periods, _TICKS), np.int64)
+    np.add.at(energy.reshape(-1), (book.side * periods + book.slot) * _TICKS + book.tick, book.energy)
+    bids, asks = energy
+    asks_upto = asks.cumsum(axis=1)
+    asks_below = asks_upto - asks
+    bids_from = bids[:, ::-1].cumsum(axis=1)[:, ::-1]
+    bids_above = bids_from - bids
+
+    # argmax finds the first tick at which a condition holds: from below, and from above.
+    lo = (asks_upto >= bids_above).argmax(axis=1)
+    hi = MAX_TICK - (bids_from >= asks_below)[:, ::-1].argmax(axis=1)
+    price = (lo + hi) // 2
+    at_price = np.arange(periods), price
+    columns = (lo, price, bids[at_price], bids_above[at_price], asks[at_price], asks_below[at_price])
+    return [_outcome(*row) for row in zip(*(column.tolist() for column in columns), strict=True)]
+
+
 def clear(orders: Sequence[Order]) -> Clearing:
     """Clear the orders of one period.
 
     Raises:
         InputError: orders of several slots, or two of the same participant and layer.
     """
-    _require_one_period(orders)
-    bids, asks = _energy_per_tick(orders)
-    asks_upto = list(accumulate(asks))
-    asks_below = [asks_upto[t] - asks[t] for t in _TICKS]
-    bids_from = list(accumulate(reversed(bids)))[::-1]
-    bids_above = [bids_from[t] - bids[t] for t in _TICKS]
-
-    lo = min(t for t in _TICKS if asks_upto[t] >= bids_above[t])
-    hi = max(t for t in _TICKS if bids_from[t] >= asks_below[t])
-    p = (lo + hi) // 2
-    volume = Wh(min(bids_from[p], asks_upto[p]))
-    if volume == 0:
-        return Clearing(Tick(lo), None, volume, None, Wh(0), Wh(0))
-    for side, marginal, better in (
-        (Side.BID, bids[p], bids_above[p]),
-        (Side.ASK, asks[p], asks_below[p]),
-    ):
-        if marginal > volume - better:
-            return Clearing(Tick(lo), Tick(p), volume, side, Wh(volume - better), Wh(marginal))
-    return Clearing(Tick(lo), Tick(p), volume, None, Wh(0), Wh(0))
+    (clearing,) = clear_day(_book_of_one_period(orders), 1)
+    return clearing
 
 
-def fills(orders: Sequence[Order], clearing: Clearing) -> list[Wh]:
-    """Energy each order trades, Wh, in the order given.
+def fills_of_day(book: OrderBook, clearings: Sequence[Clearing]) -> Column:
+    """Energy each order trades, Wh, in the order of the book; clearings by slot.
 
     Orders better than the price are filled in full, worse ones not at all. The rationed side's
     orders at the price are walked by participant, then layer, so that the fills follow from the
     set of orders alone.
     """
-    if clearing.price is None:
-        return [Wh(0)] * len(orders)
-    result = [order.energy if _at_or_better(order, clearing.price) else Wh(0) for order in orders]
-    marginal = [i for i, order in enumerate(orders) if order.side == clearing.rationed and order.tick == clearing.price]
-    before = 0
-    for i in sorted(marginal, key=lambda i: (orders[i].participant, orders[i].layer)):
-        result[i] = pro_rata(before, orders[i].energy, clearing.share, clearing.marginal)
-        before += orders[i].energy
+    price = _column(c.price for c in clearings)[book.slot]
+    at_or_better = np.where(book.side == Side.BID, book.tick >= price, book.tick <= price)
+    result = np.where(at_or_better & (price != _NONE), book.energy, 0)
+
+    rationed = _column(c.rationed for c in clearings)[book.slot]
+    walk = np.flatnonzero((book.side == rationed) & (book.tick == price))
+    walk = walk[np.lexsort((book.layer[walk], book.participant[walk], book.slot[walk]))]
+    slot, energy = book.slot[walk], book.energy[walk]
+    before = energy.cumsum() - energy
+    before -= before[np.searchsorted(slot, slot)]  # of the same slot only
+    wide = max((c.share * c.marginal for c in clearings), default=0) >= _INT64_END
+    exact = object if wide else np.int64
+    share = _column(c.share for c in clearings)[slot]
+    marginal = _column(c.marginal for c in clearings)[slot]
+    result[walk] = pro_rata(before.astype(exact), energy.astype(exact), share.astype(exact), marginal.astype(exact))
     return result
 
 
-def pro_rata(before: int, energy: Wh, share: Wh, marginal: Wh) -> Wh:
+def fills(orders: Sequence[Order], clearing: Clearing) -> list[Wh]:
+    """Energy each order of one period trades, Wh, in the order given, as `fills_of_day` says."""
+    return [Wh(energy) for energy in fills_of_day(_book_of_one_period(orders), [clearing]).tolist()]
+
+
+def pro_rata(before: _Integers, energy: _Integers, share: _Integers, marginal: _Integers) -> _Integers:
     """Fill of a rationed order, Wh, with `before` Wh of marginal orders walked ahead of it.
 
     floor((c + q) F / M) - floor(c F / M): the sum over all orders telescopes to F, and each fill
     is less than 1 Wh from the exact share q F / M.
     """
-    return Wh((before + energy) * share // marginal - before * share // marginal)
+    fill: _Integers = (before + energy) * share // marginal - before * share // marginal
+    return fill
 
 
 def welfare(orders: Sequence[Order], filled: Sequence[Wh]) -> Money:
@@ -102,25 +182,25 @@ def welfare(orders: Sequence[Order], filled: Sequence[Wh]) -> Money:
     )
 
 
-def _require_one_period(orders: Sequence[Order]) -> None:
-    slots = {order.slot for order in orders}
+def _outcome(lo: int, price: int, bids: int, bids_above: int, asks: int, asks_below: int) -> Clearing:
+    """The clearing at a price, from the energy at it and the better energy of each side, Wh."""
+    volume = min(bids_above + bids, asks_below + asks)
+    if volume == 0:
+        return Clearing(Tick(lo), None, Wh(0), None, Wh(0), Wh(0))
+    for side, marginal, better in ((Side.BID, bids, bids_above), (Side.ASK, asks, asks_below)):
+        if marginal > volume - better:
+            return Clearing(Tick(lo), Tick(price), Wh(volume), side, Wh(volume - better), Wh(marginal))
+    return Clearing(Tick(lo), Tick(price), Wh(volume), None, Wh(0), Wh(0))
+
+
+def _book_of_one_period(orders: Sequence[Order]) -> OrderBook:
+    """The orders as a book of slot 0 alone."""
+    book = OrderBook.of(orders)
+    slots = set(book.slot.tolist())
     if len(slots) > 1:
         raise InputError("orders", sorted(slots), "must be of one slot")
-    seen = set()
-    for order in orders:
-        key = (order.participant, order.layer)
-        if key in seen:
-            raise InputError("orders", key, "is a participant and layer with two orders")
-        seen.add(key)
+    return replace(book, slot=np.zeros_like(book.slot))
 
 
-def _energy_per_tick(orders: Sequence[Order]) -> tuple[list[int], list[int]]:
-    """Energy of the bids and of the asks by limit tick, Wh."""
-    per_side = ([0] * len(_TICKS), [0] * len(_TICKS))
-    for order in orders:
-        per_side[order.side][order.tick] += order.energy
-    return per_side
-
-
-def _at_or_better(order: Order, price: Tick) -> bool:
-    return order.tick >= price if order.side == Side.BID else order.tick <= price
+def _column(values: Iterable[int | None]) -> Column:
+    return np.array([_NONE if value is None else value for value in values], np.int64)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
-from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from rich import box
@@ -12,7 +11,7 @@ from rich.table import Table
 
 from dem.errors import DemError
 from dem.reconcile import Check
-from dem.summary import summary
+from dem.summary import Summary
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -39,13 +38,12 @@ def fail_readably(command: Callable[P, R]) -> Callable[P, R]:
     return wrapped
 
 
-def print_summary(folder: Path) -> None:
+def print_summary(summary: Summary) -> None:
     """The headline figures of a run."""
-    result = summary(folder)
-    table = Table(title=result.title, show_header=False, title_justify="left")
+    table = Table(title=summary.title, show_header=False, title_justify="left")
     table.add_column()
     table.add_column(justify="right")
-    for label, figure in result.rows():
+    for label, figure in summary.rows():
         table.add_row(label, figure)
     console.print(table)
 

@@ -4,10 +4,10 @@ A driver that was killed is simply started again: every step asks the chain what
 """
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 
 from eth_utils.crypto import keccak
 
@@ -25,8 +25,8 @@ _SETUP_SECONDS = 300
 """Time on the chain for deploying and registering before the first auction opens, however short the periods are."""
 _NO_METER = "0x" + "00" * 20
 
-Progress = Callable[[str, datetime], None]
-"""Told what is being done, and the local time of the scenario."""
+Progress = Callable[[str, datetime, int], None]
+"""Told what is being done, the local time of the scenario, and how many steps of the timeline are done."""
 
 
 @dataclass(frozen=True)
@@ -94,24 +94,31 @@ def calendar_for(scenario: Scenario, now: int, period_length: int | None = None)
 class TradingDays:
     """Drives the days of a scenario on a deployed market."""
 
-    def __init__(self, community: Community, market: Market, progress: Progress = lambda _what, _when: None) -> None:
+    def __init__(
+        self, community: Community, market: Market, progress: Progress = lambda _what, _when, _steps: None
+    ) -> None:
         self.community = community
         self.scenario = community.scenario
         self.market = market
         self.chain = market.chain
         self.calendar = market.calendar
-        self.operations = Operations(market)
+        self.operations = Operations(market, self._tell_part)
         self._progress = progress
+        self._doing = ("", 0, 0)
 
-    def run(self) -> None:
-        """Register everybody, then every day from its tariffs to its end."""
-        self._tell("register", self.chain.now())
+    def run(self) -> Iterator[int]:
+        """Register everybody, then every day from its tariffs to its end; yields each day that has ended."""
+        self._tell("register", self.chain.now(), steps=0)
         self.operations.register([self.community.applicant(member) for member in self.scenario.participants])
         self.announce_rules()
-        for when, step, day in self.timeline():
-            self.chain.wait_until(when, lambda now: self._tell("waiting", now))
-            self._tell(step.__name__.replace("_", " "), when)
+        timeline = self.timeline()
+        for number, (when, step, day) in enumerate(timeline):
+            self.chain.wait_until(when, partial(self._tell, "waiting", steps=number))
+            self._tell(step.__name__.replace("_", " "), when, number)
             step(day)
+            if step == self.operations.finalize:
+                yield day
+        self._tell("done", self.chain.now(), len(timeline))
 
     def timeline(self) -> list[tuple[int, Callable[[int], None], int]]:
         """Every step of every day with the time it is due, in order of time."""
@@ -164,14 +171,10 @@ class TradingDays:
             self.operations.submit_orders(day, self.scenario.orders(day, self.ids), wallets)
 
     def push_readings(self, day: int) -> None:
-        """Every meter's signed readings of the day; those already brought are left out."""
+        """Every meter's signed readings of the day, unless it can no longer be corrected."""
         if self.chain.now() >= self.calendar.corrections_close_at(day):
             return
-        accepted = self.operations.events("MeterReadings", "ReadingsAccepted", day)
-        brought = {event.args["id"] for event in accepted}
-        domain = self.operations.domain("MeterReadings")
-        waiting = [meter for name, meter in self._meters.items() if self.ids[name] not in brought]
-        self.operations.push_readings([meter.sheet(day, day, domain) for meter in waiting])
+        self.operations.push_readings(day, {self.ids[name]: meter for name, meter in self._meters.items()})
 
     @cached_property
     def _meters(self) -> dict[str, Meter]:
@@ -184,5 +187,10 @@ class TradingDays:
             net[grid_operator][day] = boundary(metered)
         return {name: Meter(self.community.wallets[name], days) for name, days in net.items()}
 
-    def _tell(self, what: str, time: int) -> None:
-        self._progress(what, self.local_time(time))
+    def _tell(self, what: str, time: int, steps: int) -> None:
+        self._doing = what, time, steps
+        self._progress(what, self.local_time(time), steps)
+
+    def _tell_part(self, done: int, whole: int) -> None:
+        what, time, steps = self._doing
+        self._progress(f"{what}: {done:,} of {whole:,}", self.local_time(time), steps)

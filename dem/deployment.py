@@ -20,6 +20,8 @@ HUMAN_ROLES = tuple(role for role in ROLES if role.holder is None)
 ADMIN = "admin"
 RELAYER = "relayer"
 
+_NO_CODE = "0x" + keccak(b"").hex()
+
 
 @dataclass(slots=True)
 class Manifest:
@@ -125,7 +127,7 @@ def deploy(chain: Chain, keys: Mapping[str, AccountAPI], parameters: Parameters,
             accounts = chain.contract("Accounts", manifest.contracts["Accounts"]["address"])
             _record(chain, manifest, TOKEN, accounts.functions.TOKEN().call())
     market = Market(chain, manifest, keys)
-    if not manifest.complete:
+    if not (manifest.complete and market.contract("Schedule").functions.markets().call()):
         _set_up_roles(market)
         manifest.complete = True
         manifest.save()
@@ -153,6 +155,11 @@ def _resume(chain: Chain, path: Path) -> Manifest | None:
     same = (manifest.chain_id, manifest.genesis) == (chain.id, chain.genesis)
     if not same and chain.is_development:
         return None  # a development chain starts anew every time
+    if chain.is_development:
+        # One that was killed has lost its newest blocks.
+        lost = [name for name, entry in manifest.contracts.items() if _code_hash(chain, entry["address"]) == _NO_CODE]
+        for name in lost:
+            del manifest.contracts[name]
     _check(chain, manifest)
     return manifest
 

@@ -130,3 +130,10 @@ class RefusedError(ChainError):
 
     def __str__(self) -> str:
         return f"{self.what}: {self.why}"
+
+
+class BlocksLostError(ChainError):
+    """The chain no longer has blocks it had, or its clock went back: the node was killed, or the chain reorganised.
+
+    Whatever was asked of the chain before may no longer hold; the driver has to ask again from the start.
+    """

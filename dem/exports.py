@@ -1,24 +1,80 @@
 """Writes the output folder of a run: CSV tables in Wh and money units, see docs/outputs.md.
 
-Everything comes from the replay of the chain's events; nothing is taken from what the driver meant to do.
+Everything comes from the replay of the chain's events; nothing is taken from what the driver meant to do. A day is
+written when it is final.
 """
 
 import csv
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import count, islice, repeat
 from pathlib import Path
 from typing import Any
 
-from dem.clearing import Clearing
+import numpy as np
+
+from dem.clearing import Column
 from dem.orders import Side
-from dem.replay import Member, Replay
+from dem.replay import CORRECTED, ESTIMATED, MEASURED, MISSING, Member, Replay
 from dem.scenario import Scenario
-from dem.settlement import MarketRules, Tariff, imbalance_price, mid_price
-from dem.units import Wh, kwh, price_of, price_per_kwh
+from dem.units import Tick, Wh, kwh, price_of, price_per_kwh
+
+RUN = "run.json"
+COLUMNS = {
+    "participants.csv": ("participant", "kind", "import_capacity_wh", "export_capacity_wh"),
+    "orders.csv": (
+        "order",
+        "participant",
+        "side",
+        "period",
+        "limit_ticks",
+        "energy_wh",
+        "start_local",
+        "limit_per_kwh",
+        "energy_kwh",
+        "status",
+        "reason",
+    ),
+    "clearing.csv": ("period", "price_ticks", "volume_wh", "start_local", "price_per_kwh", "volume_kwh"),
+    "fills.csv": ("order", "filled_wh", "amount_units"),
+    "schedule.csv": ("participant", "period", "contracted_wh", "contracted_kwh"),
+    "readings.csv": ("participant", "period", "metered_wh", "status", "metered_kwh"),
+    "tariffs.csv": ("period", "buy_units_per_wh", "sell_units_per_wh", "start_local", "buy_per_kwh", "sell_per_kwh"),
+    "settlement.csv": (
+        "participant",
+        "period",
+        "contracted_wh",
+        "metered_wh",
+        "imbalance_wh",
+        "trade_units",
+        "imbalance_units",
+        "fees_units",
+        "deviation_units",
+    ),
+    "area.csv": (
+        "period",
+        "imbalance_wh",
+        "imbalance_price_units_per_wh",
+        "fallback_wh",
+        "fallback_units",
+        "fund_units",
+    ),
+    "accounts.csv": (
+        "account",
+        "kind",
+        "opening_units",
+        "deposited_units",
+        "withdrawn_units",
+        "closing_units",
+        "arrears_units",
+    ),
+}
+"""Columns of every table."""
 
 _SIDES = {Side.BID: "bid", Side.ASK: "ask"}
+_STATUS = {MISSING: "estimated", MEASURED: "measured", CORRECTED: "corrected", ESTIMATED: "estimated"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,32 +83,49 @@ class RejectedOrder:
 
     participant: str
     side: Side
-    day: int
     slot: int
-    tick: int
+    tick: Tick
     energy: Wh
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
 class Exporter:
-    """Writes one run. names: what people call an account, by its address."""
+    """Writes one run, begun anew: day by day, then what is known at the end.
 
-    scenario: Scenario
-    replay: Replay
-    names: Mapping[str, str]
-    rejected: Sequence[RejectedOrder]
-    folder: Path
+    names: what people call an account, by its address. rejected: the orders that the chain refused, by day.
+    """
 
-    def write(self, run: Mapping[str, Any]) -> None:
-        """Write every table, and run.json with the scenario's facts and `run`."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+    def __init__(
+        self,
+        scenario: Scenario,
+        replay: Replay,
+        names: Mapping[str, str],
+        rejected: Callable[[int], Iterable[RejectedOrder]],
+        folder: Path,
+    ) -> None:
+        self.scenario = scenario
+        self.replay = replay
+        self.names = names
+        self.rejected = rejected
+        self.folder = folder
+        self._numbers = count(1)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / RUN).unlink(missing_ok=True)  # a folder without it holds no finished run
+        for file, columns in COLUMNS.items():
+            (folder / file).write_text(",".join(columns) + "\n", encoding="utf-8")
+
+    def add(self, day: int) -> None:
+        """Append a final day of the scenario, just before the replay forgets it."""
+        periods = self.scenario.periods(day)
+        self._orders_and_fills(day, periods)
+        self._clearing(day, periods)
+        self._tariffs(day, periods)
+        self._readings(day, periods)
+        self._settlement(day, periods)
+
+    def finish(self, run: Mapping[str, Any]) -> None:
+        """Write participants, accounts, and run.json with the scenario's facts and `run`."""
         self._participants()
-        self._orders_and_fills()
-        self._clearing()
-        self._tariffs()
-        self._readings()
-        self._settlement()
         self._accounts()
         calendar = self.scenario.calendar
         facts = {
@@ -66,159 +139,122 @@ class Exporter:
             "days": calendar.days,
             **run,
         }
-        (self.folder / "run.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+        (self.folder / RUN).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
 
     def _participants(self) -> None:
-        self._write(
+        self._append(
             "participants.csv",
-            ("participant", "kind", "import_capacity_wh", "export_capacity_wh"),
             (
                 (self._name(m), m.kind, m.import_capacity or 0, m.export_capacity or 0)
                 for m in self.replay.members.values()
             ),
         )
 
-    def _orders_and_fills(self) -> None:
-        orders, filled_rows = [], []
-        filled = {
-            (day, order.participant, order.layer, order.slot): energy
-            for day in self.scenario.days
-            for order, energy in self.replay.fills(day)
-        }
-        for number, record in enumerate(self.replay.books.records, start=1):
-            order = record.order
-            owner = self._name(self.replay.members[order.participant])
-            orders.append(
-                (
-                    *self._order(number, owner, order.side, record.day, order.slot, order.tick, order.energy),
-                    record.status,
-                    "",
-                )
-            )
-            energy = Wh(0)
-            if record.status == "accepted":
-                energy = filled[record.day, order.participant, order.layer, order.slot]
-            price = self.replay.clearing(record.day)[order.slot].price
-            amount = energy * price_of(price) if price is not None else 0
-            filled_rows.append((number, energy, amount if order.side == Side.BID else -amount))
-        for number, order_ in enumerate(self.rejected, start=len(orders) + 1):
-            row = self._order(
-                number, order_.participant, order_.side, order_.day, order_.slot, order_.tick, order_.energy
-            )
-            orders.append((*row, "rejected", order_.reason))
-            filled_rows.append((number, Wh(0), 0))
-        self._write(
-            "orders.csv",
-            (
-                "order",
-                "participant",
-                "side",
-                "period",
-                "limit_ticks",
-                "energy_wh",
-                "start_local",
-                "limit_per_kwh",
-                "energy_kwh",
-                "status",
-                "reason",
+    def _orders_and_fills(self, day: int, periods: range) -> None:
+        book = self.replay.book(day)
+        sent = book.sent
+        slots = sent.place % self.replay.periods_per_day
+        filled = np.zeros_like(slots)
+        filled[sent.stands] = book.fills
+        prices = np.array([0 if clearing.price is None else price_of(clearing.price) for clearing in book.clearing])
+        amounts = filled * prices[slots] * np.where(sent.lanes.side == Side.BID, 1, -1)
+        numbers = list(islice(self._numbers, len(slots)))
+        names, lanes = self._names(sent.participant), [column.tolist() for column in sent.lanes]
+        status = np.where(sent.stands, "accepted", "replaced").tolist()
+        orders = self._orders(periods, numbers, names, slots.tolist(), *lanes)
+        self._append("orders.csv", zip(*orders, status, repeat(""), strict=False))
+        self._append("fills.csv", zip(numbers, filled.tolist(), amounts.tolist(), strict=True))
+
+        refused = list(self.rejected(day))
+        numbers = list(islice(self._numbers, len(refused)))
+        fields = ("participant", "slot", "side", "tick", "energy")
+        columns = ([getattr(order, name) for order in refused] for name in fields)
+        orders = self._orders(periods, numbers, *columns)
+        self._append("orders.csv", zip(*orders, repeat("rejected"), (order.reason for order in refused), strict=False))
+        self._append("fills.csv", zip(numbers, repeat(0), repeat(0), strict=False))
+
+    def _orders(
+        self,
+        periods: range,
+        numbers: list[int],
+        names: list[str],
+        slots: list[int],
+        sides: list[Side],
+        ticks: list[Tick],
+        energy: list[Wh],
+    ) -> tuple[Iterable[Any], ...]:
+        """The columns of orders up to the energy for people."""
+        local = [self._local(period) for period in periods]
+        limits = {tick: price_per_kwh(price_of(tick)) for tick in set(ticks)}
+        return (
+            numbers,
+            names,
+            [_SIDES[side] for side in sides],
+            [periods[slot] for slot in slots],
+            ticks,
+            energy,
+            [local[slot] for slot in slots],
+            [limits[tick] for tick in ticks],
+            map(kwh, energy),
+        )
+
+    def _clearing(self, day: int, periods: range) -> None:
+        rows = []
+        for period, clearing in zip(periods, self.replay.book(day).clearing, strict=True):
+            price = "" if clearing.price is None else price_per_kwh(price_of(clearing.price))
+            tick = "" if clearing.price is None else clearing.price
+            rows.append((period, tick, clearing.volume, self._local(period), price, kwh(clearing.volume)))
+        self._append("clearing.csv", rows)
+
+    def _tariffs(self, day: int, periods: range) -> None:
+        rows = []
+        for period, tariff in zip(periods, self.replay.tariffs(day), strict=True):
+            people = (self._local(period), price_per_kwh(tariff.buy), price_per_kwh(tariff.sell))
+            rows.append((period, tariff.buy, tariff.sell, *people))
+        self._append("tariffs.csv", rows)
+
+    def _readings(self, day: int, periods: range) -> None:
+        readings, delivery = self.replay.readings(day), self.replay.settlement(day).delivery
+        ids = delivery.participants[delivery.has_meter]
+        unread = np.full(len(periods), MISSING)
+        status = [readings[id_].status if id_ in readings else unread for id_ in ids.tolist()]
+        metered = delivery.metered[delivery.has_meter].ravel().tolist()
+        self._append(
+            "readings.csv",
+            zip(
+                [name for name in self._names(ids) for _ in periods],
+                [*periods] * len(ids),
+                metered,
+                [_STATUS[value] for value in np.concatenate(status).tolist()],
+                map(kwh, metered),
+                strict=True,
             ),
-            orders,
-        )
-        self._write("fills.csv", ("order", "filled_wh", "amount_units"), filled_rows)
-
-    def _order(
-        self, number: int, owner: str, side: Side, day: int, slot: int, tick: int, energy: int
-    ) -> tuple[Any, ...]:
-        period = self.scenario.periods(day)[slot]
-        limit = price_per_kwh(price_of(tick))  # type: ignore[arg-type]
-        return number, owner, _SIDES[side], period, tick, energy, self._local(period), limit, kwh(Wh(energy))
-
-    def _clearing(self) -> None:
-        rows = []
-        for day in self.scenario.days:
-            for period, clearing in zip(self.scenario.periods(day), self.replay.clearing(day), strict=True):
-                price = "" if clearing.price is None else price_per_kwh(price_of(clearing.price))
-                tick = "" if clearing.price is None else clearing.price
-                rows.append((period, tick, clearing.volume, self._local(period), price, kwh(clearing.volume)))
-        self._write(
-            "clearing.csv",
-            ("period", "price_ticks", "volume_wh", "start_local", "price_per_kwh", "volume_kwh"),
-            rows,
         )
 
-    def _tariffs(self) -> None:
-        rows = []
-        for day in self.scenario.days:
-            for period, tariff in zip(self.scenario.periods(day), self.replay.tariffs(day), strict=True):
-                people = (self._local(period), price_per_kwh(tariff.buy), price_per_kwh(tariff.sell))
-                rows.append((period, tariff.buy, tariff.sell, *people))
-        self._write(
-            "tariffs.csv",
-            ("period", "buy_units_per_wh", "sell_units_per_wh", "start_local", "buy_per_kwh", "sell_per_kwh"),
-            rows,
-        )
-
-    def _readings(self) -> None:
-        rows = []
-        for day in self.scenario.days:
-            metered = self.replay.metered(day)
-            values = self.replay.readings.get(day, {})
-            for id_ in sorted(metered):
-                for slot, period in enumerate(self.scenario.periods(day)):
-                    value = values.get(id_, [None] * len(metered[id_]))[slot]
-                    status = "estimated" if value is None else value.status
-                    name = self._name(self.replay.members[id_])
-                    rows.append((name, period, metered[id_][slot], status, kwh(metered[id_][slot])))
-        self._write("readings.csv", ("participant", "period", "metered_wh", "status", "metered_kwh"), rows)
-
-    def _settlement(self) -> None:
-        schedule, settlement, area = [], [], []
-        for day in sorted(self.replay.settled_days):
-            periods, result = self.scenario.periods(day), self.replay.settlement(day)
-            rules, tariffs = self.replay.rules(day), self.replay.tariffs(day)
-            for row in sorted(result.rows, key=lambda row: (row.participant, row.slot)):
-                name, period = self._name(self.replay.members[row.participant]), periods[row.slot]
-                schedule.append((name, period, row.contracted, kwh(row.contracted)))
-                money = (row.trade, row.imbalance_units, row.fees, row.deviation)
-                settlement.append((name, period, row.contracted, row.metered, row.imbalance, *money))
-            for total, clearing, tariff in zip(result.areas, self.replay.clearing(day), tariffs, strict=True):
-                area.append(
-                    (
-                        periods[total.slot],
-                        total.imbalance,
-                        _area_price(rules, total.imbalance, tariff, clearing),
-                        total.imbalance,
-                        total.fallback,
-                        total.surplus + total.deviation,
-                    )
-                )
-        self._write("schedule.csv", ("participant", "period", "contracted_wh", "contracted_kwh"), schedule)
-        self._write(
-            "settlement.csv",
-            (
-                "participant",
-                "period",
-                "contracted_wh",
-                "metered_wh",
-                "imbalance_wh",
-                "trade_units",
-                "imbalance_units",
-                "fees_units",
-                "deviation_units",
-            ),
-            settlement,
-        )
-        self._write(
+    def _settlement(self, day: int, periods: range) -> None:
+        settled = self.replay.settlement(day)
+        members, slots = np.nonzero(settled.has_row)
+        names = self._names(settled.delivery.participants[members])
+        starts = [periods[slot] for slot in slots.tolist()]
+        energy = [
+            grid[members, slots].tolist() for grid in (settled.contracted, settled.delivery.metered, settled.imbalance)
+        ]
+        due = (settled.trade, settled.imbalance_units, settled.fees, settled.deviation)
+        money = [grid[members, slots].tolist() for grid in due]
+        self._append("schedule.csv", zip(names, starts, energy[0], map(kwh, energy[0]), strict=True))
+        self._append("settlement.csv", zip(names, starts, *energy, *money, strict=True))
+        area = settled.area
+        self._append(
             "area.csv",
-            (
-                "period",
-                "imbalance_wh",
-                "imbalance_price_units_per_wh",
-                "fallback_wh",
-                "fallback_units",
-                "fund_units",
+            zip(
+                periods,
+                area.imbalance.tolist(),
+                area.price.tolist(),
+                area.imbalance.tolist(),
+                area.fallback.tolist(),
+                (area.surplus + area.deviation).tolist(),
+                strict=True,
             ),
-            area,
         )
 
     def _accounts(self) -> None:
@@ -228,19 +264,11 @@ class Exporter:
             deposited, withdrawn = self.replay.deposited[member.id], self.replay.withdrawn[member.id]
             closing = record.free + record.locked
             rows.append((self._name(member), member.kind, 0, deposited, withdrawn, closing, record.arrears))
-        self._write(
-            "accounts.csv",
-            (
-                "account",
-                "kind",
-                "opening_units",
-                "deposited_units",
-                "withdrawn_units",
-                "closing_units",
-                "arrears_units",
-            ),
-            rows,
-        )
+        self._append("accounts.csv", rows)
+
+    def _names(self, ids: Column) -> list[str]:
+        names = {id_: self._name(member) for id_, member in self.replay.members.items()}
+        return [names[id_] for id_ in ids.tolist()]
 
     def _name(self, member: Member) -> str:
         """The member's name; the market's own accounts, which have no key, go by their kind."""
@@ -250,14 +278,6 @@ class Exporter:
         calendar = self.scenario.calendar
         return datetime.fromtimestamp(period * calendar.period_seconds, calendar.zone).strftime("%Y-%m-%d %H:%M")
 
-    def _write(self, file: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-        with (self.folder / file).open("w", newline="", encoding="utf-8") as stream:
-            writer = csv.writer(stream, lineterminator="\n")
-            writer.writerow(columns)
-            writer.writerows(rows)
-
-
-def _area_price(rules: MarketRules, imbalance: Wh, tariff: Tariff, clearing: Clearing) -> int | str:
-    """Price of being short in a short area, or long in a long one, units/Wh."""
-    mid = mid_price(tariff, clearing.price)
-    return imbalance_price(rules.imbalance_pricing, imbalance, imbalance, tariff, mid)
+    def _append(self, file: str, rows: Iterable[Sequence[Any]]) -> None:
+        with (self.folder / file).open("a", newline="", encoding="utf-8") as stream:
+            csv.writer(stream, lineterminator="\n").writerows(rows)

@@ -7,8 +7,9 @@ newest of them is the day before yesterday, and nothing of the delivery day or o
 it is looked at. `docs/scenarios.md` has the measured errors, also of what was tried instead.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TypeAlias, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -25,53 +26,72 @@ DAYS_WANTED = 7 * SAME_WEEKDAYS
 
 
 @dataclass(frozen=True, slots=True)
-class History:
-    """What one participant's meter showed on whole days up to the gate.
+class Past(Sequence[Energy]):
+    """What meters showed on successive whole days, oldest first; a day is looked up when it is asked for.
 
-    load, pv: consumption and generation before netting, Wh, shape (days, periods per day), neither
-    negative, oldest day first.
+    of: energy of a day, Wh, not negative, of the same shape for each, such as (meters, periods).
+    days: the numbers by which it knows them.
+    """
+
+    of: Callable[[int], Energy]
+    days: range
+
+    def __len__(self) -> int:
+        return len(self.days)
+
+    @overload
+    def __getitem__(self, index: int) -> Energy: ...
+    @overload
+    def __getitem__(self, index: slice) -> "Past": ...
+    def __getitem__(self, index: int | slice) -> "Energy | Past":
+        return Past(self.of, self.days[index]) if isinstance(index, slice) else self.of(self.days[index])
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What meters showed on whole days up to the gate.
+
+    load, pv: consumption and generation before netting, of the same days.
     lead: days from the newest of them to the day to be forecast, at least 1.
     """
 
-    load: Energy
-    pv: Energy
+    load: Past
+    pv: Past
     lead: int
 
     def __post_init__(self) -> None:
-        if self.load.ndim != 2 or self.load.shape != self.pv.shape:
-            shapes = (self.load.shape, self.pv.shape)
-            raise InputError("history", shapes, "must be two tables (days, periods) of one shape")
+        if self.load.days != self.pv.days:
+            raise InputError("history", (self.load.days, self.pv.days), "must be of the same days")
         if len(self.load) == 0:
-            raise InputError("history", self.load.shape, "must hold at least one whole day")
+            raise InputError("history", self.load.days, "must hold at least one whole day")
         if self.lead < 1:
             raise InputError("history lead in days", self.lead, "must be at least 1")
 
 
-def forecast(history: History) -> list[int]:
-    """Net consumption of the coming day, Wh per slot (generation negative)."""
-    net = forecast_load(history.load, history.lead) - forecast_pv(history.pv)
-    return [int(energy) for energy in net]
+def forecast(history: History) -> Energy:
+    """Net consumption of the coming day, Wh (generation negative)."""
+    return forecast_load(history.load, history.lead) - forecast_pv(history.pv)
 
 
-def forecast_load(load: Energy, lead: int) -> Energy:
+def forecast_load(load: Past, lead: int) -> Energy:
     """Half the mean of the last 7 days and half the mean of the last 4 same weekdays.
 
-    load: Wh, shape (days, periods), oldest first, the newest `lead` days before the target.
-    Returns Wh, shape (periods,), rounded half up; exact, as sums and quotient are integers.
+    lead: days from the newest day to the target.
+    Returns Wh, rounded half up; exact, as sums and quotient are integers.
     """
     recent = load[-RECENT_DAYS:]
-    back = [7 * week - lead + 1 for week in range(1, SAME_WEEKDAYS + 1)]  # rows from the end
-    same = load[[len(load) - rows for rows in back if 1 <= rows <= len(load)]]
-    if len(same) == 0:
+    back = (7 * week - lead + 1 for week in range(1, SAME_WEEKDAYS + 1))  # days from the end
+    same = [load[-days] for days in back if 1 <= days <= len(load)]
+    if not same:
         return forecast_pv(load)
-    twice = recent.sum(axis=0) * len(same) + same.sum(axis=0) * len(recent)
+    twice = _sum(recent) * len(same) + _sum(same) * len(recent)
     return _rounded(twice, 2 * len(recent) * len(same))
 
 
-def forecast_pv(pv: Energy) -> Energy:
-    """Mean of the last 7 days: Wh, shape (days, periods) -> (periods,), rounded half up."""
+def forecast_pv(pv: Past) -> Energy:
+    """Mean of the last 7 days, Wh, rounded half up."""
     recent = pv[-RECENT_DAYS:]
-    return _rounded(recent.sum(axis=0), len(recent))
+    return _rounded(_sum(recent), len(recent))
 
 
 def error_share(forecasts: npt.ArrayLike, metered: npt.ArrayLike, reference: npt.ArrayLike | None = None) -> float:
@@ -93,7 +113,12 @@ def error_share(forecasts: npt.ArrayLike, metered: npt.ArrayLike, reference: npt
     return float(np.abs(predicted - actual).sum() / total)
 
 
+def _sum(days: Sequence[Energy]) -> Energy:
+    total: Energy = np.sum(list(days), axis=0)
+    return total
+
+
 def _rounded(numerator: Energy, denominator: int) -> Energy:
     """numerator / denominator, half a Wh rounded up; numerator not negative."""
-    rounded: Energy = (2 * numerator + denominator) // (2 * denominator)
-    return rounded
+    quotient: Energy = (2 * numerator + denominator) // (2 * denominator)
+    return quotient

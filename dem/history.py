@@ -1,7 +1,7 @@
 """The chain's record of a market as a file: its events and final balances, for whoever checks it elsewhere."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,8 @@ from dem.errors import InputError
 from dem.ledger import Account
 from dem.units import Money
 
-FILE = "events.jsonl"
+EVENTS = "events.jsonl"
+BALANCES = "balances.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,52 +34,64 @@ class Balances:
     supply: int
 
 
-@dataclass(frozen=True, slots=True)
-class History:
-    """Everything an outsider needs to recompute a market and compare."""
-
-    periods_per_day: int
-    events: tuple[Event, ...]
-    balances: Balances
-
-
-def write_history(folder: Path, history: History) -> None:
-    """One JSON object a line: first the balances, then the events in the chain's order."""
+def write_events(folder: Path, events: Iterable[Event], anew: bool) -> Iterator[Event]:
+    """Append events to the record as they are taken from the iterator; `anew` begins it with them."""
     folder.mkdir(parents=True, exist_ok=True)
+    if anew:
+        (folder / BALANCES).unlink(missing_ok=True)
+    with (folder / EVENTS).open("w" if anew else "a", encoding="utf-8") as stream:
+        for event in events:
+            stream.write(_line(event))
+            yield event
+
+
+def write_balances(folder: Path, periods_per_day: int, balances: Balances) -> None:
+    """The end of a record: what the chain says after all events."""
     accounts = {
         id_: [account.free, account.locked, account.arrears, account.credit_limit]
-        for id_, account in history.balances.accounts.items()
+        for id_, account in balances.accounts.items()
     }
-    head = {"periods_per_day": history.periods_per_day, "supply": history.balances.supply, "accounts": accounts}
-    with (folder / FILE).open("w", encoding="utf-8") as stream:
-        stream.write(json.dumps(head) + "\n")
-        stream.writelines(_line(event) for event in history.events)
+    record = {"periods_per_day": periods_per_day, "supply": balances.supply, "accounts": accounts}
+    (folder / BALANCES).write_text(json.dumps(record) + "\n", encoding="utf-8")
 
 
-def read_history(folder: Path) -> History:
-    """Read what write_history wrote.
+def read_events(folder: Path) -> Iterator[Event]:
+    """The recorded events in the chain's order, one after the other.
 
     Raises:
         InputError: the file is missing or is no such record; naming the line.
     """
-    path = folder / FILE
+    path = folder / EVENTS
+    number = 0
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        with path.open(encoding="utf-8") as lines:
+            for number, line in enumerate(lines, start=1):  # noqa: B007
+                yield Event(**json.loads(line, object_hook=_decode))
     except OSError as error:
-        raise InputError(
-            "record of a run", str(path), f"cannot be read ({error.strerror}); run the day first"
-        ) from None
-    number = 1
+        raise _unreadable(path, error) from None
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{path}, line {number}", type(error).__name__, f"is no event of a market: {error}") from None
+
+
+def read_balances(folder: Path) -> tuple[int, Balances]:
+    """Periods a day, and the balances after the last recorded event.
+
+    Raises:
+        InputError: the file is missing, for instance of a run that was cut off, or is no such record.
+    """
+    path = folder / BALANCES
     try:
-        head = json.loads(lines[0])
-        accounts = {int(id_): Account(*map(Money, values)) for id_, values in head["accounts"].items()}
-        events = []
-        for line in lines[1:]:
-            number += 1
-            events.append(Event(**json.loads(line, object_hook=_decode)))
-        return History(head["periods_per_day"], tuple(events), Balances(accounts, head["supply"]))
-    except (IndexError, KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{path}, line {number}", type(error).__name__, f"is no record of a market: {error}") from None
+        record = json.loads(path.read_text(encoding="utf-8"))
+        accounts = {int(id_): Account(*map(Money, values)) for id_, values in record["accounts"].items()}
+        return record["periods_per_day"], Balances(accounts, record["supply"])
+    except OSError as error:
+        raise _unreadable(path, error) from None
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(str(path), type(error).__name__, f"is no record of balances: {error}") from None
+
+
+def _unreadable(path: Path, error: OSError) -> InputError:
+    return InputError("record of a run", str(path), f"cannot be read ({error.strerror}); run the day first")
 
 
 def _line(event: Event) -> str:

@@ -4,7 +4,8 @@ Who cannot pay a settlement in full goes into arrears to the fallback supplier, 
 at once and carries the risk; arrears are paid first from the next money that comes in.
 """
 
-from collections.abc import Sequence
+from collections import ChainMap
+from collections.abc import MutableMapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from dem.errors import (
@@ -37,6 +38,9 @@ class Account:
     credit_limit: Money = _NOTHING
 
 
+_UNTOUCHED = Account()
+
+
 @dataclass(frozen=True, slots=True)
 class Posting:
     """Money to (positive) or from an account, and collateral to release to it first."""
@@ -54,11 +58,11 @@ class Ledger:
     can fall into arrears to it.
     """
 
-    accounts: dict[int, Account] = field(default_factory=dict)
+    accounts: MutableMapping[int, Account] = field(default_factory=dict)
 
     def record(self, account: int) -> Account:
         """The account's present state."""
-        return self.accounts.get(account, Account())
+        return self.accounts.get(account, _UNTOUCHED)
 
     def supply(self) -> Money:
         """Money of all accounts; deposits less withdrawals, whatever was posted between."""
@@ -143,7 +147,8 @@ class Ledger:
         total = sum(posting.amount for posting in postings)
         if total:
             raise UnbalancedPostingsError(total)
-        batch = Ledger(dict(self.accounts))
+        changed: dict[int, Account] = {}
+        batch = Ledger(ChainMap(changed, self.accounts))
         for posting in postings:
             batch.unlock(posting.account, posting.release)
             if posting.amount >= 0:
@@ -151,7 +156,7 @@ class Ledger:
             else:
                 batch._debit(posting.account, Money(-posting.amount))
         _require_within_credit(FALLBACK_SUPPLIER, batch.record(FALLBACK_SUPPLIER))
-        self.accounts = batch.accounts
+        self.accounts.update(changed)
 
     def _credit(self, account: int, amount: Money) -> None:
         """Pay arrears to the fallback supplier, keep the rest."""

@@ -18,6 +18,11 @@ class Meter:
         self._net = net
         self._opening = {1: Register(Wh(0), Wh(0))}
 
+    @property
+    def address(self) -> str:
+        """Of the key it signs with."""
+        return self._wallet.meter
+
     def sheet(self, day: int, sequence: int, domain: Domain) -> SignedMessage:
         """The signed readings of a whole day."""
         registers = self._registers(day)

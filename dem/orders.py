@@ -7,6 +7,10 @@ Line: one strip of one layer, `line = layer * strips_per_day + strip`.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from dem.errors import InputError, require_range
 from dem.strips import LANES, pack, strips_per_day, unpack
@@ -73,6 +77,26 @@ def decode_lane(participant: int, layer: int, slot: int, lane: int) -> Order | N
         tick=Tick(lane >> ENERGY_BITS & MAX_TICK),
         energy=Wh(lane & MAX_ENERGY),
     )
+
+
+class Lanes(NamedTuple):
+    """Side, tick and energy in Wh of many lanes; all zero where a lane holds no order."""
+
+    side: NDArray[np.int64]
+    tick: NDArray[np.int64]
+    energy: NDArray[np.int64]
+
+
+def decode_lanes(lanes: NDArray[np.int64]) -> Lanes:
+    """What `decode_lane` says of each lane.
+
+    Raises:
+        InputError: a side or tick without energy.
+    """
+    decoded = Lanes(lanes >> _SIDE_SHIFT, lanes >> ENERGY_BITS & MAX_TICK, lanes & MAX_ENERGY)
+    if ((decoded.energy == 0) & (lanes != 0)).any():
+        raise InputError("lanes", lanes[(decoded.energy == 0) & (lanes != 0)].tolist(), "have a limit but no energy")
+    return decoded
 
 
 def lines_of(orders: Iterable[Order], day: int, periods_per_day: int) -> dict[int, int]:

@@ -132,7 +132,7 @@ STEPS = (
             at["Accounts"],
         ),
     ),
-    Step("Schedule", lambda p, at: (at["Authority"], p.calendar.as_tuple())),
+    Step("Schedule", lambda p, at: (at["Authority"], p.calendar.as_tuple(), at["Accounts"])),
     Step("MeterReadings", lambda p, at: (p.calendar.as_tuple(), at["ParticipantRegistry"], at["MarketRules"])),
     Step("FallbackSupply", lambda p, at: (at["Authority"], p.calendar.as_tuple(), at["MarketRules"])),
     Step(
@@ -179,11 +179,10 @@ ROLES = (
     ),
     Role("supplier", 4, {"FallbackSupply": ("publish",)}),
     Role("node", 5, {"CallAuction": ("pause",)}),
-    Role("auction", 10, {"Accounts": ("lock", "unlock")}, holder="CallAuction"),
-    Role("schedule", 11, {"CallAuction": ("book",)}, holder="Schedule"),
+    Role("schedule", 10, {"CallAuction": ("book",), "Accounts": ("admitMarket",)}, holder="Schedule"),
     Role(
         "settlement",
-        12,
+        11,
         {"Accounts": ("post",), "Schedule": ("collect",), "MarketRules": ("markFinal",)},
         holder="Settlement",
     ),
@@ -200,5 +199,6 @@ OPEN = {
 }
 """Functions anyone may call: they carry a signature, only compute, or move the caller's own money."""
 
-INTERNAL = {TOKEN: ("mint", "burn")}
-"""Functions for the accounts contract alone, by construction."""
+INTERNAL = {TOKEN: ("mint", "burn"), "Accounts": ("lock", "unlock")}
+"""Functions that contracts keep to themselves: the token's are for the accounts, those on collateral for the markets of
+the schedule."""

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 from dem.history import Balances
 from dem.ledger import CLEARING_HOUSE
-from dem.orders import Side
-from dem.replay import Replay
+from dem.replay import Replay, Totals
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,12 +19,13 @@ class Check:
 
 def reconcile(replay: Replay, actual: Balances) -> list[Check]:
     """The invariants of the rules that can be told from a finished replay and the chain's balances."""
+    totals = replay.totals()
     return [
         _no_differences("every price, fill, schedule and payment equals the reference model's", replay.differences),
         _balances(replay, actual),
         _supply(replay, actual),
-        _energy(replay),
-        _limits(replay),
+        _energy(totals),
+        _limits(totals),
         _floors(actual),
         _released(replay, actual),
     ]
@@ -57,37 +57,16 @@ def _supply(replay: Replay, actual: Balances) -> Check:
     return Check("token supply = deposits - withdrawals = sum of all accounts", ok, detail)
 
 
-def _energy(replay: Replay) -> Check:
+def _energy(totals: Totals) -> Check:
     """Sold = bought, contracted + imbalance = metered, and the fallback supplier covers the rest, per period."""
-    lost = 0
-    periods = 0
-    for day in replay.settled_days:
-        result = replay.settlement(day)
-        contracted = [0] * replay.periods_per_day
-        imbalance = [0] * replay.periods_per_day
-        for row in result.rows:
-            contracted[row.slot] += row.contracted
-            imbalance[row.slot] += row.imbalance
-            lost += abs(row.contracted + row.imbalance - row.metered)
-        lost += sum(map(abs, contracted))
-        lost += sum(abs(area.imbalance - imbalance[area.slot]) for area in result.areas)
-        periods += len(result.areas)
-    return Check(
-        "sold = bought and contracted + imbalance = metered", lost == 0, f"{lost} Wh lost in {periods} periods"
-    )
+    detail = f"{totals.lost} Wh lost in {totals.periods} periods"
+    return Check("sold = bought and contracted + imbalance = metered", totals.lost == 0, detail)
 
 
-def _limits(replay: Replay) -> Check:
+def _limits(totals: Totals) -> Check:
     """No order is filled beyond its size or at a price worse than its limit."""
-    orders = wrong = 0
-    for day in replay.settled_days:
-        prices = [clearing.price for clearing in replay.clearing(day)]
-        for order, filled in replay.fills(day):
-            orders += 1
-            price = prices[order.slot]
-            is_better = price is not None and (price <= order.tick if order.side == Side.BID else price >= order.tick)
-            wrong += not (0 <= filled <= order.energy and (is_better or filled == 0))
-    return Check("no order is filled beyond its size or its limit", wrong == 0, f"{wrong} of {orders} orders")
+    detail = f"{totals.wrong_fills} of {totals.orders} orders"
+    return Check("no order is filled beyond its size or its limit", totals.wrong_fills == 0, detail)
 
 
 def _floors(actual: Balances) -> Check:

@@ -2,30 +2,38 @@
 
 Every event either is an input (an order sheet, a reading, a deposit) or claims a result (a price, a schedule, a
 payment). Inputs feed the model; results are compared with what the model says, and each difference is noted.
+A day that is final is forgotten, so that a market of years takes no more memory than the days in flight.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Protocol
 
-from dem.clearing import Clearing, clear, fills
+import numpy as np
+from numpy.typing import NDArray
+
+from dem.clearing import Clearing, Column, OrderBook, clear_day, fills_of_day
 from dem.errors import LedgerError
 from dem.ledger import BALANCING_FUND, CLEARING_HOUSE, FALLBACK_SUPPLIER, GRID_OPERATOR, OPERATOR, Ledger, Posting
-from dem.orders import Order, orders_of
+from dem.orders import Lanes, Side, decode_lanes
 from dem.settlement import (
+    Bill,
     DaySettlement,
     Delivery,
+    Grid,
     ImbalancePricing,
     MarketRules,
     Reading,
     Tariff,
+    net_of_lanes,
     order_collateral,
-    positions_of,
-    settle_day,
+    settle,
+    traded,
 )
-from dem.signing import net_consumption, unpack_registers
-from dem.strips import LANES, strips_per_day, unpack
+from dem.signing import net_consumption
+from dem.strips import LANES, unpack, unpack_all
 from dem.units import Money, UnitsPerWh, Wh
 
 KINDS = (
@@ -41,6 +49,17 @@ KINDS = (
     "wholesale_desk",
 )
 """Kinds of members in the order of the contracts' enum."""
+
+MISSING, MEASURED, CORRECTED, ESTIMATED = range(4)
+"""Status of a reading."""
+
+_NO_LIMIT = (1 << 40) - 1
+_NO_LANES = np.zeros(0, np.int64)
+_NO_PRICE = -1
+_NO_BILL = Bill(Money(0), Money(0), Money(0), Money(0))
+"""Of who has neither a meter nor a position."""
+_PLACE_BITS = 20
+"""Of a place in a member's book: 65,536 lines of six lanes are fewer."""
 
 
 class EventLike(Protocol):
@@ -67,119 +86,152 @@ class Member:
     export_capacity: Wh | None
 
 
-@dataclass(slots=True)
-class OrderRecord:
-    """An order the chain took: accepted, or replaced by a later sheet."""
+@dataclass(frozen=True, slots=True, eq=False)
+class SentOrders:
+    """Columns of all orders that the chain took, in its order; those that do not stand were replaced later."""
 
-    order: Order
-    day: int
-    status: str
-
-
-@dataclass(frozen=True, slots=True)
-class Rejection:
-    """A sheet that was refused, with the ABI-encoded reason."""
-
-    sender: str
-    day: int
-    sequence: int
-    reason: bytes
+    participant: Column
+    place: Column
+    lanes: Lanes
+    stands: NDArray[np.bool_]
 
 
-@dataclass(frozen=True, slots=True)
-class MeterValue:
-    """One member's value for one period: measured, corrected or estimated."""
+class Book:
+    """The order book of a day, as its accepted sheets left it.
 
-    net: Wh
-    status: str
+    A member's orders lie side by side: six lanes a line, line after line, so that a place is layer * periods + slot.
+    """
 
+    def __init__(self, day: int, periods_per_day: int) -> None:
+        self.day = day
+        self.periods_per_day = periods_per_day
+        self._sheets: list[tuple[int, int, Column]] = []
+        self._lanes: dict[int, Column] = {}
 
-_NO_LIMIT = (1 << 40) - 1
-
-
-@dataclass(slots=True)
-class Books:
-    """The order books of all days, as the accepted sheets left them."""
-
-    periods_per_day: int
-    records: list[OrderRecord] = field(default_factory=list)
-    layers: dict[int, dict[int, int]] = field(default_factory=lambda: defaultdict(dict))
-    """Layers by day and member that its sheets ever reached: what the chain goes through, whatever was cancelled."""
-    _in_force: dict[int, dict[tuple[int, int, int], OrderRecord]] = field(default_factory=lambda: defaultdict(dict))
-
-    def accept(self, sheet: Mapping[str, Any]) -> tuple[list[Order], list[Order]]:
-        """Take an accepted sheet (the event's arguments); returns the orders that went and those that came."""
-        id_, day = sheet["id"], sheet["day"]
-        book, per_line = self._in_force[day], strips_per_day(self.periods_per_day)
-        last = sheet["firstLine"] + len(sheet["lines"]) - 1
-        self.layers[day][id_] = max(self.layers[day].get(id_, 0), last // per_line + 1)
-        gone, come = [], []
-        for line, word in enumerate(sheet["lines"], start=sheet["firstLine"]):
-            layer, strip = divmod(line, per_line)
-            for slot in range(strip * LANES, (strip + 1) * LANES):
-                replaced = book.pop((id_, layer, slot), None)
-                if replaced is not None:
-                    replaced.status = "replaced"
-                    gone.append(replaced.order)
-            for order in orders_of(id_, day, line, int.from_bytes(word, "big"), self.periods_per_day):
-                record = OrderRecord(order, day, "accepted")
-                self.records.append(record)
-                book[id_, order.layer, order.slot] = record
-                come.append(order)
+    def accept(self, sheet: Mapping[str, Any]) -> tuple[Column, Column]:
+        """Take an accepted sheet (the event's arguments); returns the lanes that stood in its place and its own."""
+        id_, first = sheet["id"], sheet["firstLine"] * LANES
+        days, lanes = unpack_all(sheet["lines"])
+        come = np.where(days == self.day, lanes.T, 0).T.ravel()
+        own = self._of(id_, first + len(come))
+        gone = own[first : first + len(come)].copy()
+        own[first : first + len(come)] = come
+        self._sheets.append((id_, first, come))
+        for computed in ("sent", "standing", "clearing", "fills"):
+            self.__dict__.pop(computed, None)
         return gone, come
 
-    def of(self, day: int) -> list[list[Order]]:
-        """Orders in force, by slot."""
-        slots: list[list[Order]] = [[] for _ in range(self.periods_per_day)]
-        for record in self._in_force[day].values():
-            slots[record.order.slot].append(record.order)
-        return slots
+    def _of(self, id_: int, places: int) -> Column:
+        """A member's lanes, with room for so many."""
+        own = self._lanes.get(id_, _NO_LANES)
+        if len(own) < places:
+            layers = -(-places // self.periods_per_day)
+            self._lanes[id_] = np.zeros(layers * self.periods_per_day, np.int64)
+            self._lanes[id_][: len(own)] = own
+        return self._lanes[id_]
 
-    def clear(self, day: int) -> list[Clearing]:
-        """What the reference model makes of a day's book, by slot."""
-        return [clear(orders) for orders in self.of(day)]
+    @property
+    def layers(self) -> dict[int, int]:
+        """Layers by member that its sheets ever reached: what the chain goes through, whatever was cancelled."""
+        return {id_: len(lanes) // self.periods_per_day for id_, lanes in self._lanes.items()}
+
+    @cached_property
+    def sent(self) -> SentOrders:
+        """Every order the chain took."""
+        lengths = [len(lanes) for _, _, lanes in self._sheets]
+        participant = np.repeat([id_ for id_, _, _ in self._sheets], lengths).astype(np.int64)
+        place = np.concatenate([_NO_LANES] + [np.arange(at, at + len(lanes)) for _, at, lanes in self._sheets])
+        lanes = np.concatenate([_NO_LANES] + [lanes for _, _, lanes in self._sheets])
+        _, from_the_end = np.unique((participant << _PLACE_BITS | place)[::-1], return_index=True)
+        stands = np.zeros(len(lanes), np.bool_)
+        stands[len(lanes) - 1 - from_the_end] = True
+        orders = lanes != 0
+        return SentOrders(participant[orders], place[orders], decode_lanes(lanes[orders]), stands[orders])
+
+    @cached_property
+    def standing(self) -> OrderBook:
+        """The orders in force, in the order in which the chain took them."""
+        sent = self.sent
+        layer, slot = np.divmod(sent.place[sent.stands], self.periods_per_day)
+        return OrderBook(sent.participant[sent.stands], layer, slot, *(column[sent.stands] for column in sent.lanes))
+
+    @cached_property
+    def clearing(self) -> list[Clearing]:
+        """What the reference model makes of the book, by slot."""
+        return clear_day(self.standing, self.periods_per_day)
+
+    @cached_property
+    def fills(self) -> Column:
+        """Energy each standing order trades, Wh."""
+        return fills_of_day(self.standing, self.clearing)
+
+
+@dataclass(slots=True, eq=False)
+class MeterValues:
+    """One member's day by slot: net consumption in Wh, 0 where it is missing, and status."""
+
+    net: Column
+    status: Column
+
+
+@dataclass(slots=True, eq=False)
+class Day:
+    """A delivery day as far as the events have told it."""
+
+    number: int
+    book: Book
+    readings: dict[int, MeterValues] = field(default_factory=dict)
+    published: list[Tariff] = field(default_factory=list)
+    locked: dict[int, int] = field(default_factory=lambda: defaultdict(int))
+    posted: dict[int, int] = field(default_factory=lambda: defaultdict(int))
+    """Money posted, by member; what an office is paid out is kept apart from its bill: under its negative number."""
+    is_settled: bool = False
+    settlement: DaySettlement | None = None
+    """By the reference model, on the readings known now; None until it is asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Counted over settled days: periods, Wh lost in them, orders, and those filled beyond size or limit."""
+
+    periods: int = 0
+    lost: int = 0
+    orders: int = 0
+    wrong_fills: int = 0
+
+    def __add__(self, other: "Totals") -> "Totals":
+        names = Totals.__slots__
+        return Totals(*(getattr(self, name) + getattr(other, name) for name in names))
 
 
 @dataclass(slots=True)
 class Replay:
     """State of the market after the events applied so far."""
 
-    books: Books
+    periods_per_day: int
     members: dict[int, Member] = field(default_factory=dict)
     rules_versions: list[tuple[int, MarketRules]] = field(default_factory=list)
-    published: dict[int, list[Tariff]] = field(default_factory=dict)
-    rejections: list[Rejection] = field(default_factory=list)
-    readings: dict[int, dict[int, list[MeterValue | None]]] = field(default_factory=dict)
-    boundary_flags: list[tuple[int, int]] = field(default_factory=list)
-    settled_days: set[int] = field(default_factory=set)
     final_days: set[int] = field(default_factory=set)
     deposited: dict[int, int] = field(default_factory=lambda: defaultdict(int))
     withdrawn: dict[int, int] = field(default_factory=lambda: defaultdict(int))
     to_wallets: int = 0
     ledger: Ledger = field(default_factory=Ledger)
     differences: list[str] = field(default_factory=list)
+    _days: dict[int, Day] = field(default_factory=dict)
+    _ended: Totals = field(default_factory=Totals)
+    _final_readings: dict[int, dict[int, MeterValues]] = field(default_factory=dict)
+    """Of the last final day: the day after may be estimated from them."""
     _applications: dict[str, Mapping[str, Any]] = field(default_factory=dict)
-    _locked: dict[tuple[int, int], int] = field(default_factory=lambda: defaultdict(int))
-    _clearings: dict[int, list[Clearing]] = field(default_factory=dict)
-    _settlements: dict[int, DaySettlement] = field(default_factory=dict)
     _settling: int = 0
     _expected: list[Posting] = field(default_factory=list)
     _moved: list[tuple[int, int, int]] = field(default_factory=list)
-    _posted: dict[tuple[int, int], int] = field(default_factory=lambda: defaultdict(int))
-
-    @staticmethod
-    def of(events: Iterable[EventLike], periods_per_day: int) -> "Replay":
-        """The market recomputed from all of its events."""
-        replay = Replay(Books(periods_per_day))
-        replay.apply(events)
-        return replay
 
     # ------------------------------------------------------------------------------------------ what is known
 
     @property
-    def periods_per_day(self) -> int:
-        """Delivery periods in a day."""
-        return self.books.periods_per_day
+    def days_in_flight(self) -> list[int]:
+        """Days that something is known of and that are not final."""
+        return sorted(self._days)
 
     def rules(self, day: int) -> MarketRules:
         """The rules that apply to a day."""
@@ -187,68 +239,103 @@ class Replay:
 
     def tariffs(self, day: int) -> list[Tariff]:
         """Fallback tariffs of a day by slot: as published, else the standing tariff."""
-        return self.published.get(day) or [self.rules(day).standing_tariff] * self.periods_per_day
+        return self._known(day).published or [self.rules(day).standing_tariff] * self.periods_per_day
 
-    def clearing(self, day: int) -> list[Clearing]:
-        """What the reference model makes of a day's book after its gate, by slot."""
-        if day not in self._clearings:
-            self._clearings[day] = self.books.clear(day)
-        return self._clearings[day]
+    def book(self, day: int) -> Book:
+        """The orders of a day that is not final."""
+        return self._known(day).book
 
-    def fills(self, day: int) -> list[tuple[Order, Wh]]:
-        """Every order in force with the energy it trades, Wh."""
-        filled = []
-        for orders, clearing in zip(self.books.of(day), self.clearing(day), strict=True):
-            filled += list(zip(orders, fills(orders, clearing), strict=True))
-        return filled
-
-    def metered(self, day: int) -> dict[int, list[Wh]]:
-        """Net energy per member with a value, by slot; the grid operator's is the network's losses."""
-        values = self.readings.get(day, {})
-        net = {
-            id_: [Wh(0) if value is None else value.net for value in slots]
-            for id_, slots in values.items()
-            if id_ != GRID_OPERATOR
-        }
-        boundary = values.get(GRID_OPERATOR, [None] * self.periods_per_day)
-        sums = [sum(slots[k] for slots in net.values()) for k in range(self.periods_per_day)]
-        net[GRID_OPERATOR] = [
-            Wh(0) if value is None else Wh(value.net - total) for value, total in zip(boundary, sums, strict=True)
-        ]
-        return net
+    def readings(self, day: int) -> dict[int, MeterValues]:
+        """What is known of the meters of a day that is not final, by member."""
+        return self._known(day).readings
 
     def settlement(self, day: int) -> DaySettlement:
         """The day settled by the reference model on the readings known now."""
-        if day not in self._settlements:
-            self._settlements[day] = settle_day(self.rules(day), self._deliveries(day))
-        return self._settlements[day]
+        own = self._known(day)
+        if own.settlement is None:
+            own.settlement = settle(self.rules(day), self._delivery(own))
+        return own.settlement
 
     def open_collateral(self) -> dict[tuple[int, int], int]:
         """Money locked by member and day, for the days that are not settled."""
-        return dict(self._locked)
+        return {(id_, number): locked for number, day in self._days.items() for id_, locked in day.locked.items()}
 
-    def _deliveries(self, day: int) -> list[Delivery]:
-        metered, tariffs = self.metered(day), self.tariffs(day)
-        deliveries = []
-        for slot, (orders, clearing) in enumerate(zip(self.books.of(day), self.clearing(day), strict=True)):
-            positions = positions_of(orders, clearing)
-            values = {id_: slots[slot] for id_, slots in metered.items()}
-            for position in positions:
-                values.setdefault(position.participant, Wh(0))
-            deliveries.append(Delivery(tariffs[slot], clearing.price, positions, values))
-        return deliveries
+    def totals(self) -> Totals:
+        """Counts over all days that are settled."""
+        return sum((self._totals_of(day) for day in self._days.values() if day.is_settled), self._ended)
+
+    def _known(self, number: int) -> Day:
+        """A day as it is known; one that nothing is known of any more, or yet, is empty."""
+        return self._days.get(number) or Day(number, Book(number, self.periods_per_day))
+
+    def _day(self, number: int) -> Day:
+        """A day about to change."""
+        return self._days.setdefault(number, self._known(number))
+
+    def _delivery(self, day: Day) -> Delivery:
+        book, fills = day.book.standing, day.book.fills
+        members = sorted({GRID_OPERATOR, *day.readings, *book.participant[fills > 0].tolist()})
+        participants = np.array(members, np.int64)
+        bought, sold = traded(book, fills, participants, self.periods_per_day)
+        return Delivery(
+            tariffs=self.tariffs(day.number),
+            prices=[clearing.price for clearing in day.book.clearing],
+            participants=participants,
+            has_meter=np.array([id_ in day.readings or id_ == GRID_OPERATOR for id_ in members]),
+            bought=bought,
+            sold=sold,
+            metered=self._metered(day, members),
+        )
+
+    def _metered(self, day: Day, members: list[int]) -> Grid:
+        """Net energy by member and slot; the grid operator's is the network's losses."""
+        net = np.zeros((len(members), self.periods_per_day), np.int64)
+        for row, id_ in enumerate(members):
+            if id_ in day.readings:
+                net[row] = day.readings[id_].net
+        if GRID_OPERATOR in day.readings:
+            boundary = members.index(GRID_OPERATOR)
+            losses = 2 * net[boundary] - net.sum(axis=0)
+            net[boundary] = np.where(day.readings[GRID_OPERATOR].status == MISSING, 0, losses)
+        return net
+
+    def _totals_of(self, day: Day) -> Totals:
+        settled = self.settlement(day.number)
+        lost = abs(settled.contracted.sum(axis=0)).sum()
+        lost += abs(settled.contracted + settled.imbalance - settled.delivery.metered).sum()
+        lost += abs(settled.area.imbalance - settled.imbalance.sum(axis=0)).sum()
+        book, fills = day.book.standing, day.book.fills
+        prices = np.array([_NO_PRICE if c.price is None else c.price for c in day.book.clearing])[book.slot]
+        better = np.where(book.side == Side.BID, prices <= book.tick, prices >= book.tick) & (prices != _NO_PRICE)
+        right = (fills >= 0) & (fills <= book.energy) & (better | (fills == 0))
+        return Totals(self.periods_per_day, int(lost), len(fills), int((~right).sum()))
 
     # ----------------------------------------------------------------------------------------------- applying
 
     def apply(self, events: Iterable[EventLike]) -> None:
         """Apply events in the chain's order."""
+        for _ in self.ended_days(events):
+            pass
+
+    def ended_days(self, events: Iterable[EventLike]) -> Iterator[int]:
+        """Apply events in the chain's order; yields each day that has become final, and then forgets it."""
         for event in events:
             handler = getattr(self, f"_on_{event.contract}_{event.name}", None)
-            if handler is not None:
-                try:
-                    handler(event.args)
-                except LedgerError as error:
-                    self.differences.append(f"{event.contract} {event.name}: {error}")
+            if handler is None:
+                continue
+            try:
+                handler(event.args)
+            except LedgerError as error:
+                self.differences.append(f"{event.contract} {event.name}: {error}")
+            if event.name == "DayFinal":
+                yield event.args["day"]
+                self._forget(event.args["day"])
+
+    def _forget(self, number: int) -> None:
+        day = self._day(number)
+        self._ended += self._totals_of(day)
+        self._final_readings = {number: day.readings}
+        del self._days[number]
 
     def _differ(self, what: str, chain: object, model: object) -> None:
         if chain != model:
@@ -258,7 +345,7 @@ class Replay:
         self._applications[args["account"]] = args
 
     def _on_ParticipantRegistry_Admitted(self, args: Mapping[str, Any]) -> None:  # noqa: N802
-        application = self._applications.get(args["account"], {})
+        application = self._applications.pop(args["account"], {})
         limits = [application.get(name, _NO_LIMIT) for name in ("importCapacity", "exportCapacity")]
         self.members[args["id"]] = Member(
             id=args["id"],
@@ -295,7 +382,7 @@ class Replay:
 
     def _on_FallbackSupply_TariffsPublished(self, args: Mapping[str, Any]) -> None:  # noqa: N802
         lanes = [lane for word in args["words"] for lane in unpack(word)[1]]
-        self.published[args["day"]] = [Tariff.of_lane(lane) for lane in lanes]
+        self._day(args["day"]).published = [Tariff.of_lane(lane) for lane in lanes]
 
     def _on_Accounts_Deposited(self, args: Mapping[str, Any]) -> None:  # noqa: N802
         self.ledger.deposit(args["id"], Money(args["amount"]))
@@ -313,23 +400,20 @@ class Replay:
         self.ledger.set_credit_limit(args["id"], Money(args["limit"]))
 
     def _on_CallAuction_SheetAccepted(self, args: Mapping[str, Any]) -> None:  # noqa: N802
-        id_, day, rules = args["id"], args["day"], self.rules(args["day"])
-        gone, come = self.books.accept(args)
-        change = sum(order_collateral(order, rules) for order in come) - sum(
-            order_collateral(order, rules) for order in gone
-        )
-        self._locked[id_, day] += change
-        if set(come) - set(gone):
+        id_, day, rules = args["id"], self._day(args["day"]), self.rules(args["day"])
+        gone, come = day.book.accept(args)
+        change = order_collateral(decode_lanes(come), rules)
+        if gone.any():
+            change = Money(change - order_collateral(decode_lanes(gone), rules))
+        day.locked[id_] += change
+        if ((come != gone) & (come != 0)).any():
             self.ledger.lock(id_, Money(max(change, 0)))
         if change < 0:
             self.ledger.unlock(id_, Money(-change))
 
-    def _on_CallAuction_SheetRejected(self, args: Mapping[str, Any]) -> None:  # noqa: N802
-        self.rejections.append(Rejection(args["participant"], args["day"], args["sequence"], args["reason"]))
-
     def _on_CallAuction_Cleared(self, args: Mapping[str, Any]) -> None:  # noqa: N802
         day, slot = args["day"], args["slot"]
-        model = self.clearing(day)[slot]
+        model = self.book(day).clearing[slot]
         rationed = 0 if model.rationed is None else model.rationed + 1
         self._differ(
             f"clearing of day {day}, slot {slot} (price, volume, rationed, share, marginal)",
@@ -338,39 +422,41 @@ class Replay:
         )
 
     def _on_MeterReadings_ReadingsAccepted(self, args: Mapping[str, Any]) -> None:  # noqa: N802
-        slots = self._slots(args["id"], args["day"])
-        first = args["firstStrip"] * LANES
-        for slot, net in enumerate(net_consumption(unpack_registers(args["registers"])), start=first):
-            slots[slot] = MeterValue(net, "measured" if slots[slot] is None else "corrected")
-        self._settlements.pop(args["day"], None)
+        net = net_consumption(args["registers"])
+        own = self._values(args["id"], args["day"])
+        sent = slice(args["firstStrip"] * LANES, args["firstStrip"] * LANES + len(net))
+        own.net[sent] = net
+        own.status[sent] = np.where(own.status[sent] == MISSING, MEASURED, CORRECTED)
 
     def _on_MeterReadings_Estimated(self, args: Mapping[str, Any]) -> None:  # noqa: N802
-        id_, day, first = args["id"], args["day"], args["strip"] * LANES
-        slots = self._slots(id_, day)
-        preceding = self.readings.get(day - 1, {}).get(id_, [None] * self.periods_per_day)
-        for k, lane in enumerate(unpack(args["word"])[1]):
-            value, before = Reading.of_lane(lane), preceding[first + k]
-            self._differ(
-                f"estimate of member {id_}, day {day}, slot {first + k}",
-                (value.net, value.estimated),
-                (0 if before is None else before.net, True),
-            )
-            slots[first + k] = MeterValue(value.net, "estimated")
-        self._settlements.pop(day, None)
+        id_, number, first = args["id"], args["day"], args["strip"] * LANES
+        before = self._final_readings.get(number - 1) or self.readings(number - 1)
+        strip = slice(first, first + LANES)
+        preceding = before[id_].net[strip].tolist() if id_ in before else [0] * LANES
+        estimates = [Reading.of_lane(lane) for lane in unpack(args["word"])[1]]
+        self._differ(
+            f"estimates of member {id_}, day {number}, from slot {first} on",
+            [(value.net, value.estimated) for value in estimates],
+            [(net, True) for net in preceding],
+        )
+        own = self._values(id_, number)
+        own.net[strip] = [value.net for value in estimates]
+        own.status[strip] = ESTIMATED
 
-    def _on_MeterReadings_BoundaryMismatch(self, args: Mapping[str, Any]) -> None:  # noqa: N802
-        self.boundary_flags.append((args["day"], args["slot"]))
-
-    def _slots(self, id_: int, day: int) -> list[MeterValue | None]:
-        return self.readings.setdefault(day, {}).setdefault(id_, [None] * self.periods_per_day)
+    def _values(self, id_: int, number: int) -> MeterValues:
+        """A member's readings of a day, about to change."""
+        day, slots = self._day(number), self.periods_per_day
+        day.settlement = None
+        if id_ not in day.readings:
+            day.readings[id_] = MeterValues(np.zeros(slots, np.int64), np.full(slots, MISSING, np.int8))
+        return day.readings[id_]
 
     def _on_Schedule_Scheduled(self, args: Mapping[str, Any]) -> None:  # noqa: N802
         id_, day = args["id"], args["day"]
-        chain = [Reading.of_lane(lane).net for word in args["net"] for lane in unpack(word)[1]]
-        # A member without a meter has rows only where it traded.
-        contracted = {row.slot: row.contracted for row in self.settlement(day).rows_of(id_)}
-        model = [contracted.get(slot, Wh(0)) for slot in range(self.periods_per_day)]
-        self._differ(f"schedule of member {id_}, day {day}", chain, model)
+        chain = net_of_lanes(unpack_all([word.to_bytes(32, "big") for word in args["net"]])[1]).ravel()
+        model = self.settlement(day).schedule.get(id_, np.zeros(self.periods_per_day, np.int64))
+        if not np.array_equal(chain, model):
+            self._differ(f"schedule of member {id_}, day {day}", chain.tolist(), model.tolist())
 
     # --------------------------------------------------------------------------------------------- settlement
     #
@@ -383,17 +469,10 @@ class Replay:
 
     def _on_Settlement_Settled(self, args: Mapping[str, Any]) -> None:  # noqa: N802
         id_, self._settling = args["id"], args["day"]
-        settlement = self.settlement(self._settling)
-        rows = settlement.rows_of(id_)
-        model = {
-            "trade": sum(row.trade for row in rows),
-            "imbalance": sum(row.imbalance_units for row in rows),
-            "fees": sum(row.fees for row in rows),
-            "deviation": sum(row.deviation for row in rows),
-        }
-        self._differ(f"settlement of member {id_}, day {self._settling}", {name: args[name] for name in model}, model)
-        change = self._change(id_, self._settling, -sum(model.values()))
-        release = self._locked.pop((id_, self._settling), 0)
+        bill = self.settlement(self._settling).bills.get(id_, _NO_BILL)._asdict()
+        self._differ(f"settlement of member {id_}, day {self._settling}", {name: args[name] for name in bill}, bill)
+        change = self._change(id_, -sum(bill.values()))
+        release = self._day(self._settling).locked.pop(id_, 0)
         self._expected.append(Posting(id_, change, Money(release)))
 
     def _on_Accounts_Posted(self, args: Mapping[str, Any]) -> None:  # noqa: N802
@@ -417,7 +496,7 @@ class Replay:
             tuple(args[name] for name in ("fallbackSupply", "fund", "operator", "grid")),
             (settlement.fallback(), settlement.fund(), settlement.operator(), settlement.grid_operator()),
         )
-        self.settled_days.add(day)
+        self._day(day).is_settled = True
 
     def _pay_out(self, settlement: DaySettlement) -> list[Posting]:
         return [
@@ -427,11 +506,11 @@ class Replay:
         ]
 
     def _posting_to(self, office: int, amount: Money) -> Posting:
-        """What an office is paid out is kept apart from its own bill as a member: under its negative number."""
-        return Posting(office, self._change(-office, self._settling, amount))
+        return Posting(office, self._change(-office, amount))
 
-    def _change(self, key: int, day: int, amount: int) -> Money:
-        """Difference to what was posted before."""
-        change = amount - self._posted[key, day]
-        self._posted[key, day] = amount
+    def _change(self, key: int, amount: int) -> Money:
+        """Difference to what was posted for the day before."""
+        posted = self._day(self._settling).posted
+        change = amount - posted[key]
+        posted[key] = amount
         return Money(change)

@@ -1,126 +1,88 @@
-"""The output folder of a run, read back: one typed record per CSV row, checked on the way in.
+"""The output folder of a run, read back: a frame per CSV table, checked on the way in.
 
 `docs/outputs.md` describes every file. Columns that are only a convenience for people (prices per kWh, local
-times) are ignored here; everything below is an exact integer.
+times) are ignored here; everything below is an exact integer, and small enough that no sum of a column overflows.
 """
 
 import csv
 import json
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, Literal
+
+import numpy as np
+import pandas as pd
 
 from dem.errors import DemError
 
 SIDES = ("bid", "ask")
 ORDER_STATUS = ("accepted", "replaced", "rejected")
 
+INTEGER: Final = "int64"
+OPTIONAL: Final = "Int64"
+TEXT: Final = "category"
+TABLES: Mapping[str, Mapping[str, Literal["int64", "Int64", "category"]]] = {
+    "orders": {
+        "order": INTEGER,
+        "participant": TEXT,
+        "side": TEXT,
+        "period": INTEGER,
+        "limit_ticks": INTEGER,
+        "energy_wh": INTEGER,
+        "status": TEXT,
+        "reason": TEXT,
+    },
+    "clearing": {"period": INTEGER, "price_ticks": OPTIONAL, "volume_wh": INTEGER},
+    "fills": {"order": INTEGER, "filled_wh": INTEGER, "amount_units": INTEGER},
+    "schedule": {"participant": TEXT, "period": INTEGER, "contracted_wh": INTEGER},
+    "readings": {"participant": TEXT, "period": INTEGER, "metered_wh": INTEGER, "status": TEXT},
+    "settlement": {
+        "participant": TEXT,
+        "period": INTEGER,
+        "contracted_wh": INTEGER,
+        "metered_wh": INTEGER,
+        "imbalance_wh": INTEGER,
+        "trade_units": INTEGER,
+        "imbalance_units": INTEGER,
+        "fees_units": INTEGER,
+        "deviation_units": INTEGER,
+    },
+    "tariffs": {"period": INTEGER, "buy_units_per_wh": INTEGER, "sell_units_per_wh": INTEGER},
+    "accounts": {
+        "account": TEXT,
+        "kind": TEXT,
+        "opening_units": INTEGER,
+        "deposited_units": INTEGER,
+        "withdrawn_units": INTEGER,
+        "closing_units": INTEGER,
+    },
+    "area": {
+        "period": INTEGER,
+        "imbalance_wh": INTEGER,
+        "imbalance_price_units_per_wh": OPTIONAL,
+        "fallback_wh": INTEGER,
+        "fallback_units": INTEGER,
+        "fund_units": INTEGER,
+    },
+    "participants": {
+        "participant": TEXT,
+        "kind": TEXT,
+        "import_capacity_wh": INTEGER,
+        "export_capacity_wh": INTEGER,
+    },
+}
+"""Columns that are read, by table."""
 
-Row = TypeVar("Row")
+_LARGEST_PRICE = 1 << 20
+_LARGEST_SUMS = {"_wh": 1 << 42, "_units": 1 << 62}
+"""Of the magnitudes in a column, by its ending: energy times price stays below 2^62 then."""
 
 
 class ResultsError(DemError, ValueError):
     """An output folder that cannot be read; the message names the file, the line and the column."""
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    order: str
-    participant: str
-    side: str
-    period: int
-    limit_ticks: int
-    energy_wh: int
-    status: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Clearing:
-    period: int
-    price_ticks: int | None
-    volume_wh: int
-
-
-@dataclass(frozen=True, slots=True)
-class Fill:
-    order: str
-    filled_wh: int
-    amount_units: int
-
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    participant: str
-    period: int
-    contracted_wh: int
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    participant: str
-    period: int
-    metered_wh: int
-    status: str
-
-
-@dataclass(frozen=True, slots=True)
-class Settlement:
-    participant: str
-    period: int
-    contracted_wh: int
-    metered_wh: int
-    imbalance_wh: int
-    trade_units: int
-    imbalance_units: int
-    fees_units: int
-    deviation_units: int
-
-    @property
-    def due_units(self) -> int:
-        return self.trade_units + self.imbalance_units + self.fees_units + self.deviation_units
-
-
-@dataclass(frozen=True, slots=True)
-class Tariff:
-    period: int
-    buy_units_per_wh: int
-    sell_units_per_wh: int
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    account: str
-    kind: str
-    opening_units: int
-    deposited_units: int
-    withdrawn_units: int
-    closing_units: int
-
-    @property
-    def earned_units(self) -> int:
-        """What the market itself added: the change of the balance that is no deposit and no withdrawal."""
-        return self.closing_units - self.opening_units - self.deposited_units + self.withdrawn_units
-
-
-@dataclass(frozen=True, slots=True)
-class Area:
-    period: int
-    imbalance_wh: int
-    imbalance_price_units_per_wh: int | None
-    fallback_wh: int
-    fallback_units: int
-    fund_units: int
-
-
-@dataclass(frozen=True, slots=True)
-class Participant:
-    participant: str
-    kind: str
-    import_capacity_wh: int
-    export_capacity_wh: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,19 +116,21 @@ class Run:
         return f"{start:%H:%M}" if self.days == 1 else f"{start.day} {start:%b}, {start:%H:%M}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Results:
+    """The run and its tables; tariffs by period, participants by name."""
+
     run: Run
-    orders: tuple[Order, ...]
-    clearing: tuple[Clearing, ...]
-    fills: tuple[Fill, ...]
-    schedule: tuple[Position, ...]
-    readings: tuple[Reading, ...]
-    settlement: tuple[Settlement, ...]
-    tariffs: dict[int, Tariff]
-    accounts: tuple[Account, ...]
-    area: tuple[Area, ...]
-    participants: dict[str, Participant]
+    orders: pd.DataFrame
+    clearing: pd.DataFrame
+    fills: pd.DataFrame
+    schedule: pd.DataFrame
+    readings: pd.DataFrame
+    settlement: pd.DataFrame
+    tariffs: pd.DataFrame
+    accounts: pd.DataFrame
+    area: pd.DataFrame
+    participants: pd.DataFrame
 
     @property
     def periods(self) -> range:
@@ -174,66 +138,124 @@ class Results:
         first = self.run.first_period
         return range(first, first + self.run.days * self.run.periods_per_day)
 
-    @property
-    def prices(self) -> dict[int, int]:
-        """Clearing price in ticks of every period in which something was traded."""
-        return {row.period: row.price_ticks for row in self.clearing if row.price_ticks is not None}
+    @cached_property
+    def traded(self) -> pd.DataFrame:
+        """Price in ticks and volume by period, of the periods in which something was traded."""
+        rows = self.clearing[self.clearing["price_ticks"].notna() & (self.clearing["volume_wh"] > 0)]
+        return rows.set_index("period").astype("int64")
+
+    @cached_property
+    def bills(self) -> pd.DataFrame:
+        """The settlement with what each row consumed, generated, bought, sold and would cost by the tariffs."""
+        rows = self.settlement
+        metered, contracted = rows["metered_wh"], rows["contracted_wh"]
+        tariffs = self.tariffs.reindex(rows["period"])
+        tariff = tariffs["buy_units_per_wh"].where((metered > 0).to_numpy(), tariffs["sell_units_per_wh"])
+        return rows.assign(
+            consumed_wh=metered.clip(lower=0),
+            generated_wh=-metered.clip(upper=0),
+            bought_wh=contracted.clip(lower=0),
+            sold_wh=-contracted.clip(upper=0),
+            tariff_only_units=metered * tariff.to_numpy(),
+            # Contracted energy that really was drawn by its buyer, or fed in by its seller.
+            taken_wh=np.minimum(contracted, metered).clip(lower=0),
+            given_wh=-np.maximum(contracted, metered).clip(upper=0),
+        )
+
+    @cached_property
+    def balance(self) -> pd.DataFrame:
+        """Everybody together, by period of the run.
+
+        shared_wh: the smaller of all that was drawn and all that was fed in.
+        delivered_wh: contracted energy that was drawn by its buyers and fed in by its sellers.
+        """
+        columns = [
+            "consumed_wh",
+            "generated_wh",
+            "bought_wh",
+            "taken_wh",
+            "given_wh",
+            "imbalance_wh",
+            "deviation_units",
+        ]
+        sums = self.bills.groupby("period")[columns].sum().reindex(self.periods, fill_value=0)
+        return sums.assign(
+            shared_wh=sums[["consumed_wh", "generated_wh"]].min(axis=1),
+            delivered_wh=sums[["taken_wh", "given_wh"]].min(axis=1),
+        )
 
 
 def read_results(folder: Path) -> Results:
     """Read and check `folder`, written by a run. Raises `ResultsError`."""
     if not folder.is_dir():
         raise ResultsError(f"{folder}: no such folder; run the scenario first")
-    results = Results(
-        run=_read_run(folder / "run.json"),
-        orders=_read(folder / "orders.csv", Order),
-        clearing=_read(folder / "clearing.csv", Clearing),
-        fills=_read(folder / "fills.csv", Fill),
-        schedule=_read(folder / "schedule.csv", Position),
-        readings=_read(folder / "readings.csv", Reading),
-        settlement=_read(folder / "settlement.csv", Settlement),
-        tariffs={row.period: row for row in _read(folder / "tariffs.csv", Tariff)},
-        accounts=_read(folder / "accounts.csv", Account),
-        area=_read(folder / "area.csv", Area),
-        participants={row.participant: row for row in _read(folder / "participants.csv", Participant)},
-    )
+    run = _read_run(folder / "run.json")
+    tables = {name: _read(folder / f"{name}.csv", columns) for name, columns in TABLES.items()}
+    for name, key in (("tariffs", "period"), ("participants", "participant")):
+        tables[name] = tables[name].set_index(key)
+        if not tables[name].index.is_unique:
+            twice = tables[name].index[tables[name].index.duplicated()][0]
+            raise ResultsError(f"{folder}/{name}.csv: {key} {twice} is there twice")
+    accounts = tables["accounts"]
+    # What the market itself added: the change of the balance that is no deposit and no withdrawal.
+    change = accounts["closing_units"] - accounts["opening_units"]
+    accounts["earned_units"] = change - accounts["deposited_units"] + accounts["withdrawn_units"]
+    results = Results(run, **tables)
     _check(folder, results)
     return results
 
 
-def _optional_integer(text: str) -> int | None:
-    return int(text) if text else None
-
-
-_PARSERS: dict[Any, Callable[[str], Any]] = {
-    int: int,
-    int | None: _optional_integer,
-    str: str.strip,
-}
-
-
-def _read(path: Path, row_type: type[Row]) -> tuple[Row, ...]:
-    """Every row of a CSV file as `row_type`; columns the type does not name are ignored."""
+def _read(path: Path, columns: Mapping[str, Literal["int64", "Int64", "category"]]) -> pd.DataFrame:
+    """The columns of a CSV file; others are ignored."""
     if not path.is_file():
         raise ResultsError(f"{path}: missing file")
-    columns = [(field.name, _PARSERS[field.type]) for field in fields(row_type)]  # type: ignore[arg-type]
     with path.open(newline="", encoding="utf-8") as file:
+        header = next(csv.reader(file), [])
+    missing = [name for name in columns if name not in header]
+    if missing:
+        raise ResultsError(f"{path}: missing column {', '.join(missing)}")
+    empty = {name: [""] for name, kind in columns.items() if kind == OPTIONAL}
+    try:
+        frame = pd.read_csv(
+            path,
+            usecols=list(columns),
+            dtype={name: kind for name, kind in columns.items()},  # noqa: C416
+            keep_default_na=False,
+            na_values=empty,
+            encoding="utf-8",
+        )
+    except (ValueError, OverflowError) as error:
+        raise _mistake(path, columns, error) from None
+    for name in columns:
+        _require_summable(path, frame[name])
+    return frame
+
+
+def _mistake(
+    path: Path, columns: Mapping[str, Literal["int64", "Int64", "category"]], error: Exception
+) -> ResultsError:
+    """Where a table could not be read."""
+    with path.open(newline="", encoding="utf-8", errors="replace") as file:
         reader = csv.DictReader(file)
-        missing = [name for name, _ in columns if name not in (reader.fieldnames or ())]
-        if missing:
-            raise ResultsError(f"{path}: missing column {', '.join(missing)}")
-        rows = []
         for record in reader:
-            values = {}
-            for name, parse in columns:
-                try:
-                    values[name] = parse(record[name])
-                except (TypeError, ValueError, AttributeError):
-                    raise ResultsError(
-                        f"{path}, line {reader.line_num}: {name} is {record[name]!r}, not an integer"
-                    ) from None
-            rows.append(row_type(**values))
-    return tuple(rows)
+            for name, kind in columns.items():
+                text = record[name]
+                if kind != TEXT and not (kind == OPTIONAL and text == ""):
+                    try:
+                        np.int64(int(text))
+                    except (TypeError, ValueError, OverflowError):
+                        where = f"{path}, line {reader.line_num}: {name}"
+                        return ResultsError(f"{where} is {text!r}, not an integer of 64 bits")
+    return ResultsError(f"{path}: cannot be read: {error}")
+
+
+def _require_summable(path: Path, column: "pd.Series[Any]") -> None:
+    name = str(column.name)
+    if name.endswith("_units_per_wh") and column.max() >= _LARGEST_PRICE:
+        raise ResultsError(f"{path}: {name} {column.max()} is above the market's highest price")
+    for ending, largest in _LARGEST_SUMS.items():
+        if name.endswith(ending) and column.astype(float).abs().sum() >= largest:
+            raise ResultsError(f"{path}: {name} has values too large to be summed up exactly")
 
 
 _RUN_KEYS = {
@@ -297,35 +319,41 @@ def _facts(record: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
 
 def _check(folder: Path, results: Results) -> None:
     """The tables must speak of the same participants, periods and money."""
-    for order in results.orders:
-        if order.side not in SIDES:
-            raise ResultsError(f"{folder}/orders.csv: order {order.order} has side {order.side!r}")
-        if order.status not in ORDER_STATUS:
-            raise ResultsError(f"{folder}/orders.csv: order {order.order} has status {order.status!r}")
-    due: dict[int, int] = {}
-    imbalance: dict[int, int] = {}
-    for row in results.settlement:
-        where = f"{folder}/settlement.csv: participant {row.participant}, period {row.period}"
-        if row.participant not in results.participants:
-            raise ResultsError(f"{where}: not in participants.csv")
-        if row.period not in results.tariffs:
-            raise ResultsError(f"{where}: no tariff in tariffs.csv")
-        if row.metered_wh - row.contracted_wh != row.imbalance_wh:
-            raise ResultsError(
-                f"{where}: imbalance {row.imbalance_wh} is not metered {row.metered_wh} "
-                f"- contracted {row.contracted_wh}"
-            )
-        due[row.period] = due.get(row.period, 0) + row.imbalance_units + row.deviation_units
-        imbalance[row.period] = imbalance.get(row.period, 0) + row.imbalance_wh
-    for area in results.area:
-        if imbalance.get(area.period, 0) != area.imbalance_wh:
-            raise ResultsError(
-                f"{folder}/area.csv: period {area.period}: imbalance_wh {area.imbalance_wh} is not the sum "
-                f"of the participants' {imbalance.get(area.period, 0)}"
-            )
-        received = area.fallback_units + area.fund_units
-        if due.get(area.period, 0) != received:
-            raise ResultsError(
-                f"{folder}/area.csv: period {area.period}: participants paid {due.get(area.period, 0)} for "
-                f"imbalance and deviation, but fallback_units + fund_units = {received}"
-            )
+    for column, known in (("side", SIDES), ("status", ORDER_STATUS)):
+        for row in _first(results.orders, ~results.orders[column].isin(known)):
+            raise ResultsError(f"{folder}/orders.csv: order {row['order']} has {column} {row[column]!r}")
+    settlement = results.settlement
+    differs = settlement["metered_wh"] - settlement["contracted_wh"] != settlement["imbalance_wh"]
+    for wrong, why in (
+        (~settlement["participant"].isin(results.participants.index), "not in participants.csv"),
+        (~settlement["period"].isin(results.tariffs.index), "no tariff in tariffs.csv"),
+        (~settlement["period"].isin(results.periods), "not a period of the run"),
+        (differs, "imbalance {imbalance_wh} is not metered {metered_wh} - contracted {contracted_wh}"),
+    ):
+        for row in _first(settlement, wrong):
+            where = f"{folder}/settlement.csv: participant {row['participant']}, period {row['period']}"
+            raise ResultsError(f"{where}: {why.format(**row)}")
+    sums = settlement.groupby("period")[["imbalance_wh", "imbalance_units", "deviation_units"]].sum()
+    sums = sums.reindex(results.area["period"], fill_value=0).reset_index(drop=True)
+    area = results.area.assign(
+        settled_wh=sums["imbalance_wh"],
+        due_units=sums["imbalance_units"] + sums["deviation_units"],
+        received_units=results.area["fallback_units"] + results.area["fund_units"],
+    )
+    for wrong, why in (
+        (
+            area["settled_wh"] != area["imbalance_wh"],
+            "imbalance_wh {imbalance_wh} is not the sum of the participants' {settled_wh}",
+        ),
+        (
+            area["due_units"] != area["received_units"],
+            "paid for imbalance and deviation {due_units}, but fallback_units + fund_units = {received_units}",
+        ),
+    ):
+        for row in _first(area, wrong):
+            raise ResultsError(f"{folder}/area.csv: period {row['period']}: {why.format(**row)}")
+
+
+def _first(frame: pd.DataFrame, wrong: "pd.Series[bool]") -> list[dict[str, Any]]:
+    """The first row that is wrong, if any is."""
+    return [{str(name): value for name, value in row.items()} for row in frame[wrong].head(1).to_dict("records")]

@@ -1,10 +1,12 @@
-"""One run of a scenario, end to end: deploy, drive the days, recompute, write, draw."""
+"""One run of a scenario, end to end: deploy, drive the days, recompute and write them as they end, draw."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
@@ -12,52 +14,126 @@ from dem.chain import Chain
 from dem.cli import console
 from dem.day import Community, TradingDays, calendar_for
 from dem.deployment import ADMIN, Market, deploy, role_keys
+from dem.errors import BlocksLostError
 from dem.exports import Exporter, RejectedOrder
-from dem.history import write_history
+from dem.history import write_balances, write_events
 from dem.plan import Parameters
 from dem.reconcile import Check, reconcile
 from dem.replay import Replay
 from dem.report import write_report
+from dem.results import read_results
 from dem.scenario import load_scenario
+from dem.summary import Summary, summarise
 
 MANIFEST = "manifest.json"
 
+_MOST_LOSSES = 30
+"""So often a run starts over because the node lost what it had."""
+
+
+class Stopwatch:
+    """Seconds by what was being done."""
+
+    def __init__(self, doing: str) -> None:
+        self.seconds: dict[str, float] = {}
+        self._doing, self._since = doing, time.monotonic()
+
+    def start(self, doing: str) -> None:
+        """What was done until now is over, or goes on."""
+        now = time.monotonic()
+        self.seconds[self._doing] = self.seconds.get(self._doing, 0.0) + now - self._since
+        self._doing, self._since = doing, now
+
+
+class Outsider:
+    """Follows a run by the chain's events alone: records them, recomputes them, writes every day that is final.
+
+    A run that is started again begins anew with the first event.
+    """
+
+    def __init__(self, driver: TradingDays, folder: Path) -> None:
+        self._driver = driver
+        self._operations = driver.operations
+        self._folder = folder
+        self._replay = Replay(self._operations.periods_per_day)
+        names, rejected = driver.community.names, partial(_rejected_orders, driver)
+        self._exporter = Exporter(driver.scenario, self._replay, names, rejected, folder)
+        self._next_block = driver.market.manifest.first_block
+
+    def follow(self) -> None:
+        """Take what has happened on the chain since the last time."""
+        first, last = self._next_block, self._driver.chain.block
+        is_new = first == self._driver.market.manifest.first_block
+        events = write_events(self._folder, self._operations.events_between(first, last), is_new)
+        for day in self._replay.ended_days(events):
+            if day in self._driver.scenario.days:
+                self._exporter.add(day)
+        self._next_block = last + 1
+
+    def reconcile(self) -> list[Check]:
+        """The invariants, checked against the chain's balances, which end the record."""
+        self.follow()
+        balances = self._operations.balances()
+        write_balances(self._folder, self._operations.periods_per_day, balances)
+        return reconcile(self._replay, balances)
+
+    def finish(self, run: Mapping[str, Any]) -> None:
+        """Write what is left of the tables, and run.json with these facts."""
+        self._exporter.finish(run)
+
 
 def run_scenario(
-    scenario_folder: Path, out: Path | None, account: str | None, period_length: int | None
-) -> tuple[Path, Sequence[Check]]:
-    """Run a scenario on the connected chain; returns the output folder and the invariants checked.
+    scenario_folder: Path,
+    out: Path | None,
+    account: str | None,
+    period_length: int | None,
+    ended: Callable[[int], None] = lambda _day: None,
+) -> tuple[Path, Summary, Sequence[Check]]:
+    """Run a scenario on the connected chain; returns the output folder, its summary and the invariants checked.
+
+    ended: called with each day when it is over, recomputed and written.
 
     Raises:
         InputError: the scenario is faulty.
         ChainError: the chain refuses, or the folder holds a run on another chain.
     """
-    started = time.monotonic()
+    watch = Stopwatch("read the scenario")
     scenario = load_scenario(scenario_folder)
     folder = out or Path("out") / scenario.config.name
     chain = Chain.connected()
     community = Community(scenario)
     console.print(f"[bold]{scenario.config.title}[/] on {chain.network}", highlight=False)
-    market = deploy_for(chain, community, folder, account, period_length)
-    driver = _drive(community, market)
-    with console.status("recomputing everything from the events"):
-        history = driver.operations.history()
-        write_history(folder, history)
-        replay = Replay.of(history.events, history.periods_per_day)
-        checks = reconcile(replay, history.balances)
+    losses = 0
+    while True:
+        try:
+            watch.start("deploy")
+            market = deploy_for(chain, community, folder, account, period_length)
+            outsider = _drive(community, market, folder, watch, ended)
+            watch.start("reconcile")
+            with console.status("comparing every balance with what the events say"):
+                checks = outsider.reconcile()
+            blocks = chain.block
+            break
+        except BlocksLostError as lost:
+            losses += 1
+            if losses > _MOST_LOSSES:
+                raise
+            console.print(f"[yellow]{lost}[/]: asking it again from the start what is done", highlight=False)
+    watch.start("draw the report")
     run = {
         "network": chain.network,
-        "blocks": chain.block,
+        "blocks": blocks,
         "transactions": chain.transactions,
         "gas": {"all": chain.gas_used, "largest_transaction": chain.most_gas},
-        "seconds": round(time.monotonic() - started, 1),
+        "seconds": {what: round(seconds, 2) for what, seconds in watch.seconds.items() if seconds >= 0.005},
         "invariants": [asdict(check) for check in checks],
     }
-    with console.status("writing tables and pictures"):
-        rejected = _rejected_orders(driver)
-        Exporter(scenario, replay, community.names, rejected, folder).write(run)
-        write_report(folder)
-    return folder, checks
+    with console.status("drawing pictures"):
+        outsider.finish(run)
+        results = read_results(folder)
+        summary = summarise(results)
+        write_report(folder, results, summary)
+    return folder, summary, checks
 
 
 def deploy_for(
@@ -76,8 +152,10 @@ def deploy_for(
         return deploy(chain, keys, parameters, folder / MANIFEST)
 
 
-def _drive(community: Community, market: Market) -> TradingDays:
-    """Run the days behind a progress bar that shows the simulated time."""
+def _drive(
+    community: Community, market: Market, folder: Path, watch: Stopwatch, ended: Callable[[int], None]
+) -> Outsider:
+    """Run the days behind a progress bar that shows the simulated time; they are recomputed as they end."""
     columns = (
         SpinnerColumn(),
         TextColumn("{task.fields[when]}"),
@@ -88,35 +166,39 @@ def _drive(community: Community, market: Market) -> TradingDays:
     with Progress(*columns, console=console) as bar:
         task = bar.add_task("register", when="")
 
-        def tell(what: str, when: datetime) -> None:
-            bar.update(task, description=what, when=f"{when:%a %d %b %Y %H:%M}", advance=0 if what == "waiting" else 1)
+        def tell(what: str, when: datetime, steps: int) -> None:
+            watch.start(what.partition(":")[0])
+            bar.update(task, description=what, when=f"{when:%a %d %b %Y %H:%M}", completed=steps)
 
         driver = TradingDays(community, market, tell)
-        bar.update(task, total=len(driver.timeline()) + 1)
-        driver.run()
-        return driver
+        bar.update(task, total=len(driver.timeline()))
+        outsider = Outsider(driver, folder)
+        for day in driver.run():
+            watch.start("recompute and write")
+            outsider.follow()
+            ended(day)
+        return outsider
 
 
-def _rejected_orders(driver: TradingDays) -> list[RejectedOrder]:
-    """The orders of the sheets that the chain refused, as their senders made them, with the chain's reason."""
+def _rejected_orders(driver: TradingDays, day: int) -> list[RejectedOrder]:
+    """The orders of a day's sheets that the chain refused, as their senders made them, with the chain's reason."""
     reasons = {
-        (driver.community.names[sender], day): reason
-        for day in driver.scenario.days
+        driver.community.names[sender]: driver.chain.artifacts.describe(reason)
         for (sender, _), reason in driver.operations.refused_sheets(day).items()
         if sender in driver.community.names
     }
+    if not reasons:
+        return []
     names = {id_: name for name, id_ in driver.ids.items()}
     return [
         RejectedOrder(
             participant=names[order.participant],
-            side=order.side,
-            day=day,
             slot=order.slot,
+            side=order.side,
             tick=order.tick,
             energy=order.energy,
-            reason=driver.chain.artifacts.describe(reasons[names[order.participant], day]),
+            reason=reasons[names[order.participant]],
         )
-        for day in sorted({day for _, day in reasons})
         for order in driver.scenario.orders(day, driver.ids)
-        if (names[order.participant], day) in reasons
+        if names[order.participant] in reasons
     ]

@@ -4,14 +4,18 @@ Every amount of a participant is a payment due: positive pays, negative receives
 contracted c and metered m net consumption, imbalance d = m - c, area imbalance N = sum of d.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
-from dem.clearing import Clearing, fills
+import numpy as np
+from numpy.typing import NDArray
+
+from dem.clearing import Column, OrderBook
 from dem.errors import InputError, require_range
-from dem.orders import MAX_ENERGY, MAX_LINE, Order, Side
+from dem.orders import MAX_ENERGY, MAX_LINE, Side
 from dem.strips import LANE_BITS
 from dem.units import Money, Tick, UnitsPerWh, Wh, price_of
 
@@ -20,10 +24,17 @@ MAX_TARIFF = (1 << TARIFF_BITS) - 1
 """Highest price a tariff lane holds, units/Wh."""
 SHARE_SCALE = 10_000
 """toleranceShare counts 1/10,000."""
+MAX_PERIOD_ENERGY = (1 << 41) - 1
+"""Wh bought, sold and metered in one period together: at the highest price and fees (2^21 units/Wh) the sums of a
+period stay below 2^63. The contracts admit meters of 2^37 Wh altogether."""
+
+Grid: TypeAlias = NDArray[np.int64]
+"""A row per participant, a column per slot."""
 
 _READING_BIAS = 1 << LANE_BITS - 2
 _NO_MARGIN = Wh(0)
 _ESTIMATED = 1 << LANE_BITS - 1
+_NOTHING_TRADED = -1
 
 
 class ImbalancePricing(IntEnum):
@@ -89,6 +100,11 @@ class Reading:
         return Reading(Wh((lane & _ESTIMATED - 1) - _READING_BIAS), bool(lane & _ESTIMATED))
 
 
+def net_of_lanes(lanes: Column) -> Column:
+    """Net consumption in lanes of readings, Wh, estimated or not."""
+    return (lanes & _ESTIMATED - 1) - _READING_BIAS
+
+
 @dataclass(frozen=True, slots=True)
 class MarketRules:
     """One version of the market's parameters.
@@ -137,264 +153,222 @@ class MarketRules:
         return Tariff(self.standing_buy, self.standing_sell)
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
-    """What all markets contracted for one participant and period: Wh, and money due for it."""
-
-    participant: int
-    bought: Wh
-    sold: Wh
-    trade: Money
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Delivery:
-    """One period ready to settle.
+    """A day, or some of its periods, ready to settle; grids have a row per participant and a column per slot.
 
-    price: clearing price of the day-ahead auction, None if nothing traded.
-    metered: {participant: net consumption, Wh} of everyone with a position or a meter, 0 for one
-    without a meter. Where the boundary is metered, the grid operator's is what the boundary meter
-    has beyond the sum of the others: the losses.
+    tariffs, prices: by slot; the price is the clearing price of the day-ahead auction, None if nothing traded.
+    participants: everyone with a position or a meter, ascending.
+    has_meter: which of them have one.
+    bought, sold: what all markets contracted, Wh.
+    metered: net consumption, Wh, 0 for one without a meter. Where the boundary is metered, the
+    grid operator's is what the boundary meter has beyond the sum of the others: the losses.
+
+    Raises:
+        InputError: participants that do not ascend, grids of another shape, bought and sold energy that
+            differ, or more energy in a period than int64 can price.
     """
 
-    tariff: Tariff
-    price: Tick | None
-    positions: Sequence[Position]
-    metered: Mapping[int, Wh]
+    tariffs: Sequence[Tariff]
+    prices: Sequence[Tick | None]
+    participants: Column
+    has_meter: NDArray[np.bool_]
+    bought: Grid
+    sold: Grid
+    metered: Grid
+
+    def __post_init__(self) -> None:
+        if (np.diff(self.participants) <= 0).any():
+            raise InputError("participants", self.participants.tolist(), "must ascend")
+        shape = (len(self.participants), len(self.tariffs))
+        for name in ("bought", "sold", "metered"):
+            if getattr(self, name).shape != shape or len(self.prices) != shape[1]:
+                raise InputError(name, getattr(self, name).shape, f"must be of {shape} participants and slots")
+        beyond = (self.bought - self.sold).sum(axis=0)
+        if beyond.any():
+            raise InputError("positions", beyond.tolist(), "Wh are bought by slot beyond what is sold")
+        largest = (self.bought + self.sold + abs(self.metered)).sum(axis=0).max(initial=0)
+        require_range("energy of a period, Wh", int(largest), 0, MAX_PERIOD_ENERGY)
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One participant and slot: energies in Wh, payments due in money units.
-
-    imbalance is metered - contracted, imbalance_units the payment due for it, deviation the
-    charge on what exceeds the tolerance.
-    """
-
-    participant: int
-    slot: int
-    contracted: Wh
-    metered: Wh
-    imbalance: Wh
-    trade: Money
-    imbalance_units: Money
-    fees: Money
-    deviation: Money
-
-    @property
-    def due(self) -> Money:
-        """All payments due together."""
-        return Money(self.trade + self.imbalance_units + self.fees + self.deviation)
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Area:
-    """One slot of the whole area, what is received; with the rows' payments due it sums to zero.
+    """The whole area by slot, what is received; with the participants' payments due it sums to zero.
 
     imbalance: N, Wh; the energy of the fallback supplier.
+    price: of being short in a short area, or long in a long one, units/Wh.
     fallback: money to the fallback supplier, negative if it pays.
     surplus: money to the balancing fund that imbalance payments leave, never negative.
     deviation: deviation charges, to the fund too.
     platform_fees, network_fees: to the operator and to the grid operator.
     """
 
-    slot: int
-    imbalance: Wh
-    fallback: Money
-    surplus: Money
+    imbalance: Column
+    price: Column
+    fallback: Column
+    surplus: Column
+    deviation: Column
+    platform_fees: Column
+    network_fees: Column
+
+
+class Bill(NamedTuple):
+    """Payments due of one participant over all slots."""
+
+    trade: Money
+    imbalance: Money
+    fees: Money
     deviation: Money
-    platform_fees: Money
-    network_fees: Money
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class DaySettlement:
-    """All rows of a day, by slot then participant, and its areas by slot."""
+    """Grids of a row per participant and a column per slot: energies in Wh, payments due in money units.
 
-    rows: tuple[Row, ...]
-    areas: tuple[Area, ...]
+    imbalance is metered - contracted, imbalance_units the payment due for it, deviation the
+    charge on what exceeds the tolerance.
+    """
+
+    delivery: Delivery
+    contracted: Grid
+    imbalance: Grid
+    trade: Grid
+    imbalance_units: Grid
+    fees: Grid
+    deviation: Grid
+    area: Area
 
     @cached_property
-    def _rows_by_participant(self) -> dict[int, list[Row]]:
-        rows: dict[int, list[Row]] = {}
-        for row in self.rows:
-            rows.setdefault(row.participant, []).append(row)
-        return rows
+    def bills(self) -> dict[int, Bill]:
+        """What each participant owes; sums may exceed int64."""
+        grids = (self.trade, self.imbalance_units, self.fees, self.deviation)
+        sums = ([Money(sum(row)) for row in grid.tolist()] for grid in grids)
+        return dict(zip(self.delivery.participants.tolist(), map(Bill, *sums), strict=True))
 
-    def rows_of(self, participant: int) -> list[Row]:
-        """One participant's rows, by slot; none if it has neither a meter nor a position."""
-        return self._rows_by_participant.get(participant, [])
+    @cached_property
+    def schedule(self) -> dict[int, Column]:
+        """Contracted energy of each participant by slot, Wh."""
+        return dict(zip(self.delivery.participants.tolist(), self.contracted, strict=True))
 
-    def due(self) -> dict[int, Money]:
-        """Payment due per participant, netted over the day."""
-        totals: dict[int, Money] = {}
-        for row in self.rows:
-            totals[row.participant] = Money(totals.get(row.participant, 0) + row.due)
-        return totals
+    @property
+    def has_row(self) -> NDArray[np.bool_]:
+        """Where there is something to settle: in all slots of who has a meter, else where it traded."""
+        return self.delivery.has_meter[:, np.newaxis] | (self.delivery.bought + self.delivery.sold > 0)
 
     def fallback(self) -> Money:
         """What the fallback supplier receives."""
-        return Money(sum(area.fallback for area in self.areas))
+        return _total(self.area.fallback)
 
     def fund(self) -> Money:
         """What the balancing fund receives."""
-        return Money(sum(area.surplus + area.deviation for area in self.areas))
+        return Money(_total(self.area.surplus) + _total(self.area.deviation))
 
     def operator(self) -> Money:
         """What the operator receives: platform fees."""
-        return Money(sum(area.platform_fees for area in self.areas))
+        return _total(self.area.platform_fees)
 
     def grid_operator(self) -> Money:
         """What the grid operator receives: network fees."""
-        return Money(sum(area.network_fees for area in self.areas))
+        return _total(self.area.network_fees)
 
 
-def order_collateral(order: Order, rules: MarketRules) -> Money:
-    """Money an order locks: what its trade may cost at worst.
+class Limit(Protocol):
+    """Side, tick and energy of an order, or columns of them."""
+
+    @property
+    def side(self) -> Any: ...
+    @property
+    def tick(self) -> Any: ...
+    @property
+    def energy(self) -> Any: ...
+
+
+def order_collateral(orders: Limit, rules: MarketRules) -> Money:
+    """Money an order locks, or all orders of columns together: what the trade may cost at worst.
 
     A bid pays its limit and fees. An ask that delivers nothing buys its energy back from the
     fallback supplier and pays the deviation charge and fees, less the limit it is sure to get.
     """
-    limit = price_of(order.tick)
-    if order.side == Side.BID:
-        return Money(order.energy * (limit + rules.fees))
+    limit = price_of(orders.tick)
     ceiling = rules.max_buy + rules.deviation_rate + rules.fees
-    return Money(order.energy * max(0, ceiling - limit))
+    per_wh = np.where(orders.side == Side.BID, limit + rules.fees, np.maximum(0, ceiling - limit))
+    return Money(int((orders.energy * per_wh).sum()))
 
 
-def positions_of(orders: Sequence[Order], clearing: Clearing) -> list[Position]:
-    """Positions the auction leaves in one period, by participant; none for who traded nothing."""
-    bought: dict[int, int] = {}
-    sold: dict[int, int] = {}
-    for order, energy in zip(orders, fills(orders, clearing), strict=True):
-        book = bought if order.side == Side.BID else sold
-        if energy:
-            book[order.participant] = book.get(order.participant, 0) + energy
-    price = 0 if clearing.price is None else price_of(clearing.price)
-    return [
-        Position(i, Wh(b), Wh(s), Money((b - s) * price))
-        for i in sorted(bought.keys() | sold.keys())
-        for b, s in [(bought.get(i, 0), sold.get(i, 0))]
-    ]
+def traded(book: OrderBook, filled: Column, participants: Column, slots: int) -> tuple[Grid, Grid]:
+    """Energy bought and sold in one market, Wh, by slot and participant: ascending, at least all who trade."""
+    grids = np.zeros((len(Side), len(participants), slots), np.int64)
+    trades = np.flatnonzero(filled)
+    rows = np.searchsorted(participants, book.participant[trades])
+    np.add.at(grids, (book.side[trades], rows, book.slot[trades]), filled[trades])
+    return grids[Side.BID], grids[Side.ASK]
 
 
-def estimate(readings: Sequence[Reading | None], preceding: Sequence[Reading | None]) -> list[Reading]:
-    """A participant's day with missing readings replaced by the preceding day's, else zero.
-
-    Shapes: one entry per slot in both; replacements are flagged as estimated.
-    """
-    return [
-        reading or Reading(Wh(0) if before is None else before.net, estimated=True)
-        for reading, before in zip(readings, preceding, strict=True)
-    ]
+def mid_prices(buy: Column, sell: Column, prices: Sequence[Tick | None]) -> Column:
+    """By slot the clearing price held within the tariff, or the tariff's middle (floor), units/Wh."""
+    cleared = np.array([_NOTHING_TRADED if price is None else price_of(price) for price in prices], np.int64)
+    return np.where(cleared == _NOTHING_TRADED, (buy + sell) // 2, np.clip(cleared, sell, buy))
 
 
-def mid_price(tariff: Tariff, price: Tick | None) -> UnitsPerWh:
-    """Clearing price held within the tariff, or the tariff's middle (floor), units/Wh."""
-    if price is None:
-        return UnitsPerWh((tariff.buy + tariff.sell) // 2)
-    return min(max(price_of(price), tariff.sell), tariff.buy)
-
-
-def imbalance_price(pricing: ImbalancePricing, imbalance: Wh, area: Wh, tariff: Tariff, mid: UnitsPerWh) -> UnitsPerWh:
-    """Price of one participant's imbalance d in an area imbalance N, units/Wh."""
+def imbalance_prices(
+    pricing: ImbalancePricing, imbalance: Grid, area: Column, buy: Column, sell: Column, mid: Column
+) -> Grid:
+    """Prices of the participants' imbalances d in the area imbalances N, units/Wh."""
     short = imbalance > 0
     match pricing:
         case ImbalancePricing.SINGLE:
-            return tariff.buy if area > 0 else tariff.sell if area < 0 else mid
-        case ImbalancePricing.TWO_PRICE if short:
-            return tariff.buy if area > 0 else mid
+            price = np.where(area > 0, buy, np.where(area < 0, sell, mid))
+            return np.broadcast_to(price, np.shape(imbalance))
         case ImbalancePricing.TWO_PRICE:
-            return tariff.sell if area < 0 else mid
+            return np.where(short, np.where(area > 0, buy, mid), np.where(area < 0, sell, mid))
         case ImbalancePricing.TARIFF:
-            return tariff.buy if short else tariff.sell
+            return np.where(short, buy, sell)
 
 
-def tolerance(contracted: Wh, rules: MarketRules) -> Wh:
+def tolerances(contracted: Grid, rules: MarketRules) -> Grid:
     """Imbalance free of charge, Wh: a share of |contracted| rounded down, or a fixed energy."""
-    share = abs(contracted) * rules.tolerance_share // SHARE_SCALE
-    return Wh(max(rules.tolerance_fixed, share))
+    return np.maximum(rules.tolerance_fixed, abs(contracted) * rules.tolerance_share // SHARE_SCALE)
 
 
-def deviation_charge(imbalance: Wh, area: Wh, contracted: Wh, rules: MarketRules) -> Money:
-    """Charge on imbalance beyond the tolerance; none where it helped, unless rules say so."""
-    helped = imbalance * area < 0
-    if helped and not rules.charge_helpful:
-        return Money(0)
-    excess = max(0, abs(imbalance) - tolerance(contracted, rules))
-    return Money(excess * rules.deviation_rate)
+def deviation_charges(imbalance: Grid, area: Column, contracted: Grid, rules: MarketRules) -> Grid:
+    """Charges on imbalance beyond the tolerance; none where it helped, unless rules say so."""
+    excess = np.maximum(0, abs(imbalance) - tolerances(contracted, rules))
+    helped = np.sign(imbalance) * np.sign(area) < 0
+    return np.where(helped & (not rules.charge_helpful), 0, excess * rules.deviation_rate)
 
 
-def settle_period(rules: MarketRules, slot: int, delivery: Delivery) -> tuple[list[Row], Area]:
-    """Settle one period: a row per metered participant, by participant, and the area.
-
-    Raises:
-        InputError: bought and sold energy or trade money do not balance, two positions of one
-            participant, or a position without a reading.
-    """
-    positions = _by_participant(delivery)
-    contracted = {i: Wh(position.bought - position.sold) for i, position in positions.items()}
-    imbalances = {i: Wh(m - contracted[i]) for i, m in delivery.metered.items()}
-    area = Wh(sum(imbalances.values()))
-    mid = mid_price(delivery.tariff, delivery.price)
-    rows = []
-    for i, position in sorted(positions.items()):
-        d = imbalances[i]
-        price = imbalance_price(rules.imbalance_pricing, d, area, delivery.tariff, mid)
-        rows.append(
-            Row(
-                participant=i,
-                slot=slot,
-                contracted=contracted[i],
-                metered=delivery.metered[i],
-                imbalance=d,
-                trade=position.trade,
-                imbalance_units=Money(d * price),
-                fees=Money((position.bought + position.sold) * rules.fees),
-                deviation=deviation_charge(d, area, contracted[i], rules),
-            )
-        )
-    traded = sum(position.bought + position.sold for position in positions.values())
-    fallback = area * (delivery.tariff.buy if area > 0 else delivery.tariff.sell)
-    return rows, Area(
-        slot=slot,
-        imbalance=area,
-        fallback=Money(fallback),
-        surplus=Money(sum(row.imbalance_units for row in rows) - fallback),
-        deviation=Money(sum(row.deviation for row in rows)),
-        platform_fees=Money(traded * rules.platform_fee),
-        network_fees=Money(traded * rules.network_fee),
+def settle(rules: MarketRules, day: Delivery) -> DaySettlement:
+    """Settle the periods of a day."""
+    buy, sell = (np.array([getattr(tariff, side) for tariff in day.tariffs], np.int64) for side in ("buy", "sell"))
+    mid = mid_prices(buy, sell, day.prices)
+    contracted = day.bought - day.sold
+    imbalance = day.metered - contracted
+    area = imbalance.sum(axis=0)
+    price = imbalance_prices(rules.imbalance_pricing, imbalance, area, buy, sell, mid)
+    imbalance_units = imbalance * price
+    deviation = deviation_charges(imbalance, area, contracted, rules)
+    fallback = area * np.where(area > 0, buy, sell)
+    energy = (day.bought + day.sold).sum(axis=0)
+    return DaySettlement(
+        delivery=day,
+        contracted=contracted,
+        imbalance=imbalance,
+        trade=contracted * np.array([0 if tick is None else price_of(tick) for tick in day.prices], np.int64),
+        imbalance_units=imbalance_units,
+        fees=(day.bought + day.sold) * rules.fees,
+        deviation=deviation,
+        area=Area(
+            imbalance=area,
+            price=imbalance_prices(rules.imbalance_pricing, area, area, buy, sell, mid),
+            fallback=fallback,
+            surplus=imbalance_units.sum(axis=0) - fallback,
+            deviation=deviation.sum(axis=0),
+            platform_fees=energy * rules.platform_fee,
+            network_fees=energy * rules.network_fee,
+        ),
     )
 
 
-def settle_day(rules: MarketRules, deliveries: Sequence[Delivery]) -> DaySettlement:
-    """Settle a day, one delivery per slot from slot 0 on.
-
-    Raises:
-        InputError: as settle_period.
-    """
-    rows: list[Row] = []
-    areas = []
-    for slot, delivery in enumerate(deliveries):
-        period_rows, area = settle_period(rules, slot, delivery)
-        rows.extend(period_rows)
-        areas.append(area)
-    return DaySettlement(tuple(rows), tuple(areas))
-
-
-def _by_participant(delivery: Delivery) -> dict[int, Position]:
-    """A position for everyone with a reading, empty for who traded nothing."""
-    positions = {i: Position(i, Wh(0), Wh(0), Money(0)) for i in delivery.metered}
-    traded = [position.participant for position in delivery.positions]
-    if len(set(traded)) < len(traded):
-        raise InputError("positions", traded, "must be one per participant")
-    if unmetered := sorted(set(traded) - positions.keys()):
-        raise InputError("positions", unmetered, "are participants without a reading")
-    positions.update((position.participant, position) for position in delivery.positions)
-    energy = sum(position.bought - position.sold for position in delivery.positions)
-    if energy:
-        raise InputError("positions", energy, "Wh is bought beyond what is sold")
-    money = sum(position.trade for position in delivery.positions)
-    if money:
-        raise InputError("positions", money, "is left of trade payments that must sum to zero")
-    return positions
+def _total(amounts: Column) -> Money:
+    """A sum that may exceed int64."""
+    return Money(sum(amounts.tolist()))

@@ -2,14 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from itertools import pairwise
 from typing import Any, ClassVar
 
+import numpy as np
 from eth_account import Account
 from eth_account.messages import SignableMessage, encode_typed_data
 from eth_keys.exceptions import BadSignature
 from eth_utils.address import is_address
 from eth_utils.crypto import keccak
+from numpy.typing import NDArray
 
 from dem.errors import InputError, RegisterDecreasedError, SignatureError, require_range
 from dem.strips import LANES
@@ -206,38 +207,22 @@ def pack_registers(registers: Sequence[Register]) -> bytes:
     return bytes(data)
 
 
-def unpack_registers(data: bytes) -> list[Register]:
-    """Registers of whole strips: 1 + 6 n of them, neither import nor export ever decreasing.
+def net_consumption(registers: bytes) -> NDArray[np.int64]:
+    """Import - export of each period between two registers of a ReadingSheet, Wh; one fewer than registers.
 
     Raises:
         InputError: not the length of an opening register and whole strips.
         RegisterDecreasedError: a register below the one before it.
     """
     strip_bytes = LANES * REGISTER_BYTES
-    if len(data) <= REGISTER_BYTES or len(data) % strip_bytes != REGISTER_BYTES:
+    if len(registers) <= REGISTER_BYTES or len(registers) % strip_bytes != REGISTER_BYTES:
         why = f"bytes is not {REGISTER_BYTES} and a multiple of {strip_bytes}"
-        raise InputError("registers", len(data), why)
-    registers = [
-        Register(
-            Wh(int.from_bytes(data[at : at + 8], "big")),
-            Wh(int.from_bytes(data[at + 8 : at + 16], "big")),
-        )
-        for at in range(0, len(data), REGISTER_BYTES)
-    ]
-    for n, (before, after) in enumerate(pairwise(registers), start=1):
-        if after.imported < before.imported:
-            raise RegisterDecreasedError(n, before.imported, after.imported)
-        if after.exported < before.exported:
-            raise RegisterDecreasedError(n, before.exported, after.exported)
-    return registers
-
-
-def net_consumption(registers: Sequence[Register]) -> list[Wh]:
-    """Import - export of each period between two registers, Wh; one fewer than registers."""
-    return [
-        Wh((after.imported - before.imported) - (after.exported - before.exported))
-        for before, after in pairwise(registers)
-    ]
+        raise InputError("registers", len(registers), why)
+    table = np.frombuffer(registers, ">u8").reshape(-1, 2).astype(np.uint64)
+    for n, column in np.argwhere(table[1:] < table[:-1])[:1].tolist():
+        raise RegisterDecreasedError(n + 1, int(table[n, column]), int(table[n + 1, column]))
+    energy = np.diff(table, axis=0).astype(np.int64)
+    return energy[:, 0] - energy[:, 1]
 
 
 def _signable(domain: Domain, message: Message) -> SignableMessage:

@@ -6,6 +6,9 @@ zero word of empty storage included, means "nothing"; days count from 1.
 
 from collections.abc import Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from dem.errors import InputError, require_range
 
 LANES = 6
@@ -14,6 +17,9 @@ DAY_BITS = 16
 
 _DAY_SHIFT = 256 - DAY_BITS
 _LANE_MASK = (1 << LANE_BITS) - 1
+_WORD_BYTES = 32
+_LANE_WEIGHTS = 1 << np.arange(LANE_BITS - 8, -1, -8)
+"""Of a lane's bytes, the first one first."""
 
 
 def strips_per_day(periods_per_day: int) -> int:
@@ -52,3 +58,16 @@ def unpack(word: int) -> tuple[int, tuple[int, ...]]:
     require_range("word", word, 0, (1 << 256) - 1)
     lanes = tuple((word >> (LANE_BITS * k)) & _LANE_MASK for k in range(LANES))
     return word >> _DAY_SHIFT, lanes
+
+
+def unpack_all(words: Sequence[bytes]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Days, shape (words,), and lanes, shape (words, 6), of many words of 32 bytes, big endian.
+
+    Raises:
+        InputError: not 32 bytes a word.
+    """
+    data = b"".join(words)
+    require_range("bytes of the words", len(data), _WORD_BYTES * len(words), _WORD_BYTES * len(words))
+    octets = np.frombuffer(data, np.uint8).reshape(len(words), _WORD_BYTES).astype(np.int64)
+    lanes = octets[:, DAY_BITS // 8 :].reshape(len(words), LANES, LANE_BITS // 8) @ _LANE_WEIGHTS
+    return octets[:, 0] << 8 | octets[:, 1], lanes[:, ::-1]

@@ -14,9 +14,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
 
-from dem.results import Results, Settlement, read_results
+from dem.results import Results
 from dem.units import KWH_DECIMALS, MONEY_DECIMALS, TICK_UNITS
 
 UNITS_PER_CURRENCY = 10**MONEY_DECIMALS
@@ -172,25 +171,19 @@ class Summary:
         )
 
 
-def summary(folder: Path) -> Summary:
-    """Read the output folder of a run and sum it up. Raises `ResultsError`."""
-    return summarise(read_results(folder))
-
-
 def summarise(results: Results) -> Summary:
-    by_participant: dict[str, list[Settlement]] = defaultdict(list)
-    by_period: dict[int, list[Settlement]] = defaultdict(list)
-    for row in results.settlement:
-        by_participant[row.participant].append(row)
-        by_period[row.period].append(row)
+    """The figures of a run."""
+    names = list(Bill.__slots__)
+    sums = results.bills.groupby("participant", observed=True)[names].sum()
+    kinds = results.participants["kind"].astype(str)[sums.index.astype(str)]
     bills = [
-        ParticipantResult(name, results.participants[name].kind, _bill(results, rows))
-        for name, rows in by_participant.items()
+        ParticipantResult(str(name), kind, Bill(*row))
+        for name, kind, row in zip(sums.index, kinds, sums.to_numpy().tolist(), strict=True)
     ]
     bills.sort(key=lambda result: (-result.bill.saved_units, result.participant))
-    traded = [row for row in results.clearing if row.price_ticks is not None and row.volume_wh]
-    status = [order.status for order in results.orders]
-    fallback = sum(row.fallback_units for row in results.area)
+    status = results.orders["status"].value_counts()
+    fallback = int(results.area["fallback_units"].sum())
+    balance, traded, tariffs = results.balance, results.traded, results.tariffs.reindex(results.periods, fill_value=0)
     community = _total(result.bill for result in bills)
     return Summary(
         scenario=results.run.scenario,
@@ -199,64 +192,26 @@ def summarise(results: Results) -> Summary:
         days=results.run.days,
         periods=len(results.periods),
         periods_traded=len(traded),
-        orders=len(status),
-        orders_accepted=status.count("accepted"),
-        orders_replaced=status.count("replaced"),
-        orders_rejected=status.count("rejected"),
-        traded_wh=sum(row.volume_wh for row in traded),
-        traded_units=sum(row.volume_wh * (row.price_ticks or 0) * TICK_UNITS for row in traded),
+        orders=len(results.orders),
+        orders_accepted=int(status.get("accepted", 0)),
+        orders_replaced=int(status.get("replaced", 0)),
+        orders_rejected=int(status.get("rejected", 0)),
+        traded_wh=int(traded["volume_wh"].sum()),
+        traded_units=int((traded["volume_wh"] * traded["price_ticks"]).sum()) * TICK_UNITS,
         consumed_wh=community.consumed_wh,
         generated_wh=community.generated_wh,
-        shared_wh=sum(shared_wh(rows) for rows in by_period.values()),
-        delivered_wh=sum(delivered_wh(rows) for rows in by_period.values()),
-        deviated_wh=sum(abs(row.imbalance_wh) for row in results.settlement),
-        sharing_value_units=sum(
-            shared_wh(rows) * (results.tariffs[period].buy_units_per_wh - results.tariffs[period].sell_units_per_wh)
-            for period, rows in by_period.items()
+        shared_wh=int(balance["shared_wh"].sum()),
+        delivered_wh=int(balance["delivered_wh"].sum()),
+        deviated_wh=int(results.settlement["imbalance_wh"].abs().sum()),
+        sharing_value_units=int(
+            (balance["shared_wh"] * (tariffs["buy_units_per_wh"] - tariffs["sell_units_per_wh"])).sum()
         ),
         imbalance_cost_units=community.imbalance_units - fallback,
         fallback_units=fallback,
-        fund_units=sum(row.fund_units for row in results.area),
+        fund_units=int(results.area["fund_units"].sum()),
         community=community,
         groups=_groups(bills),
         participants=tuple(bills),
-    )
-
-
-def shared_wh(rows: Iterable[Settlement]) -> int:
-    """One period: the smaller of all that was drawn and all that was fed in."""
-    metered = [row.metered_wh for row in rows]
-    return min(sum(m for m in metered if m > 0), -sum(m for m in metered if m < 0))
-
-
-def delivered_wh(rows: Iterable[Settlement]) -> int:
-    """One period: contracted energy that really was drawn by its buyers and fed in by its sellers."""
-    taken = given = 0
-    for row in rows:
-        taken += max(0, min(row.contracted_wh, row.metered_wh))
-        given += max(0, min(-row.contracted_wh, -row.metered_wh))
-    return min(taken, given)
-
-
-def _bill(results: Results, rows: Iterable[Settlement]) -> Bill:
-    return _total(
-        Bill(
-            consumed_wh=max(row.metered_wh, 0),
-            generated_wh=max(-row.metered_wh, 0),
-            bought_wh=max(row.contracted_wh, 0),
-            sold_wh=max(-row.contracted_wh, 0),
-            trade_units=row.trade_units,
-            imbalance_units=row.imbalance_units,
-            fees_units=row.fees_units,
-            deviation_units=row.deviation_units,
-            tariff_only_units=row.metered_wh
-            * (
-                results.tariffs[row.period].buy_units_per_wh
-                if row.metered_wh > 0
-                else results.tariffs[row.period].sell_units_per_wh
-            ),
-        )
-        for row in rows
     )
 
 

@@ -23,8 +23,8 @@ def cli(scenario: Path, out: Path | None, account: str | None, period_length: in
     and then recomputes everything from the chain's events. After an interruption, start it again with the same --out
     (and the same chain): it goes on where it was.
     """
-    folder, checks = run_scenario(scenario, out, account, period_length)
-    print_summary(folder)
+    folder, summary, checks = run_scenario(scenario, out, account, period_length)
+    print_summary(summary)
     print_checks(checks)
     console.print(f"\nTables in [bold]{folder}[/], pictures in [bold]{folder / 'report.html'}[/]")
     if not all(check.ok for check in checks):

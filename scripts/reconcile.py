@@ -8,7 +8,7 @@ from ape.cli import ConnectedProviderCommand, network_option
 from dem.chain import Chain
 from dem.cli import console, fail_readably, print_checks
 from dem.deployment import connect, role_keys
-from dem.history import read_history
+from dem.history import read_balances, read_events
 from dem.operations import Operations
 from dem.reconcile import reconcile
 from dem.replay import Replay
@@ -30,11 +30,16 @@ def cli(folder: Path, account: str | None, recorded: bool) -> None:
     chain = Chain.connected()
     if recorded or chain.is_embedded:
         console.print(f"events and balances as recorded in {folder}", highlight=False)
-        history = read_history(folder)
+        periods_per_day, balances = read_balances(folder)
+        events = read_events(folder)
     else:
-        history = Operations(connect(chain, role_keys(chain, account), folder / MANIFEST)).history()
-    checks = reconcile(Replay.of(history.events, history.periods_per_day), history.balances)
-    console.print(f"{len(history.events)} events", highlight=False)
+        market = connect(chain, role_keys(chain, account), folder / MANIFEST)
+        operations = Operations(market)
+        periods_per_day, balances = operations.periods_per_day, operations.balances()
+        events = operations.events_between(market.manifest.first_block, chain.block)
+    replay = Replay(periods_per_day)
+    replay.apply(events)
+    checks = reconcile(replay, balances)
     print_checks(checks)
     if not all(check.ok for check in checks):
         raise SystemExit(1)

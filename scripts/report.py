@@ -6,6 +6,8 @@ import click
 
 from dem.cli import console, fail_readably, print_summary
 from dem.report import write_report
+from dem.results import read_results
+from dem.summary import summarise
 
 
 @click.command(short_help="draw the report of a run from its tables")
@@ -13,5 +15,7 @@ from dem.report import write_report
 @fail_readably
 def cli(folder: Path) -> None:
     """Print the summary of the run in FOLDER and write its report.html from the CSV tables there."""
-    print_summary(folder)
-    console.print(f"pictures in {write_report(folder)}", highlight=False)
+    results = read_results(folder)
+    summary = summarise(results)
+    print_summary(summary)
+    console.print(f"pictures in {write_report(folder, results, summary)}", highlight=False)

@@ -2,6 +2,7 @@
 pragma solidity ^0.8.24;
 
 import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
+import {IAccounts} from "../interfaces/IAccounts.sol";
 import {IMarket, Positions} from "../interfaces/IMarket.sol";
 import {ISchedule, Plugged} from "../interfaces/ISchedule.sol";
 import {Calendar, CalendarParameters} from "../types/Calendar.sol";
@@ -9,9 +10,16 @@ import {Strips} from "../types/Strips.sol";
 
 /// @title Schedule
 contract Schedule is ISchedule, AccessManaged, Calendar {
+    IAccounts private immutable ACCOUNTS;
+
     Plugged[] private _markets;
 
-    constructor(address authority, CalendarParameters memory calendar_) AccessManaged(authority) Calendar(calendar_) {}
+    constructor(address authority, CalendarParameters memory calendar_, IAccounts accounts)
+        AccessManaged(authority)
+        Calendar(calendar_)
+    {
+        ACCOUNTS = accounts;
+    }
 
     /// @inheritdoc ISchedule
     function addMarket(IMarket market, uint32 firstDay) external restricted {
@@ -21,6 +29,10 @@ contract Schedule is ISchedule, AccessManaged, Calendar {
             if (address(_markets[m].market) == address(market)) revert MarketKnown(address(market));
         }
         _markets.push(Plugged(market, firstDay));
+        // Before, it could only take orders for days it does not count for yet, whose collateral nothing would release.
+        uint256 from = opensAt(firstDay);
+        if (firstDay > 1 && gateClosesAt(firstDay - 1) > from) from = gateClosesAt(firstDay - 1);
+        ACCOUNTS.admitMarket(address(market), uint64(from));
         emit MarketAdded(address(market), firstDay);
     }
 

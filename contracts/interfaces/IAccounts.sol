@@ -40,6 +40,8 @@ interface IAccounts {
     event CreditLimitSet(uint32 indexed id, Money limit);
     /// Collateral locked (positive) or released (negative) outside of a settlement.
     event Locked(uint32 indexed id, int128 change);
+    /// The market may lock collateral from that unix time on.
+    event MarketAdmitted(address indexed market, uint64 from);
     event Posted(uint32 indexed id, int128 amount, uint128 release);
     /// What the member owes the fallback supplier from now on.
     event ArrearsChanged(uint32 indexed id, uint128 arrears);
@@ -52,6 +54,8 @@ interface IAccounts {
     /// The other of the two ways out was signed for.
     error WrongPayout(bool toBank);
     error InsufficientFunds(uint32 id, uint256 needed, int256 available);
+    /// Only markets of the schedule lock and release collateral, each from a time on (0: never).
+    error NotAMarket(address caller, uint256 from);
     error InArrears(uint32 id, uint256 arrears);
     /// Only the fallback supplier, the grid operator and a wholesale desk settle on credit.
     error NoCreditFor(uint32 id, Kind kind);
@@ -76,6 +80,10 @@ interface IAccounts {
     /// @notice Allows an account to go below zero by so much; enough for what it owes already.
     function setCreditLimit(uint32 id, Money limit) external;
 
+    /// @notice Lets a market that is plugged into the schedule lock and release collateral from a unix time on, for good: asked once,
+    /// not with every order.
+    function admitMarket(address market, uint64 from) external;
+
     /// @notice Locks free money as collateral; refused to members in arrears or without enough of it.
     function lock(uint32 id, Money amount) external;
 
@@ -89,6 +97,9 @@ interface IAccounts {
 
     /// @return whether a deposit or a payout has used the reference.
     function isPaymentUsed(bytes32 paymentReference) external view returns (bool);
+
+    /// @return unix time from which the market may lock and release collateral; 0 if it may not.
+    function lockableFrom(address market) external view returns (uint64);
 
     /// @return the account as it stands.
     function accountOf(uint32 id) external view returns (Account memory);

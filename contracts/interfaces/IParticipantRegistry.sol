@@ -113,8 +113,8 @@ interface IParticipantRegistry {
         view
         returns (uint32 id, uint256 importCapacity, uint256 exportCapacity);
 
-    /// @return one flag each for `count` members from `firstId`: has a meter and takes part that day.
-    function meteredOn(uint256 day, uint32 firstId, uint256 count) external view returns (bool[] memory);
+    /// @return whether a member has a meter and takes part that day.
+    function isMetered(uint32 id, uint256 day) external view returns (bool);
 
     /// @return whether the account may hold tokens.
     function isRegistered(address account) external view returns (bool);

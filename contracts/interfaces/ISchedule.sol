@@ -21,7 +21,8 @@ interface ISchedule {
     /// Only for days whose day-ahead auction has not opened.
     error TooLateToAdd(uint256 firstDay, uint256 earliest);
 
-    /// @notice Adds a market whose positions count from a day on; there is no way to take one out. What a market says is paid: the
+    /// @notice Adds a market whose positions count from a day on, and that may lock collateral once that day is open and the gates
+    /// before it are closed; there is no way to take one out. What a market says is paid: the
     /// council answers for its code.
     function addMarket(IMarket market, uint32 firstDay) external;
 

@@ -32,25 +32,20 @@ library ImbalancePrice {
         return (single, single);
     }
 
-    /// @return Wh of an imbalance that are charged: those beyond the tolerance, which is the larger of `toleranceFixed`
+    /// @param deviation magnitude of an imbalance, Wh.
+    /// @param contracted magnitude of the contracted energy, Wh.
+    /// @return Wh of the deviation that are charged: those beyond the tolerance, which is the larger of `toleranceFixed`
     /// and the share of the contracted energy rounded down (the balancing fund gains, by less than 1 Wh).
-    function chargeableDown(int256 imbalance, int256 contracted, uint256 toleranceFixed, uint256 toleranceShare)
+    function chargeableDown(uint256 deviation, uint256 contracted, uint256 toleranceFixed, uint256 toleranceShare)
         internal
         pure
         returns (uint256)
     {
         // Energies of a signed lane: far from any overflow.
         unchecked {
-            uint256 tolerance = (_magnitude(contracted) * toleranceShare) / 10_000;
+            uint256 tolerance = (contracted * toleranceShare) / 10_000;
             if (tolerance < toleranceFixed) tolerance = toleranceFixed;
-            uint256 deviation = _magnitude(imbalance);
             return deviation > tolerance ? deviation - tolerance : 0;
-        }
-    }
-
-    function _magnitude(int256 x) private pure returns (uint256) {
-        unchecked {
-            return uint256(x < 0 ? -x : x);
         }
     }
 }

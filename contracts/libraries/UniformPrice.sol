@@ -69,4 +69,21 @@ library UniformPrice {
         if (o.volume == 0) return Outcome(0, Rationed.None, 0, 0, 0);
         o.price = uint16(price);
     }
+
+    /// @return an outcome in one word, 0 if nothing is traded: price in bits 15..0, rationed side in 23..16, volume in 87..24,
+    /// share in 151..88, marginal in 215..152.
+    function pack(Outcome memory o) internal pure returns (uint256) {
+        return uint256(o.price) | (uint256(o.rationed) << 16) | (uint256(o.volume) << 24) | (uint256(o.share) << 88)
+            | (uint256(o.marginal) << 152);
+    }
+
+    function unpack(uint256 packed) internal pure returns (Outcome memory) {
+        return Outcome({
+            price: uint16(packed),
+            rationed: Rationed(uint8(packed >> 16)),
+            volume: uint64(packed >> 24),
+            share: uint64(packed >> 88),
+            marginal: uint64(packed >> 152)
+        });
+    }
 }

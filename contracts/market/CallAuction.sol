@@ -30,6 +30,8 @@ contract CallAuction is ICallAuction, AccessManaged, EIP712, Calendar, Pausable,
         keccak256("OrderSheet(address participant,uint32 day,uint16 firstLine,uint40 sequence,bytes32[] lines)");
     /// Members whose activity on a day fits one word beside the day.
     uint256 private constant GROUP = 240;
+    /// From the place of a member to that of the next.
+    uint256 private constant MEMBER_STEP = 1 << 32;
 
     /// A participant's sheet of one day.
     struct Sheet {
@@ -48,6 +50,12 @@ contract CallAuction is ICallAuction, AccessManaged, EIP712, Calendar, Pausable,
         uint16 cleared;
         /// Next member to be booked.
         uint32 nextId;
+        /// Of the day's rules, which are fixed before it opens: fees and highest cost of an order, units/Wh ...
+        uint24 fees;
+        uint24 ceiling;
+        /// ... smallest order, Wh, and orders a member may have for one period.
+        uint32 minEnergy;
+        uint16 maxLayers;
     }
 
     /// A clearing that did not fit one transaction: sums per lane so far, and where to go on.
@@ -65,6 +73,47 @@ contract CallAuction is ICallAuction, AccessManaged, EIP712, Calendar, Pausable,
         uint16 nextTick;
     }
 
+    /// Collateral of a sheet's new lines and of those they replace, money units; and whether any order is not just the one
+    /// that stood there.
+    struct Change {
+        uint256 added;
+        uint256 removed;
+        bool hasNew;
+    }
+
+    /// UniformPrice.Sums of six periods, a lane each; the tick in the place of limits.
+    struct Totals {
+        uint256 bidsAbove;
+        uint256 bidsAt;
+        uint256 asksBelow;
+        uint256 asksAt;
+        uint256 nextTicks;
+    }
+
+    /// What one member trades: energy of the strip at work on in six signed lanes; Wh, and Wh times ticks, of the day.
+    struct Trades {
+        uint256 net;
+        uint256 energy;
+        int256 value;
+    }
+
+    /// Outcomes of the six periods of a strip, for what trades in full.
+    struct StripOutcome {
+        /// Flags of the periods with a price, and the prices in the place of limits.
+        uint256 traded;
+        uint256 limits;
+        /// The prices in ticks as factors of Strips.dot.
+        uint256 even;
+        uint256 odd;
+    }
+
+    /// What a walk through the members needs: outcomes by strip and by slot, and by slot the marginal energy so far, Wh.
+    struct Walk {
+        StripOutcome[] strips;
+        uint256[] outcomes;
+        uint256[] marginal;
+    }
+
     /// What an order must pay or post at most, units/Wh.
     struct Terms {
         uint256 fees;
@@ -72,6 +121,12 @@ contract CallAuction is ICallAuction, AccessManaged, EIP712, Calendar, Pausable,
         uint256 minEnergy;
         uint256 importCapacity;
         uint256 exportCapacity;
+        /// The least and the most energy of an order in all six lanes.
+        uint256 least;
+        uint256 mostBought;
+        uint256 mostSold;
+        /// The limit at which an ask costs no collateral any more, in the place of limits of all six lanes.
+        uint256 freeLimits;
     }
 
     IParticipantRegistry private immutable REGISTRY;
@@ -83,10 +138,11 @@ contract CallAuction is ICallAuction, AccessManaged, EIP712, Calendar, Pausable,
     /// Members with orders, a bit each, per ring place, layer and group.
     mapping(uint256 place => uint256) private _active;
     mapping(uint256 ringPlace => DayState) private _days;
-    mapping(uint256 place => UniformPrice.Outcome) private _outcomes;
+    /// As UniformPrice packs them.
+    mapping(uint256 place => uint256) private _outcomes;
     mapping(bytes32 attempt => Progress) private _progress;
-    /// Energy of the marginal orders booked so far, three slots a word: 80 bits hold more than can ever be ordered.
-    mapping(uint256 place => uint256) private _walked;
+    /// Energy of the marginal orders booked so far, four slots a word.
+    mapping(uint256 place => uint256) private _marginal;
 
     constructor(
         address authority,
@@ -116,37 +172,36 @@ contract CallAuction is ICallAuction, AccessManaged, EIP712, Calendar, Pausable,
     /// @inheritdoc ICallAuction
     function enter(SignedSheet calldata signed) external whenNotPaused {
         OrderSheet calldata s = signed.sheet;
+        bytes32[] calldata lines = s.lines;
         // First of all: a rejection for any other reason then proves who signed.
-        _requireSigned(s, signed.signature);
-        _requireOpen(s.day);
-        (uint32 id, uint256 importCapacity, uint256 exportCapacity) = REGISTRY.trader(s.participant, s.day);
-        RULES.requireRoom(s.day);
-        Rules memory rules = RULES.rulesOf(s.day);
+        _requireSigned(s, lines, signed.signature);
+        uint32 day = s.day;
+        _requireOpen(day);
+        (uint32 id, uint256 importCapacity, uint256 exportCapacity) = REGISTRY.trader(s.participant, day);
+        DayState memory state = _stateOf(day);
+        Terms memory terms = _termsOf(state, importCapacity, exportCapacity);
 
-        Sheet memory old = _sheets[_place(id, s.day, 0)];
-        if (old.day != s.day) old = Sheet(uint16(s.day), 0, 0, 0);
-        if (s.sequence <= old.sequence) revert StaleSheet(id, s.sequence, old.sequence);
-        uint256 layers = _layersOf(s, rules.maxLayers);
-        if (layers < old.layers) layers = old.layers;
+        Sheet memory sheet = _sheets[_place(id, day, 0)];
+        if (sheet.day != day) sheet = Sheet(uint16(day), 0, 0, 0);
+        if (s.sequence <= sheet.sequence) revert StaleSheet(id, s.sequence, sheet.sequence);
+        sheet.sequence = s.sequence;
+        uint256 firstLine = s.firstLine;
+        uint256 layers = _layersOf(firstLine, lines.length, state.maxLayers);
 
-        uint256 fees = Price.unwrap(rules.platformFee + rules.networkFee);
-        Terms memory terms = Terms({
-            fees: fees,
-            ceiling: Price.unwrap(rules.maxBuy + rules.deviationRate) + fees,
-            minEnergy: Energy.unwrap(rules.minOrderEnergy),
-            importCapacity: importCapacity,
-            exportCapacity: exportCapacity
-        });
-        (uint256 added, uint256 removed, bool hasNew) = _writeLines(id, s, terms);
-        if (layers > 1) _requireWithinConnection(id, s, layers, terms);
-        if (layers > old.layers) _markActive(id, s.day, old.layers, layers);
-
-        uint256 locked = old.locked + added - removed;
-        _sheets[_place(id, s.day, 0)] = Sheet(uint16(s.day), s.sequence, uint16(layers), locked.toUint128());
-        emit SheetAccepted(id, s.day, s.sequence, s.firstLine, s.lines);
+        Change memory change = _writeLines(id, day, firstLine, lines, terms);
+        if (layers < sheet.layers) layers = sheet.layers;
+        if (layers > 1) _requireWithinConnection(id, day, firstLine, lines.length, layers, terms);
+        if (layers > sheet.layers) {
+            _markActive(id, day, sheet.layers, layers);
+            sheet.layers = uint16(layers);
+        }
+        uint256 locked = sheet.locked + change.added - change.removed;
+        sheet.locked = locked.toUint128();
+        _sheets[_place(id, day, 0)] = sheet;
+        emit SheetAccepted(id, day, sheet.sequence, uint16(firstLine), lines);
         // A new order, even one that locks nothing more, has to come from somebody without arrears; cancelling need not.
-        if (hasNew) ACCOUNTS.lock(id, Money.wrap(added > removed ? (added - removed).toUint128() : 0));
-        if (removed > added) ACCOUNTS.unlock(id, Money.wrap((removed - added).toUint128()));
+        if (change.hasNew) ACCOUNTS.lock(id, _difference(change.added, change.removed));
+        if (change.removed > change.added) ACCOUNTS.unlock(id, _difference(change.removed, change.added));
     }
 
     /// @inheritdoc ICallAuction
@@ -163,14 +218,12 @@ contract CallAuction is ICallAuction, AccessManaged, EIP712, Calendar, Pausable,
         // slither-disable-next-line uninitialized-local
         UniformPrice.Sums[6] memory sums;
         (uint256 layer, uint256 group) = _resume(attempt, sums);
+        bool isResumed = layer != 0 || group != 0;
         uint256 layers = state.layers;
         uint256 groups = uint256(state.highestId) / GROUP + 1;
-        uint256[] memory words = new uint256[](GROUP);
+        uint256 limits = _toLimits(pivots, strip);
         for (uint256 n = 0; layer < layers && n < maxGroups; ++n) {
-            uint256 found = _gather(day, strip, layer, group, words);
-            for (uint256 k = 0; k < Strips.LANES && found > 0; ++k) {
-                _accumulate(words, found, k, pivots[k], sums[k]);
-            }
+            _addGroup(day, layer * STRIPS_PER_DAY + strip, _activeIn(day, layer, group), group, limits, sums);
             if (++group == groups) (layer, group) = (layer + 1, 0);
         }
         if (layer < layers) {
@@ -178,7 +231,7 @@ contract CallAuction is ICallAuction, AccessManaged, EIP712, Calendar, Pausable,
             emit ClearingProgress(day, strip, group, layer);
             return;
         }
-        delete _progress[attempt];
+        if (isResumed) delete _progress[attempt];
         for (uint256 k = 0; k < Strips.LANES; ++k) {
             _conclude(day, strip * Strips.LANES + k, pivots[k], sums[k]);
         }
@@ -190,16 +243,15 @@ contract CallAuction is ICallAuction, AccessManaged, EIP712, Calendar, Pausable,
         DayState storage state = _stateOf(day);
         if (!_isCleared(state)) revert NotCleared(day);
         if (firstId != 1 && firstId != state.nextId) revert BookedOutOfOrder(firstId, state.nextId);
-        uint256[] memory walked = _loadWalked(day, firstId == 1);
-        UniformPrice.Outcome[] memory results = _loadOutcomes(day);
+        Walk memory walk = _loadWalk(day, firstId == 1);
         p.net = new uint256[][](count);
         p.payment = new int256[](count);
         p.traded = new uint256[](count);
         p.release = new uint256[](count);
         for (uint256 i = 0; i < count; ++i) {
-            _bookMember(day, firstId + uint32(i), i, p, walked, results);
+            _bookMember(day, firstId + uint32(i), i, p, walk);
         }
-        _storeWalked(day, walked);
+        _storeMarginal(day, walk.marginal);
         state.nextId = firstId + uint32(count);
     }
 
@@ -226,10 +278,14 @@ contract CallAuction is ICallAuction, AccessManaged, EIP712, Calendar, Pausable,
     }
 
     /// @inheritdoc ICallAuction
-    function outcomes(uint256 day) external view returns (UniformPrice.Outcome[] memory) {
+    function outcomes(uint256 day) external view returns (UniformPrice.Outcome[] memory results) {
         DayState storage state = _days[day % Strips.RING];
         if (state.day != day || !_isCleared(state)) revert NotCleared(day);
-        return _loadOutcomes(day);
+        uint256[] memory packed = _loadOutcomes(day);
+        results = new UniformPrice.Outcome[](packed.length);
+        for (uint256 slot = 0; slot < packed.length; ++slot) {
+            results[slot] = UniformPrice.unpack(packed[slot]);
+        }
     }
 
     /// @inheritdoc ICallAuction
@@ -238,8 +294,7 @@ contract CallAuction is ICallAuction, AccessManaged, EIP712, Calendar, Pausable,
         view
         returns (Fill[] memory found, uint256 walkedAfter)
     {
-        UniformPrice.Outcome[] memory result = new UniformPrice.Outcome[](1);
-        result[0] = _outcomes[_outcomePlace(day, slot)];
+        uint256 outcome = _outcomes[_outcomePlace(day, slot)];
         uint256[] memory sum = new uint256[](1);
         sum[0] = walked;
         found = new Fill[](_countOrders(day, slot, firstId, count));
@@ -248,7 +303,7 @@ contract CallAuction is ICallAuction, AccessManaged, EIP712, Calendar, Pausable,
             uint256 layers = _layersInUse(id, day);
             for (uint256 layer = 0; layer < layers; ++layer) {
                 uint256 order = _orderOf(id, day, layer, slot);
-                if (order != 0) found[n++] = Fill(id, uint16(layer), uint64(_fill(order, result[0], sum, 0)));
+                if (order != 0) found[n++] = Fill(id, uint16(layer), uint64(_fill(order, outcome, sum, 0)));
             }
         }
         return (found, sum[0]);
@@ -273,11 +328,11 @@ contract CallAuction is ICallAuction, AccessManaged, EIP712, Calendar, Pausable,
         if (block.timestamp >= gateClosesAt(day)) revert GateClosed(day, gateClosesAt(day), block.timestamp);
     }
 
-    function _requireSigned(OrderSheet calldata s, bytes calldata signature) private view {
+    function _requireSigned(OrderSheet calldata s, bytes32[] calldata lines, bytes calldata signature) private view {
         bytes32 digest = _hashTypedDataV4(
             keccak256(
                 abi.encode(
-                    SHEET_TYPEHASH, s.participant, s.day, s.firstLine, s.sequence, keccak256(abi.encodePacked(s.lines))
+                    SHEET_TYPEHASH, s.participant, s.day, s.firstLine, s.sequence, keccak256(abi.encodePacked(lines))
                 )
             )
         );
@@ -286,83 +341,119 @@ contract CallAuction is ICallAuction, AccessManaged, EIP712, Calendar, Pausable,
     }
 
     /// @return orders per period that the sheet reaches up to.
-    function _layersOf(OrderSheet calldata s, uint256 maxLayers) private view returns (uint256) {
-        if (s.lines.length == 0) revert EmptySheet();
-        uint256 last = uint256(s.firstLine) + s.lines.length - 1;
+    function _layersOf(uint256 firstLine, uint256 lines, uint256 maxLayers) private view returns (uint256) {
+        if (lines == 0) revert EmptySheet();
+        uint256 last = firstLine + lines - 1;
         if (last >= maxLayers * STRIPS_PER_DAY) revert LineOutOfRange(last, maxLayers * STRIPS_PER_DAY);
         return last / STRIPS_PER_DAY + 1;
     }
 
-    /// @return added collateral of the new lines, money units.
-    /// @return removed collateral of the lines they replace.
-    /// @return hasNew whether any order is not just the one that stood there.
-    function _writeLines(uint32 id, OrderSheet calldata s, Terms memory terms)
+    function _writeLines(uint32 id, uint256 day, uint256 firstLine, bytes32[] calldata lines, Terms memory terms)
         private
-        returns (uint256 added, uint256 removed, bool hasNew)
+        returns (Change memory change)
     {
-        for (uint256 i = 0; i < s.lines.length; ++i) {
-            uint256 line = s.firstLine + i;
-            uint256 word = uint256(s.lines[i]);
-            if (Strips.dayOf(word) != s.day) revert WrongDay(line, Strips.dayOf(word), s.day);
-            uint256 place = _place(id, s.day, line);
-            uint256 replaced = _lines[place];
-            if (Strips.dayOf(replaced) != s.day) replaced = 0;
-            if (_checkOrders(id, line, word, replaced, terms)) hasNew = true;
-            if (replaced != 0) removed += _collateral(replaced, terms);
-            added += _collateral(word, terms);
-            _lines[place] = word;
+        uint256 place = _place(id, day, firstLine);
+        for (uint256 i = 0; i < lines.length; ++i) {
+            uint256 word = uint256(lines[i]);
+            if (Strips.dayOf(word) != day) revert WrongDay(firstLine + i, Strips.dayOf(word), day);
+            uint256 replaced = _lines[place + i];
+            if (Strips.dayOf(replaced) != day) replaced = 0;
+            else change.removed += _collateral(id, firstLine + i, replaced, terms);
+            change.added += _collateral(id, firstLine + i, word, terms);
+            // An order in a lane where something else stood.
+            uint256 orders = word & Strips.LANES_MASK;
+            if (Strips.used(orders) & Strips.used(orders ^ (replaced & Strips.LANES_MASK)) != 0) change.hasNew = true;
+            _lines[place + i] = word;
         }
     }
 
-    /// @return hasNew whether any order differs from the one it replaces.
-    function _checkOrders(uint32 id, uint256 line, uint256 word, uint256 replaced, Terms memory terms)
+    function _termsOf(DayState memory state, uint256 importCapacity, uint256 exportCapacity)
+        private
+        pure
+        returns (Terms memory)
+    {
+        uint256 freeTick = (uint256(state.ceiling) + UNITS_PER_TICK - 1) / UNITS_PER_TICK;
+        if (freeTick > MAX_TICK) freeTick = MAX_TICK + 1;
+        return Terms({
+            fees: state.fees,
+            ceiling: state.ceiling,
+            minEnergy: state.minEnergy,
+            importCapacity: importCapacity,
+            exportCapacity: exportCapacity,
+            least: state.minEnergy * Strips.ONES,
+            mostBought: (importCapacity < Orders.ENERGY_MASK ? importCapacity : Orders.ENERGY_MASK) * Strips.ONES,
+            mostSold: (exportCapacity < Orders.ENERGY_MASK ? exportCapacity : Orders.ENERGY_MASK) * Strips.ONES,
+            freeLimits: (freeTick << Orders.TICK_SHIFT) * Strips.ONES
+        });
+    }
+
+    /// Checks the six orders of a word; those that stand have passed the same checks.
+    /// @return units collateral of the orders, money units: a buyer's highest payment; for a seller what replacing its
+    /// energy may cost beyond its own limit (rule 5).
+    function _collateral(uint32 id, uint256 line, uint256 word, Terms memory terms)
         private
         view
-        returns (bool hasNew)
+        returns (uint256 units)
     {
+        // 27 bits of energy times 24 bits of price: six of them are far from overflow.
         unchecked {
-            for (uint256 k = 0; k < Strips.LANES; ++k) {
-                uint256 order = Strips.lane(word, k);
-                if (order == 0) continue;
-                if (!hasNew && order != Strips.lane(replaced, k)) hasNew = true;
-                uint256 energy = Orders.energy(order);
-                if (energy < terms.minEnergy) revert OrderTooSmall(line, k, energy, terms.minEnergy);
-                uint256 capacity = Orders.isAsk(order) ? terms.exportCapacity : terms.importCapacity;
-                if (energy > capacity) revert ExceedsCapacity(id, _slotOf(line, k), energy, capacity);
+            uint256 energies = word & Orders.ENERGIES;
+            uint256 asks = energies & Strips.spread(word, Orders.ENERGY_MASK);
+            uint256 bids = energies ^ asks;
+            uint256 any = Strips.minus(energies, Strips.ONES);
+            uint256 fine = Strips.minus(energies, terms.least) & Strips.minus(terms.mostBought, bids)
+                & Strips.minus(terms.mostSold, asks);
+            // Lanes without energy are to be empty.
+            bool isClean = word & Strips.LANES_MASK & ~Strips.spread(any, Strips.LANE_MASK) == 0;
+            if (!isClean || any & ~fine & Strips.ALL_FLAGS != 0) _refuse(id, line, word, terms);
+            asks = Orders.energies(asks, ~Strips.minus(word & Orders.TICKS, terms.freeLimits));
+            units = Strips.sum(bids) * terms.fees + Strips.sum(asks) * terms.ceiling;
+            units += (_value(bids, word) - _value(asks, word)) * UNITS_PER_TICK;
+        }
+    }
+
+    /// @return sum of the energies of six lanes times the limits of the orders there, Wh times ticks.
+    function _value(uint256 energies, uint256 word) private pure returns (uint256 sum) {
+        unchecked {
+            for (word >>= Orders.TICK_SHIFT; energies != 0; energies >>= Strips.LANE_BITS) {
+                sum += (energies & Strips.LANE_MASK) * (word & Orders.TICK_MASK);
+                word >>= Strips.LANE_BITS;
             }
         }
     }
 
-    /// @return units collateral of the six orders of a word, money units: a buyer's highest payment; for a seller what
-    /// replacing its energy may cost beyond its own limit (rule 5).
-    function _collateral(uint256 word, Terms memory terms) private pure returns (uint256 units) {
-        unchecked {
-            for (uint256 k = 0; k < Strips.LANES; ++k) {
-                uint256 order = Strips.lane(word, k);
-                uint256 limit = Orders.tick(order) * UNITS_PER_TICK;
-                // 27 bits of energy times 23 bits of price: six of them are far from overflow.
-                if (!Orders.isAsk(order)) units += Orders.energy(order) * (limit + terms.fees);
-                else if (terms.ceiling > limit) units += Orders.energy(order) * (terms.ceiling - limit);
-            }
+    /// Says what is wrong with the first bad order of a word.
+    function _refuse(uint32 id, uint256 line, uint256 word, Terms memory terms) private view {
+        for (uint256 k = 0; k < Strips.LANES; ++k) {
+            uint256 order = Strips.lane(word, k);
+            if (order == 0) continue;
+            uint256 energy = Orders.energy(order);
+            if (energy < terms.minEnergy) revert OrderTooSmall(line, k, energy, terms.minEnergy);
+            uint256 capacity = Orders.isAsk(order) ? terms.exportCapacity : terms.importCapacity;
+            if (energy > capacity) revert ExceedsCapacity(id, _slotOf(line, k), energy, capacity);
         }
     }
 
     /// Several orders for one period may exceed the connection only together.
-    function _requireWithinConnection(uint32 id, OrderSheet calldata s, uint256 layers, Terms memory terms)
-        private
-        view
-    {
+    function _requireWithinConnection(
+        uint32 id,
+        uint256 day,
+        uint256 firstLine,
+        uint256 lines,
+        uint256 layers,
+        Terms memory terms
+    ) private view {
         uint256 most = layers * Orders.ENERGY_MASK;
         if (terms.importCapacity >= most && terms.exportCapacity >= most) return;
-        uint256 strips = s.lines.length < STRIPS_PER_DAY ? s.lines.length : STRIPS_PER_DAY;
+        uint256 strips = lines < STRIPS_PER_DAY ? lines : STRIPS_PER_DAY;
         for (uint256 i = 0; i < strips; ++i) {
-            uint256 strip = (s.firstLine + i) % STRIPS_PER_DAY;
+            uint256 strip = (firstLine + i) % STRIPS_PER_DAY;
             for (uint256 k = 0; k < Strips.LANES; ++k) {
                 uint256 bids = 0;
                 uint256 asks = 0;
                 for (uint256 layer = 0; layer < layers; ++layer) {
-                    uint256 word = _lines[_place(id, s.day, layer * STRIPS_PER_DAY + strip)];
-                    if (Strips.dayOf(word) != s.day) continue;
+                    uint256 word = _lines[_place(id, day, layer * STRIPS_PER_DAY + strip)];
+                    if (Strips.dayOf(word) != day) continue;
                     uint256 order = Strips.lane(word, k);
                     if (Orders.isAsk(order)) asks += Orders.energy(order);
                     else bids += Orders.energy(order);
@@ -386,79 +477,94 @@ contract CallAuction is ICallAuction, AccessManaged, EIP712, Calendar, Pausable,
         }
     }
 
+    /// @return a - b, or nothing if b is the larger.
+    function _difference(uint256 a, uint256 b) private pure returns (Money) {
+        return Money.wrap(a > b ? (a - b).toUint128() : 0);
+    }
+
     // ------------------------------------------------------------------------------------------------------ clearing
 
-    /// Collects the day's lines of one group of members into `words`.
-    /// @return found how many.
-    function _gather(uint256 day, uint256 strip, uint256 layer, uint256 group, uint256[] memory words)
-        private
-        view
-        returns (uint256 found)
-    {
-        uint256 active = _active[_activePlace(day, layer, group)];
-        if (Strips.dayOf(active) != day) return 0;
-        active &= Strips.LANES_MASK;
-        uint256 line = layer * STRIPS_PER_DAY + strip;
-        for (uint256 id = group * GROUP; active != 0; ++id) {
-            if (active & 1 != 0) {
-                uint256 word = _lines[_place(id, day, line)];
-                if (Strips.dayOf(word) == day) words[found++] = word;
-            }
-            active >>= 1;
+    /// @return limits the pivots in the place of limits, a lane each.
+    function _toLimits(uint16[6] calldata pivots, uint256 strip) private pure returns (uint256 limits) {
+        for (uint256 k = 0; k < Strips.LANES; ++k) {
+            if (pivots[k] > MAX_TICK) revert WrongPivot(strip * Strips.LANES + k, pivots[k]);
+            limits |= uint256(pivots[k]) << (k * Strips.LANE_BITS + Orders.TICK_SHIFT);
         }
     }
 
-    /// Adds one lane of all words to its sums: the hot loop of the market.
-    function _accumulate(uint256[] memory words, uint256 found, uint256 k, uint256 pivot, UniformPrice.Sums memory sums)
-        private
-        pure
-    {
-        // An energy has 27 bits: more orders than there can ever be do not overflow.
+    /// @return members of a group, a bit each, who have orders in a layer.
+    function _activeIn(uint256 day, uint256 layer, uint256 group) private view returns (uint256) {
+        uint256 active = _active[_activePlace(day, layer, group)];
+        return Strips.dayOf(active) == day ? active & Strips.LANES_MASK : 0;
+    }
+
+    /// Adds a line of all members of a group to the sums: the hot loop of the market, six orders at once.
+    function _addGroup(
+        uint256 day,
+        uint256 line,
+        uint256 active,
+        uint256 group,
+        uint256 limits,
+        UniformPrice.Sums[6] memory sums
+    ) private view {
+        Totals memory t = Totals(0, 0, 0, 0, Orders.TICKS);
+        // An energy has 27 bits, a group 240 members: no lane overflows.
         unchecked {
-            uint256 bidsAbove = sums.bidsAbove;
-            uint256 bidsAt = sums.bidsAt;
-            uint256 asksBelow = sums.asksBelow;
-            uint256 asksAt = sums.asksAt;
-            uint256 nextTick = sums.nextTick;
-            for (uint256 i = 0; i < found; ++i) {
-                uint256 order = Strips.lane(words[i], k);
-                if (order == 0) continue;
-                uint256 tick = Orders.tick(order);
-                uint256 energy = Orders.energy(order);
-                if (tick > pivot) {
-                    if (!Orders.isAsk(order)) bidsAbove += energy;
-                    if (tick < nextTick) nextTick = tick;
-                } else if (tick == pivot) {
-                    if (Orders.isAsk(order)) asksAt += energy;
-                    else bidsAt += energy;
-                } else if (Orders.isAsk(order)) {
-                    asksBelow += energy;
+            for (uint256 place = _place(group * GROUP, day, line); active != 0; place += MEMBER_STEP) {
+                if (active & 1 != 0) {
+                    uint256 word = _lines[place];
+                    if (Strips.dayOf(word) == day) _addWord(word, limits, t);
                 }
+                active >>= 1;
             }
-            sums.bidsAbove = bidsAbove;
-            sums.bidsAt = bidsAt;
-            sums.asksBelow = asksBelow;
-            sums.asksAt = asksAt;
-            sums.nextTick = nextTick;
+            for (uint256 k = 0; k < Strips.LANES; ++k) {
+                UniformPrice.Sums memory s = sums[k];
+                s.bidsAbove += Strips.lane(t.bidsAbove, k);
+                s.bidsAt += Strips.lane(t.bidsAt, k);
+                s.asksBelow += Strips.lane(t.asksBelow, k);
+                s.asksAt += Strips.lane(t.asksAt, k);
+                uint256 nextTick = Orders.tick(Strips.lane(t.nextTicks, k));
+                if (nextTick < s.nextTick) s.nextTick = nextTick;
+            }
         }
+    }
+
+    function _addWord(uint256 word, uint256 limits, Totals memory t) private pure {
+        (uint256 above, uint256 at, uint256 below) = Orders.compare(word, limits);
+        unchecked {
+            t.bidsAbove += Orders.energies(word, above & ~word);
+            t.bidsAt += Orders.energies(word, at & ~word);
+            t.asksBelow += Orders.energies(word, below & word);
+            t.asksAt += Orders.energies(word, at & word);
+        }
+        uint256 isLower = above & Strips.minus(t.nextTicks, word & Orders.TICKS);
+        uint256 replaced = Strips.spread(isLower, Orders.TICK_MASK << Orders.TICK_SHIFT);
+        t.nextTicks = (t.nextTicks & ~replaced) | (word & replaced);
     }
 
     function _conclude(uint32 day, uint256 slot, uint256 pivot, UniformPrice.Sums memory sums) private {
         if (!UniformPrice.isPivot(pivot, sums)) revert WrongPivot(slot, pivot);
         UniformPrice.Outcome memory o = UniformPrice.outcome(pivot, sums);
-        _outcomes[_outcomePlace(day, slot)] = o;
+        _outcomes[_outcomePlace(day, slot)] = UniformPrice.pack(o);
         emit Cleared(day, uint16(slot), o.price, o.volume, o.rationed, o.share, o.marginal);
     }
 
-    function _resume(bytes32 attempt, UniformPrice.Sums[6] memory sums) private view returns (uint256, uint256) {
+    function _resume(bytes32 attempt, UniformPrice.Sums[6] memory sums)
+        private
+        view
+        returns (uint256 layer, uint256 group)
+    {
         Progress storage progress = _progress[attempt];
-        bool isFresh = progress.layer == 0 && progress.group == 0;
+        (layer, group) = (progress.layer, progress.group);
+        bool isFresh = layer == 0 && group == 0;
         for (uint256 k = 0; k < Strips.LANES; ++k) {
-            Partial memory p = progress.lanes[k];
-            uint256 nextTick = isFresh ? MAX_TICK : p.nextTick;
-            sums[k] = UniformPrice.Sums(p.bidsAbove, p.bidsAt, p.asksBelow, p.asksAt, nextTick);
+            if (isFresh) {
+                sums[k].nextTick = MAX_TICK;
+            } else {
+                Partial memory p = progress.lanes[k];
+                sums[k] = UniformPrice.Sums(p.bidsAbove, p.bidsAt, p.asksBelow, p.asksAt, p.nextTick);
+            }
         }
-        return (progress.layer, progress.group);
     }
 
     function _suspend(bytes32 attempt, UniformPrice.Sums[6] memory sums, uint256 layer, uint256 group) private {
@@ -479,110 +585,139 @@ contract CallAuction is ICallAuction, AccessManaged, EIP712, Calendar, Pausable,
 
     // ------------------------------------------------------------------------------------------------------- booking
 
-    function _bookMember(
-        uint256 day,
-        uint32 id,
-        uint256 i,
-        Positions memory p,
-        uint256[] memory walked,
-        UniformPrice.Outcome[] memory results
-    ) private {
+    function _bookMember(uint256 day, uint32 id, uint256 i, Positions memory p, Walk memory walk) private {
         Sheet storage sheet = _sheets[_place(id, day, 0)];
         if (sheet.day != day) return;
-        if (sheet.locked > 0) {
-            p.release[i] = sheet.locked;
+        uint256 locked = sheet.locked;
+        if (locked > 0) {
+            p.release[i] = locked;
             sheet.locked = 0;
         }
-        uint256 layers = sheet.layers;
+        Trades memory trades = Trades(0, 0, 0);
         uint256[] memory net = new uint256[](STRIPS_PER_DAY);
-        for (uint256 strip = 0; strip < STRIPS_PER_DAY; ++strip) {
-            uint256 lanes = Strips.ZERO_LANES;
-            for (uint256 layer = 0; layer < layers; ++layer) {
-                uint256 word = _lines[_place(id, day, layer * STRIPS_PER_DAY + strip)];
-                if (Strips.dayOf(word) != day) continue;
-                uint256 traded;
-                int256 payment;
-                (lanes, traded, payment) = _bookWord(word, strip * Strips.LANES, lanes, walked, results);
-                p.traded[i] += traded;
-                p.payment[i] += payment;
+        uint256 layers = sheet.layers;
+        // A member's 1,024 lines of orders of 27 bits stay within a signed lane.
+        unchecked {
+            for (uint256 strip = 0; strip < net.length; ++strip) {
+                trades.net = Strips.ZERO_LANES;
+                uint256 place = _place(id, day, strip);
+                for (uint256 layer = 0; layer < layers; ++layer) {
+                    uint256 word = _lines[place];
+                    if (Strips.dayOf(word) == day) _bookWord(word, strip, trades, walk);
+                    place += net.length;
+                }
+                net[strip] = trades.net;
             }
-            net[strip] = lanes;
+            p.payment[i] = trades.value * int256(UNITS_PER_TICK);
         }
         p.net[i] = net;
+        p.traded[i] = trades.energy;
     }
 
-    /// @param slot of the word's first lane.
-    /// @param lanes net energy of the member's other orders in this strip, six signed lanes.
-    /// @return sum that, with what the orders of the word trade.
-    /// @return traded energy they buy and sell, Wh.
-    /// @return payment due for it, money units.
-    function _bookWord(
-        uint256 word,
-        uint256 slot,
-        uint256 lanes,
-        uint256[] memory walked,
-        UniformPrice.Outcome[] memory results
-    ) private pure returns (uint256 sum, uint256 traded, int256 payment) {
-        sum = lanes;
-        // An energy has 27 bits, a price 19, and a member's 1,024 lines of 27 bits stay within a signed lane.
+    /// Adds what the six orders of a word trade.
+    function _bookWord(uint256 word, uint256 strip, Trades memory trades, Walk memory walk) private pure {
+        StripOutcome memory o = walk.strips[strip];
+        (uint256 above, uint256 at, uint256 below) = Orders.compare(word, o.limits);
+        uint256 asks = Orders.energies(word, below & word & o.traded);
+        uint256 bids = Orders.energies(word, above & ~word & o.traded);
+        at &= o.traded;
+        if (at != 0) {
+            uint256 atPrice = _fillsAtPrice(word, at, strip * Strips.LANES, walk);
+            asks |= Orders.energies(atPrice, word);
+            bids |= Orders.energies(atPrice, ~word);
+        }
+        // Lanes that are net sold borrow from the next until the bias is added.
         unchecked {
-            for (uint256 shift = 0; shift < Strips.DAY_SHIFT; shift += Strips.LANE_BITS) {
-                uint256 order = (word >> shift) & Strips.LANE_MASK;
-                if (order != 0) {
-                    uint256 filled = _fill(order, results[slot], walked, slot);
-                    int256 value = int256(filled * results[slot].price * UNITS_PER_TICK);
-                    traded += filled;
-                    if (Orders.isAsk(order)) {
-                        sum -= filled << shift;
-                        payment -= value;
-                    } else {
-                        sum += filled << shift;
-                        payment += value;
-                    }
+            trades.net += bids - asks;
+            trades.energy += Strips.sum(bids + asks);
+            if (bids != 0) trades.value += int256(Strips.dot(bids, o.even, o.odd));
+            if (asks != 0) trades.value -= int256(Strips.dot(asks, o.even, o.odd));
+        }
+    }
+
+    /// @return energies what the flagged orders of a word trade at their limit, in their lanes.
+    function _fillsAtPrice(uint256 word, uint256 flags, uint256 slot, Walk memory walk)
+        private
+        pure
+        returns (uint256 energies)
+    {
+        unchecked {
+            flags >>= Strips.LANE_BITS - 1;
+            for (uint256 shift = 0; flags != 0; shift += Strips.LANE_BITS) {
+                if (flags & 1 != 0) {
+                    uint256 order = (word >> shift) & Strips.LANE_MASK;
+                    energies |= _fillAtPrice(order, walk.outcomes[slot], walk.marginal, slot) << shift;
                 }
+                flags >>= Strips.LANE_BITS;
                 ++slot;
             }
         }
     }
 
     /// @return Wh of the order that trade.
-    function _fill(uint256 order, UniformPrice.Outcome memory o, uint256[] memory walked, uint256 slot)
+    function _fill(uint256 order, uint256 outcome, uint256[] memory walked, uint256 slot)
         private
         pure
         returns (uint256)
     {
-        if (o.volume == 0) return 0;
-        uint256 energy = Orders.energy(order);
+        if (outcome == 0) return 0;
         uint256 tick = Orders.tick(order);
+        uint256 price = uint16(outcome);
+        if (tick == price) return _fillAtPrice(order, outcome, walked, slot);
+        return (tick < price) == Orders.isAsk(order) ? Orders.energy(order) : 0;
+    }
+
+    function _fillAtPrice(uint256 order, uint256 outcome, uint256[] memory walked, uint256 slot)
+        private
+        pure
+        returns (uint256)
+    {
+        UniformPrice.Outcome memory o = UniformPrice.unpack(outcome);
+        uint256 energy = Orders.energy(order);
         bool isAsk = Orders.isAsk(order);
-        if (tick != o.price) return (tick < o.price) == isAsk ? energy : 0;
         if (o.rationed != (isAsk ? UniformPrice.Rationed.Asks : UniformPrice.Rationed.Bids)) return energy;
         uint256 before = walked[slot];
         walked[slot] = before + energy;
         return ProRata.fillDown(before, energy, o.share, o.marginal);
     }
 
-    function _loadOutcomes(uint256 day) private view returns (UniformPrice.Outcome[] memory results) {
-        results = new UniformPrice.Outcome[](PERIODS_PER_DAY);
-        for (uint256 slot = 0; slot < PERIODS_PER_DAY; ++slot) {
-            results[slot] = _outcomes[_outcomePlace(day, slot)];
+    function _loadOutcomes(uint256 day) private view returns (uint256[] memory packed) {
+        packed = new uint256[](PERIODS_PER_DAY);
+        for (uint256 slot = 0; slot < packed.length; ++slot) {
+            packed[slot] = _outcomes[_outcomePlace(day, slot)];
         }
     }
 
-    function _loadWalked(uint256 day, bool isFresh) private view returns (uint256[] memory walked) {
-        walked = new uint256[](PERIODS_PER_DAY);
-        if (isFresh) return walked;
-        for (uint256 slot = 0; slot < PERIODS_PER_DAY; slot += 3) {
-            uint256 word = _walked[_outcomePlace(day, slot)];
-            walked[slot] = uint80(word);
-            walked[slot + 1] = uint80(word >> 80);
-            walked[slot + 2] = uint80(word >> 160);
+    function _loadWalk(uint256 day, bool isFresh) private view returns (Walk memory walk) {
+        walk.outcomes = _loadOutcomes(day);
+        walk.strips = new StripOutcome[](STRIPS_PER_DAY);
+        for (uint256 strip = 0; strip < walk.strips.length; ++strip) {
+            uint256 prices = 0;
+            uint256 traded = 0;
+            for (uint256 k = 0; k < Strips.LANES; ++k) {
+                uint256 outcome = walk.outcomes[strip * Strips.LANES + k];
+                if (outcome == 0) continue;
+                prices |= uint256(uint16(outcome)) << (k * Strips.LANE_BITS);
+                traded |= Strips.FLAG << (k * Strips.LANE_BITS);
+            }
+            (uint256 even, uint256 odd) = Strips.factors(prices);
+            walk.strips[strip] = StripOutcome(traded, prices << Orders.TICK_SHIFT, even, odd);
+        }
+        walk.marginal = new uint256[](PERIODS_PER_DAY);
+        if (isFresh) return walk;
+        for (uint256 slot = 0; slot < walk.marginal.length; ++slot) {
+            walk.marginal[slot] = uint64(_marginal[_outcomePlace(day, slot / 4)] >> (64 * (slot % 4)));
         }
     }
 
-    function _storeWalked(uint256 day, uint256[] memory walked) private {
-        for (uint256 slot = 0; slot < PERIODS_PER_DAY; slot += 3) {
-            _walked[_outcomePlace(day, slot)] = walked[slot] | (walked[slot + 1] << 80) | (walked[slot + 2] << 160);
+    function _storeMarginal(uint256 day, uint256[] memory marginal) private {
+        uint256 word = 0;
+        for (uint256 slot = 0; slot < marginal.length; ++slot) {
+            word |= marginal[slot] << (64 * (slot % 4));
+            if (slot % 4 == 3 || slot + 1 == marginal.length) {
+                _marginal[_outcomePlace(day, slot / 4)] = word;
+                word = 0;
+            }
         }
     }
 
@@ -614,11 +749,22 @@ contract CallAuction is ICallAuction, AccessManaged, EIP712, Calendar, Pausable,
     /// State of the day, taken over from the day that used its ring place before.
     function _stateOf(uint256 day) private returns (DayState storage state) {
         state = _days[day % Strips.RING];
+        if (state.day == day) return state;
         if (state.day > day) revert DayIsOver(day);
-        if (state.day < day) {
-            RULES.requireRoom(day);
-            _days[day % Strips.RING] = DayState(uint16(day), 0, 0, 0, 1);
-        }
+        RULES.requireRoom(day);
+        Rules memory rules = RULES.rulesOf(day);
+        uint256 fees = Price.unwrap(rules.platformFee + rules.networkFee);
+        _days[day % Strips.RING] = DayState({
+            day: uint16(day),
+            layers: 0,
+            highestId: 0,
+            cleared: 0,
+            nextId: 1,
+            fees: uint24(fees),
+            ceiling: uint24(Price.unwrap(rules.maxBuy + rules.deviationRate) + fees),
+            minEnergy: uint32(Energy.unwrap(rules.minOrderEnergy)),
+            maxLayers: rules.maxLayers
+        });
     }
 
     function _isCleared(DayState storage state) private view returns (bool) {

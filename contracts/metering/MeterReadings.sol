@@ -87,8 +87,9 @@ contract MeterReadings is IMeterReadings, EIP712, Calendar {
         uint256 covered = ((1 << strips) - 1) << s.firstStrip;
         bool isCorrection = coverage.strips & covered != 0;
         bool hasChanged = false;
+        bytes calldata registers = s.registers;
         for (uint256 i = 0; i < strips; ++i) {
-            uint256 lanes = _decode(id, s, i, importCapacity, exportCapacity);
+            uint256 lanes = _decode(id, registers, s.firstStrip, i, importCapacity, exportCapacity);
             if (_record(id, s.day, s.firstStrip + i, lanes)) hasChanged = true;
         }
         _coverage[_place(id, s.day, 0)] = Coverage(uint16(s.day), uint16(coverage.strips | covered), s.sequence);
@@ -109,9 +110,8 @@ contract MeterReadings is IMeterReadings, EIP712, Calendar {
         uint32 firstId = state.nextId;
         uint256 left = uint256(REGISTRY.memberCount()) + 1 - firstId;
         if (count > left) count = left;
-        bool[] memory isMetered = REGISTRY.meteredOn(day, firstId, count);
         for (uint256 i = 0; i < count; ++i) {
-            if (isMetered[i] && firstId + i != GRID_OPERATOR) _estimateMissing(firstId + uint32(i), day);
+            _estimateMissing(firstId + uint32(i), day);
         }
         state.nextId = firstId + uint32(count);
         if (count == left) {
@@ -143,12 +143,7 @@ contract MeterReadings is IMeterReadings, EIP712, Calendar {
         net = new uint256[][](count);
         for (uint256 i = 0; i < count; ++i) {
             uint32 id = firstId + uint32(i);
-            uint256 present = _coverageOf(id, day).strips;
-            if (present == 0) continue;
-            net[i] = new uint256[](STRIPS_PER_DAY);
-            for (uint256 strip = 0; strip < STRIPS_PER_DAY; ++strip) {
-                net[i][strip] = present & (1 << strip) != 0 ? _netLanes(id, day, strip) : Strips.ZERO_LANES;
-            }
+            if (_coverageOf(id, day).strips != 0) net[i] = _netOfMember(id, day);
         }
     }
 
@@ -217,36 +212,36 @@ contract MeterReadings is IMeterReadings, EIP712, Calendar {
     }
 
     /// @return lanes net energy of the sheet's strip i.
-    function _decode(uint32 id, ReadingSheet calldata s, uint256 i, uint256 importCapacity, uint256 exportCapacity)
-        private
-        pure
-        returns (uint256 lanes)
-    {
-        // Slots and register numbers are below a hundred, energies within the capacities.
+    function _decode(
+        uint32 id,
+        bytes calldata registers,
+        uint256 firstStrip,
+        uint256 i,
+        uint256 importCapacity,
+        uint256 exportCapacity
+    ) private pure returns (uint256 lanes) {
+        // A register that runs backwards wraps to an advance beyond any capacity, and capacities stay within a signed lane.
         unchecked {
             uint256 n = i * Strips.LANES;
-            uint256 slot = s.firstStrip * Strips.LANES + n;
-            (uint256 importBefore, uint256 exportBefore) = _registerAt(s.registers, n);
-            for (uint256 k = 0; k < Strips.LANES; ++k) {
-                (uint256 importWh, uint256 exportWh) = _registerAt(s.registers, ++n);
-                uint256 imported = _advance(id, slot + k, importWh, importBefore, importCapacity);
-                uint256 exported = _advance(id, slot + k, exportWh, exportBefore, exportCapacity);
-                lanes |= Strips.toSignedLane(int256(imported) - int256(exported), k);
+            (uint256 importBefore, uint256 exportBefore) = _registerAt(registers, n);
+            for (uint256 shift = 0; shift < Strips.DAY_SHIFT; shift += Strips.LANE_BITS) {
+                (uint256 importWh, uint256 exportWh) = _registerAt(registers, ++n);
+                uint256 imported = importWh - importBefore;
+                uint256 exported = exportWh - exportBefore;
+                if (imported > importCapacity || exported > exportCapacity) {
+                    uint256 slot = firstStrip * Strips.LANES + n - 1;
+                    _requireAdvance(id, slot, importWh, importBefore, importCapacity);
+                    _requireAdvance(id, slot, exportWh, exportBefore, exportCapacity);
+                }
+                lanes |= (Strips.BIAS + imported - exported) << shift;
                 (importBefore, exportBefore) = (importWh, exportWh);
             }
         }
     }
 
-    function _advance(uint32 id, uint256 slot, uint256 register, uint256 before, uint256 capacity)
-        private
-        pure
-        returns (uint256 energy)
-    {
+    function _requireAdvance(uint32 id, uint256 slot, uint256 register, uint256 before, uint256 capacity) private pure {
         if (register < before) revert NotMonotone(slot, register, before);
-        unchecked {
-            energy = register - before;
-        }
-        if (energy > capacity) revert ReadingExceedsCapacity(id, slot, energy, capacity);
+        if (register - before > capacity) revert ReadingExceedsCapacity(id, slot, register - before, capacity);
     }
 
     function _registerAt(bytes calldata registers, uint256 n)
@@ -284,7 +279,8 @@ contract MeterReadings is IMeterReadings, EIP712, Calendar {
         uint256 all = (1 << STRIPS_PER_DAY) - 1;
         Coverage memory coverage = _coverageOf(id, day);
         uint256 present = coverage.strips;
-        if (present == all) return;
+        // Nearly always everything is there: then the registry need not be asked.
+        if (present == all || id == GRID_OPERATOR || !REGISTRY.isMetered(id, day)) return;
         for (uint256 strip = 0; strip < STRIPS_PER_DAY; ++strip) {
             if (present & (1 << strip) != 0) continue;
             uint256 lanes = Strips.ZERO_LANES;
@@ -296,11 +292,18 @@ contract MeterReadings is IMeterReadings, EIP712, Calendar {
         _coverage[_place(id, day, 0)] = Coverage(uint16(day), uint16(all), coverage.sequence);
     }
 
-    /// @return the strip's value; the grid operator's is the losses, what its boundary meter has beyond all others.
-    function _netLanes(uint32 id, uint256 day, uint256 strip) private view returns (uint256) {
-        uint256 lanes = Strips.signedLanes(_words[_place(id, day, strip)], day);
-        if (id != GRID_OPERATOR) return lanes;
-        return _subtract(lanes, Strips.signedLanes(_totals[_place(0, day, strip)], day));
+    /// @return net by strip, six signed lanes; the grid operator's is the losses, what its boundary meter has beyond all others.
+    function _netOfMember(uint32 id, uint256 day) private view returns (uint256[] memory net) {
+        net = new uint256[](STRIPS_PER_DAY);
+        uint256 place = _place(id, day, 0);
+        for (uint256 strip = 0; strip < net.length; ++strip) {
+            uint256 word = _words[place | strip];
+            uint256 lanes = Strips.signedLanes(word, day);
+            if (id == GRID_OPERATOR && Strips.dayOf(word) == day) {
+                lanes = _subtract(lanes, Strips.signedLanes(_totals[_place(0, day, strip)], day));
+            }
+            net[strip] = lanes;
+        }
     }
 
     function _compareBoundary(uint32 day) private {

@@ -19,9 +19,26 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, EIP712, Cal
     /// All meters of the area together, Wh per period: their sum and the boundary meter's value always fit a signed lane.
     uint40 private constant MAX_AREA = (1 << 37) - 1;
 
-    mapping(uint32 id => Member) private _members;
-    mapping(address account => uint32) public idOf;
-    mapping(address meter => uint32) private _idOfMeter;
+    /// A member but for its keys, in one storage word.
+    struct Standing {
+        uint32 id;
+        Kind kind;
+        Status status;
+        uint40 importCapacity;
+        uint40 exportCapacity;
+        uint32 firstDay;
+        uint32 lastDay;
+    }
+
+    struct Keys {
+        address account;
+        address meter;
+    }
+
+    mapping(address account => Standing) private _standings;
+    mapping(uint32 id => Keys) private _keys;
+    /// Account whose member the meter belongs to.
+    mapping(address meter => address) private _ownerOf;
     mapping(address account => Application) private _applications;
     /// Applications that were brought once, by digest: a rejected one cannot be brought again by somebody else.
     mapping(bytes32 digest => bool) private _isBrought;
@@ -99,13 +116,14 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, EIP712, Cal
 
     /// @inheritdoc IParticipantRegistry
     function replaceMeter(uint32 id, address meter) external restricted {
-        Member storage m = _known(id);
-        if (m.meter == address(0) || m.status == Status.Exited) revert WrongStatus(m.account, m.status);
+        Status status = _known(id).status;
+        Keys storage keys = _keys[id];
+        if (keys.meter == address(0) || status == Status.Exited) revert WrongStatus(keys.account, status);
         if (meter == address(0)) revert KeyUnusable(meter);
         _requireFreshMeter(meter);
-        delete _idOfMeter[m.meter];
-        _idOfMeter[meter] = id;
-        m.meter = meter;
+        delete _ownerOf[keys.meter];
+        _ownerOf[meter] = keys.account;
+        keys.meter = meter;
         emit MeterReplaced(id, meter);
     }
 
@@ -121,9 +139,9 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, EIP712, Cal
 
     /// @inheritdoc IParticipantRegistry
     function exit(uint32 id) external restricted {
-        Member storage m = _known(id);
+        Standing storage m = _known(id);
         // The market's own members stay as long as it does.
-        if (m.status == Status.Exited || id < FIRST_PARTICIPANT) revert WrongStatus(m.account, m.status);
+        if (m.status == Status.Exited || id < FIRST_PARTICIPANT) revert WrongStatus(_keys[id].account, m.status);
         m.status = Status.Exited;
         m.lastDay = uint32(dayAt(block.timestamp + OPEN_LEAD));
         emit StatusChanged(id, Status.Exited, m.lastDay);
@@ -131,52 +149,65 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, EIP712, Cal
 
     /// @inheritdoc IParticipantRegistry
     function member(uint32 id) external view returns (Member memory) {
-        return _known(id);
+        Standing memory m = _known(id);
+        Keys memory keys = _keys[id];
+        return Member({
+            account: keys.account,
+            importCapacity: m.importCapacity,
+            exportCapacity: m.exportCapacity,
+            status: m.status,
+            meter: keys.meter,
+            firstDay: m.firstDay,
+            lastDay: m.lastDay,
+            kind: m.kind
+        });
     }
 
     /// @inheritdoc IParticipantRegistry
     function trader(address account, uint256 day) external view returns (uint32 id, uint256, uint256) {
-        id = idOf[account];
-        if (id == 0) revert UnknownAccount(account);
-        Member storage m = _members[id];
+        Standing memory m = _standings[account];
+        if (m.id <= CLEARING_HOUSE) revert UnknownAccount(account);
         if (m.status != Status.Admitted) revert WrongStatus(account, m.status);
-        if (day < m.firstDay) revert NotTakingPart(id, day, m.firstDay, m.lastDay);
-        return (id, m.importCapacity, m.exportCapacity);
+        if (day < m.firstDay) revert NotTakingPart(m.id, day, m.firstDay, m.lastDay);
+        return (m.id, m.importCapacity, m.exportCapacity);
     }
 
     /// @inheritdoc IParticipantRegistry
     function metered(address meter, uint256 day) external view returns (uint32 id, uint256, uint256) {
-        id = _idOfMeter[meter];
-        if (id == 0) revert UnknownMeter(meter);
-        Member storage m = _members[id];
-        if (day < m.firstDay || day > m.lastDay) revert NotTakingPart(id, day, m.firstDay, m.lastDay);
-        return (id, m.importCapacity, m.exportCapacity);
+        address owner = _ownerOf[meter];
+        if (owner == address(0)) revert UnknownMeter(meter);
+        Standing memory m = _standings[owner];
+        if (day < m.firstDay || day > m.lastDay) revert NotTakingPart(m.id, day, m.firstDay, m.lastDay);
+        return (m.id, m.importCapacity, m.exportCapacity);
     }
 
     /// @inheritdoc IParticipantRegistry
-    function meteredOn(uint256 day, uint32 firstId, uint256 count) external view returns (bool[] memory flags) {
-        flags = new bool[](count);
-        for (uint256 i = 0; i < count; ++i) {
-            Member storage m = _members[firstId + uint32(i)];
-            flags[i] = m.meter != address(0) && day >= m.firstDay && day <= m.lastDay;
-        }
+    function isMetered(uint32 id, uint256 day) external view returns (bool) {
+        if (_keys[id].meter == address(0)) return false;
+        Standing memory m = _standings[_keyOf(id)];
+        return day >= m.firstDay && day <= m.lastDay;
+    }
+
+    /// @inheritdoc IParticipantRegistry
+    function idOf(address account) public view returns (uint32) {
+        uint32 id = _standings[account].id;
+        return id > CLEARING_HOUSE ? id : 0;
     }
 
     /// @inheritdoc IParticipantRegistry
     function statusOf(address account) public view returns (Status) {
-        uint32 id = idOf[account];
-        if (id != 0) return _members[id].status;
+        if (idOf(account) != 0) return _standings[account].status;
         return _applications[account].account == address(0) ? Status.None : Status.Applied;
     }
 
     /// @inheritdoc IParticipantRegistry
     function isRegistered(address account) external view returns (bool) {
-        return idOf[account] != 0;
+        return idOf(account) != 0;
     }
 
     function _change(uint32 id, Status from, Status to) private {
-        Member storage m = _known(id);
-        if (m.status != from) revert WrongStatus(m.account, m.status);
+        Standing storage m = _known(id);
+        if (m.status != from) revert WrongStatus(_keys[id].account, m.status);
         m.status = to;
         emit StatusChanged(id, to, m.lastDay);
     }
@@ -186,43 +217,45 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, EIP712, Cal
         returns (uint32 id)
     {
         id = ++memberCount;
+        // The fund and the clearing house have no key: nobody can order or withdraw in their name.
+        if (id > CLEARING_HOUSE && (account == address(0) || idOf(account) != 0)) revert KeyUnusable(account);
         uint32 firstDay = uint32(dayAt(block.timestamp)) + 1;
-        _members[id] = Member({
-            account: account,
+        _keys[id] = Keys(account, meter);
+        _standings[_keyOf(id)] = Standing({
+            id: id,
+            kind: kind,
+            status: Status.Admitted,
             importCapacity: importCapacity,
             exportCapacity: exportCapacity,
-            status: Status.Admitted,
-            meter: meter,
             firstDay: firstDay,
-            lastDay: type(uint32).max,
-            kind: kind
+            lastDay: type(uint32).max
         });
-        // The fund and the clearing house have no key: nobody can order or withdraw in their name.
-        if (id > CLEARING_HOUSE) {
-            if (account == address(0) || idOf[account] != 0) revert KeyUnusable(account);
-            idOf[account] = id;
-        }
-        if (meter != address(0)) _idOfMeter[meter] = id;
+        if (meter != address(0)) _ownerOf[meter] = account;
         emit Admitted(id, account, meter, kind, firstDay);
     }
 
     function _requireFresh(address account, address meter) private view {
-        if (account == address(0) || idOf[account] != 0) revert KeyUnusable(account);
+        if (account == address(0) || idOf(account) != 0) revert KeyUnusable(account);
         if (meter == account) revert KeyUnusable(meter);
         _requireFreshMeter(meter);
     }
 
     /// A meter stays where it is when its member moves out: the next one may bring it once nothing can be read for the last.
     function _requireFreshMeter(address meter) private view {
-        uint32 owner = _idOfMeter[meter];
-        if (owner == 0) return;
-        Member storage m = _members[owner];
+        address owner = _ownerOf[meter];
+        if (owner == address(0)) return;
+        Standing storage m = _standings[owner];
         if (m.status != Status.Exited) revert KeyUnusable(meter);
         if (m.lastDay > 0 && block.timestamp < correctionsCloseAt(m.lastDay)) revert KeyUnusable(meter);
     }
 
-    function _known(uint32 id) private view returns (Member storage m) {
+    function _known(uint32 id) private view returns (Standing storage) {
         if (id == 0 || id > memberCount) revert UnknownMember(id);
-        m = _members[id];
+        return _standings[_keyOf(id)];
+    }
+
+    /// Members without an account are kept under their number, which is nobody's address.
+    function _keyOf(uint32 id) private view returns (address) {
+        return id > CLEARING_HOUSE ? _keys[id].account : address(uint160(id));
     }
 }

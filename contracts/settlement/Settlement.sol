@@ -52,21 +52,27 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
         int128 payment;
     }
 
-    /// Prices of a day by slot: what the short pay in bits 127..64 and the long receive in bits 63..0, as `_side` packs it;
-    /// and the area's imbalance, Wh.
-    struct Prices {
-        uint256[] slots;
-        int256[] area;
-    }
-
     /// One member's day, money units.
     struct Bill {
         int256 imbalance;
         uint256 deviation;
     }
 
-    /// Flag above a price.
-    uint256 private constant HELPS = 1 << 32;
+    /// Imbalance prices of a strip as factors of Strips.dot, and flags of the periods in which taking more, and taking less
+    /// than contracted is free of the deviation charge because it helps the area.
+    struct StripPrices {
+        uint256 shortEven;
+        uint256 shortOdd;
+        uint256 longEven;
+        uint256 longOdd;
+        uint256 freeMore;
+        uint256 freeLess;
+    }
+
+    /// Of a strip's imbalance prices in one word: lanes as Tariffs packs them, what the short pay and what the long receive,
+    /// units/Wh; above them the periods in which the area is short, and those in which it is long, a bit each.
+    uint256 private constant SHORT_AREA = Strips.DAY_SHIFT;
+    uint256 private constant LONG_AREA = Strips.DAY_SHIFT + Strips.LANES;
 
     IMarketRules private immutable RULES;
     IAccounts private immutable ACCOUNTS;
@@ -78,6 +84,8 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
     mapping(uint256 ringPlace => DayState) private _days;
     mapping(uint256 ringPlace => Paid) private _paid;
     mapping(uint256 place => Posted) private _posted;
+    /// Imbalance prices by strip, of the walk that is under way.
+    mapping(uint256 place => uint256) private _prices;
 
     constructor(
         CalendarParameters memory calendar_,
@@ -106,9 +114,11 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
         if (count > left) count = left;
 
         Rules memory rules = RULES.rulesOf(day);
-        Prices memory prices = _pricesOf(day, rules);
-        if (state.nextId == 1) _postFallback(day, state.version, prices);
-        _settleMembers(day, count, state, rules, prices);
+        if (state.nextId == 1) {
+            emit SettlementBegun(day, state.version);
+            _beginWalk(day, rules);
+        }
+        _settleMembers(day, count, state, rules);
         if (count == left) _payOut(day, state, rules);
         _days[day % Strips.RING] = state;
     }
@@ -149,26 +159,35 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
         }
     }
 
-    function _pricesOf(uint256 day, Rules memory rules) private view returns (Prices memory prices) {
+    /// Works out the day's imbalance prices, and pays the fallback supplier, who comes first: what the area owes it is there
+    /// before it advances anything for a member.
+    function _beginWalk(uint32 day, Rules memory rules) private {
         UniformPrice.Outcome[] memory outcomes = AUCTION.outcomes(day);
         uint256[] memory tariffs = FALLBACK.tariffsOf(day);
-        prices.area = READINGS.areaNet(day);
-        prices.slots = new uint256[](PERIODS_PER_DAY);
-        for (uint256 slot = 0; slot < PERIODS_PER_DAY; ++slot) {
-            (uint256 buy, uint256 sell) = _tariff(tariffs, slot);
-            UniformPrice.Outcome memory o = outcomes[slot];
-            uint256 middle = ImbalancePrice.mid(buy, sell, uint256(o.price) * UNITS_PER_TICK, o.volume > 0);
-            int256 area = prices.area[slot];
-            (uint256 short, uint256 long) = ImbalancePrice.prices(rules.imbalancePricing, area, buy, sell, middle);
-            // An imbalance against the area's own brings the area nearer to balance.
-            prices.slots[slot] = (_side(short, area < 0) << 64) | _side(long, area > 0);
+        int256[] memory area = READINGS.areaNet(day);
+        int256 due = 0;
+        for (uint256 strip = 0; strip < STRIPS_PER_DAY; ++strip) {
+            uint256 word = 0;
+            for (uint256 k = 0; k < Strips.LANES; ++k) {
+                uint256 slot = strip * Strips.LANES + k;
+                (uint256 buy, uint256 sell) = Tariffs.unpack(Strips.lane(tariffs[strip], k));
+                uint256 middle =
+                    ImbalancePrice.mid(buy, sell, outcomes[slot].price * UNITS_PER_TICK, outcomes[slot].volume > 0);
+                (uint256 short, uint256 long) =
+                    ImbalancePrice.prices(rules.imbalancePricing, area[slot], buy, sell, middle);
+                word |= Tariffs.pack(short, long) << (k * Strips.LANE_BITS);
+                if (area[slot] > 0) word |= 1 << (SHORT_AREA + k);
+                if (area[slot] < 0) word |= 1 << (LONG_AREA + k);
+                due += area[slot] * int256(area[slot] > 0 ? buy : sell);
+            }
+            _prices[_pricePlace(day, strip)] = word;
         }
+        _postFallback(day, due);
     }
 
-    function _settleMembers(uint32 day, uint256 count, DayState memory state, Rules memory rules, Prices memory prices)
-        private
-    {
+    function _settleMembers(uint32 day, uint256 count, DayState memory state, Rules memory rules) private {
         uint32 firstId = state.nextId;
+        StripPrices[] memory prices = _loadPrices(day, rules.chargeHelpful);
         Positions memory positions = SCHEDULE.collect(day, firstId, count);
         uint256[][] memory metered = READINGS.netOf(day, firstId, count);
         Posting[] memory postings = new Posting[](count + 1);
@@ -192,40 +211,64 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
     }
 
     /// @return bill imbalance payment and deviation charge of one member over the day.
-    function _billOf(uint256[] memory contracted, uint256[] memory metered, Rules memory rules, Prices memory prices)
-        private
-        view
-        returns (Bill memory bill)
-    {
+    function _billOf(
+        uint256[] memory contracted,
+        uint256[] memory metered,
+        Rules memory rules,
+        StripPrices[] memory prices
+    ) private pure returns (Bill memory bill) {
         uint256 toleranceFixed = Energy.unwrap(rules.toleranceFixed);
-        uint256 toleranceShare = rules.toleranceShare;
-        bool chargeHelpful = rules.chargeHelpful;
         uint256 charged = 0;
-        // Energies have 39 bits, prices 20, a day 96 periods: nothing overflows.
-        unchecked {
-            for (uint256 strip = 0; strip < STRIPS_PER_DAY; ++strip) {
-                uint256 c = _lanesOf(contracted, strip);
-                uint256 m = _lanesOf(metered, strip);
-                if (c == m) continue;
-                for (uint256 k = 0; k < Strips.LANES; ++k) {
-                    int256 contractedWh = Strips.signedLane(c, k);
-                    int256 imbalanceWh = Strips.signedLane(m, k) - contractedWh;
-                    if (imbalanceWh == 0) continue;
-                    uint256 slot = strip * Strips.LANES + k;
-                    uint256 side = imbalanceWh > 0 ? prices.slots[slot] >> 64 : prices.slots[slot];
-                    bill.imbalance += imbalanceWh * int256(uint256(uint32(side)));
-                    if (!chargeHelpful && side & HELPS != 0) continue;
-                    charged += ImbalancePrice.chargeableDown(imbalanceWh, contractedWh, toleranceFixed, toleranceShare);
-                }
+        for (uint256 strip = 0; strip < prices.length; ++strip) {
+            uint256 c = _lanesOf(contracted, strip);
+            uint256 m = _lanesOf(metered, strip);
+            if (c == m) continue;
+            // Energies have 39 bits, prices 20, a day 96 periods: nothing overflows.
+            unchecked {
+                uint256 isMore = Strips.minus(m, c);
+                uint256 more = isMore & Strips.spread(isMore, Strips.SIGNED_MASK);
+                uint256 less = Strips.minus(c, m) & Strips.spread(~isMore, Strips.SIGNED_MASK);
+                bill.imbalance += _payment(more, less, prices[strip]);
+                uint256 isFree = (isMore & prices[strip].freeMore) | (~isMore & prices[strip].freeLess);
+                uint256 beyond = Strips.minus(more | less, (toleranceFixed + 1) * Strips.ONES) & ~isFree;
+                charged += _chargeable(beyond & Strips.ALL_FLAGS, more | less, c, toleranceFixed, rules.toleranceShare);
             }
         }
         bill.deviation = charged * Price.unwrap(rules.deviationRate);
     }
 
-    /// The fallback supplier comes first: what the area owes it is there before it advances anything for a member.
-    function _postFallback(uint32 day, uint32 version, Prices memory prices) private {
-        emit SettlementBegun(day, version);
-        int256 due = _fallbackDue(day, prices);
+    /// @return units due for what was taken beyond, less what was not taken of the contracted energy (Wh by lane), money units.
+    function _payment(uint256 more, uint256 less, StripPrices memory p) private pure returns (int256 units) {
+        unchecked {
+            if (more != 0) units += int256(Strips.dot(more, p.shortEven, p.shortOdd));
+            if (less != 0) units -= int256(Strips.dot(less, p.longEven, p.longOdd));
+        }
+    }
+
+    /// @param flags of the lanes to be charged.
+    /// @return energy beyond the tolerance, Wh.
+    function _chargeable(
+        uint256 flags,
+        uint256 deviations,
+        uint256 contracted,
+        uint256 toleranceFixed,
+        uint256 toleranceShare
+    ) private pure returns (uint256 energy) {
+        unchecked {
+            for (flags >>= Strips.LANE_BITS - 1; flags != 0; flags >>= Strips.LANE_BITS) {
+                if (flags & 1 != 0) {
+                    int256 net = Strips.signedLane(contracted, 0);
+                    energy += ImbalancePrice.chargeableDown(
+                        deviations & Strips.LANE_MASK, uint256(net < 0 ? -net : net), toleranceFixed, toleranceShare
+                    );
+                }
+                contracted >>= Strips.LANE_BITS;
+                deviations >>= Strips.LANE_BITS;
+            }
+        }
+    }
+
+    function _postFallback(uint32 day, int256 due) private {
         Paid storage paid = _paid[day % Strips.RING];
         int128 change = (due - paid.fallbackSupply).toInt128();
         paid.fallbackSupply = due.toInt128();
@@ -259,15 +302,6 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
         emit DaySettled(day, state.version, paid.fallbackSupply, fund, operator, grid);
     }
 
-    /// @return due owed to the fallback supplier for the area's imbalance, money units; negative if it owes.
-    function _fallbackDue(uint256 day, Prices memory prices) private view returns (int256 due) {
-        uint256[] memory tariffs = FALLBACK.tariffsOf(day);
-        for (uint256 slot = 0; slot < PERIODS_PER_DAY; ++slot) {
-            (uint256 buy, uint256 sell) = _tariff(tariffs, slot);
-            due += prices.area[slot] * int256(prices.area[slot] > 0 ? buy : sell);
-        }
-    }
-
     /// @return before what was posted for the day until now.
     function _replacePosted(uint32 id, uint256 day, int256 payment) private returns (int256 before) {
         uint256 place = (uint256(id) << 16) | (day % Strips.RING);
@@ -281,12 +315,24 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
         return strips.length == 0 ? Strips.ZERO_LANES : strips[strip];
     }
 
-    function _tariff(uint256[] memory words, uint256 slot) private pure returns (uint256 buy, uint256 sell) {
-        return Tariffs.unpack(Strips.lane(words[slot / Strips.LANES], slot % Strips.LANES));
+    function _loadPrices(uint256 day, bool chargeHelpful) private view returns (StripPrices[] memory prices) {
+        prices = new StripPrices[](STRIPS_PER_DAY);
+        for (uint256 strip = 0; strip < prices.length; ++strip) {
+            uint256 word = _prices[_pricePlace(day, strip)];
+            StripPrices memory p = prices[strip];
+            (p.shortEven, p.shortOdd) = Strips.factors(Tariffs.buys(word));
+            (p.longEven, p.longOdd) = Strips.factors(Tariffs.sells(word));
+            if (chargeHelpful) continue;
+            // An imbalance against the area's own brings the area nearer to balance.
+            for (uint256 k = 0; k < Strips.LANES; ++k) {
+                uint256 flag = Strips.FLAG << (k * Strips.LANE_BITS);
+                if (word & (1 << (LONG_AREA + k)) != 0) p.freeMore |= flag;
+                if (word & (1 << (SHORT_AREA + k)) != 0) p.freeLess |= flag;
+            }
+        }
     }
 
-    /// @return a price in units/Wh, and whether an imbalance on this side helps the area, in one word.
-    function _side(uint256 price, bool helps) private pure returns (uint256) {
-        return helps ? price | HELPS : price;
+    function _pricePlace(uint256 day, uint256 strip) private pure returns (uint256) {
+        return ((day % Strips.RING) << 16) | strip;
     }
 }

@@ -23,10 +23,19 @@ contract Accounts is IAccounts, AccessManaged, EIP712, Multicall {
     bytes32 private constant WITHDRAWAL_TYPEHASH =
         keccak256("Withdrawal(address account,uint128 amount,bool toBank,uint40 sequence)");
 
+    /// One storage word. A word holds more money than all currencies have; what does not fit reverts.
+    struct Purse {
+        int96 free;
+        uint80 locked;
+        uint80 arrears;
+    }
+
     IParticipantRegistry private immutable REGISTRY;
     ISettlementToken public immutable TOKEN;
 
-    mapping(uint32 id => Account) private _accounts;
+    mapping(uint32 id => Purse) private _purses;
+    mapping(uint32 id => uint128) private _creditLimits;
+    mapping(address market => uint64) public lockableFrom;
     mapping(bytes32 paymentReference => bool) public isPaymentUsed;
     mapping(uint32 id => uint256) private _lastSequence;
 
@@ -35,6 +44,12 @@ contract Accounts is IAccounts, AccessManaged, EIP712, Multicall {
         TOKEN = new SettlementToken(registry);
         // Deposits from a wallet carry no reference; none of the bank's may look like them.
         isPaymentUsed[bytes32(0)] = true;
+    }
+
+    modifier onlyMarkets() {
+        uint256 from = lockableFrom[msg.sender];
+        if (from == 0 || block.timestamp < from) revert NotAMarket(msg.sender, from);
+        _;
     }
 
     /// @inheritdoc IAccounts
@@ -70,27 +85,34 @@ contract Accounts is IAccounts, AccessManaged, EIP712, Multicall {
         if (kind != Kind.FallbackSupplier && kind != Kind.GridOperator && kind != Kind.WholesaleDesk) {
             revert NoCreditFor(id, kind);
         }
-        Account storage a = _accounts[id];
-        a.creditLimit = Money.unwrap(limit);
-        _requireWithinCredit(id, a);
+        _creditLimits[id] = Money.unwrap(limit);
+        _requireWithinCredit(id);
         emit CreditLimitSet(id, limit);
     }
 
     /// @inheritdoc IAccounts
-    function lock(uint32 id, Money amount) external restricted {
-        Account storage a = _accounts[id];
-        if (a.arrears > 0) revert InArrears(id, a.arrears);
-        int128 units = _signed(amount);
-        int256 available = int256(a.free) + int256(uint256(a.creditLimit));
-        if (units > available) revert InsufficientFunds(id, Money.unwrap(amount), available);
-        a.free -= units;
-        a.locked += Money.unwrap(amount);
-        emit Locked(id, units);
+    function admitMarket(address market, uint64 from) external restricted {
+        lockableFrom[market] = from;
+        emit MarketAdmitted(market, from);
     }
 
     /// @inheritdoc IAccounts
-    function unlock(uint32 id, Money amount) external restricted {
-        _release(id, _accounts[id], Money.unwrap(amount));
+    function lock(uint32 id, Money amount) external onlyMarkets {
+        Purse memory p = _purses[id];
+        if (p.arrears > 0) revert InArrears(id, p.arrears);
+        int256 left = int256(p.free) - int256(uint256(Money.unwrap(amount)));
+        if (left < 0 && left < _floor(id)) revert InsufficientFunds(id, Money.unwrap(amount), p.free - _floor(id));
+        p.free = left.toInt96();
+        p.locked = (uint256(p.locked) + Money.unwrap(amount)).toUint80();
+        _purses[id] = p;
+        emit Locked(id, _signed(amount));
+    }
+
+    /// @inheritdoc IAccounts
+    function unlock(uint32 id, Money amount) external onlyMarkets {
+        Purse memory p = _purses[id];
+        _release(id, p, Money.unwrap(amount));
+        _purses[id] = p;
         emit Locked(id, -_signed(amount));
     }
 
@@ -98,21 +120,24 @@ contract Accounts is IAccounts, AccessManaged, EIP712, Multicall {
     function post(Posting[] calldata postings) external restricted {
         int256 sum = 0;
         for (uint256 i = 0; i < postings.length; ++i) {
-            Posting calldata p = postings[i];
-            Account storage a = _accounts[p.id];
-            if (p.release > 0) _release(p.id, a, p.release);
-            if (p.amount >= 0) _credit(p.id, a, uint128(p.amount));
-            else _debit(p.id, a, uint128(-p.amount));
-            sum += p.amount;
-            emit Posted(p.id, p.amount, p.release);
+            Posting calldata posting = postings[i];
+            int256 amount = posting.amount;
+            Purse memory p = _purses[posting.id];
+            if (posting.release > 0) _release(posting.id, p, posting.release);
+            if (amount >= 0) _credit(posting.id, p, uint256(amount));
+            else _debit(posting.id, p, uint256(-amount));
+            _purses[posting.id] = p;
+            sum += amount;
+            emit Posted(posting.id, posting.amount, posting.release);
         }
         if (sum != 0) revert Unbalanced(sum);
-        _requireWithinCredit(FALLBACK_SUPPLIER, _accounts[FALLBACK_SUPPLIER]);
+        _requireWithinCredit(FALLBACK_SUPPLIER);
     }
 
     /// @inheritdoc IAccounts
     function accountOf(uint32 id) external view returns (Account memory) {
-        return _accounts[id];
+        Purse memory p = _purses[id];
+        return Account(p.free, p.locked, p.arrears, _creditLimits[id]);
     }
 
     function _use(bytes32 paymentReference) private {
@@ -122,7 +147,10 @@ contract Accounts is IAccounts, AccessManaged, EIP712, Multicall {
 
     function _creditDeposit(uint32 id, Money amount, bytes32 paymentReference) private {
         if (Money.unwrap(amount) == 0) revert ZeroAmount();
-        _credit(id, _accounts[id], Money.unwrap(amount));
+        Purse memory p = _purses[id];
+        // No single deposit fills a purse: what a settlement pays in always fits beside it.
+        _credit(id, p, uint256(Money.unwrap(amount)).toUint80());
+        _purses[id] = p;
         emit Deposited(id, amount, paymentReference);
     }
 
@@ -135,52 +163,65 @@ contract Accounts is IAccounts, AccessManaged, EIP712, Multicall {
             _hashTypedDataV4(keccak256(abi.encode(WITHDRAWAL_TYPEHASH, w.account, w.amount, w.toBank, w.sequence)));
         address signer = ECDSA.recover(digest, signature);
         if (signer != w.account) revert NotSignedByOwner(w.account, signer);
-        Account storage a = _accounts[id];
+        Purse storage p = _purses[id];
         int128 units = _signed(w.amount);
         // Credit is for settling, not for taking out: only money that is there leaves.
-        if (units > a.free) revert InsufficientFunds(id, Money.unwrap(w.amount), a.free);
+        if (units > p.free) revert InsufficientFunds(id, Money.unwrap(w.amount), p.free);
         _lastSequence[id] = w.sequence;
-        a.free -= units;
+        p.free = (int256(p.free) - units).toInt96();
         emit Withdrawn(id, w.amount, toBank, paymentReference);
     }
 
-    function _release(uint32 id, Account storage a, uint128 amount) private {
-        if (amount > a.locked) revert ReleaseExceedsLock(id, amount, a.locked);
-        a.locked -= amount;
-        _credit(id, a, amount);
+    function _release(uint32 id, Purse memory p, uint256 amount) private {
+        if (amount > p.locked) revert ReleaseExceedsLock(id, amount, p.locked);
+        p.locked -= uint80(amount);
+        _credit(id, p, amount);
     }
 
     /// Arrears are paid first.
-    function _credit(uint32 id, Account storage a, uint128 amount) private {
-        uint128 arrears = a.arrears;
+    function _credit(uint32 id, Purse memory p, uint256 amount) private {
+        uint256 arrears = p.arrears;
         if (arrears > 0) {
-            uint128 paid = amount < arrears ? amount : arrears;
-            a.arrears = arrears - paid;
+            uint256 paid = amount < arrears ? amount : arrears;
+            p.arrears = uint80(arrears - paid);
             amount -= paid;
-            _accounts[FALLBACK_SUPPLIER].free += int128(paid);
-            emit ArrearsChanged(id, a.arrears);
+            _advance(-paid.toInt256());
+            emit ArrearsChanged(id, p.arrears);
         }
-        a.free += uint256(amount).toInt256().toInt128();
+        p.free = (int256(p.free) + amount.toInt256()).toInt96();
     }
 
     /// What an account cannot pay, its credit included, the fallback supplier advances: nobody's empty account stops a
     /// settlement. The clearing house goes below zero while a day is half settled.
-    function _debit(uint32 id, Account storage a, uint128 due) private {
-        int256 left = int256(a.free) - int256(uint256(due));
-        int256 floor = -int256(uint256(a.creditLimit));
-        if (left >= floor || id == CLEARING_HOUSE || id == FALLBACK_SUPPLIER) {
-            a.free = left.toInt128();
+    function _debit(uint32 id, Purse memory p, uint256 due) private {
+        int256 left = int256(p.free) - due.toInt256();
+        if (left >= 0 || id == CLEARING_HOUSE || id == FALLBACK_SUPPLIER || left >= _floor(id)) {
+            p.free = left.toInt96();
             return;
         }
-        uint128 missing = uint256(floor - left).toUint128();
-        a.free = floor.toInt128();
-        a.arrears += missing;
-        _accounts[FALLBACK_SUPPLIER].free -= int128(missing);
-        emit ArrearsChanged(id, a.arrears);
+        int256 floor = _floor(id);
+        uint256 missing = uint256(floor - left);
+        p.free = floor.toInt96();
+        uint256 arrears = p.arrears + missing;
+        p.arrears = arrears.toUint80();
+        _advance(missing.toInt256());
+        emit ArrearsChanged(id, p.arrears);
     }
 
-    function _requireWithinCredit(uint32 id, Account storage a) private view {
-        if (int256(a.free) < -int256(uint256(a.creditLimit))) revert CreditLimitExceeded(id, a.free, a.creditLimit);
+    /// The fallback supplier has no arrears of its own, so its account is never the one a posting is at work on.
+    function _advance(int256 amount) private {
+        Purse storage supplier = _purses[FALLBACK_SUPPLIER];
+        supplier.free = (int256(supplier.free) - amount).toInt96();
+    }
+
+    /// @return how far down the account may go, money units: zero or below.
+    function _floor(uint32 id) private view returns (int256) {
+        return -int256(uint256(_creditLimits[id]));
+    }
+
+    function _requireWithinCredit(uint32 id) private view {
+        int256 free = _purses[id].free;
+        if (free < _floor(id)) revert CreditLimitExceeded(id, free, _creditLimits[id]);
     }
 
     function _ownerId(address account) private view returns (uint32 id) {

@@ -26,31 +26,30 @@ library Strips {
     uint256 internal constant ALL_FLAGS =
         FLAG | (FLAG << 40) | (FLAG << 80) | (FLAG << 120) | (FLAG << 160) | (FLAG << 200);
 
+    /// The lowest bit of all six lanes: times a number it puts the number into every lane.
+    uint256 internal constant ONES = 1 | (1 << 40) | (1 << 80) | (1 << 120) | (1 << 160) | (1 << 200);
+    /// Lanes 0, 2 and 4 with room for products between them.
+    uint256 internal constant EVEN_LANES = LANE_MASK | (LANE_MASK << 80) | (LANE_MASK << 160);
+    uint256 private constant PAIR_BITS = 80;
+    uint256 private constant PAIR_MASK = (1 << PAIR_BITS) - 1;
+
     /// Days whose records are kept side by side: from orders for tomorrow back to corrections of days past.
     uint256 internal constant RING = 8;
-
-    error EnergyOutOfRange(int256 energy);
 
     function dayOf(uint256 word) internal pure returns (uint256) {
         return word >> DAY_SHIFT;
     }
 
     function lane(uint256 word, uint256 k) internal pure returns (uint256) {
-        return (word >> (k * LANE_BITS)) & LANE_MASK;
+        unchecked {
+            return (word >> (k * LANE_BITS)) & LANE_MASK;
+        }
     }
 
     /// @return Wh of a signed lane, whatever its flag.
     function signedLane(uint256 word, uint256 k) internal pure returns (int256) {
         unchecked {
             return int256((word >> (k * LANE_BITS)) & SIGNED_MASK) - int256(BIAS);
-        }
-    }
-
-    /// @return a word with `energy` Wh in lane k and nothing else; or several together into a whole word.
-    function toSignedLane(int256 energy, uint256 k) internal pure returns (uint256) {
-        if (energy < -int256(BIAS) || energy >= int256(BIAS)) revert EnergyOutOfRange(energy);
-        unchecked {
-            return uint256(energy + int256(BIAS)) << (k * LANE_BITS);
         }
     }
 
@@ -65,6 +64,54 @@ library Strips {
     /// @return the six signed lanes of a word, or zeros if it belongs to another day; flags removed.
     function signedLanes(uint256 word, uint256 day) internal pure returns (uint256) {
         return dayOf(word) == day ? word & LANES_MASK & ~ALL_FLAGS : ZERO_LANES;
+    }
+
+    /// @notice Compares six pairs of 39-bit lanes at once.
+    /// @return flags in the top bits of the lanes where a >= b; below them a - b, modulo 2^39.
+    function minus(uint256 a, uint256 b) internal pure returns (uint256 flags) {
+        // With its flag set every lane of a is the larger: nothing is borrowed from the next lane.
+        unchecked {
+            return (a | ALL_FLAGS) - b;
+        }
+    }
+
+    /// @return lanes `mask` in every lane whose flag is set, zero in the others.
+    function spread(uint256 flags, uint256 mask) internal pure returns (uint256 lanes) {
+        unchecked {
+            return ((flags & ALL_FLAGS) >> (LANE_BITS - 1)) * mask;
+        }
+    }
+
+    /// @return flags in the top bits of the lanes that are not zero, of a word without a day.
+    function used(uint256 lanes) internal pure returns (uint256 flags) {
+        unchecked {
+            return (((lanes & ~ALL_FLAGS) + SIGNED_MASK * ONES) | lanes) & ALL_FLAGS;
+        }
+    }
+
+    /// @return total of six lanes that together fit a lane.
+    function sum(uint256 lanes) internal pure returns (uint256 total) {
+        unchecked {
+            return ((lanes * ONES) >> (5 * LANE_BITS)) & LANE_MASK;
+        }
+    }
+
+    /// @return total of six products: of the lanes with the factors of two words made by `factors`. Each product within 78 bits.
+    function dot(uint256 lanes, uint256 even, uint256 odd) internal pure returns (uint256 total) {
+        // The middle term of a product of polynomials: lane k meets factor k at 2^160, every other pair elsewhere.
+        unchecked {
+            total = (((lanes & EVEN_LANES) * even) >> (2 * PAIR_BITS)) & PAIR_MASK;
+            total += ((((lanes >> LANE_BITS) & EVEN_LANES) * odd) >> (2 * PAIR_BITS)) & PAIR_MASK;
+        }
+    }
+
+    /// @return even factors of lanes 4, 2, 0 and
+    /// @return odd of lanes 5, 3, 1, in reverse, as `dot` takes them.
+    function factors(uint256 lanes) internal pure returns (uint256 even, uint256 odd) {
+        for (uint256 k = 0; k < LANES; k += 2) {
+            even = (even << PAIR_BITS) | lane(lanes, k);
+            odd = (odd << PAIR_BITS) | lane(lanes, k + 1);
+        }
     }
 
     function withDay(uint256 lanes, uint256 day) internal pure returns (uint256) {

@@ -1,11 +1,12 @@
 """The pictures of the report, each drawn twice: wide for paper and desktop, narrow for a phone."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -28,19 +29,19 @@ from dem.report.style import (
     legend,
     render,
 )
-from dem.results import Order, Results, Settlement
+from dem.results import Results
 from dem.summary import (
     UNITS_PER_CURRENCY,
     WH_PER_KWH,
     Summary,
-    delivered_wh,
     per_kwh,
     plural,
-    shared_wh,
 )
 from dem.units import TICK_UNITS
 
 Array = NDArray[np.float64]
+Side: TypeAlias = "pd.Series[int]"
+"""Energy of one side of a book, Wh, by limit tick in the order in which it is filled."""
 
 KIND_COLOURS = {"consumer": IMPORTED, "prosumer": EXPORTED}
 WINDOWS = (
@@ -48,15 +49,19 @@ WINDOWS = (
     (11, 14),
     (17, 21),
 )  # local hours in which a morning, a midday and an evening auction is looked for
-MAX_NAMED = 60  # participants; beyond, bars carry no names
+MAX_NAMED = 60  # participants; beyond, their distribution is shown
+OUTERMOST = 0.005  # share of the participants who are drawn in the outermost bars, wherever they are
+MOST_DAYS_BY_PERIOD = 14  # beyond, each step is a day
 
 
 @dataclass(frozen=True, slots=True)
-class Day:
-    """The run as arrays over its periods; energy in kWh, prices in currency/kWh (NaN where there is none)."""
+class Course:
+    """The run over time, by period, or by day where these would be too many to see; energy in kWh, prices in
+    currency/kWh (NaN where there is none): means, weighted by what they are the prices of."""
 
+    step: str
     edges: Array
-    """Hours since midnight of the first day, one more than there are periods."""
+    """Hours since midnight of the first day, one more than there are steps."""
     price: Array
     buy: Array
     sell: Array
@@ -66,50 +71,60 @@ class Day:
     delivered: Array
     shared: Array
     bought: Array
-    imbalance: Array
+    short: Array
+    """What the area lacked, period by period; `long` what it had too much."""
+    long: Array
     imbalance_price: Array
     deviation: Array
 
 
-def read_day(results: Results) -> Day:
+def read_course(results: Results) -> Course:
     run, periods = results.run, results.periods
+    by_day = run.days > MOST_DAYS_BY_PERIOD
+    length = run.periods_per_day if by_day else 1
     first = run.local_start(periods[0])
     midnight = first.replace(hour=0, minute=0, second=0)
     start = (first - midnight) / timedelta(hours=1)
-    rows: dict[int, list[Settlement]] = {period: [] for period in periods}
-    for row in results.settlement:
-        rows.setdefault(row.period, []).append(row)
-    area = {row.period: row for row in results.area}
-    ticks = results.prices
-    volume = {row.period: row.volume_wh for row in results.clearing}
 
-    def energy(measure: Callable[[list[Settlement]], int]) -> Array:
-        return np.array([measure(rows[period]) / WH_PER_KWH for period in periods])
+    def total(values: Array) -> Array:
+        sums: Array = values.reshape(-1, length).sum(axis=1)
+        return sums
 
-    def tariff(name: str) -> Array:
-        values = (results.tariffs.get(period) for period in periods)
-        return np.array([np.nan if value is None else per_kwh(getattr(value, name)) for value in values])
+    def mean(prices: Array, weights: Array) -> Array:
+        """NaN where nothing has a price; where nothing has weight, all weigh the same."""
+        weights = np.where(np.isnan(prices), 0, weights)
+        weights = np.where(np.repeat(total(weights) == 0, length) & ~np.isnan(prices), 1, weights)
+        with np.errstate(invalid="ignore"):
+            return total(np.nan_to_num(prices) * weights) / total(weights)
 
-    def imbalance_price(period: int) -> float:
-        value = area[period].imbalance_price_units_per_wh if period in area else None
-        return np.nan if value is None else per_kwh(value)
+    def prices_of(column: "pd.Series[Any]", unit: int = 1) -> Array:
+        units: Array = column.reindex(periods).astype("Float64").to_numpy(float, na_value=np.nan) * unit
+        prices: Array = units * WH_PER_KWH / UNITS_PER_CURRENCY
+        return prices
 
-    return Day(
-        edges=start + np.arange(len(periods) + 1) * run.period_seconds / 3600,
-        price=np.array([per_kwh(ticks[p] * TICK_UNITS) if p in ticks else np.nan for p in periods]),
-        buy=tariff("buy_units_per_wh"),
-        sell=tariff("sell_units_per_wh"),
-        volume=np.array([volume.get(period, 0) / WH_PER_KWH for period in periods]),
-        consumed=energy(lambda them: sum(max(row.metered_wh, 0) for row in them)),
-        generated=energy(lambda them: sum(max(-row.metered_wh, 0) for row in them)),
-        delivered=energy(delivered_wh),
-        shared=energy(shared_wh),
-        bought=energy(lambda them: sum(max(row.contracted_wh, 0) for row in them)),
-        imbalance=energy(lambda them: sum(row.imbalance_wh for row in them)),
-        imbalance_price=np.array([imbalance_price(period) for period in periods]),
-        deviation=np.array(
-            [sum(row.deviation_units for row in rows[period]) / UNITS_PER_CURRENCY for period in periods]
-        ),
+    def energy(column: "pd.Series[Any]") -> Array:
+        kwh: Array = column.reindex(periods, fill_value=0).to_numpy() / WH_PER_KWH
+        return kwh
+
+    balance, area, tariffs = results.balance, results.area.set_index("period"), results.tariffs
+    volume, imbalance = energy(results.traded["volume_wh"]), energy(balance["imbalance_wh"])
+    every = np.ones(len(periods))
+    return Course(
+        step="day" if by_day else f"{run.period_seconds / 60:g} min",
+        edges=start + np.arange(len(periods) // length + 1) * length * run.period_seconds / 3600,
+        price=mean(prices_of(results.traded["price_ticks"], TICK_UNITS), volume),
+        buy=mean(prices_of(tariffs["buy_units_per_wh"]), every),
+        sell=mean(prices_of(tariffs["sell_units_per_wh"]), every),
+        volume=total(volume),
+        consumed=total(energy(balance["consumed_wh"])),
+        generated=total(energy(balance["generated_wh"])),
+        delivered=total(energy(balance["delivered_wh"])),
+        shared=total(energy(balance["shared_wh"])),
+        bought=total(energy(balance["bought_wh"])),
+        short=total(np.maximum(imbalance, 0)),
+        long=total(np.minimum(imbalance, 0)),
+        imbalance_price=mean(prices_of(area["imbalance_price_units_per_wh"]), abs(imbalance)),
+        deviation=total(balance["deviation_units"].to_numpy() / UNITS_PER_CURRENCY),
     )
 
 
@@ -118,25 +133,27 @@ def read_day(results: Results) -> Day:
 
 def interesting_periods(results: Results) -> list[int]:
     """The period with the largest volume in each window of the day; the largest others where a window is empty."""
-    volume = {row.period: row.volume_wh for row in results.clearing if row.volume_wh}
+    volume = results.traded["volume_wh"].sort_values(ascending=False, kind="stable")
+    hours = volume.index.map(lambda period: results.run.local_start(period).hour)
     chosen: list[int] = []
     for first, last in WINDOWS:
-        inside = [p for p in volume if first <= results.run.local_start(p).hour < last]
-        if inside:
-            chosen.append(max(inside, key=lambda period: volume[period]))
-    others = sorted(volume.keys() - set(chosen), key=lambda period: -volume[period])
+        chosen += volume.index[(first <= hours) & (hours < last)][:1].tolist()
+    others = [period for period in volume.index.tolist() if period not in chosen]
     return sorted(chosen + others[: max(0, len(WINDOWS) - len(chosen))])
 
 
-def book(results: Results, period: int) -> tuple[list[Order], list[Order]]:
-    """The orders of a period that stood at the gate: bids from the highest limit, asks from the lowest."""
-    orders = [order for order in results.orders if order.period == period and order.status == "accepted"]
-    bids = sorted((o for o in orders if o.side == "bid"), key=lambda order: -order.limit_ticks)
-    asks = sorted((o for o in orders if o.side == "ask"), key=lambda order: order.limit_ticks)
+def book(results: Results, period: int) -> tuple[Side, Side]:
+    """Energy by limit of the orders of a period that stood at the gate: bids from the highest, asks from the lowest."""
+    orders = results.orders
+    stood = orders[(orders["period"] == period) & (orders["status"] == "accepted")]
+    bids, asks = (
+        stood[stood["side"] == side].groupby("limit_ticks")["energy_wh"].sum().sort_index(ascending=ascending)
+        for side, ascending in (("bid", False), ("ask", True))
+    )
     return bids, asks
 
 
-def _gain(bids: Sequence[Order], asks: Sequence[Order], volume: float) -> tuple[Array, Array, Array]:
+def _gain(bids: Side, asks: Side, volume: float) -> tuple[Array, Array, Array]:
     """What buyers were ready to pay and sellers ready to take, energy unit by energy unit, up to the volume."""
     steps = [_curve(side) for side in (bids, asks)]
     points = np.unique(np.concatenate([np.append(energy[energy < volume], volume) for energy, _ in steps]))
@@ -146,9 +163,9 @@ def _gain(bids: Sequence[Order], asks: Sequence[Order], volume: float) -> tuple[
     return points, high, low
 
 
-def _curve(orders: Sequence[Order]) -> tuple[Array, Array]:
-    energy = np.concatenate([[0.0], np.cumsum([order.energy_wh / WH_PER_KWH for order in orders])])
-    limits = np.array([per_kwh(order.limit_ticks * TICK_UNITS) for order in orders])
+def _curve(orders: Side) -> tuple[Array, Array]:
+    energy = np.concatenate([[0.0], orders.cumsum().to_numpy() / WH_PER_KWH])
+    limits = np.array([per_kwh(tick * TICK_UNITS) for tick in orders.index])
     return np.repeat(energy, 2)[1:-1], np.repeat(limits, 2)
 
 
@@ -158,16 +175,15 @@ def merit_order(results: Results, wide: bool) -> Figure:
     figure = Figure(figsize=(9.6, 3.7) if wide else (4.2, 2.75 * count + 0.5), layout="constrained")
     grid = figure.subplots(*((1, count) if wide else (count, 1)), squeeze=False, sharey=True)
     axes: list[Axes] = list(grid.flat)
-    volumes = {row.period: row.volume_wh / WH_PER_KWH for row in results.clearing}
-    top = 1.2 * max((per_kwh(tariff.buy_units_per_wh) for tariff in results.tariffs.values()), default=0.1)
+    top = 1.2 * per_kwh(int(results.tariffs["buy_units_per_wh"].max()))
     for axis, period in zip(axes, periods, strict=False):
         bids, asks = book(results, period)
-        volume = volumes[period]
-        value = per_kwh(results.prices[period] * TICK_UNITS)
-        demand, supply = (sum(o.energy_wh for o in side) / WH_PER_KWH for side in (bids, asks))
+        volume = results.traded["volume_wh"][period] / WH_PER_KWH
+        value = per_kwh(int(results.traded["price_ticks"][period]) * TICK_UNITS)
+        demand, supply = bids.sum() / WH_PER_KWH, asks.sum() / WH_PER_KWH
         right = min(max(demand, supply), max(2.2 * volume, 1.25 * min(demand, supply))) * 1.06
-        tariff = results.tariffs[period]
-        axis.axhspan(per_kwh(tariff.sell_units_per_wh), per_kwh(tariff.buy_units_per_wh), color=BAND, lw=0)
+        buy, sell = (int(results.tariffs[f"{side}_units_per_wh"][period]) for side in ("buy", "sell"))
+        axis.axhspan(per_kwh(sell), per_kwh(buy), color=BAND, lw=0)
         points, high, low = _gain(bids, asks, volume)
         axis.fill_between(points, np.minimum(high, 2 * top), low, step="post", color=LOCAL, alpha=0.22, lw=0)
         for orders, colour in ((bids, IMPORTED), (asks, EXPORTED)):
@@ -198,11 +214,11 @@ def merit_order(results: Results, wide: bool) -> Figure:
 # 2 ------------------------------------------------------------------------------------------------ price
 
 
-def price_of_day(results: Results, summary: Summary, day: Day, wide: bool) -> Figure:
+def price_over_time(results: Results, summary: Summary, course: Course, wide: bool) -> Figure:
     figure = Figure(figsize=(9.6, 4.2) if wide else (4.2, 4.4), layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
-    _tariff_band(upper, day)
-    upper.stairs(day.price, day.edges, color=LOCAL, lw=2, baseline=None)
+    _tariff_band(upper, course)
+    upper.stairs(course.price, course.edges, color=LOCAL, lw=2, baseline=None)
     handles: list[Any] = [
         Line2D([], [], color=IMPORTED, lw=1.2, label="fallback sells at"),
         Line2D([], [], color=EXPORTED, lw=1.2, label="fallback buys at"),
@@ -211,10 +227,10 @@ def price_of_day(results: Results, summary: Summary, day: Day, wide: bool) -> Fi
     if summary.mean_price is not None:
         upper.axhline(per_kwh(summary.mean_price), color=INK, lw=0.9, ls=(0, (4, 3)))
         handles.append(Line2D([], [], color=INK, lw=0.9, ls=(0, (4, 3)), label="volume-weighted mean"))
-    upper.set(ylim=(0, 1.1 * _top(day.buy, day.price)), ylabel=f"{results.run.currency}/kWh")
-    lower.stairs(day.volume, day.edges, fill=True, color=LOCAL, alpha=0.55, lw=0)
-    lower.set(ylabel=_per_period("kWh", results, wide), ylim=(0, None))
-    _time_axis(lower, results, day, wide)
+    upper.set(ylim=(0, 1.1 * _top(course.buy, course.price)), ylabel=f"{results.run.currency}/kWh")
+    lower.stairs(course.volume, course.edges, fill=True, color=LOCAL, alpha=0.55, lw=0)
+    lower.set(ylabel=_per_step("kWh", course, wide), ylim=(0, None))
+    _time_axis(lower, results, course, wide)
     legend(figure, handles, 4 if wide else 2)
     figure.align_ylabels()
     return figure
@@ -223,37 +239,37 @@ def price_of_day(results: Results, summary: Summary, day: Day, wide: bool) -> Fi
 # 3 ------------------------------------------------------------------------------------------------ energy
 
 
-def energy_balance(results: Results, day: Day, wide: bool) -> Figure:
+def energy_balance(results: Results, course: Course, wide: bool) -> Figure:
     figure = Figure(figsize=(9.6, 4.6) if wide else (4.2, 4.9), layout="constrained")
     axis = figure.subplots()
     parts = (
-        (day.delivered, LOCAL, "traded locally and delivered"),
-        (day.shared - day.delivered, NEARBY, "shared without contract"),
+        (course.delivered, LOCAL, "traded locally and delivered"),
+        (course.shared - course.delivered, NEARBY, "shared without contract"),
     )
     for sign in (1, -1):
-        base = np.zeros_like(day.consumed)
-        outside = (day.consumed, IMPORTED) if sign > 0 else (day.generated, EXPORTED)
+        base = np.zeros_like(course.consumed)
+        outside = (course.consumed, IMPORTED) if sign > 0 else (course.generated, EXPORTED)
         for values, colour in (
             *((v, c) for v, c, _ in parts),
-            (outside[0] - day.shared, outside[1]),
+            (outside[0] - course.shared, outside[1]),
         ):
             axis.stairs(
                 sign * (base + values),
-                day.edges,
+                course.edges,
                 baseline=sign * base,
                 fill=True,
                 color=colour,
                 lw=0,
             )
             base = base + values
-        contracted = np.where(day.bought > 0, day.bought, np.nan)
-        axis.stairs(sign * contracted, day.edges, baseline=None, color=INK, lw=1)
+        contracted = np.where(course.bought > 0, course.bought, np.nan)
+        axis.stairs(sign * contracted, course.edges, baseline=None, color=INK, lw=1)
     axis.axhline(0, color=MUTED, lw=0.8)
     axis.set_ylabel(
-        "generation  \N{LEFTWARDS ARROW}  " + _per_period("kWh", results, wide) + "  \N{RIGHTWARDS ARROW}  consumption"
+        "generation  \N{LEFTWARDS ARROW}  " + _per_step("kWh", course, wide) + "  \N{RIGHTWARDS ARROW}  consumption"
     )
     axis.yaxis.set_major_formatter(lambda value, _: f"{abs(value):g}")
-    _time_axis(axis, results, day, wide)
+    _time_axis(axis, results, course, wide)
     legend(
         figure,
         [
@@ -270,23 +286,23 @@ def energy_balance(results: Results, day: Day, wide: bool) -> Figure:
 # 4 --------------------------------------------------------------------------------------------- imbalance
 
 
-def imbalance_of_day(results: Results, day: Day, wide: bool) -> Figure:
+def imbalance_over_time(results: Results, course: Course, wide: bool) -> Figure:
     figure = Figure(figsize=(9.6, 5.4) if wide else (4.2, 6.2), layout="constrained")
     energy, prices, charges = figure.subplots(3, 1, sharex=True, height_ratios=(2.2, 2, 1))
-    energy.stairs(np.maximum(day.imbalance, 0), day.edges, fill=True, color=IMPORTED, lw=0)
-    energy.stairs(np.minimum(day.imbalance, 0), day.edges, fill=True, color=EXPORTED, lw=0)
+    energy.stairs(course.short, course.edges, fill=True, color=IMPORTED, lw=0)
+    energy.stairs(course.long, course.edges, fill=True, color=EXPORTED, lw=0)
     energy.axhline(0, color=MUTED, lw=0.8)
-    energy.set_ylabel(_per_period("kWh", results, wide))
-    _tariff_band(prices, day, lines=False)
-    prices.stairs(day.price, day.edges, baseline=None, color=LOCAL, lw=1.4)
-    prices.stairs(day.imbalance_price, day.edges, baseline=None, color=INK, lw=1.4)
+    energy.set_ylabel(_per_step("kWh", course, wide))
+    _tariff_band(prices, course, lines=False)
+    prices.stairs(course.price, course.edges, baseline=None, color=LOCAL, lw=1.4)
+    prices.stairs(course.imbalance_price, course.edges, baseline=None, color=INK, lw=1.4)
     prices.set(
-        ylim=(0, 1.1 * _top(day.buy, day.price, day.imbalance_price)),
+        ylim=(0, 1.1 * _top(course.buy, course.price, course.imbalance_price)),
         ylabel=f"{results.run.currency}/kWh",
     )
-    charges.stairs(day.deviation, day.edges, fill=True, color=CHARGE, lw=0)
-    charges.set(ylim=(0, None), ylabel=_per_period(results.run.currency, results, wide))
-    _time_axis(charges, results, day, wide)
+    charges.stairs(course.deviation, course.edges, fill=True, color=CHARGE, lw=0)
+    charges.set(ylim=(0, None), ylabel=_per_step(results.run.currency, course, wide))
+    _time_axis(charges, results, course, wide)
     legend(
         figure,
         [
@@ -307,35 +323,62 @@ def imbalance_of_day(results: Results, day: Day, wide: bool) -> Figure:
 
 
 def results_of_participants(summary: Summary, wide: bool) -> Figure:
+    draw = _one_by_one if len(summary.participants) <= MAX_NAMED else _distribution
+    figure = draw(summary, wide)
+    kinds = dict.fromkeys(result.kind for result in summary.participants)
+    handles = [Patch(color=KIND_COLOURS.get(kind, FEE), label=plural(kind)) for kind in kinds]
+    legend(figure, handles, 4 if wide else 2)
+    return figure
+
+
+def _one_by_one(summary: Summary, wide: bool) -> Figure:
     results = summary.participants
-    named = len(results) <= MAX_NAMED
     saved = np.array([result.bill.saved_units / UNITS_PER_CURRENCY for result in results])
     colours = [KIND_COLOURS.get(result.kind, FEE) for result in results]
     names = [_short(result.participant) for result in results]
     places = np.arange(len(results))
-    height = 4.0 if wide else max(3.0, 0.75 + 0.15 * len(results)) if named else 4.0
+    height = 4.0 if wide else max(3.0, 0.75 + 0.15 * len(results))
     figure = Figure(figsize=(9.6 if wide else 4.2, height), layout="constrained")
     axis = figure.subplots()
     if wide:
-        axis.bar(places, saved, color=colours, width=0.78 if named else 1.0)
+        axis.bar(places, saved, color=colours, width=0.78)
         axis.axhline(0, color=MUTED, lw=0.8)
         axis.set(
             ylabel=f"{summary.currency} better than tariffs only", xlabel="participant", xlim=(-0.7, len(results) - 0.3)
         )
-        axis.set_xticks(places if named else [], names if named else [], rotation=90, fontsize=7.5)
+        axis.set_xticks(places, names, rotation=90, fontsize=7.5)
         axis.grid(axis="x", visible=False)
     else:
-        axis.barh(places, saved, color=colours, height=0.78 if named else 1.0)
+        axis.barh(places, saved, color=colours, height=0.78)
         axis.axvline(0, color=MUTED, lw=0.8)
         axis.set(
             xlabel=f"{summary.currency} better than tariffs only", ylabel="participant", ylim=(len(results) - 0.3, -0.7)
         )
-        axis.set_yticks(places if named else [], names if named else [], fontsize=7.5)
+        axis.set_yticks(places, names, fontsize=7.5)
         axis.grid(axis="y", visible=False)
     axis.tick_params(length=0)
-    kinds = dict.fromkeys(result.kind for result in results)
-    handles = [Patch(color=KIND_COLOURS.get(kind, FEE), label=plural(kind)) for kind in kinds]
-    legend(figure, handles, 4 if wide else 2)
+    return figure
+
+
+def _distribution(summary: Summary, wide: bool) -> Figure:
+    """How many participants did how well, by kind; the few at either end stand in the outermost bars."""
+    saved: dict[str, list[float]] = {}
+    for result in summary.participants:
+        saved.setdefault(result.kind, []).append(result.bill.saved_units / UNITS_PER_CURRENCY)
+    every = np.concatenate(list(saved.values()))
+    low, high = np.quantile(every, (OUTERMOST, 1 - OUTERMOST))
+    bins = np.linspace(low, max(high, low + 1e-8), (60 if wide else 30) + 1)
+    figure = Figure(figsize=(9.6, 4.0) if wide else (4.2, 4.0), layout="constrained")
+    axis = figure.subplots()
+    axis.hist(
+        [np.clip(values, low, high) for values in saved.values()],
+        bins,
+        stacked=True,
+        color=[KIND_COLOURS.get(kind, FEE) for kind in saved],
+    )
+    axis.axvline(0, color=MUTED, lw=0.8)
+    axis.axvline(float(np.median(every)), color=INK, lw=0.9, ls=(0, (4, 3)))
+    axis.set(xlabel=f"{summary.currency} better than tariffs only; dashed: the median", ylabel="participants")
     return figure
 
 
@@ -352,45 +395,49 @@ def _top(*series: Array) -> float:
     return float(values.max()) if values.size and values.max() > 0 else 0.1
 
 
-def _per_period(what: str, results: Results, wide: bool) -> str:
-    minutes = results.run.period_seconds / 60
-    return f"{what} / {minutes:g} min" if wide else what
+def _per_step(what: str, course: Course, wide: bool) -> str:
+    return f"{what} / {course.step}" if wide else what
 
 
-def _tariff_band(axis: Axes, day: Day, lines: bool = True) -> None:
-    low, high = (np.append(values, values[-1:]) for values in (day.sell, day.buy))
-    axis.fill_between(day.edges, low, high, step="post", color=BAND, lw=0)
+def _tariff_band(axis: Axes, course: Course, lines: bool = True) -> None:
+    low, high = (np.append(values, values[-1:]) for values in (course.sell, course.buy))
+    axis.fill_between(course.edges, low, high, step="post", color=BAND, lw=0)
     if lines:
-        axis.stairs(day.buy, day.edges, baseline=None, color=IMPORTED, lw=1.2)
-        axis.stairs(day.sell, day.edges, baseline=None, color=EXPORTED, lw=1.2)
+        axis.stairs(course.buy, course.edges, baseline=None, color=IMPORTED, lw=1.2)
+        axis.stairs(course.sell, course.edges, baseline=None, color=EXPORTED, lw=1.2)
 
 
-def _time_axis(axis: Axes, results: Results, day: Day, wide: bool) -> None:
-    first, last = float(day.edges[0]), float(day.edges[-1])
+def _time_axis(axis: Axes, results: Results, course: Course, wide: bool) -> None:
+    first, last = float(course.edges[0]), float(course.edges[-1])
     axis.set_xlim(first, last)
     midnight = results.run.local_start(results.periods[0]).replace(hour=0, minute=0, second=0)
     if last - first <= 36:
         step = 3 if wide else 6
         ticks = [hour for hour in range(0, 73, step) if first <= hour <= last]
         labels = [f"{hour % 24 or (24 if hour else 0):02d}:00" for hour in ticks]
-    else:
+    elif last - first <= 24 * 62:
         step = 24 * max(1, round((last - first) / 24 / (10 if wide else 5)))
         ticks = [hour for hour in range(0, int(last) + 1, step) if first <= hour < last]
         labels = [f"{midnight + timedelta(hours=hour):%d %b}" for hour in ticks]
+    else:
+        dates = [midnight + timedelta(days=day) for day in range(int(last) // 24)]
+        months = [day for day, date in enumerate(dates) if date.day == 1 and (wide or date.month % 3 == 1)]
+        ticks = [24 * day for day in months]
+        labels = [f"{dates[day]:%b}" if dates[day].month > 1 else f"{dates[day]:%b %Y}" for day in months]
     axis.set_xticks(ticks, labels)
 
 
 def draw_all(results: Results, summary: Summary) -> dict[str, Picture]:
     """Every picture that has something to show, by name."""
-    day = read_day(results)
+    course = read_course(results)
     drawings: dict[str, Callable[[bool], Figure]] = {}
     if summary.traded_wh:
         drawings["merit"] = lambda wide: merit_order(results, wide)
-        drawings["price"] = lambda wide: price_of_day(results, summary, day, wide)
+        drawings["price"] = lambda wide: price_over_time(results, summary, course, wide)
     if summary.participants:
-        drawings["energy"] = lambda wide: energy_balance(results, day, wide)
+        drawings["energy"] = lambda wide: energy_balance(results, course, wide)
         drawings["money"] = lambda wide: money_drawing(results, wide)
-        drawings["imbalance"] = lambda wide: imbalance_of_day(results, day, wide)
+        drawings["imbalance"] = lambda wide: imbalance_over_time(results, course, wide)
     if any(result.bill.saved_units for result in summary.participants):
         drawings["participants"] = lambda wide: results_of_participants(summary, wide)
     return {name: render(name, draw) for name, draw in drawings.items()}

@@ -23,7 +23,7 @@ NO_TRADE = "Nothing was traded: no bid met an ask."
 def findings(results: Results, summary: Summary) -> dict[str, str]:
     return {
         "merit": merit(results),
-        "price": price_of_day(results, summary),
+        "price": price_over_time(results, summary),
         "energy": energy(summary),
         "money": flows(results, summary),
         "imbalance": imbalance(results, summary),
@@ -37,7 +37,7 @@ def merit(results: Results) -> str:
     periods = interesting_periods(results)
     if not periods:
         return NO_TRADE
-    prices = results.prices
+    prices = results.traded["price_ticks"].to_dict()
     low, high = (pick(periods, key=lambda period: prices[period]) for pick in (min, max))
     if prices[low] == prices[high]:
         return f"The price was the same in every period shown: {_met(results, low)}."
@@ -48,7 +48,7 @@ def merit(results: Results) -> str:
 
 def _met(results: Results, period: int) -> str:
     wanted, offered = _sizes(results, period)
-    value = price(results.prices[period] * TICK_UNITS, results.run.currency)
+    value = price(int(results.traded["price_ticks"][period]) * TICK_UNITS, results.run.currency)
     return f"at {results.run.clock(period)}, with {kwh(offered)} offered for {kwh(wanted)} wanted, it was {value}"
 
 
@@ -59,19 +59,16 @@ def _abundance(results: Results, period: int) -> Fraction:
 
 def _sizes(results: Results, period: int) -> tuple[int, int]:
     bids, asks = book(results, period)
-    return sum(bid.energy_wh for bid in bids), sum(ask.energy_wh for ask in asks)
+    return int(bids.sum()), int(asks.sum())
 
 
-def price_of_day(results: Results, summary: Summary) -> str:
+def price_over_time(results: Results, summary: Summary) -> str:
     if summary.mean_price is None:
         return NO_TRADE
-    volumes = {row.period: row.volume_wh for row in results.clearing if row.volume_wh}
+    volumes = results.traded["volume_wh"]
+    tariffs = results.tariffs.loc[volumes.index]
     buy, sell = (
-        share(
-            sum(wh * getattr(results.tariffs[p], side) for p, wh in volumes.items()),
-            summary.traded_wh,
-        )
-        or Fraction(0)
+        share(int((volumes * tariffs[side]).sum()), summary.traded_wh) or Fraction(0)
         for side in ("buy_units_per_wh", "sell_units_per_wh")
     )
     mean, currency = summary.mean_price, summary.currency
@@ -120,20 +117,17 @@ def flows(results: Results, summary: Summary) -> str:
 
 
 def imbalance(results: Results, summary: Summary) -> str:
-    short = [row.imbalance_wh for row in results.area if row.imbalance_wh > 0]
-    long = [-row.imbalance_wh for row in results.area if row.imbalance_wh < 0]
+    area = results.area["imbalance_wh"]
+    short, long = area[area > 0], -area[area < 0]
     currency = summary.currency
     text = (
-        f"The area was short in {len(short)} of {summary.periods} periods ({kwh(sum(short))}) and long in "
-        f"{len(long)} ({kwh(sum(long))}). For their imbalance participants paid "
+        f"The area was short in {len(short)} of {summary.periods} periods ({kwh(int(short.sum()))}) and long in "
+        f"{len(long)} ({kwh(int(long.sum()))}). For their imbalance participants paid "
         f"{money(summary.imbalance_cost_units, currency)} more than the fallback supplier is owed"
     )
     if not summary.deviation_units:
         return f"{text}; no deviation charge fell due."
-    charges: dict[int, int] = {}
-    for row in results.settlement:
-        charges[row.period] = charges.get(row.period, 0) + row.deviation_units
-    worst = max(charges, key=lambda period: charges[period])
+    worst = int(results.balance["deviation_units"].idxmax())
     return (
         f"{text}; deviation charges added {money(summary.deviation_units, currency)}, highest at "
         f"{results.run.clock(worst)}."

@@ -4,9 +4,10 @@ A uniform-price auction and the imbalance settlement are pools: nobody is matche
 receivers are taken to be paid by all payers of that period in proportion.
 """
 
-from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
+
+import pandas as pd
 
 from dem.results import Results
 
@@ -28,56 +29,45 @@ class Flow:
     units: float
 
 
-class _Pool:
-    """Payments into and out of one pool in one period, by group."""
-
-    def __init__(self) -> None:
-        self.paid: dict[str, int] = defaultdict(int)
-        self.received: dict[str, int] = defaultdict(int)
-
-    def add(self, group: str, due: int) -> None:
-        if due > 0:
-            self.paid[group] += due
-        elif due < 0:
-            self.received[group] -= due
-
-
 def money_flows(results: Results) -> tuple[Flow, ...]:
-    trade: dict[int, _Pool] = defaultdict(_Pool)
-    imbalance: dict[int, _Pool] = defaultdict(_Pool)
-    charges: dict[int, int] = defaultdict(int)
-    totals: dict[tuple[str, str, str], float] = defaultdict(float)
+    """All flows that are not zero."""
+    bills, area = results.bills, results.area.set_index("period")
+    groups = bills["participant"].map(results.participants["kind"]).astype(str).str.replace("_", " ")
+    totals: dict[tuple[str, str, str], float] = {}
     fees = fee_shares(results)
-    for row in results.settlement:
-        group = results.participants[row.participant].kind.replace("_", " ")
-        trade[row.period].add(group, row.trade_units)
-        imbalance[row.period].add(group, row.imbalance_units)
-        charges[row.period] += row.deviation_units
-        if row.deviation_units:
-            totals[group, FUND, DEVIATION] += row.deviation_units
+    sums = bills.groupby(groups)[["fees_units", "deviation_units"]].sum()
+    for group, (fee, deviation) in zip(sums.index, sums.to_numpy().tolist(), strict=True):
+        totals[group, FUND, DEVIATION] = deviation
         for receiver, part in fees.items():
-            totals[group, receiver, FEES] += row.fees_units * part
-    for area in results.area:
-        pool = imbalance[area.period]
-        pool.add(FALLBACK, -area.fallback_units)
-        pool.add(FUND, charges[area.period] - area.fund_units)
-    for cause, pools in ((TRADE, trade), (IMBALANCE, imbalance)):
-        for pool in pools.values():
-            whole = sum(pool.paid.values())
-            for payer, paid in pool.paid.items():
-                for receiver, received in pool.received.items():
-                    totals[payer, receiver, cause] += paid * received / whole
+            totals[group, receiver, FEES] = fee * part
+    charges = results.balance["deviation_units"].reindex(area.index, fill_value=0)
+    outside = pd.DataFrame({FALLBACK: -area["fallback_units"], FUND: charges - area["fund_units"]})
+    for cause, column, others in (
+        (TRADE, "trade_units", pd.DataFrame(index=area.index)),
+        (IMBALANCE, "imbalance_units", outside),
+    ):
+        paid, received = (_sides(sign * bills[column], bills["period"], groups, sign * others) for sign in (1, -1))
+        whole = paid.sum(axis=1)
+        shares = paid[whole > 0].div(whole[whole > 0], axis=0)
+        matrix = shares.T @ received.reindex(shares.index, fill_value=0)
+        for receiver in matrix.columns:
+            totals |= {(str(payer), receiver, cause): units for payer, units in matrix[receiver].items()}
     return tuple(Flow(*key, units) for key, units in totals.items() if units > 0)
+
+
+def _sides(
+    due: "pd.Series[int]", periods: "pd.Series[int]", groups: "pd.Series[str]", others: pd.DataFrame
+) -> pd.DataFrame:
+    """Who is on the positive side of a pool: units by period and group."""
+    members = due.clip(lower=0).groupby([periods, groups]).sum().unstack(fill_value=0)
+    return members.join(others.clip(lower=0), how="outer").fillna(0)
 
 
 def fee_shares(results: Results) -> Mapping[str, float]:
     """How fees divide between the operators, read off their accounts; one receiver if these do not tell."""
-    fees = sum(row.fees_units for row in results.settlement)
-    earned = dict.fromkeys((OPERATOR, GRID), 0)
-    for account in results.accounts:
-        kind = account.kind.replace("_", " ").lower()
-        if kind in earned:
-            earned[kind] += account.earned_units
+    fees = int(results.settlement["fees_units"].sum())
+    kinds = results.accounts["kind"].astype(str).str.replace("_", " ").str.lower()
+    earned = {kind: int(results.accounts["earned_units"][kinds == kind].sum()) for kind in (OPERATOR, GRID)}
     if fees and sum(earned.values()) == fees and min(earned.values()) >= 0:
         return {kind: units / fees for kind, units in earned.items()}
     return {BOTH_OPERATORS: 1.0}

@@ -7,24 +7,24 @@ from pathlib import Path
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from dem.report.charts import draw_all
+from dem.report.charts import KIND_COLOURS, MAX_NAMED, MOST_DAYS_BY_PERIOD, draw_all
 from dem.report.findings import findings, value_split
-from dem.results import Results, read_results
-from dem.summary import Summary, kwh, money, percent, plural, price, summarise
+from dem.results import Results
+from dem.summary import Summary, kwh, money, percent, plural, price
 
 FILE = "report.html"
+MOST_ROWS = 2_000
+"""Of a table of participants or accounts; beyond, the page would get too heavy."""
 
 
-def write_report(folder: Path) -> Path:
-    """Write `report.html` into the output folder of a run. Raises `ResultsError` if a table is missing or wrong."""
-    results = read_results(folder)
+def write_report(folder: Path, results: Results, summary: Summary) -> Path:
+    """Write `report.html` into the output folder that the results were read from."""
     path = folder / FILE
-    path.write_text(render_report(results), encoding="utf-8")
+    path.write_text(_render(results, summary), encoding="utf-8")
     return path
 
 
-def render_report(results: Results) -> str:
-    summary = summarise(results)
+def _render(results: Results, summary: Summary) -> str:
     parts = files("dem.report")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters.update(kwh=kwh, percent=percent, plural=plural, count=lambda number: f"{number:,}")
@@ -34,18 +34,28 @@ def render_report(results: Results) -> str:
     pictures = {
         name: (Markup(picture.wide), Markup(picture.narrow)) for name, picture in draw_all(results, summary).items()
     }
+    status = results.readings["status"].value_counts()
+    people, accounts = summary.participants, results.accounts
+    left_out = max(0, len(people) - MOST_ROWS)
+    half = MOST_ROWS // 2
     return template.render(
         css=Markup((parts / "page.css").read_text(encoding="utf-8")),
         run=results.run,
         when=_when(results),
+        span="the day" if results.run.days == 1 else f"the {results.run.days} days",
+        by_day=results.run.days > MOST_DAYS_BY_PERIOD,
+        named=len(people) <= MAX_NAMED,
         summary=summary,
+        shown=[*people[:half], *people[-half:]] if left_out else people,
+        left_out=left_out,
         cards=_cards(summary),
         says={name: _together(text) for name, text in findings(results, summary).items()},
         split=value_split(summary),
         pictures=pictures,
-        accounts=results.accounts,
-        estimated=sum(reading.status == "estimated" for reading in results.readings),
-        corrected=sum(reading.status == "corrected" for reading in results.readings),
+        accounts=accounts,
+        few_accounts=accounts[~accounts["kind"].isin(KIND_COLOURS)] if len(accounts) > MOST_ROWS else accounts,
+        estimated=int(status.get("estimated", 0)),
+        corrected=int(status.get("corrected", 0)),
     )
 
 

@@ -337,7 +337,7 @@ class RandomDays:
 
     def clear(self, day: int, strip: int) -> None:
         """One strip, in one transaction or group by group; a wrong pivot does not do."""
-        clearing = self.market.replay.clearing(day)[strip * LANES : (strip + 1) * LANES]
+        clearing = self.market.replay.book(day).clearing[strip * LANES : (strip + 1) * LANES]
         pivots = [outcome.pivot for outcome in clearing]
         if self.random.random() < 0.3:
             k = self.random.randrange(LANES)

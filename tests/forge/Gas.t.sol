@@ -40,6 +40,8 @@ contract GasTest is Market {
     /// Registers of the meters: import << 64 | export; the last one is the boundary's.
     uint256[] private _registers;
     Costs private _costs;
+    uint256 private _clearings;
+    uint256 private _largestClearing;
 
     function test_gas_10() external {
         _measure(10);
@@ -53,6 +55,25 @@ contract GasTest is Market {
     function test_gas_1000() external {
         VM.skip(bytes(VM.envOr("GAS_ALL", "")).length == 0);
         _measure(1_000);
+    }
+
+    /// Clearing alone, of one strip of a day never used before, in transactions of at most 20 groups of members.
+    function test_gas_clearing_10000() external {
+        VM.skip(bytes(VM.envOr("GAS_ALL", "")).length == 0);
+        _deploy();
+        _admit(10_000, 1e15);
+        _members = 10_000;
+        Calendar calendar = Calendar(address(settlement));
+        VM.warp(calendar.opensAt(1));
+        uint256[] memory energies = new uint256[](96 * 2 * TICKS);
+        _submitSheets(1, 1, energies);
+        VM.warp(calendar.gateClosesAt(1));
+        _clearStrip(1, 0, 20, energies);
+        string memory json = string.concat('{"clearing":', VM.toString(_costs.clearing), ',"transactions":');
+        json = string.concat(json, VM.toString(_clearings), ',"largest":', VM.toString(_largestClearing), "}\n");
+        if (bytes(_folder()).length == 0) return;
+        VM.createDir(_folder(), true);
+        VM.writeFile(string.concat(_folder(), "/clearing-10000.json"), json);
     }
 
     function _measure(uint256 members) private {
@@ -85,7 +106,7 @@ contract GasTest is Market {
         _publish(day);
         VM.warp(calendar.opensAt(day));
         uint256[] memory energies = new uint256[](96 * 2 * TICKS);
-        _submitSheets(day, energies);
+        _submitSheets(day, STRIPS, energies);
         _changeOne(day, energies);
         VM.warp(calendar.gateClosesAt(day));
         _clear(day, energies);
@@ -160,17 +181,17 @@ contract GasTest is Market {
         return (slot * 2 + (isAsk ? 1 : 0)) * TICKS;
     }
 
-    function _submitSheets(uint32 day, uint256[] memory energies) private {
+    function _submitSheets(uint32 day, uint256 strips, uint256[] memory energies) private {
         bytes32 domain = _domain(address(auction));
-        uint256 chunk = day == 9 ? 60 : 25;
+        uint256 chunk = day == 9 ? 80 : 30;
         for (uint256 first = 0; first < _members; first += chunk) {
             uint256 mark = _mark();
             uint256 count = _members - first < chunk ? _members - first : chunk;
             SignedSheet[] memory sheets = new SignedSheet[](count);
             for (uint256 n = 0; n < count; ++n) {
                 uint256 i = first + n;
-                OrderSheet memory sheet = OrderSheet(VM.addr(_key(i)), day, 0, 1, new bytes32[](STRIPS));
-                for (uint256 s = 0; s < STRIPS; ++s) {
+                OrderSheet memory sheet = OrderSheet(VM.addr(_key(i)), day, 0, 1, new bytes32[](strips));
+                for (uint256 s = 0; s < strips; ++s) {
                     sheet.lines[s] = _line(day, i, s, energies);
                 }
                 sheets[n] = _signSheet(_key(i), domain, sheet);
@@ -197,15 +218,24 @@ contract GasTest is Market {
     }
 
     function _clear(uint32 day, uint256[] memory energies) private {
-        for (uint256 s = 0; s < STRIPS; ++s) {
-            uint16[6] memory pivots;
-            for (uint256 k = 0; k < Strips.LANES; ++k) {
-                pivots[k] = _pivot(s * Strips.LANES + k, energies);
-            }
-            auction.clear(day, uint8(s), pivots, 5);
-            _costs.clearing += _used();
+        for (uint8 s = 0; s < STRIPS; ++s) {
+            _clearStrip(day, s, 5, energies);
         }
         require(auction.isCleared(day), "not cleared");
+    }
+
+    function _clearStrip(uint32 day, uint8 s, uint256 maxGroups, uint256[] memory energies) private {
+        uint16[6] memory pivots;
+        for (uint256 k = 0; k < Strips.LANES; ++k) {
+            pivots[k] = _pivot(s * Strips.LANES + k, energies);
+        }
+        while (auction.clearedStrips(day) & (1 << s) == 0) {
+            auction.clear(day, s, pivots, maxGroups);
+            uint256 gas = _used();
+            _costs.clearing += gas;
+            ++_clearings;
+            if (gas > _largestClearing) _largestClearing = gas;
+        }
     }
 
     /// min{t : A(<=t) >= D(>t)}
@@ -251,7 +281,7 @@ contract GasTest is Market {
 
     function _submitReadings(uint32 day) private {
         bytes32 domain = _domain(address(readings));
-        uint256 chunk = day == 9 ? 45 : 20;
+        uint256 chunk = day == 9 ? 65 : 25;
         for (uint256 first = 0; first < _members; first += chunk) {
             uint256 mark = _mark();
             uint256 count = _members - first < chunk ? _members - first : chunk;
@@ -281,7 +311,7 @@ contract GasTest is Market {
             _costs.day += _used();
         }
         while (!settlement.isSettled(day)) {
-            settlement.settle(day, 30);
+            settlement.settle(day, 60);
             _costs.settlement += _used();
         }
         require(accounts.accountOf(CLEARING_HOUSE).free == 0, "clearing house not at zero");

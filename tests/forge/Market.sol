@@ -80,7 +80,7 @@ abstract contract Market {
         rules = IMarketRules(VM.deployCode("MarketRules.sol:MarketRules", abi.encode(a, c, _rules())));
         auction =
             ICallAuction(VM.deployCode("CallAuction.sol:CallAuction", abi.encode(a, c, registry, rules, accounts)));
-        schedule = ISchedule(VM.deployCode("Schedule.sol:Schedule", abi.encode(a, c)));
+        schedule = ISchedule(VM.deployCode("Schedule.sol:Schedule", abi.encode(a, c, accounts)));
         readings = IMeterReadings(VM.deployCode("MeterReadings.sol:MeterReadings", abi.encode(c, registry, rules)));
         fallbackSupply = IFallbackSupply(VM.deployCode("FallbackSupply.sol:FallbackSupply", abi.encode(a, c, rules)));
         settlement = ISettlement(
@@ -93,12 +93,11 @@ abstract contract Market {
         _grant(3, address(accounts), IAccounts.setCreditLimit.selector, address(this));
         _grant(3, address(schedule), ISchedule.addMarket.selector, address(this));
         _grant(4, address(fallbackSupply), IFallbackSupply.publish.selector, address(this));
-        _grant(10, address(accounts), IAccounts.lock.selector, address(auction));
-        _grant(10, address(accounts), IAccounts.unlock.selector, address(auction));
-        _grant(11, address(auction), IMarket.book.selector, address(schedule));
-        _grant(12, address(accounts), IAccounts.post.selector, address(settlement));
-        _grant(12, address(schedule), ISchedule.collect.selector, address(settlement));
-        _grant(12, address(rules), IMarketRules.markFinal.selector, address(settlement));
+        _grant(10, address(auction), IMarket.book.selector, address(schedule));
+        _grant(10, address(accounts), IAccounts.admitMarket.selector, address(schedule));
+        _grant(11, address(accounts), IAccounts.post.selector, address(settlement));
+        _grant(11, address(schedule), ISchedule.collect.selector, address(settlement));
+        _grant(11, address(rules), IMarketRules.markFinal.selector, address(settlement));
         schedule.addMarket(auction, 1);
         accounts.setCreditLimit(FALLBACK_SUPPLIER, Money.wrap(1e20));
     }

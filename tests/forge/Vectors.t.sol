@@ -104,13 +104,20 @@ contract VectorsTest {
             int256 payment = d * int256(d > 0 ? short : long);
             require(payment == c.imbalance[i], string.concat("imbalance ", name));
             surplus += payment;
-            uint256 charged = ImbalancePrice.chargeableDown(d, c.contracted[i], c.toleranceFixed, c.toleranceShare);
+            uint256 charged = ImbalancePrice.chargeableDown(
+                _magnitude(d), _magnitude(c.contracted[i]), c.toleranceFixed, c.toleranceShare
+            );
             bool isFree = !c.chargeHelpful && ((d > 0 && area < 0) || (d < 0 && area > 0));
             require(int256(isFree ? 0 : charged * c.deviationRate) == c.deviation[i], string.concat("deviation ", name));
             // As the contracts hold them: no energy of the model is beyond a lane.
-            require(Strips.signedLane(Strips.toSignedLane(c.metered[i], i % 6), i % 6) == c.metered[i], name);
+            uint256 lane = uint256(c.metered[i] + int256(Strips.BIAS));
+            require(Strips.signedLane(lane << ((i % 6) * Strips.LANE_BITS), i % 6) == c.metered[i], name);
         }
         int256 due = area * int256(area > 0 ? c.buy : c.sell);
         require(due == c.fallbackSupply && surplus - due == c.surplus, string.concat("area ", name));
+    }
+
+    function _magnitude(int256 x) private pure returns (uint256) {
+        return uint256(x < 0 ? -x : x);
     }
 }

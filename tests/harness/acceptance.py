@@ -1,5 +1,7 @@
 """What speaks against an order sheet: the chain refuses it for one of these, or takes it if there is none."""
 
+from dataclasses import fields
+
 from dem.orders import MAX_ENERGY, MAX_LINE, Order, Side, orders_of
 from dem.replay import Replay
 from dem.settlement import order_collateral
@@ -60,7 +62,9 @@ def _bounds(replay: Replay, person: Person, sheet: OrderSheet) -> set[str]:
     periods = replay.periods_per_day
     per_line = strips_per_day(periods)
     lines = range(sheet.first_line, sheet.first_line + len(sheet.lines))
-    before = [order for orders in replay.books.of(sheet.day) for order in orders if order.participant == person.id]
+    book = replay.book(sheet.day).standing
+    columns = (getattr(book, column.name)[book.participant == person.id].tolist() for column in fields(book))
+    before = [Order(*place, Side(side), tick, energy) for *place, side, tick, energy in zip(*columns, strict=True)]
     gone = [order for order in before if order.layer * per_line + order.slot // LANES in lines]
     come = [
         order

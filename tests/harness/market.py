@@ -8,7 +8,7 @@ from typing import Any
 from dem.ledger import Account
 from dem.plan import OPEN, ROLES, STEPS, TOKEN, CalendarParameters, Offices, Parameters
 from dem.reconcile import Balances, Check, reconcile
-from dem.replay import Books, Replay
+from dem.replay import Replay
 from dem.settlement import MarketRules
 from dem.signing import Domain
 from dem.units import Money
@@ -65,7 +65,7 @@ class Market:
         self.calendar = calendar
         self.chain = Chain(CHAIN_ID, now)
         self.contracts: dict[str, Contract] = {}
-        self.replay = Replay(Books(calendar.periods_per_day))
+        self.replay = Replay(calendar.periods_per_day)
         self.tally = Tally.empty()
         self.listeners: list[Callable[[list[Event]], None]] = [self.replay.apply, self._count]
         self._deploy(Parameters(ADMIN.address, calendar, rules, OFFICES))

@@ -487,7 +487,7 @@ ON_CHAIN = [
         "money/deposit beyond any balance",
         setup,
         deposit(buyer, 1 << 127, b"\x01" * 32),
-        error("SafeCastOverflowedIntDowncast", bits=128, value=1 << 127),
+        error("SafeCastOverflowedUintDowncast", bits=80, value=1 << 127),
     ),
     Bad(
         "money/withdrawal of more than is there",

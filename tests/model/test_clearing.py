@@ -1,16 +1,17 @@
 """The auction against its definitions, against brute force and against published examples."""
 
-from dataclasses import replace
+from dataclasses import astuple, replace
 from itertools import product
 from random import Random
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dem.clearing import Clearing, clear, fills, pro_rata, welfare
+from dem.clearing import Clearing, OrderBook, clear, clear_day, fills, fills_of_day, pro_rata, welfare
 from dem.errors import InputError
-from dem.orders import Side
+from dem.orders import MAX_ENERGY, Order, Side
 from dem.units import MAX_TICK, TICK_UNITS
 
 from .books import ask, bid, books
@@ -28,6 +29,83 @@ def supply(orders, t):
 
 def traded(orders, filled, side):
     return sum(f for o, f in zip(orders, filled, strict=True) if o.side == side)
+
+
+# The rules word for word, an order and a tick at a time
+
+
+def plain_clearing(orders):
+    ticks = range(MAX_TICK + 1)
+    lo = next(t for t in ticks if supply(orders, t) >= demand(orders, t + 1))
+    hi = next(t for t in reversed(ticks) if demand(orders, t) >= supply(orders, t - 1))
+    price = (lo + hi) // 2
+    volume = min(demand(orders, price), supply(orders, price))
+    if volume == 0:
+        return Clearing(lo, None, 0, None, 0, 0)
+    for side, better, all_ in (
+        (Side.BID, demand(orders, price + 1), demand(orders, price)),
+        (Side.ASK, supply(orders, price - 1), supply(orders, price)),
+    ):
+        if all_ > volume:
+            return Clearing(lo, price, volume, side, volume - better, all_ - better)
+    return Clearing(lo, price, volume, None, 0, 0)
+
+
+def plain_fills(orders, clearing):
+    filled, walked = {}, 0
+    for order in sorted(orders, key=lambda o: (o.participant, o.layer)):
+        if clearing.price is None or (order.tick - clearing.price) * (1 if order.side == Side.BID else -1) < 0:
+            filled[order] = 0
+        elif (order.side, order.tick) == (clearing.rationed, clearing.price):
+            filled[order] = pro_rata(walked, order.energy, clearing.share, clearing.marginal)
+            walked += order.energy
+        else:
+            filled[order] = order.energy
+    return [filled[order] for order in orders]
+
+
+def assert_day_follows_the_rules(orders, periods):
+    book = OrderBook.of(orders)
+    clearings = clear_day(book, periods)
+    filled = dict(zip(orders, fills_of_day(book, clearings).tolist(), strict=True))
+    for slot, clearing in enumerate(clearings):
+        own = [o for o in orders if o.slot == slot]
+        assert clearing == plain_clearing(own)
+        assert [filled[o] for o in own] == plain_fills(own, clearing)
+
+
+@settings(max_examples=60)
+@given(books(max_size=40, max_energy=MAX_ENERGY, slots=3))
+def test_a_day_follows_the_rules(orders):
+    assert_day_follows_the_rules(orders, periods=4)
+
+
+@pytest.mark.parametrize("max_energy", [4_000, MAX_ENERGY])
+def test_a_crowded_day_follows_the_rules(max_energy):
+    """With the largest energies, share times marginal energy does not fit an int64."""
+    random = Random(max_energy)
+    orders = [
+        Order(n // 6, n % 2, n % 3, random.choice(list(Side)), random.randrange(7, 10), random.randint(1, max_energy))
+        for n in random.sample(range(6, 1_200), 1_100)
+    ]
+    assert_day_follows_the_rules(orders, periods=3)
+    products = [clearing.share * clearing.marginal for clearing in clear_day(OrderBook.of(orders), 3)]
+    assert (max(products) >= 1 << 63) == (max_energy == MAX_ENERGY)
+
+
+@given(books(), st.integers(1, 95))
+def test_one_period_is_cleared_alike_in_any_slot(orders, slot):
+    moved = [replace(o, slot=slot) for o in orders]
+    clearing = clear(moved)
+    assert clearing == clear(orders)
+    assert fills(moved, clearing) == fills(orders, clearing)
+
+
+def test_results_are_plain_integers():
+    """They are multiplied by prices and written as JSON; numpy's would overflow or be refused."""
+    orders = [bid(1, 9, 5), bid(2, 7, 10), ask(3, 2, 12)]
+    clearing = clear(orders)
+    assert {type(value) for value in (*astuple(clearing), *fills(orders, clearing))} == {int, Side}
 
 
 # Invariants
@@ -283,6 +361,32 @@ def test_orders_of_two_slots_are_refused():
 def test_two_orders_of_one_participant_and_layer_are_refused():
     with pytest.raises(InputError, match="two orders"):
         clear([bid(1, 5, 5), ask(1, 6, 5)])
+
+
+def test_orders_beyond_the_day_are_refused():
+    book = OrderBook.of([replace(bid(1, 5, 5), slot=96)])
+    with pytest.raises(InputError, match=r"slot: 96 must be 0\.\.95"):
+        clear_day(book, 96)
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("participant", 0),
+        ("layer", -1),
+        ("slot", -1),
+        ("side", 2),
+        ("side", -1),
+        ("tick", -1),
+        ("tick", MAX_TICK + 1),
+        ("energy", 0),
+        ("energy", MAX_ENERGY + 1),
+    ],
+)
+def test_columns_out_of_range_are_refused(column, value):
+    book = OrderBook.of([bid(1, 5, 5), ask(2, 5, 5)])
+    with pytest.raises(InputError, match=f"{column}: {value} must be"):
+        replace(book, **{column: np.array([1, value])})
 
 
 def test_a_large_book_keeps_every_wh():

@@ -7,33 +7,33 @@ import numpy as np
 import pytest
 
 from dem.errors import InputError
-from dem.forecast import Energy, History, error_share, forecast, forecast_load, forecast_pv
+from dem.forecast import Energy, History, Past, error_share, forecast, forecast_load, forecast_pv
 from dem.scenario import load_scenario
 
 SCENARIOS = Path(__file__).resolve().parents[2] / "scenarios"
 
 
-def days(*values: int) -> Energy:
+def days(*values: int) -> Past:
     """One slot per day."""
-    return np.array(values, dtype=np.int64).reshape(-1, 1)
+    return Past(lambda day: np.array([values[day]], dtype=np.int64), range(len(values)))
 
 
 def test_load_is_half_last_week_and_half_same_weekdays() -> None:
     # 28 days; the day to be forecast follows the newest by two: its weekdays stand 6, 13, 20, 27
     # from the end.
-    load = np.zeros((28, 1), dtype=np.int64)
+    load = [0] * 28
     for rows in (6, 13, 20, 27):
         load[-rows] = 400
     # last week: one of its seven days is such a weekday
-    assert forecast_load(load, lead=2)[0] == round((400 / 7 + 400) / 2)
+    assert forecast_load(days(*load), lead=2)[0] == round((400 / 7 + 400) / 2)
 
 
 @pytest.mark.parametrize(("lead", "row"), [(1, 7), (2, 6), (7, 1), (8, 7)])
 def test_same_weekday_is_found_from_any_lead(lead: int, row: int) -> None:
-    load = np.zeros((14, 1), dtype=np.int64)
+    load = [0] * 14
     load[-row] = 1400
     matches = sum(1 for week in range(1, 5) if 1 <= 7 * week - lead + 1 <= 14)
-    assert forecast_load(load, lead)[0] == (1400 // 7 + 1400 // matches) // 2
+    assert forecast_load(days(*load), lead)[0] == (1400 // 7 + 1400 // matches) // 2
 
 
 def test_with_few_days_it_takes_what_there_is() -> None:
@@ -49,20 +49,35 @@ def test_half_a_watt_hour_is_rounded_up() -> None:
     assert forecast_pv(days(1, 2))[0] == 2
 
 
-def test_net_is_load_less_generation_in_plain_integers() -> None:
+def test_net_is_load_less_generation() -> None:
     net = forecast(History(load=days(100, 100), pv=days(30, 150), lead=2))
-    assert net == [10]
-    assert type(net[0]) is int
+    assert net.tolist() == [10]
+
+
+def test_every_meter_is_forecast_for_itself() -> None:
+    both = Past(lambda day: np.array([[day, 2], [10 * day, 20]]), range(1, 4))
+    assert forecast_pv(both).tolist() == [[2, 2], [20, 20]]
+    assert forecast_load(both, lead=2).tolist() == [[2, 2], [20, 20]]
+
+
+def test_no_day_is_looked_up_that_is_not_used() -> None:
+    asked = []
+
+    def look_up(day: int) -> Energy:
+        asked.append(day)
+        return np.array([day])
+
+    forecast_load(Past(look_up, range(-99, 1)), lead=2)
+    assert sorted(asked) == [-26, -19, -12, -6, -5, -5, -4, -3, -2, -1, 0]
 
 
 def test_rejects_an_empty_history() -> None:
-    none = np.zeros((0, 96), dtype=np.int64)
     with pytest.raises(InputError, match="at least one whole day"):
-        History(load=none, pv=none, lead=2)
+        History(load=days(), pv=days(), lead=2)
 
 
-def test_rejects_tables_of_two_shapes() -> None:
-    with pytest.raises(InputError, match="of one shape"):
+def test_rejects_load_and_generation_of_other_days() -> None:
+    with pytest.raises(InputError, match="of the same days"):
         History(load=days(1, 2), pv=days(1), lead=2)
 
 
@@ -83,17 +98,9 @@ def test_error_share() -> None:
 def test_newest_day_known_at_noon_is_the_day_before_yesterday() -> None:
     scenario = load_scenario(SCENARIOS / "rural-sunday")
     assert scenario.calendar.start == date(2016, 5, 8)
-    known = scenario.history("pv-1", 1)
+    known = scenario.history(1)
     assert known.lead == 2
-    assert len(known.pv) == 27  # 10 April to 6 May
-    assert known.pv[-1].sum() == shipped_wh("pv-1", "2016-05-06")
-
-
-def shipped_wh(plant: str, day: str) -> int:
-    """What a plant fed in on a day, Wh, straight from the table."""
-    header, *lines = (SCENARIOS / "data/simbench-lv-rural1/pv_wh.csv").read_text().splitlines()
-    column = header.split(",").index(plant)
-    return sum(int(line.split(",")[column]) for line in lines if line.startswith(day))
+    assert known.load.days == known.pv.days == range(-27, 0)  # 10 April to 6 May
 
 
 def test_measured_errors_of_the_demo_day() -> None:

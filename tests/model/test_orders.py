@@ -6,7 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dem.errors import InputError
-from dem.orders import MAX_ENERGY, Order, Side, decode_lane, encode_lane, lines_of, orders_of
+from dem.orders import (
+    MAX_ENERGY,
+    Order,
+    Side,
+    decode_lane,
+    decode_lanes,
+    encode_lane,
+    lines_of,
+    orders_of,
+)
 from dem.units import MAX_TICK
 
 ORDER = Order(participant=7, layer=1, slot=13, side=Side.ASK, tick=85, energy=1_250)
@@ -62,6 +71,19 @@ def test_an_order_out_of_range_is_refused_by_name(change):
     (field,) = change
     with pytest.raises(InputError, match=field):
         replace(ORDER, **change)
+
+
+@given(st.lists(st.one_of(st.none(), orders), max_size=9))
+def test_many_lanes_are_decoded_as_each_is(orders):
+    lanes = [0 if order is None else encode_lane(order) for order in orders]
+    decoded = decode_lanes(np.array(lanes, np.int64))
+    rows = list(zip(*(column.tolist() for column in decoded), strict=True))
+    assert rows == [(0, 0, 0) if order is None else (order.side, order.tick, order.energy) for order in orders]
+
+
+def test_lanes_with_a_limit_but_no_energy_are_refused():
+    with pytest.raises(InputError, match="no energy"):
+        decode_lanes(np.array([0, 1 << 39]))
 
 
 def test_line_of_the_specification():

@@ -7,17 +7,25 @@ import random
 import re
 from collections.abc import Callable, Iterable
 from fractions import Fraction
+from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from dem.report import write_report
-from dem.report.charts import interesting_periods
+from dem import report
+from dem.report.charts import (
+    MAX_NAMED,
+    MOST_DAYS_BY_PERIOD,
+    interesting_periods,
+    read_course,
+    results_of_participants,
+)
 from dem.report.flows import FALLBACK, FEES, FUND, TRADE, money_flows
+from dem.report.style import render
 from dem.results import ResultsError, read_results
-from dem.summary import kwh, money, percent, price, share, summary
+from dem.summary import Summary, kwh, money, per_kwh, percent, price, share, summarise
 
 FIRST = 16_929 * 96 - 8  # midnight in a place two hours ahead of UTC, in quarter-hours
 PERIODS = range(FIRST, FIRST + 96)
@@ -25,6 +33,15 @@ PLATFORM_FEE, NETWORK_FEE, DEVIATION_RATE, TOLERANCE = 200, 300, 5000, 50
 TICKS = range(330)  # every limit and the tick above
 TARIFF = {"buy_units_per_wh": 32_000, "sell_units_per_wh": 7_900}
 OWN = {"fund": 1, "clearing house": 2, "fallback supplier": 3, "operator": 4, "grid operator": 5}
+
+
+def summary(folder: Path) -> Summary:
+    return summarise(read_results(folder))
+
+
+def write_report(folder: Path) -> Path:
+    results = read_results(folder)
+    return report.write_report(folder, results, summarise(results))
 
 
 def hour(period: int) -> float:
@@ -256,13 +273,14 @@ class TestSummary:
     def test_savings_are_tariffs_only_less_what_was_paid(self, day: Path) -> None:
         results, total = read_results(day), summary(day)
         first = total.participants[0]
-        rows = [row for row in results.settlement if row.participant == first.participant]
+        rows = list(results.settlement[results.settlement["participant"] == first.participant].itertuples())
         alone = sum(
             max(row.metered_wh, 0) * TARIFF["buy_units_per_wh"] - max(-row.metered_wh, 0) * TARIFF["sell_units_per_wh"]
             for row in rows
         )
+        due = sum(row.trade_units + row.imbalance_units + row.fees_units + row.deviation_units for row in rows)
         assert first.bill.tariff_only_units == alone
-        assert first.bill.saved_units == alone - sum(row.due_units for row in rows)
+        assert first.bill.saved_units == alone - due
         saved = [result.bill.saved_units for result in total.participants]
         assert saved == sorted(saved, reverse=True)
 
@@ -275,8 +293,8 @@ class TestSummary:
     def test_mean_price_is_weighted_by_volume(self, day: Path) -> None:
         total = summary(day)
         assert total.mean_price == Fraction(total.traded_units, total.traded_wh)
-        paid = [row.trade_units for row in read_results(day).settlement if row.trade_units > 0]
-        assert total.traded_units == sum(paid)
+        trade = read_results(day).settlement["trade_units"]
+        assert total.traded_units == trade[trade > 0].sum()
 
     def test_every_order_is_counted_once(self, day: Path) -> None:
         total = summary(day)
@@ -319,7 +337,9 @@ class TestFlows:
         results = read_results(day)
         flows = money_flows(results)
         for kind in ("consumer", "prosumer"):
-            due = sum(row.due_units for row in results.settlement if results.participants[row.participant].kind == kind)
+            own = results.participants.index[results.participants["kind"] == kind]
+            rows = results.settlement[results.settlement["participant"].isin(own)]
+            due = rows[["trade_units", "imbalance_units", "fees_units", "deviation_units"]].sum().sum()
             paid = sum(flow.units for flow in flows if flow.payer == kind)
             received = sum(flow.units for flow in flows if flow.receiver == kind)
             assert paid - received == pytest.approx(due)
@@ -418,6 +438,40 @@ class TestReport:
         assert "8 May 2016 to 9 May 2016" in text
         assert "at 8 May, " in text
 
+    def test_many_participants_are_drawn_as_a_distribution(self, tmp_path: Path) -> None:
+        """However many there are, the picture has as many bars."""
+        sizes = [
+            render("participants", partial(results_of_participants, summary(trading_day(tmp_path / str(n), n, n, n))))
+            for n in (35, 70)
+        ]
+        assert MAX_NAMED < 70
+        assert len(sizes[1].wide) < 1.3 * len(sizes[0].wide)
+        assert "dashed: the median" in sizes[0].wide
+
+    def test_many_days_are_drawn_day_by_day(self, spoiled: Path) -> None:
+        edit(spoiled, "run.json", lambda text: text.replace('"days": 1', f'"days": {MOST_DAYS_BY_PERIOD + 1}'))
+        results = read_results(spoiled)
+        course, total = read_course(results), summarise(results)
+        assert course.step == "day"
+        assert len(course.edges) - 1 == len(course.volume) == MOST_DAYS_BY_PERIOD + 1
+        assert course.volume[0] * 1000 == pytest.approx(total.traded_wh)
+        assert course.price[0] == pytest.approx(per_kwh(total.mean_price or 0))
+        assert (course.short[0] - course.long[0]) * 1000 == pytest.approx(results.area["imbalance_wh"].abs().sum())
+        assert course.volume[1:].sum() == 0
+        assert all(math.isnan(price) for price in course.price[1:])
+        page = report.write_report(spoiled, results, total).read_text(encoding="utf-8")
+        assert "Price over the 15 days" in page
+
+    def test_a_long_table_shows_both_ends(self, day: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("dem.report.page.MOST_ROWS", 4)
+        text, total = write_report(day).read_text(encoding="utf-8"), summary(day)
+        monkeypatch.undo()
+        names = re.findall(r'<th scope="row">(\d+)<td class="text">(?:consumer|prosumer)<', text)
+        shown = [*total.participants[:2], *total.participants[-2:]]
+        assert names == [result.participant for result in shown]
+        assert "10 between the best and the worst are left out" in text
+        write_report(day)
+
     def test_chooses_morning_midday_and_evening(self, day: Path) -> None:
         results = read_results(day)
         hours = [results.run.local_start(period).hour for period in interesting_periods(results)]
@@ -458,6 +512,38 @@ class TestInputChecks:
     )
     def test_wrong_value(self, spoiled: Path, name: str, old: str, new: str, message: str) -> None:
         edit(spoiled, name, lambda text: text.replace(old, new, 1))
+        with pytest.raises(ResultsError, match=message):
+            summary(spoiled)
+
+    def test_keys_that_are_there_twice(self, spoiled: Path) -> None:
+        edit(spoiled, "tariffs.csv", lambda text: text + text.splitlines(keepends=True)[-1])
+        with pytest.raises(ResultsError, match=rf"tariffs\.csv: period {PERIODS[-1]} is there twice"):
+            summary(spoiled)
+
+    def test_periods_outside_of_the_run(self, spoiled: Path) -> None:
+        edit(spoiled, "run.json", lambda text: text.replace(str(FIRST), str(FIRST + 1)))
+        with pytest.raises(ResultsError, match=rf"period {FIRST}: not a period of the run"):
+            summary(spoiled)
+
+    @pytest.mark.parametrize(
+        ("name", "column", "value", "message"),
+        [
+            ("settlement.csv", 5, 2**62, "trade_units has values too large"),
+            ("settlement.csv", 5, 2**63, "line 2: trade_units"),
+            ("readings.csv", 2, -(2**42), "metered_wh has values too large"),
+            ("tariffs.csv", 1, 2**20, "buy_units_per_wh 1048576 is above"),
+        ],
+    )
+    def test_numbers_that_would_not_add_up_exactly(
+        self, spoiled: Path, name: str, column: int, value: int, message: str
+    ) -> None:
+        def larger(text: str) -> str:
+            head, first, rest = text.split("\n", 2)
+            cells = first.split(",")
+            cells[column] = str(value)
+            return "\n".join([head, ",".join(cells), rest])
+
+        edit(spoiled, name, larger)
         with pytest.raises(ResultsError, match=message):
             summary(spoiled)
 

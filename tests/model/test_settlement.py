@@ -1,30 +1,31 @@
-"""Settlement against worked numbers and the invariants of the rules."""
+"""Settlement against worked numbers, the formulas one by one, and the invariants of the rules."""
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dem.clearing import clear
+from dem.clearing import OrderBook, clear_day, fills_of_day
 from dem.errors import InputError
 from dem.settlement import (
+    MAX_PERIOD_ENERGY,
     Delivery,
     ImbalancePricing,
     MarketRules,
-    Position,
     Reading,
     Tariff,
-    deviation_charge,
-    estimate,
-    imbalance_price,
-    mid_price,
+    deviation_charges,
+    imbalance_prices,
+    mid_prices,
+    net_of_lanes,
     order_collateral,
-    positions_of,
-    settle_day,
-    settle_period,
-    tolerance,
+    settle,
+    tolerances,
+    traded,
 )
+from dem.units import TICK_UNITS
 
 from .books import ask, bid, books
 
@@ -55,46 +56,93 @@ rules = st.builds(
 )
 
 
+def delivery(tariffs, prices, bought, sold, metered, has_meter=None):
+    """A delivery of participants 1, 2, ...; energies as a list of slots for each."""
+    participants = np.arange(1, len(metered) + 1)
+    meters = np.ones(len(metered), bool) if has_meter is None else np.array(has_meter)
+    shape = (len(metered), len(tariffs))
+    grids = (np.array(rows, np.int64).reshape(shape) for rows in (bought, sold, metered))
+    return Delivery(tariffs, prices, participants, meters, *grids)
+
+
+PARTICIPANTS = 7
+
+
 @st.composite
-def deliveries(draw):
-    """A cleared book, and readings near or far from what it contracted."""
-    orders = draw(books())
-    clearing = clear(orders)
-    positions = positions_of(orders, clearing)
-    metered = {i: draw(st.integers(-3_000, 3_000)) for i in range(1, 8)}
-    return Delivery(draw(tariffs), clearing.price, positions, metered)
+def deliveries(draw, slots=3):
+    """Cleared books, and readings near or far from what they contracted."""
+    orders = [replace(order, slot=slot) for slot in range(slots) for order in draw(books())]
+    book = OrderBook.of(orders)
+    clearings = clear_day(book, slots)
+    bought, sold = traded(book, fills_of_day(book, clearings), np.arange(1, PARTICIPANTS + 1), slots)
+    off = st.one_of(st.just(0), st.integers(-30, 30), st.integers(-3_000, 3_000))
+    row = st.lists(off, min_size=slots, max_size=slots)
+    metered = bought - sold + np.array(draw(st.lists(row, min_size=PARTICIPANTS, max_size=PARTICIPANTS)))
+    every = [draw(tariffs) for _ in range(slots)]
+    return delivery(every, [clearing.price for clearing in clearings], bought, sold, metered)
+
+
+def plain_dues(rules, day, row, slot):
+    """(imbalance, deviation) payments of one participant and slot, by the formulas of rule 11 as they are written."""
+    tariff, price = day.tariffs[slot], day.prices[slot]
+    mid = (tariff.buy + tariff.sell) // 2 if price is None else sorted((tariff.sell, price * TICK_UNITS, tariff.buy))[1]
+    c = int(day.bought[row, slot] - day.sold[row, slot])
+    d = int(day.metered[row, slot]) - c
+    area = sum(day.metered[:, slot].tolist())
+    if rules.imbalance_pricing == ImbalancePricing.SINGLE:
+        paid = tariff.buy if area > 0 else tariff.sell if area < 0 else mid
+    elif rules.imbalance_pricing == ImbalancePricing.TWO_PRICE and d > 0:
+        paid = tariff.buy if area > 0 else mid
+    elif rules.imbalance_pricing == ImbalancePricing.TWO_PRICE:
+        paid = tariff.sell if area < 0 else mid
+    else:
+        paid = tariff.buy if d > 0 else tariff.sell
+    free = max(rules.tolerance_fixed, abs(c) * rules.tolerance_share // 10_000)
+    helped = d * area < 0
+    charged = 0 if helped and not rules.charge_helpful else max(0, abs(d) - free)
+    return d * paid, charged * rules.deviation_rate
+
+
+# The formulas, one participant and slot at a time
+
+
+@given(rules, deliveries())
+def test_every_payment_is_that_of_the_formulas(rules, day):
+    settled = settle(rules, day)
+    for row in range(PARTICIPANTS):
+        for slot, price in enumerate(day.prices):
+            dues = settled.imbalance_units[row, slot], settled.deviation[row, slot]
+            assert dues == plain_dues(rules, day, row, slot)
+            bought, sold = int(day.bought[row, slot]), int(day.sold[row, slot])
+            assert settled.trade[row, slot] == (bought - sold) * (price or 0) * TICK_UNITS
+            assert settled.fees[row, slot] == (bought + sold) * (rules.platform_fee + rules.network_fee)
 
 
 # Invariants
 
 
 @given(rules, deliveries())
-def test_payments_of_a_period_sum_to_zero(rules, delivery):
-    rows, area = settle_period(rules, 0, delivery)
-    received = area.fallback + area.surplus + area.deviation
-    received += area.platform_fees + area.network_fees
-    assert sum(row.due for row in rows) == received
+def test_payments_of_a_period_sum_to_zero(rules, day):
+    settled = settle(rules, day)
+    area = settled.area
+    received = area.fallback + area.surplus + area.deviation + area.platform_fees + area.network_fees
+    due = settled.trade + settled.imbalance_units + settled.fees + settled.deviation
+    assert due.sum(axis=0).tolist() == received.tolist()
 
 
 @given(rules, deliveries())
-def test_the_fund_never_pays_for_imbalances(rules, delivery):
-    _, area = settle_period(rules, 0, delivery)
-    assert area.surplus >= 0
-    assert area.deviation >= 0
+def test_the_fund_never_pays_for_imbalances(rules, day):
+    area = settle(rules, day).area
+    assert (area.surplus >= 0).all()
+    assert (area.deviation >= 0).all()
 
 
 @given(rules, deliveries())
-def test_energy_balances(rules, delivery):
-    rows, area = settle_period(rules, 0, delivery)
-    assert all(row.contracted + row.imbalance == row.metered for row in rows)
-    assert sum(row.contracted for row in rows) == 0
-    assert area.imbalance == sum(delivery.metered.values()) == sum(row.imbalance for row in rows)
-
-
-@given(rules, deliveries())
-def test_a_row_for_everyone_with_a_meter(rules, delivery):
-    rows, _ = settle_period(rules, 0, delivery)
-    assert [row.participant for row in rows] == sorted(delivery.metered)
+def test_energy_balances(rules, day):
+    settled = settle(rules, day)
+    assert (settled.contracted + settled.imbalance == day.metered).all()
+    assert not settled.contracted.sum(axis=0).any()
+    assert settled.area.imbalance.tolist() == day.metered.sum(axis=0).tolist()
 
 
 @given(modes, st.integers(-99, 99), st.integers(-99, 99), tariffs, st.integers(0, 4095))
@@ -102,44 +150,49 @@ def test_imbalance_never_beats_having_traded_against_the_area(mode, d, area, tar
     """Unless the area is on the other side in single pricing, short pays at least the clamped
     clearing price and long receives at most that.
     """
-    mid = mid_price(tariff, tick)
-    price = imbalance_price(mode, d, area, tariff, mid)
+    (mid,) = mid_prices(tariff.buy, tariff.sell, [tick])
+    price = int(imbalance_prices(mode, np.array(d), area, tariff.buy, tariff.sell, mid))
     assert tariff.sell <= price <= tariff.buy
     helped = d * area < 0
     if mode != ImbalancePricing.SINGLE or not helped:
         assert d * price >= d * mid
 
 
-@given(st.lists(deliveries(), max_size=4), rules)
-def test_a_day_sums_to_zero_and_to_its_rows(deliveries, rules):
-    day = settle_day(rules, deliveries)
-    received = day.fallback() + day.fund() + day.operator() + day.grid_operator()
-    assert sum(day.due().values()) == received
-    assert [area.slot for area in day.areas] == list(range(len(deliveries)))
-    for participant, due in day.due().items():
-        assert due == sum(row.due for row in day.rows if row.participant == participant)
+@given(rules, deliveries())
+def test_a_day_sums_to_zero_and_to_its_periods(rules, day):
+    settled = settle(rules, day)
+    received = settled.fallback() + settled.fund() + settled.operator() + settled.grid_operator()
+    assert sum(sum(bill) for bill in settled.bills.values()) == received
+    for row, participant in enumerate(day.participants.tolist()):
+        grids = (settled.trade, settled.imbalance_units, settled.fees, settled.deviation)
+        assert settled.bills[participant] == tuple(grid[row].sum() for grid in grids)
+        assert settled.schedule[participant].tolist() == settled.contracted[row].tolist()
 
 
 @given(books())
-def test_positions_balance_and_respect_limits(orders):
-    clearing = clear(orders)
-    positions = positions_of(orders, clearing)
-    assert sum(p.bought for p in positions) == sum(p.sold for p in positions) == clearing.volume
-    assert sum(p.trade for p in positions) == 0
-    assert all(p.bought or p.sold for p in positions)
+def test_trades_balance(orders):
+    book = OrderBook.of(orders)
+    (clearing,) = clearings = clear_day(book, 1)
+    bought, sold = traded(book, fills_of_day(book, clearings), np.arange(1, PARTICIPANTS + 1), 1)
+    assert bought.sum() == sold.sum() == clearing.volume
 
 
 @given(books(), rules, tariffs)
 def test_collateral_covers_trade_fees_and_failed_delivery(orders, rules, tariff):
     """Invariant 6 for whoever takes what it bought and delivers nothing of what it sold."""
     tariff = Tariff(buy=min(tariff.buy, rules.max_buy), sell=min(tariff.sell, rules.max_buy))
-    clearing = clear(orders)
-    positions = positions_of(orders, clearing)
-    metered = {p.participant: p.bought for p in positions}
-    rows, _ = settle_period(rules, 0, Delivery(tariff, clearing.price, positions, metered))
-    for row in rows:
-        mine = [order for order in orders if order.participant == row.participant]
-        assert row.due <= sum(order_collateral(order, rules) for order in mine)
+    book = OrderBook.of(orders)
+    clearings = clear_day(book, 1)
+    bought, sold = traded(book, fills_of_day(book, clearings), np.arange(1, PARTICIPANTS + 1), 1)
+    settled = settle(rules, delivery([tariff], [clearings[0].price], bought, sold, bought))
+    for participant, bill in settled.bills.items():
+        mine = [order for order in orders if order.participant == participant]
+        assert sum(bill) <= sum(order_collateral(order, rules) for order in mine)
+
+
+@given(books(), rules)
+def test_collateral_of_a_book_is_that_of_its_orders(orders, rules):
+    assert order_collateral(OrderBook.of(orders), rules) == sum(order_collateral(order, rules) for order in orders)
 
 
 # Worked numbers
@@ -160,50 +213,61 @@ def test_collateral_covers_trade_fees_and_failed_delivery(orders, rules, tariff)
     ],
 )
 def test_imbalance_prices_of_the_three_modes(mode, area, short_price, long_price):
-    assert imbalance_price(mode, 5, area, TARIFF, mid=12_000) == short_price
-    assert imbalance_price(mode, -5, area, TARIFF, mid=12_000) == long_price
+    prices = imbalance_prices(mode, np.array([5, -5]), area, TARIFF.buy, TARIFF.sell, 12_000)
+    assert prices.tolist() == [short_price, long_price]
 
 
 def test_one_period_by_hand():
     """1 sells 2,000 Wh at tick 120 and delivers 1,700; 2 buys 1,200 and takes 1,150; 3 buys 800 and
     takes 800; 4 trades nothing and consumes 100. Area: 300 - 50 + 0 + 100 = 350 Wh short.
     """
-    positions = [
-        Position(1, 0, 2_000, -2_000 * 12_000),
-        Position(2, 1_200, 0, 1_200 * 12_000),
-        Position(3, 800, 0, 800 * 12_000),
-    ]
-    metered = {1: -1_700, 2: 1_150, 3: 800, 4: 100}
-    rows, area = settle_period(RULES, 5, Delivery(TARIFF, 120, positions, metered))
-    assert [row.slot for row in rows] == [5] * 4
-    assert [row.imbalance for row in rows] == [300, -50, 0, 100]
-    assert [row.imbalance_units for row in rows] == [300 * 30_000, -50 * 12_000, 0, 100 * 30_000]
-    assert [row.fees for row in rows] == [2_000 * 250, 1_200 * 250, 800 * 250, 0]
+    settled = settle(RULES, delivery([TARIFF], [120], [0, 1_200, 800, 0], [2_000, 0, 0, 0], [-1_700, 1_150, 800, 100]))
+    assert settled.imbalance[:, 0].tolist() == [300, -50, 0, 100]
+    assert settled.trade[:, 0].tolist() == [-2_000 * 12_000, 1_200 * 12_000, 800 * 12_000, 0]
+    assert settled.imbalance_units[:, 0].tolist() == [300 * 30_000, -50 * 12_000, 0, 100 * 30_000]
+    assert settled.fees[:, 0].tolist() == [2_000 * 250, 1_200 * 250, 800 * 250, 0]
     # Tolerances: 5 % of 2,000 = 100; 2 helped; 4 contracted nothing, so 10 Wh.
-    assert [row.deviation for row in rows] == [200 * 1_000, 0, 0, 90 * 1_000]
-    assert rows[0].due == -24_000_000 + 9_000_000 + 500_000 + 200_000
-    assert area.imbalance == 350
-    assert area.fallback == 350 * 30_000
-    assert area.surplus == 50 * (30_000 - 12_000)
-    assert area.deviation == 290_000
-    assert (area.platform_fees, area.network_fees) == (4_000 * 50, 4_000 * 200)
+    assert settled.deviation[:, 0].tolist() == [200 * 1_000, 0, 0, 90 * 1_000]
+    assert settled.bills[1] == (-24_000_000, 9_000_000, 500_000, 200_000)
+    assert settled.area.imbalance.tolist() == [350]
+    assert settled.area.price.tolist() == [30_000]
+    assert settled.fallback() == 350 * 30_000
+    assert settled.area.surplus.tolist() == [50 * (30_000 - 12_000)]
+    assert settled.fund() == 50 * (30_000 - 12_000) + 290_000
+    assert (settled.operator(), settled.grid_operator()) == (4_000 * 50, 4_000 * 200)
 
 
 def test_a_long_area_is_bought_from_at_the_sell_tariff():
     """The fallback supplier pays; nothing traded, so the short one pays the tariff's middle."""
-    rows, area = settle_period(RULES, 0, Delivery(TARIFF, None, [], {1: -500, 2: 100}))
-    assert [row.imbalance_units for row in rows] == [-500 * 8_000, 100 * 19_000]
-    assert area.fallback == -400 * 8_000
-    assert area.surplus == 100 * (19_000 - 8_000)
+    settled = settle(RULES, delivery([TARIFF], [None], [0, 0], [0, 0], [-500, 100]))
+    assert settled.imbalance_units[:, 0].tolist() == [-500 * 8_000, 100 * 19_000]
+    assert settled.fallback() == -400 * 8_000
+    assert settled.area.surplus.tolist() == [100 * (19_000 - 8_000)]
 
 
 def test_a_self_trader_pays_itself_and_two_fees():
-    orders = [bid(1, 150, 400), ask(1, 100, 400, layer=1)]
-    (position,) = positions_of(orders, clear(orders))
-    assert position == Position(1, 400, 400, 0)
-    delivery = Delivery(TARIFF, 125, [position], {1: 0})
-    (row,), _ = settle_period(RULES, 0, delivery)
-    assert (row.contracted, row.imbalance, row.due) == (0, 0, 800 * 250)
+    book = OrderBook.of([bid(1, 150, 400), ask(1, 100, 400, layer=1)])
+    bought, sold = traded(book, fills_of_day(book, clear_day(book, 1)), np.array([1]), 1)
+    settled = settle(RULES, delivery([TARIFF], [125], bought, sold, [0]))
+    assert (bought, sold) == (400, 400)
+    assert settled.bills[1] == (0, 0, 800 * 250, 0)
+
+
+def test_who_has_no_meter_is_settled_where_it_traded():
+    settled = settle(
+        RULES, delivery([TARIFF] * 2, [120, None], [[5, 0], [0, 0]], [[0, 0], [5, 0]], np.zeros((2, 2)), [False, True])
+    )
+    assert settled.has_row.tolist() == [[True, False], [True, True]]
+
+
+def test_sums_beyond_64_bits_are_exact():
+    """The largest period that is priced, all day long, at the highest price."""
+    dearest = replace(RULES, max_buy=2**20 - 1, imbalance_pricing=ImbalancePricing.TARIFF)
+    day = delivery(
+        [Tariff(2**20 - 1, 0)] * 96, [None] * 96, np.zeros((1, 96)), np.zeros((1, 96)), np.full((1, 96), 2**41 - 1)
+    )
+    settled = settle(dearest, day)
+    assert settled.bills[1].imbalance == settled.fallback() == 96 * (2**41 - 1) * (2**20 - 1) > 2**63
 
 
 @pytest.mark.parametrize(
@@ -218,14 +282,14 @@ def test_a_self_trader_pays_itself_and_two_fees():
     ],
 )
 def test_mid_price_is_held_within_the_tariff(tariff, price, mid):
-    assert mid_price(tariff, price) == mid
+    assert mid_prices(tariff.buy, tariff.sell, [price]).tolist() == [mid]
 
 
 @pytest.mark.parametrize(
     ("contracted", "expected"), [(0, 10), (200, 10), (219, 10), (220, 11), (-220, 11), (2_000, 100)]
 )
 def test_tolerance_is_the_larger_of_share_and_fixed(contracted, expected):
-    assert tolerance(contracted, RULES) == expected
+    assert tolerances(np.array(contracted), RULES) == expected
 
 
 @pytest.mark.parametrize(
@@ -243,7 +307,7 @@ def test_tolerance_is_the_larger_of_share_and_fixed(contracted, expected):
 )
 def test_deviation_charge(imbalance, area, charge_helpful, expected):
     rules = replace(RULES, charge_helpful=charge_helpful)
-    assert deviation_charge(imbalance, area, 0, rules) == expected
+    assert deviation_charges(np.array(imbalance), area, np.array(0), rules) == expected
 
 
 def test_order_collateral():
@@ -252,17 +316,6 @@ def test_order_collateral():
     assert order_collateral(ask(1, 120, 100), RULES) == 100 * (ceiling - 12_000)
     assert order_collateral(ask(1, 612, 100), RULES) == 100 * 50
     assert order_collateral(ask(1, 613, 100), RULES) == 0
-
-
-def test_missing_readings_are_estimated_from_the_preceding_day():
-    read = [Reading(5), None, None, None]
-    before = [Reading(9), Reading(7), Reading(-3, estimated=True), None]
-    assert estimate(read, before) == [
-        Reading(5),
-        Reading(7, estimated=True),
-        Reading(-3, estimated=True),
-        Reading(0, estimated=True),
-    ]
 
 
 # Lanes
@@ -279,6 +332,7 @@ def test_lanes_read_back(tariff, net, estimated):
     assert Tariff.of_lane(tariff.lane()) == tariff
     reading = Reading(net, estimated)
     assert Reading.of_lane(reading.lane()) == reading
+    assert net_of_lanes(np.array([reading.lane()])) == net
 
 
 # Refusals
@@ -337,14 +391,21 @@ def test_standing_tariff_and_fees_follow_from_the_rules():
 
 
 @pytest.mark.parametrize(
-    ("positions", "why"),
+    ("bought", "sold", "metered", "why"),
     [
-        ([Position(1, 5, 0, 0)], "bought beyond"),
-        ([Position(1, 5, 0, 50), Position(2, 0, 5, -49)], "sum to zero"),
-        ([Position(1, 5, 0, 0), Position(1, 0, 5, 0)], "one per participant"),
-        ([Position(1, 5, 0, 0), Position(3, 0, 5, 0)], "without a reading"),
+        ([5, 0], [0, 4], [0, 0], "beyond what is sold"),
+        ([5, 0], [0, 5], [0, MAX_PERIOD_ENERGY - 9], "energy of a period"),
     ],
 )
-def test_positions_that_do_not_balance_are_refused(positions, why):
+def test_deliveries_that_do_not_balance_or_are_too_large_are_refused(bought, sold, metered, why):
     with pytest.raises(InputError, match=why):
-        settle_period(RULES, 0, Delivery(TARIFF, 100, positions, {1: 0, 2: 0}))
+        delivery([TARIFF], [100], bought, sold, metered)
+
+
+def test_deliveries_out_of_shape_are_refused():
+    grid = np.zeros((2, 1), np.int64)
+    meters = np.ones(2, bool)
+    with pytest.raises(InputError, match="must ascend"):
+        Delivery([TARIFF], [None], np.array([2, 1]), meters, grid, grid, grid)
+    with pytest.raises(InputError, match="sold"):
+        Delivery([TARIFF], [None], np.array([1, 2]), meters, grid, grid[:1], grid)

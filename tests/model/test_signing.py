@@ -23,7 +23,6 @@ from dem.signing import (
     recover,
     sign,
     typed_data,
-    unpack_registers,
 )
 
 KEY = bytes.fromhex("01" * 32)
@@ -159,15 +158,14 @@ steps = st.lists(st.tuples(st.integers(0, 2**40), st.integers(0, 2**40)), min_si
 
 @settings(max_examples=50)
 @given(st.tuples(st.integers(0, 2**60), st.integers(0, 2**60)), steps)
-def test_registers_read_back_and_give_net_consumption(opening, steps):
+def test_registers_give_net_consumption(opening, steps):
     registers = [Register(*opening)]
     for imported, exported in steps:
         last = registers[-1]
         registers.append(Register(last.imported + imported, last.exported + exported))
     data = pack_registers(registers)
     assert len(data) == 16 * 7
-    assert unpack_registers(data) == registers
-    assert net_consumption(registers) == [imported - exported for imported, exported in steps]
+    assert net_consumption(data).tolist() == [imported - exported for imported, exported in steps]
 
 
 def test_register_layout_of_the_specification():
@@ -178,14 +176,14 @@ def test_register_layout_of_the_specification():
 @pytest.mark.parametrize("size", [0, 16, 96, 97, 111, 113, 128])
 def test_registers_cover_whole_strips(size):
     with pytest.raises(InputError, match="16 and a multiple of 96"):
-        unpack_registers(bytes(size))
+        net_consumption(bytes(size))
 
 
 @pytest.mark.parametrize("low", [Register(4, 9), Register(9, 4)])
 def test_a_register_running_backwards_is_refused(low):
     data = pack_registers([Register(5, 5)] * 3 + [low] * 4)
     with pytest.raises(RegisterDecreasedError) as caught:
-        unpack_registers(data)
+        net_consumption(data)
     assert (caught.value.index, caught.value.before, caught.value.after) == (3, 5, 4)
 
 

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dem.errors import InputError
-from dem.strips import LANES, pack, strips_per_day, unpack
+from dem.strips import LANES, pack, strips_per_day, unpack, unpack_all
 
 lanes = st.lists(st.integers(0, 2**40 - 1), min_size=LANES, max_size=LANES)
 
@@ -17,6 +17,12 @@ def test_unpack_undoes_pack(day, lanes):
 def test_every_bit_of_a_word_is_day_or_lane(word):
     day, lanes = unpack(word)
     assert day << 240 | sum(lane << 40 * k for k, lane in enumerate(lanes)) == word
+
+
+@given(st.lists(st.integers(0, 2**256 - 1), max_size=5))
+def test_many_words_are_unpacked_as_each_is(words):
+    days, lanes = unpack_all([word.to_bytes(32, "big") for word in words])
+    assert list(zip(days.tolist(), map(tuple, lanes.tolist()), strict=True)) == list(map(unpack, words))
 
 
 def test_layout_of_the_specification():
@@ -50,6 +56,12 @@ def test_pack_refuses_what_does_not_fit(day, lanes):
 def test_unpack_refuses_what_is_no_word(word):
     with pytest.raises(InputError):
         unpack(word)
+
+
+@pytest.mark.parametrize("word", [b"", bytes(31), bytes(33)])
+def test_unpack_all_refuses_what_is_no_word(word):
+    with pytest.raises(InputError, match="bytes of the words"):
+        unpack_all([word])
 
 
 def test_strips_per_day():

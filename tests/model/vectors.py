@@ -11,7 +11,9 @@ import json
 from pathlib import Path
 from random import Random
 
-from dem.clearing import clear, fills
+import numpy as np
+
+from dem.clearing import OrderBook, clear, fills, fills_of_day
 from dem.orders import MAX_ENERGY, Order, Side, encode_lane
 from dem.settlement import (
     MAX_TARIFF,
@@ -19,8 +21,8 @@ from dem.settlement import (
     ImbalancePricing,
     MarketRules,
     Tariff,
-    positions_of,
-    settle_period,
+    settle,
+    traded,
 )
 from dem.units import MAX_TICK, Tick, UnitsPerWh, Wh
 
@@ -69,15 +71,24 @@ def settlement_cases(seed: int = 11) -> list[dict]:
     for n in range(SETTLEMENTS):
         orders = _book(random, participants=6)
         clearing = clear(orders)
-        positions = positions_of(orders, clearing)
-        contracted = dict.fromkeys(range(1, 8), 0) | {p.participant: p.bought - p.sold for p in positions}
-        metered = {i: Wh(_near(random, c)) for i, c in contracted.items()}
+        book, participants = OrderBook.of(orders), np.arange(1, 8)
+        bought, sold = traded(book, fills_of_day(book, [clearing]), participants, 1)
+        metered = [_near(random, c) for c in (bought - sold)[:, 0].tolist()]
         if n % 5 == 0:  # an area in balance
-            metered[7] = Wh(metered[7] - sum(metered.values()))
+            metered[-1] -= sum(metered)
         buy, sell = sorted(random.choice((_tariff(random), random.randint(0, 5))) for _ in "bs")[::-1]
         tariff = Tariff(UnitsPerWh(buy), UnitsPerWh(sell))
         rules = _rules(random)
-        rows, area = settle_period(rules, 0, Delivery(tariff, clearing.price, positions, metered))
+        delivery = Delivery(
+            tariffs=[tariff],
+            prices=[clearing.price],
+            participants=participants,
+            has_meter=np.ones(7, bool),
+            bought=bought,
+            sold=sold,
+            metered=np.array([metered]).T,
+        )
+        settled = settle(rules, delivery)
         cases.append(
             {
                 "pricing": int(rules.imbalance_pricing),
@@ -89,12 +100,12 @@ def settlement_cases(seed: int = 11) -> list[dict]:
                 "sell": tariff.sell,
                 "isTraded": clearing.price is not None,
                 "price": clearing.price or 0,
-                "contracted": [row.contracted for row in rows],
-                "metered": [row.metered for row in rows],
-                "imbalance": [row.imbalance_units for row in rows],
-                "deviation": [row.deviation for row in rows],
-                "fallbackSupply": area.fallback,
-                "surplus": area.surplus,
+                "contracted": settled.contracted[:, 0].tolist(),
+                "metered": metered,
+                "imbalance": settled.imbalance_units[:, 0].tolist(),
+                "deviation": settled.deviation[:, 0].tolist(),
+                "fallbackSupply": settled.fallback(),
+                "surplus": int(settled.area.surplus[0]),
             }
         )
     return cases

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -24,22 +24,73 @@ from shell import PROJECT
 CLOCK = ("evm_setNextBlockTimestamp", "evm_mine")
 CHANGES = ("eth_sendRawTransaction", *CLOCK)
 """Requests that change the chain."""
+Reply = tuple[int, bytes] | None
+"""HTTP state and body; None for none."""
 _START_SECONDS = 30.0
+
+
+@dataclass(slots=True)
+class Node:
+    """A node that can be stopped and started again at its address."""
+
+    flags: tuple[str, ...]
+    state: Path | None = None
+    """The file it keeps its chain in."""
+    port: int = field(default_factory=lambda: _free_port())
+    process: "subprocess.Popen[bytes]" = field(init=False)
+
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        program = str(Path(sys.executable).with_name("anvil"))
+        kept = ("--state", str(self.state)) if self.state else ()
+        command = [program, "--silent", "--port", str(self.port), *kept, *self.flags]
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        _await(self.url)
+
+    def end(self) -> None:
+        """Let it end as it should: it keeps everything."""
+        self.process.terminate()
+        self.process.wait()
+
+    def kill(self) -> None:
+        """End it at once: it keeps what it had written last, which must be whole, as anvil writes over the file."""
+        written = self._written()
+        self.process.kill()
+        self.process.wait()
+        if self.state is not None and written is not None:
+            self.state.write_bytes(written)
+
+    def _written(self) -> bytes | None:
+        while self.state is not None and self.state.exists():
+            written = self.state.read_bytes()
+            with suppress(ValueError):
+                json.loads(written)
+                return written
+            time.sleep(0.01)
+        return None
+
+
+@contextmanager
+def restartable(*flags: str, state: Path | None = None) -> Iterator[Node]:
+    """A fresh node."""
+    node = Node(flags, state)
+    node.start()
+    try:
+        yield node
+    finally:
+        node.kill()
 
 
 @contextmanager
 def anvil() -> Iterator[str]:
     """The address of a fresh node."""
-    port = _free_port()
-    program = str(Path(sys.executable).with_name("anvil"))
-    node = subprocess.Popen([program, "--silent", "--port", str(port)], stdout=subprocess.DEVNULL)
-    url = f"http://127.0.0.1:{port}"
-    try:
-        _await(url)
-        yield url
-    finally:
-        node.kill()
-        node.wait()
+    with restartable() as node:
+        yield node.url
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,35 +104,57 @@ class Cut:
 
 @dataclass(slots=True)
 class Wire:
-    """Passes requests on to a node and keeps what they changed. kill: ends the process at the near end."""
+    """Passes requests on to a node and keeps what they changed. kill: ends the process at either end."""
 
     url: str
     changes: list[str] = field(default_factory=list)
     cut: Cut | None = None
     kill: Callable[[], None] = lambda: None
+    disturb: Callable[[bytes, Callable[[bytes], bytes | None]], Reply] | None = None
+    """What becomes of a request, which it may pass on, in place of the node's answer."""
     _lock: Lock = field(default_factory=Lock)
 
     def arm(self, cut: Cut, kill: Callable[[], None]) -> None:
         """Kill at this point."""
         self.kill, self.cut = kill, cut
 
-    def pass_on(self, body: bytes) -> bytes | None:
-        """The node's answer; None if the wire was cut."""
-        message = json.loads(body)
-        if message["method"] not in CHANGES:
-            return _ask(self.url, body)
-        with self._lock:
-            what = _what(message)
-            cut = self.cut
-            due = cut is not None and cut.what == what and cut.earlier <= self.changes.count(what)
-            if not due or cut.heard:
-                answer = _ask(self.url, body)
-                self.changes.append(what)
-            if not due:
-                return answer
-            self.cut = None
-            self.kill()
+    def reply(self, body: bytes) -> Reply:
+        """State and body of the answer; None if the wire was cut, or leads to nobody."""
+        try:
+            if self.disturb is not None:
+                return self.disturb(body, self.pass_on)
+            answer = self.pass_on(body)
+        except OSError:
             return None
+        return None if answer is None else (200, answer)
+
+    def pass_on(self, body: bytes) -> bytes | None:
+        """The node's answer; None if the wire was cut. What changes the chain reaches the node one by one."""
+        request = json.loads(body)
+        messages = request if isinstance(request, list) else [request]
+        if not any(message["method"] in CHANGES for message in messages):
+            return _ask(self.url, body)
+        answers = []
+        with self._lock:
+            for message in messages:
+                answer = self._change(message)
+                if answer is None:
+                    return None
+                answers.append(answer)
+        return b"[" + b",".join(answers) + b"]" if isinstance(request, list) else answers[0]
+
+    def _change(self, message: dict[str, Any]) -> bytes | None:
+        what = _what(message)
+        cut = self.cut
+        due = cut is not None and cut.what == what and cut.earlier <= self.changes.count(what)
+        if not due or cut.heard:
+            answer = _ask(self.url, json.dumps(message).encode())
+            self.changes.append(what)
+        if not due:
+            return answer
+        self.cut = None
+        self.kill()
+        return None
 
 
 @contextmanager
@@ -91,13 +164,15 @@ def wire_to(url: str) -> Iterator[tuple[Wire, str]]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        wbufsize = -1  # head and body at once: the far end would wait 40 ms for the second packet
 
         def do_POST(self) -> None:
-            answer = wire.pass_on(self.rfile.read(int(self.headers["Content-Length"])))
-            if answer is None:
+            reply = wire.reply(self.rfile.read(int(self.headers["Content-Length"])))
+            if reply is None:
                 self.close_connection = True
                 return
-            self.send_response(200)
+            status, answer = reply
+            self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(answer)))
             self.end_headers()

@@ -102,14 +102,14 @@ def event_where(contract: str, name: str, argument: str):
     return change
 
 
-def balance(records: list[dict]) -> None:
+def balance(record: dict) -> None:
     """One unit more on the last account."""
-    records[0]["accounts"][list(records[0]["accounts"])[-1]][0] += 1
+    record["accounts"][list(record["accounts"])[-1]][0] += 1
 
 
-def supply(records: list[dict]) -> None:
+def supply(record: dict) -> None:
     """One unit more than there is."""
-    records[0]["supply"] += 1
+    record["supply"] += 1
 
 
 def order_line(records: list[dict]) -> None:
@@ -129,14 +129,27 @@ def order_line(records: list[dict]) -> None:
         pytest.param(event_where("Accounts", "Posted", "amount"), id="posting"),
         pytest.param(event_where("Accounts", "Posted", "release"), id="release of collateral"),
         pytest.param(event_where("Settlement", "DaySettled", "fund"), id="income of the fund"),
-        *(balance, supply, order_line),
+        order_line,
     ],
 )
-def test_reconciliation_finds_one_number_that_was_tampered_with(tamper, day, tmp_path):
-    path = tmp_path / "events.jsonl"
-    records = [json.loads(line) for line in (day / path.name).read_text(encoding="utf-8").splitlines()]
+def test_reconciliation_finds_one_event_that_was_tampered_with(tamper, day, tmp_path):
+    path = Path(shutil.copy(day / "events.jsonl", tmp_path))
+    shutil.copy(day / "balances.json", tmp_path)
+    records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     tamper(records)
     path.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
+    result = run("reconcile", tmp_path, "--recorded", *EMBEDDED)
+    assert result.code == 1, result
+    assert re.search(r"^BROKEN ", result.out, re.MULTILINE)
+
+
+@pytest.mark.parametrize("tamper", [balance, supply])
+def test_reconciliation_finds_one_balance_that_was_tampered_with(tamper, day, tmp_path):
+    path = Path(shutil.copy(day / "balances.json", tmp_path))
+    shutil.copy(day / "events.jsonl", tmp_path)
+    record = json.loads(path.read_text(encoding="utf-8"))
+    tamper(record)
+    path.write_text(json.dumps(record), encoding="utf-8")
     result = run("reconcile", tmp_path, "--recorded", *EMBEDDED)
     assert result.code == 1, result
     assert re.search(r"^BROKEN ", result.out, re.MULTILINE)
@@ -146,24 +159,32 @@ def test_a_record_that_lacks_a_deposit_is_broken(day, tmp_path):
     lines = (day / "events.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
     lines.remove(next(line for line in lines if '"name": "Deposited"' in line))
     (tmp_path / "events.jsonl").write_text("".join(lines), encoding="utf-8")
+    shutil.copy(day / "balances.json", tmp_path)
     result = run("reconcile", tmp_path, "--recorded", *EMBEDDED)
     assert result.code == 1
     assert re.search(r"^BROKEN .*account \d+: asked for \d+, free 0", result.out, re.MULTILINE), result.out
 
 
 @pytest.mark.parametrize(
-    ("content", "named"),
+    ("file", "content", "named"),
     [
-        (None, "events.jsonl"),
-        ("", "events.jsonl, line 1"),
-        ("{}\n", "events.jsonl, line 1"),
-        ("not JSON\n", "events.jsonl, line 1"),
-        ('{"periods_per_day": 24, "supply": 0, "accounts": {}}\n{"contract": 1}\n', "events.jsonl, line 2"),
+        ("balances.json", None, "balances.json"),
+        ("balances.json", "", "balances.json"),
+        ("balances.json", "{}", "balances.json"),
+        ("balances.json", '{"periods_per_day": 24, "supply": 0, "accounts": {"1": [0]}, "more": []', "balances.json"),
+        ("balances.json", '{"periods_per_day": 24, "supply": 0, "accounts": {"one": [0, 0, 0, 0]}}', "balances.json"),
+        ("events.jsonl", None, "events.jsonl"),
+        ("events.jsonl", "{}\n", "events.jsonl, line 1"),
+        ("events.jsonl", "not JSON\n", "events.jsonl, line 1"),
+        ("events.jsonl", '{"contract": 1}\n', "events.jsonl, line 1"),
     ],
 )
-def test_a_folder_without_a_readable_record_is_refused(content, named, tmp_path):
+def test_a_folder_without_a_readable_record_is_refused(file, content, named, day, tmp_path):
+    for name in ("balances.json", "events.jsonl"):
+        shutil.copy(day / name, tmp_path)
+    (tmp_path / file).unlink()
     if content is not None:
-        (tmp_path / "events.jsonl").write_text(content, encoding="utf-8")
+        (tmp_path / file).write_text(content, encoding="utf-8")
     result = run("reconcile", tmp_path, "--recorded", *EMBEDDED)
     assert result.code == 2, result
     assert named in result.err

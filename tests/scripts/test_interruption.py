@@ -35,9 +35,9 @@ def tables(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.glob("*.csv")}
 
 
-def await_file(path: Path) -> None:
+def await_rows(path: Path) -> None:
     deadline = time.monotonic() + _WRITING_SECONDS
-    while not path.exists():
+    while not path.exists() or path.read_text(encoding="utf-8").count("\n") < 2:
         assert time.monotonic() < deadline, f"{path} is never written"
         time.sleep(0.001)
 
@@ -69,7 +69,7 @@ def test_a_run_that_is_killed_again_and_again_ends_like_one_that_is_not(village,
                 wire.arm(cut, driver.process.kill)
                 assert driver.result().code == SIGKILL, (cut, driver.result())
         with Command("day", village, "--out", out, *network(url)) as driver:
-            await_file(out / "clearing.csv")
+            await_rows(out / "clearing.csv")
             driver.process.kill()
             assert driver.result().code == SIGKILL
         last = run("day", village, "--out", out, *network(url))

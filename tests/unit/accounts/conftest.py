@@ -5,9 +5,10 @@ from support.village import CLEARING_HOUSE, Member, Village
 
 @pytest.fixture
 def bookkeeper(village: Village) -> AccountAPI:
-    """An account with the roles that otherwise auction and settlement hold."""
-    village.grant("auction", village.stranger)
+    """An account that counts as a market of the schedule and has the roles of schedule and settlement."""
+    village.grant("schedule", village.stranger)
     village.grant("settlement", village.stranger)
+    village.market.chain.send(village.stranger, village.market.accounts, "admitMarket", village.stranger.address, 1)
     return village.stranger
 
 

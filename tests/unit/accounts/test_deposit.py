@@ -52,8 +52,8 @@ def test_reverts_when_nothing_was_paid(village: Village, ledger: Contract, buyer
 
 
 def test_reverts_when_no_balance_could_hold_it(village: Village, ledger: Contract, buyer: Member) -> None:
-    with refused("SafeCastOverflowedIntDowncast", bits=128, value=1 << 127):
-        village.send("treasurer", ledger, "deposit", buyer.account, 1 << 127, PAYMENT)
+    with refused("SafeCastOverflowedUintDowncast", bits=80, value=1 << 80):
+        village.send("treasurer", ledger, "deposit", buyer.account, 1 << 80, PAYMENT)
 
 
 def test_reverts_when_the_caller_is_no_treasurer(

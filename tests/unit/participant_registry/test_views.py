@@ -73,10 +73,10 @@ def test_metered_reverts_after_the_last_day(village: Village, registry: Contract
         village.relay(registry, "metered", buyer.meter, 2)
 
 
-def test_metered_on_flags_who_has_a_meter_and_takes_part(village: Village, registry: Contract, rival: Member) -> None:
+def test_is_metered_who_has_a_meter_and_takes_part(village: Village, registry: Contract, rival: Member) -> None:
     village.open_auction(1)
     village.send("registrar", registry, "exit", rival.id)
-    # fund, clearing house, supplier and operator have no meter; the rival's last day is 1
-    assert registry.functions.meteredOn(1, 1, 8).call() == [False] * 4 + [True] * 4
-    assert registry.functions.meteredOn(2, 1, 8).call() == [False] * 4 + [True] * 3 + [False]
-    assert registry.functions.meteredOn(1, 8, 3).call() == [True, False, False]
+    is_metered = registry.functions.isMetered
+    # fund, clearing house, supplier and operator have no meter; the rival's last day is 1; there is no member 9
+    assert [is_metered(id_, 1).call() for id_ in range(1, 10)] == [False] * 4 + [True] * 4 + [False]
+    assert [is_metered(id_, 2).call() for id_ in range(1, 9)] == [False] * 4 + [True] * 3 + [False]

@@ -2,6 +2,8 @@ import pytest
 from ape.api import AccountAPI
 from support.village import Village
 
+from dem.plan import ROLES
+
 
 @pytest.fixture
 def collector(village: Village) -> AccountAPI:
@@ -12,7 +14,7 @@ def collector(village: Village) -> AccountAPI:
 
 @pytest.fixture
 def second_auction(village: Village) -> str:
-    """Another market with the auction's role, its days still to be cleared."""
+    """Another market, its days still to be cleared."""
     market = village.market
     arguments = (
         market.authority.address,
@@ -23,6 +25,7 @@ def second_auction(village: Village) -> str:
     )
     address = market.chain.deploy(market.keys["admin"], "CallAuction", arguments)
     book = market.auction.encode_abi("book", args=(1, 1, 1))[:10]
-    for call in (("grantRole", 10, address, 0), ("setTargetFunctionRole", address, [bytes.fromhex(book[2:])], 11)):
-        village.send("admin", market.authority, *call)
+    [schedule] = [role for role in ROLES if role.name == "schedule"]
+    selectors = [bytes.fromhex(book[2:])]
+    village.send("admin", market.authority, "setTargetFunctionRole", address, selectors, schedule.id)
     return address

@@ -7,7 +7,13 @@ from web3.contract import Contract
 def test_plugs_in_another_market(village: Village, schedule: Contract, auction: Contract, second_auction: str) -> None:
     receipt = village.send("council", schedule, "addMarket", second_auction, 3)
     assert events(receipt, schedule, "MarketAdded") == [{"market": second_auction, "firstDay": 3}]
+    # From when the first day is open and the gate of the day before is closed.
+    calendar = village.market.calendar
+    from_ = max(calendar.opens_at(3), calendar.gate_closes_at(2))
+    accounts = village.market.accounts
+    assert events(receipt, accounts, "MarketAdmitted") == [{"market": second_auction, "from": from_}]
     assert schedule.functions.markets().call() == [(auction.address, 1), (second_auction, 3)]
+    assert accounts.functions.lockableFrom(second_auction).call() == from_
 
 
 def test_reverts_when_the_market_is_known(village: Village, schedule: Contract, auction: Contract) -> None:

@@ -29,7 +29,6 @@ def test_waits_for_a_market_from_its_first_day_on(village: Village, schedule: Co
 
 def test_is_never_complete_without_a_market(village: Village) -> None:
     market = village.market
-    address = market.chain.deploy(
-        market.keys[ADMIN], "Schedule", (market.authority.address, market.calendar.as_tuple())
-    )
+    arguments = (market.authority.address, market.calendar.as_tuple(), market.accounts.address)
+    address = market.chain.deploy(market.keys[ADMIN], "Schedule", arguments)
     assert not market.chain.contract("Schedule", address).functions.isComplete(1).call()

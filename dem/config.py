@@ -1,0 +1,248 @@
+"""scenario.toml: the calendar, rules, tables, tariff and strategies of a scenario, checked.
+
+`docs/scenarios.md` describes every key. Prices per kWh become units/Wh as they are read.
+"""
+
+import re
+import tomllib
+from datetime import date, datetime, timedelta, timezone
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from dem.errors import InputError
+from dem.settlement import ImbalancePricing, MarketRules
+from dem.strips import LANES
+from dem.units import UnitsPerWh, Wh, parse_tariff
+
+MAX_PERIODS_PER_DAY = 96
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+"""Names of scenarios and participants."""
+
+
+def _per_kwh(value: object) -> object:
+    """A price per kWh in the file as units/Wh."""
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        raise ValueError("must be a number, in currency/kWh")
+    return parse_tariff(format(Decimal(value), "f"))
+
+
+PerKwh = Annotated[int, BeforeValidator(_per_kwh)]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class Calendar(_Model):
+    """When days begin and gates close. Leads and lags in seconds from a day's start or end."""
+
+    start: date
+    days: int = Field(ge=1, le=65_535)
+    utc_offset_seconds: int = Field(ge=-50_400, le=50_400)
+    period_seconds: int = Field(ge=1)
+    periods_per_day: int = Field(ge=LANES, le=MAX_PERIODS_PER_DAY, multiple_of=LANES)
+    open_lead_seconds: int = Field(ge=1)
+    gate_lead_seconds: int = Field(ge=0)
+    metering_lag_seconds: int = Field(ge=0)
+    correction_lag_seconds: int = Field(ge=1)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Calendar":
+        if self.period_seconds * self.periods_per_day != 86_400:
+            raise ValueError("period_seconds times periods_per_day must be 86400, a day")
+        if self.gate_lead_seconds >= self.open_lead_seconds:
+            raise ValueError("the gate must close after the auction opened: gate_lead < open_lead")
+        if self.metering_lag_seconds >= self.correction_lag_seconds:
+            raise ValueError("corrections must follow the deadline: metering_lag < correction_lag")
+        if self.opening % self.period_seconds:
+            raise ValueError("a day must begin with a whole period since 1970 (UTC)")
+        return self
+
+    @property
+    def zone(self) -> timezone:
+        """Local time: one offset for all of the scenario."""
+        return timezone(timedelta(seconds=self.utc_offset_seconds))
+
+    @property
+    def day_seconds(self) -> int:
+        """Seconds of a delivery day."""
+        return self.period_seconds * self.periods_per_day
+
+    @property
+    def opening(self) -> int:
+        """Unix time at which day 1 begins."""
+        midnight = datetime(self.start.year, self.start.month, self.start.day, tzinfo=self.zone)
+        return int(midnight.timestamp())
+
+    def date_of(self, day: int) -> date:
+        """Local date of a day."""
+        return self.start + timedelta(days=day - 1)
+
+    @property
+    def lead_days(self) -> int:
+        """Days from the newest day whose readings are due by the gate to the day traded."""
+        return 1 + -(-(self.gate_lead_seconds + self.metering_lag_seconds) // self.day_seconds)
+
+
+class RulesVersion(_Model):
+    """One version of the market's rules. Prices in units/Wh (in the file currency/kWh), Wh."""
+
+    first_day: int = Field(ge=1, le=65_535)
+    platform_fee: PerKwh
+    network_fee: PerKwh
+    deviation_rate: PerKwh
+    standing_buy: PerKwh
+    standing_sell: PerKwh
+    max_buy: PerKwh
+    tolerance_fixed_wh: int = Field(ge=0)
+    tolerance_share: int = Field(ge=0, le=10_000)
+    min_order_energy_wh: int = Field(ge=1)
+    max_layers: int = Field(ge=1)
+    imbalance_pricing: Literal["single", "two_price", "tariff"]
+    charge_helpful: bool
+    boundary_margin_wh: int = Field(ge=0)
+
+    @model_validator(mode="after")
+    def _accepted_by_the_market(self) -> "RulesVersion":
+        _ = self.market_rules
+        return self
+
+    @property
+    def market_rules(self) -> MarketRules:
+        """The rules as the reference model takes them."""
+        return MarketRules(
+            platform_fee=UnitsPerWh(self.platform_fee),
+            network_fee=UnitsPerWh(self.network_fee),
+            deviation_rate=UnitsPerWh(self.deviation_rate),
+            standing_buy=UnitsPerWh(self.standing_buy),
+            standing_sell=UnitsPerWh(self.standing_sell),
+            max_buy=UnitsPerWh(self.max_buy),
+            tolerance_fixed=Wh(self.tolerance_fixed_wh),
+            tolerance_share=self.tolerance_share,
+            min_order_energy=Wh(self.min_order_energy_wh),
+            max_layers=self.max_layers,
+            imbalance_pricing=ImbalancePricing[self.imbalance_pricing.upper()],
+            charge_helpful=self.charge_helpful,
+            boundary_margin=Wh(self.boundary_margin_wh),
+        )
+
+
+class Tables(_Model):
+    """CSV files, relative to the scenario's folder; load and pv unless the meters follow shapes."""
+
+    participants: str
+    load: str | None = None
+    pv: str | None = None
+
+
+class Shapes(_Model):
+    """Meters that follow shapes: CSV files, relative to the scenario's folder.
+
+    resample: give every consumer's and prosumer's load days of its own. pv_permille: of the shapes' generation.
+    """
+
+    shapes: str
+    meters: str
+    resample: bool
+    pv_permille: int = Field(default=1000, ge=0, le=10_000)
+
+
+class SpotTariff(_Model):
+    """The wholesale price, dearer when bought and, less a margin, never negative when sold."""
+
+    kind: Literal["spot"]
+    prices: str
+    price_seconds: int = Field(ge=1)
+    buy_adder: PerKwh
+    sell_margin: PerKwh
+
+    def at(self, wholesale: int) -> tuple[int, int]:
+        """(buy, sell) in units/Wh at a wholesale price in units/Wh."""
+        return wholesale + self.buy_adder, max(0, wholesale - self.sell_margin)
+
+
+class FeedInTariff(_Model):
+    """The wholesale price plus an adder when bought, one fixed price when sold."""
+
+    kind: Literal["feed_in"]
+    prices: str
+    price_seconds: int = Field(ge=1)
+    buy_adder: PerKwh
+    feed_in: PerKwh
+
+    def at(self, wholesale: int) -> tuple[int, int]:
+        """(buy, sell) in units/Wh at a wholesale price in units/Wh."""
+        return wholesale + self.buy_adder, self.feed_in
+
+
+class TableTariff(_Model):
+    """Prices given period by period."""
+
+    kind: Literal["table"]
+    tariffs: str
+
+
+class Strategies(_Model):
+    """Who trades how, unless the participant table says otherwise, and the parameters by name."""
+
+    default: str
+    parameters: dict[str, dict[str, Any]] = {}
+
+
+class Config(_Model):
+    """All of scenario.toml."""
+
+    name: str = Field(pattern=NAME.pattern + "$")
+    title: str = Field(min_length=1)
+    currency: str = Field(pattern=r"^[A-Z]{3}$")
+    seed: int = Field(ge=0)
+    calendar: Calendar
+    tables: Tables
+    profiles: Shapes | None = None
+    tariff: SpotTariff | FeedInTariff | TableTariff = Field(discriminator="kind")
+    rules: list[RulesVersion] = Field(min_length=1)
+    strategies: Strategies
+
+    @model_validator(mode="after")
+    def _versions_in_order(self) -> "Config":
+        first_days = [version.first_day for version in self.rules]
+        if first_days[0] != 1 or first_days != sorted(set(first_days)):
+            raise ValueError(f"rules must begin with first_day 1 and ascend, not {first_days}")
+        return self
+
+    @model_validator(mode="after")
+    def _profiles_from_one_source(self) -> "Config":
+        if {self.tables.load is not None, self.tables.pv is not None} != {self.profiles is None}:
+            raise ValueError("meters need either tables.load and tables.pv or [profiles]")
+        return self
+
+
+def read_config(path: Path) -> Config:
+    """Read and check a scenario.toml.
+
+    Raises:
+        InputError: it is missing or something in it is wrong.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        return Config.model_validate(tomllib.loads(text, parse_float=Decimal))
+    except FileNotFoundError as error:
+        raise InputError(str(path), None, "does not exist: a scenario is a folder with it") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(str(path), None, f"cannot be read: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(str(path), None, f"is not TOML: {error}") from error
+    except ValidationError as error:
+        raise first_mistake(str(path), error) from error
+
+
+def first_mistake(where: str, error: ValidationError) -> InputError:
+    """The first of pydantic's complaints in our words."""
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"])
+    nested = isinstance(first["input"], dict)
+    why = first["msg"].removeprefix("Value error, ")
+    return InputError(f"{where}, {key}" if key else where, None if nested else first["input"], why)

@@ -1,0 +1,34 @@
+"""Whoever's account it is, and whatever it holds back."""
+
+from types import SimpleNamespace
+
+import pytest
+from support.village import Village
+
+from dem.chain import Chain
+from dem.deployment import RELAYER, Market
+from dem.errors import RefusedError
+
+
+def keeping_its_key(market: Market) -> SimpleNamespace:
+    """The relayer's account, which signs but does not show its key, as those of keystores do."""
+    account = market.keys[RELAYER]
+    return SimpleNamespace(address=account.address, sign_transaction=account.sign_transaction)
+
+
+def test_an_account_that_keeps_its_key_sends_the_same(village: Village, market: Market) -> None:
+    chain: Chain = market.chain
+    transaction = chain.transaction(market.rules, "markFinal", 1)
+    shown, kept = (
+        chain._signer(account)(transaction, 7) for account in (market.keys[RELAYER], keeping_its_key(market))
+    )
+    assert shown == kept
+
+
+def test_an_account_that_keeps_its_key_deploys_and_is_refused(village: Village, market: Market) -> None:
+    chain: Chain = market.chain
+    sender = keeping_its_key(market)
+    authority = chain.deploy(sender, "Authority", [sender.address])
+    assert chain.web3.eth.get_code(authority)
+    with pytest.raises(RefusedError, match="markFinal: AccessManagedUnauthorized"):
+        chain.send(sender, market.rules, "markFinal", 1)
