@@ -26,7 +26,7 @@ def clear(orders: Sequence[Order], folder: Path) -> tuple[int | None, int, list[
     """Price, ticks, volume, Wh, and each order's fill as the command reports them."""
     folder.mkdir(exist_ok=True)
     result = run("clear", write_orders(folder / "orders.csv", orders), "--out", folder / "out", *EMBEDDED)
-    assert result.code == 0, result
+    assert result.code == 0, str(result)
     [row] = read_table(folder / "out" / "clearing.csv")
     fills = read_table(folder / "out" / "fills.csv")
     assert [int(fill["order"]) for fill in fills] == list(range(1, len(orders) + 1))

@@ -229,7 +229,7 @@ def test_the_report_is_drawn_from_the_tables_alone(day, tmp_path):
     for path in (*day.glob("*.csv"), day / "run.json"):
         shutil.copy(path, copy)
     result = run("report", copy)
-    assert result.code == 0, result
+    assert result.code == 0, str(result)
     assert "Energy traded between neighbours" in result.out
     assert (copy / "report.html").read_bytes() == (day / "report.html").read_bytes()
 

@@ -34,7 +34,7 @@ def test_days_are_written_as_they_end_and_again_after_a_kill(tmp_path):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     with anvil() as node:
         result = run("day", village, "--out", whole, "--network", f"ethereum:local:{node}")
-    assert result.code == 0, result
+    assert result.code == 0, str(result)
 
     with anvil() as node:
         network = "--network", f"ethereum:local:{node}"
@@ -45,7 +45,7 @@ def test_days_are_written_as_they_end_and_again_after_a_kill(tmp_path):
             assert driver.result().code == SIGKILL
         assert not (killed / "run.json").exists()
         result = run("day", village, "--out", killed, *network)
-        assert result.code == 0, result
+        assert result.code == 0, str(result)
 
     first = int(FIRST_DAY.timestamp()) // 3600
     assert min(written) == first

@@ -42,7 +42,7 @@ def undisturbed(village: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     out = tmp_path_factory.mktemp("undisturbed")
     with anvil() as url:
         result = run("day", village, "--out", out, "--network", f"ethereum:local:{url}")
-    assert result.code == 0, result
+    assert result.code == 0, str(result)
     return out
 
 
@@ -102,7 +102,7 @@ def test_a_node_that_answers_badly(village, undisturbed, tmp_path):
     with anvil() as node, wire_to(node) as (wire, url):
         wire.disturb = troubles
         result = run("day", village, "--out", tmp_path, "--network", f"ethereum:local:{url}")
-    assert result.code == 0, result
+    assert result.code == 0, str(result)
     assert "waiting for it" in result.err
     assert len(troubles.met) == 8, troubles.met
     assert_same(tmp_path, undisturbed)
@@ -139,6 +139,6 @@ def test_a_node_that_is_restarted(village, undisturbed, tmp_path, stop, cuts, fl
     with restartable(*flags, state=tmp_path / "state.json") as node, wire_to(node.url) as (wire, url):
         restart_at(cuts, wire, node, stop)
         result = run("day", village, "--out", tmp_path / "out", "--network", f"ethereum:local:{url}")
-        assert result.code == 0, result
+        assert result.code == 0, str(result)
         assert wire.cut is None
     assert_same(tmp_path / "out", undisturbed)
