@@ -82,7 +82,7 @@ def sentences(comparison: Comparison) -> list[str]:
     """What changed from the first set-up to the last, by how much and why."""
     first, last, currency = comparison.first, comparison.last, comparison.currency
     if first is last:
-        return [f"Only {_quoted(first)} was run: nothing to compare."]
+        return [f"Only {quoted(first)} was run: nothing to compare."]
     return [
         text
         for text in (
@@ -109,7 +109,7 @@ def _cost(comparison: Comparison) -> str:
     change = _more(last.community.paid_units - first.community.paid_units, currency)
     note = "" if comparison.same_meters else " The meters did not show the same: part of it is energy used otherwise."
     return (
-        f"With {_quoted(last)} the {len(last.members)} participants together pay {change} than with {_quoted(first)}: "
+        f"With {quoted(last)} the {len(last.members)} participants together pay {change} than with {quoted(first)}: "
         f"{listed(changes)}.{note}"
     )
 
@@ -132,7 +132,7 @@ def _trade(last: SetUp, currency: str) -> str:
                 f"fallback supplier {whom} {price(Fraction(alone, energy), currency)}"
             )
     if not parts:
-        return f"Nothing was traded with {_quoted(last)}."
+        return f"Nothing was traded with {quoted(last)}."
     fees = price(share(last.community.fees_units, last.community.bought_wh + last.community.sold_wh), currency)
     text = "; ".join(parts)
     return f"{text}. Each side paid fees of {fees}." if last.community.fees_units else f"{text}."
@@ -189,7 +189,7 @@ def _whole(comparison: Comparison) -> str:
     )
     return (
         f"Energy shared by neighbours was worth {money(worth, currency)} with both; what differs is who got it: with "
-        f"{_quoted(last)} {with_last}; with {_quoted(first)} {with_first}."
+        f"{quoted(last)} {with_last}; with {quoted(first)} {with_first}."
     )
 
 
@@ -206,5 +206,6 @@ def _brought(units: int, currency: str) -> str:
     return f"{'brought' if units >= 0 else 'cost'} {money(abs(units), currency)}"
 
 
-def _quoted(set_up: SetUp) -> str:
-    return f'"{set_up.name}"'
+def quoted(set_up: SetUp) -> str:
+    """The name of a set-up in a sentence."""
+    return f"\N{LEFT DOUBLE QUOTATION MARK}{set_up.name}\N{RIGHT DOUBLE QUOTATION MARK}"

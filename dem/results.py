@@ -279,7 +279,7 @@ def _mistake(
 
 def _require_summable(path: Path, column: "pd.Series[Any]") -> None:
     name = str(column.name)
-    if name.endswith("_units_per_wh") and column.max() >= _LARGEST_PRICE:
+    if name.endswith("_units_per_wh") and (column >= _LARGEST_PRICE).any():
         raise ResultsError(f"{path}: {name} {column.max()} is above the market's highest price")
     for ending, largest in _LARGEST_SUMS.items():
         if name.endswith(ending) and column.astype(float).abs().sum() >= largest:

@@ -407,7 +407,8 @@ def tariff_band(axis: Axes, course: Course, lines: bool = True) -> None:
         axis.stairs(course.sell, course.edges, baseline=None, color=EXPORTED, lw=1.2)
 
 
-def time_axis(axis: Axes, results: Results, course: Course, wide: bool) -> None:
+def time_axis(axis: Axes, results: Results, course: Course, wide: bool, ends: bool = True) -> None:
+    """ends: label the first and the last mark, too."""
     first, last = float(course.edges[0]), float(course.edges[-1])
     axis.set_xlim(first, last)
     midnight = results.run.local_start(results.periods[0]).replace(hour=0, minute=0, second=0)
@@ -424,7 +425,8 @@ def time_axis(axis: Axes, results: Results, course: Course, wide: bool) -> None:
         months = [day for day, date in enumerate(dates) if date.day == 1 and (wide or date.month % 3 == 1)]
         ticks = [24 * day for day in months]
         labels = [f"{dates[day]:%b}" if dates[day].month > 1 else f"{dates[day]:%b %Y}" for day in months]
-    axis.set_xticks(ticks, labels)
+    shown = slice(None) if ends else slice(1, -1)
+    axis.set_xticks(ticks[shown], labels[shown])
 
 
 def draw_all(results: Results, summary: Summary) -> dict[str, Picture]:
