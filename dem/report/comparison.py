@@ -125,7 +125,7 @@ def _price(comparison: Comparison) -> str:
     lowest, highest = price(means[low], currency), price(means[high], currency)
     text = f"On average, weighted by energy, neighbours paid {lowest}"
     if lowest == highest:
-        text += " in every set-up" if len(means) > 1 else ""
+        text += " in every set-up that traded" if len(means) > 1 else ""
     else:
         text += f" with {quoted(low)} and {highest} with {quoted(high)}"
     ends = f"{price(last.cheapest, currency)} to {price(last.dearest, currency)}"

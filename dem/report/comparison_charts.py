@@ -38,10 +38,11 @@ from dem.report.style import (
     render,
 )
 from dem.report.style import WHOLESALE as WHOLESALE_COLOUR
+from dem.results import CALL_AUCTION
 from dem.summary import UNITS_PER_CURRENCY, WH_PER_KWH, plural
 
 MARKET_COLOURS = (LOCAL, DEEP, OLIVE, FEE, CHARGE)
-"""Of the markets in the order in which they appear; more share them."""
+"""Of the call auction, and of the other markets in the order in which they appear; more share them."""
 UPPER_COLOURS = {UNCONTRACTED: NEARBY, WHOLESALE: WHOLESALE_COLOUR, FALLBACK: IMPORTED}
 MOST_DOTS = 150
 """Participants of a group drawn one by one in a set-up; of more, so many evenly chosen from the worst to the best."""
@@ -297,7 +298,7 @@ def _bars(axis: Axes, values: Sequence[float], colour: str, labels: Iterable[str
         end: dict[str, Any] = {"ha": "right" if value < 0 else "left", "va": "center", "color": INK}
         axis.text(value + (-0.02 if value < 0 else 0.02) * span, row, text, **end)
     axis.axvline(0, color=MUTED, lw=0.8)
-    axis.set_xlim(low - (0.26 * span if low < 0 else 0), high + 0.26 * span)
+    axis.set_xlim(low - (0.36 * span if low < 0 else 0), high + 0.26 * span)
     axis.locator_params(axis="x", nbins=4)
 
 
@@ -306,4 +307,6 @@ def _group(kind: str, count: int) -> str:
 
 
 def _colour(comparison: Comparison, market: str) -> str:
-    return MARKET_COLOURS[comparison.markets.index(market) % len(MARKET_COLOURS)]
+    """The call auction's is that of its report."""
+    others = [name for name in comparison.markets if name != CALL_AUCTION]
+    return MARKET_COLOURS[[CALL_AUCTION, *others].index(market) % len(MARKET_COLOURS)]

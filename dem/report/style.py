@@ -23,7 +23,7 @@ COLOURS = {
     "fees": "#8b7fae",
     "charge": "#c4553f",
     "deep": "#124a42",
-    "olive": "#b3a032",
+    "olive": "#8a7a1a",
     "wholesale": "#93b3dd",
 }
 INK, MUTED, GRID, BAND, PAPER, LOCAL, NEARBY, IMPORTED, EXPORTED, FEE, CHARGE, DEEP, OLIVE, WHOLESALE = COLOURS.values()
