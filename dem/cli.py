@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from dem.changes import figures, sentences
+from dem.compare import Comparison
 from dem.errors import DemError
 from dem.reconcile import Check
 from dem.summary import Summary
@@ -48,11 +50,24 @@ def print_summary(summary: Summary) -> None:
     console.print(table)
 
 
-def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """A table of text, as wide as its content: piped into a file it keeps its columns."""
-    table = Table(title=title, title_justify="left", box=box.SIMPLE, padding=0)
-    for column in columns:
-        table.add_column(column, no_wrap=True)
+def print_comparison(comparison: Comparison) -> None:
+    """Set-ups beside each other, what changed from the first to the last, and what must hold."""
+    rows = [
+        [f"[bold]{what}[/]", *[""] * len(comparison.set_ups)] if not cells else [what, *cells]
+        for what, cells in figures(comparison)
+    ]
+    print_table("", ["", *(escape(set_up.name) for set_up in comparison.set_ups)], rows, figures=True)
+    for sentence in sentences(comparison):
+        console.print(f"- {escape(sentence)}", highlight=False, soft_wrap=True)
+    console.print()
+    print_checks(comparison.checks)
+
+
+def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], figures: bool = False) -> None:
+    """A table of text, as wide as its content: piped into a file it keeps its columns. figures: to the right."""
+    table = Table(title=title, title_justify="left", box=box.SIMPLE, padding=(0, 1) if figures else 0)
+    for number, column in enumerate(columns):
+        table.add_column(column, no_wrap=True, justify="right" if figures and number else "left")
     for row in rows:
         table.add_row(*row)
     width = Console(width=_WIDEST).measure(table).maximum

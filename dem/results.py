@@ -75,6 +75,16 @@ TABLES: Mapping[str, Mapping[str, Literal["int64", "Int64", "category"]]] = {
     },
 }
 """Columns that are read, by table."""
+TRADES: Mapping[str, Literal["int64", "Int64", "category"]] = {
+    "market": TEXT,
+    "participant": TEXT,
+    "period": INTEGER,
+    "bought_wh": INTEGER,
+    "sold_wh": INTEGER,
+    "amount_units": INTEGER,
+}
+"""Columns of trades.csv, which only a run with more than the call auction needs: without it the fills say the same."""
+CALL_AUCTION = "call auction"
 
 _LARGEST_PRICE = 1 << 20
 _LARGEST_SUMS = {"_wh": 1 << 42, "_units": 1 << 62}
@@ -118,7 +128,8 @@ class Run:
 
 @dataclass(frozen=True, eq=False)
 class Results:
-    """The run and its tables; tariffs by period, participants by name."""
+    """The run and its tables; tariffs by period, participants by name; trades of the call auction alone if the folder
+    has no table of them."""
 
     run: Run
     orders: pd.DataFrame
@@ -131,6 +142,7 @@ class Results:
     accounts: pd.DataFrame
     area: pd.DataFrame
     participants: pd.DataFrame
+    trades: pd.DataFrame
 
     @property
     def periods(self) -> range:
@@ -200,9 +212,25 @@ def read_results(folder: Path) -> Results:
     # What the market itself added: the change of the balance that is no deposit and no withdrawal.
     change = accounts["closing_units"] - accounts["opening_units"]
     accounts["earned_units"] = change - accounts["deposited_units"] + accounts["withdrawn_units"]
-    results = Results(run, **tables)
+    source = "trades.csv" if (folder / "trades.csv").exists() else "fills.csv"
+    trades = _read(folder / source, TRADES) if source == "trades.csv" else _filled(tables["orders"], tables["fills"])
+    results = Results(run, **tables, trades=trades)
     _check(folder, results)
+    _check_trades(folder / source, results)
     return results
+
+
+def _filled(orders: pd.DataFrame, fills: pd.DataFrame) -> pd.DataFrame:
+    """What the call auction traded, a row for each participant, period and side."""
+    filled = fills[fills["filled_wh"] > 0].merge(orders, on="order")
+    keys = ["participant", "period", "side"]
+    sums = filled.groupby(keys, observed=True)[["filled_wh", "amount_units"]].sum().reset_index()
+    is_bid = sums["side"] == "bid"
+    return sums.assign(
+        market=CALL_AUCTION,
+        bought_wh=sums["filled_wh"].where(is_bid, 0),
+        sold_wh=sums["filled_wh"].where(~is_bid, 0),
+    )[list(TRADES)]
 
 
 def _read(path: Path, columns: Mapping[str, Literal["int64", "Int64", "category"]]) -> pd.DataFrame:
@@ -251,7 +279,7 @@ def _mistake(
 
 def _require_summable(path: Path, column: "pd.Series[Any]") -> None:
     name = str(column.name)
-    if name.endswith("_units_per_wh") and column.max() >= _LARGEST_PRICE:
+    if name.endswith("_units_per_wh") and (column >= _LARGEST_PRICE).any():
         raise ResultsError(f"{path}: {name} {column.max()} is above the market's highest price")
     for ending, largest in _LARGEST_SUMS.items():
         if name.endswith(ending) and column.astype(float).abs().sum() >= largest:
@@ -352,6 +380,36 @@ def _check(folder: Path, results: Results) -> None:
     ):
         for row in _first(area, wrong):
             raise ResultsError(f"{folder}/area.csv: period {row['period']}: {why.format(**row)}")
+
+
+def _check_trades(path: Path, results: Results) -> None:
+    """Trades, side by side, must add up to what was settled."""
+    trades = results.trades
+    for row in _first(trades, (trades["bought_wh"] < 0) | (trades["sold_wh"] < 0)):
+        raise ResultsError(f"{path}: participant {row['participant']}, period {row['period']}: negative energy")
+    for row in _first(trades, (trades["bought_wh"] > 0) & (trades["sold_wh"] > 0)):
+        where = f"{path}: participant {row['participant']}, period {row['period']}"
+        raise ResultsError(f"{where}: bought and sold in one row; each side has a row of its own")
+    keys = ["participant", "period"]
+    amounts = pd.DataFrame(
+        {
+            "participant": trades["participant"].astype(str),
+            "period": trades["period"],
+            "contracted_wh": trades["bought_wh"] - trades["sold_wh"],
+            "trade_units": trades["amount_units"],
+        }
+    )
+    settled, traded = (
+        rows.groupby(keys)[["contracted_wh", "trade_units"]].sum()
+        for rows in (results.settlement.astype({"participant": str}), amounts)
+    )
+    every = settled.index.union(traded.index)
+    rest = (settled.reindex(every, fill_value=0) - traded.reindex(every, fill_value=0)).reset_index()
+    for row in _first(rest, (rest["contracted_wh"] != 0) | (rest["trade_units"] != 0)):
+        raise ResultsError(
+            f"{path}: participant {row['participant']}, period {row['period']}: settlement.csv has "
+            f"{row['contracted_wh']} Wh and {row['trade_units']} units more than the trades add up to"
+        )
 
 
 def _first(frame: pd.DataFrame, wrong: "pd.Series[bool]") -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ apart, each within the next:
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -184,7 +184,7 @@ def summarise(results: Results) -> Summary:
     status = results.orders["status"].value_counts()
     fallback = int(results.area["fallback_units"].sum())
     balance, traded, tariffs = results.balance, results.traded, results.tariffs.reindex(results.periods, fill_value=0)
-    community = _total(result.bill for result in bills)
+    community = total(result.bill for result in bills)
     return Summary(
         scenario=results.run.scenario,
         title=results.run.title,
@@ -215,7 +215,7 @@ def summarise(results: Results) -> Summary:
     )
 
 
-def _total(bills: Iterable[Bill]) -> Bill:
+def total(bills: Iterable[Bill]) -> Bill:
     names = Bill.__slots__
     sums = dict.fromkeys(names, 0)
     for bill in bills:
@@ -229,7 +229,7 @@ def _groups(results: Iterable[ParticipantResult]) -> tuple[GroupResult, ...]:
     for result in results:
         members[result.kind].append(result.bill)
     return tuple(
-        GroupResult(kind, len(bills), sum(bill.saved_units > 0 for bill in bills), _total(bills))
+        GroupResult(kind, len(bills), sum(bill.saved_units > 0 for bill in bills), total(bills))
         for kind, bills in sorted(members.items())
     )
 
@@ -266,6 +266,11 @@ def percent(value: Fraction | None) -> str:
 def plural(kind: str, count: int = 2) -> str:
     words = kind.replace("_", " ")
     return words if count == 1 or words.endswith("s") else words + "s"
+
+
+def listed(parts: Sequence[str]) -> str:
+    """Parts of a sentence with commas and an "and"."""
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
 def _number(value: float, digits: int) -> str:

@@ -217,7 +217,7 @@ def merit_order(results: Results, wide: bool) -> Figure:
 def price_over_time(results: Results, summary: Summary, course: Course, wide: bool) -> Figure:
     figure = Figure(figsize=(9.6, 4.2) if wide else (4.2, 4.4), layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
-    _tariff_band(upper, course)
+    tariff_band(upper, course)
     upper.stairs(course.price, course.edges, color=LOCAL, lw=2, baseline=None)
     handles: list[Any] = [
         Line2D([], [], color=IMPORTED, lw=1.2, label="fallback sells at"),
@@ -227,10 +227,10 @@ def price_over_time(results: Results, summary: Summary, course: Course, wide: bo
     if summary.mean_price is not None:
         upper.axhline(per_kwh(summary.mean_price), color=INK, lw=0.9, ls=(0, (4, 3)))
         handles.append(Line2D([], [], color=INK, lw=0.9, ls=(0, (4, 3)), label="volume-weighted mean"))
-    upper.set(ylim=(0, 1.1 * _top(course.buy, course.price)), ylabel=f"{results.run.currency}/kWh")
+    upper.set(ylim=(0, 1.1 * top(course.buy, course.price)), ylabel=f"{results.run.currency}/kWh")
     lower.stairs(course.volume, course.edges, fill=True, color=LOCAL, alpha=0.55, lw=0)
-    lower.set(ylabel=_per_step("kWh", course, wide), ylim=(0, None))
-    _time_axis(lower, results, course, wide)
+    lower.set(ylabel=per_step("kWh", course, wide), ylim=(0, None))
+    time_axis(lower, results, course, wide)
     legend(figure, handles, 4 if wide else 2)
     figure.align_ylabels()
     return figure
@@ -266,10 +266,10 @@ def energy_balance(results: Results, course: Course, wide: bool) -> Figure:
         axis.stairs(sign * contracted, course.edges, baseline=None, color=INK, lw=1)
     axis.axhline(0, color=MUTED, lw=0.8)
     axis.set_ylabel(
-        "generation  \N{LEFTWARDS ARROW}  " + _per_step("kWh", course, wide) + "  \N{RIGHTWARDS ARROW}  consumption"
+        "generation  \N{LEFTWARDS ARROW}  " + per_step("kWh", course, wide) + "  \N{RIGHTWARDS ARROW}  consumption"
     )
     axis.yaxis.set_major_formatter(lambda value, _: f"{abs(value):g}")
-    _time_axis(axis, results, course, wide)
+    time_axis(axis, results, course, wide)
     legend(
         figure,
         [
@@ -292,17 +292,17 @@ def imbalance_over_time(results: Results, course: Course, wide: bool) -> Figure:
     energy.stairs(course.short, course.edges, fill=True, color=IMPORTED, lw=0)
     energy.stairs(course.long, course.edges, fill=True, color=EXPORTED, lw=0)
     energy.axhline(0, color=MUTED, lw=0.8)
-    energy.set_ylabel(_per_step("kWh", course, wide))
-    _tariff_band(prices, course, lines=False)
+    energy.set_ylabel(per_step("kWh", course, wide))
+    tariff_band(prices, course, lines=False)
     prices.stairs(course.price, course.edges, baseline=None, color=LOCAL, lw=1.4)
     prices.stairs(course.imbalance_price, course.edges, baseline=None, color=INK, lw=1.4)
     prices.set(
-        ylim=(0, 1.1 * _top(course.buy, course.price, course.imbalance_price)),
+        ylim=(0, 1.1 * top(course.buy, course.price, course.imbalance_price)),
         ylabel=f"{results.run.currency}/kWh",
     )
     charges.stairs(course.deviation, course.edges, fill=True, color=CHARGE, lw=0)
-    charges.set(ylim=(0, None), ylabel=_per_step(results.run.currency, course, wide))
-    _time_axis(charges, results, course, wide)
+    charges.set(ylim=(0, None), ylabel=per_step(results.run.currency, course, wide))
+    time_axis(charges, results, course, wide)
     legend(
         figure,
         [
@@ -389,17 +389,17 @@ def _short(name: str) -> str:
     return name if len(name) <= 14 else f"{name[:8]}\N{HORIZONTAL ELLIPSIS}{name[-4:]}"
 
 
-def _top(*series: Array) -> float:
+def top(*series: Array) -> float:
     values = np.concatenate(series)
     values = values[~np.isnan(values)]
     return float(values.max()) if values.size and values.max() > 0 else 0.1
 
 
-def _per_step(what: str, course: Course, wide: bool) -> str:
+def per_step(what: str, course: Course, wide: bool) -> str:
     return f"{what} / {course.step}" if wide else what
 
 
-def _tariff_band(axis: Axes, course: Course, lines: bool = True) -> None:
+def tariff_band(axis: Axes, course: Course, lines: bool = True) -> None:
     low, high = (np.append(values, values[-1:]) for values in (course.sell, course.buy))
     axis.fill_between(course.edges, low, high, step="post", color=BAND, lw=0)
     if lines:
@@ -407,7 +407,8 @@ def _tariff_band(axis: Axes, course: Course, lines: bool = True) -> None:
         axis.stairs(course.sell, course.edges, baseline=None, color=EXPORTED, lw=1.2)
 
 
-def _time_axis(axis: Axes, results: Results, course: Course, wide: bool) -> None:
+def time_axis(axis: Axes, results: Results, course: Course, wide: bool, ends: bool = True) -> None:
+    """ends: label the first and the last mark, too."""
     first, last = float(course.edges[0]), float(course.edges[-1])
     axis.set_xlim(first, last)
     midnight = results.run.local_start(results.periods[0]).replace(hour=0, minute=0, second=0)
@@ -424,7 +425,8 @@ def _time_axis(axis: Axes, results: Results, course: Course, wide: bool) -> None
         months = [day for day, date in enumerate(dates) if date.day == 1 and (wide or date.month % 3 == 1)]
         ticks = [24 * day for day in months]
         labels = [f"{dates[day]:%b}" if dates[day].month > 1 else f"{dates[day]:%b %Y}" for day in months]
-    axis.set_xticks(ticks, labels)
+    shown = slice(None) if ends else slice(1, -1)
+    axis.set_xticks(ticks[shown], labels[shown])
 
 
 def draw_all(results: Results, summary: Summary) -> dict[str, Picture]:

@@ -9,6 +9,7 @@ from dem.summary import (
     UNITS_PER_CURRENCY,
     Summary,
     kwh,
+    listed,
     money,
     percent,
     plural,
@@ -111,7 +112,7 @@ def flows(results: Results, summary: Summary) -> str:
     if got:
         parts.append(f"{money(round(got), currency)} came from it for surplus")
     return (
-        f"{_list(parts)}. Fees took {money(summary.fees_units, currency)} and the balancing fund "
+        f"{listed(parts)}. Fees took {money(summary.fees_units, currency)} and the balancing fund "
         f"{money(summary.fund_units, currency)}."
     )
 
@@ -149,7 +150,7 @@ def participants(summary: Summary) -> str:
     ]
     best, worst = summary.participants[0], summary.participants[-1]
     return (
-        f"{better} of {count} participants did better than with the fallback tariffs alone: {_list(parts)}. "
+        f"{better} of {count} participants did better than with the fallback tariffs alone: {listed(parts)}. "
         f"Results range from {money(worst.bill.saved_units, summary.currency)} ({_called(worst.participant)}) to "
         f"{money(best.bill.saved_units, summary.currency)} ({_called(best.participant)})."
     )
@@ -183,7 +184,3 @@ def value_split(summary: Summary) -> list[tuple[str, str, float]]:
 
 def _called(participant: str) -> str:
     return f"participant {participant}" if participant.isdigit() else participant
-
-
-def _list(parts: list[str]) -> str:
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"

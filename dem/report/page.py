@@ -1,14 +1,16 @@
 """Pictures, sentences and tables put on one page."""
 
 import re
+from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from dem.report.charts import KIND_COLOURS, MAX_NAMED, MOST_DAYS_BY_PERIOD, draw_all
 from dem.report.findings import findings, value_split
+from dem.report.style import Picture
 from dem.results import Results
 from dem.summary import Summary, kwh, money, percent, plural, price
 
@@ -24,24 +26,33 @@ def write_report(folder: Path, results: Results, summary: Summary) -> Path:
     return path
 
 
-def _render(results: Results, summary: Summary) -> str:
+def page_template(name: str) -> Template:
+    """A page of this package, with the filters that pages use; `css` is set."""
     parts = files("dem.report")
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    loader = FunctionLoader(lambda file: (parts / file).read_text(encoding="utf-8"))
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, loader=loader
+    )
     environment.filters.update(kwh=kwh, percent=percent, plural=plural, count=lambda number: f"{number:,}")
     environment.filters["energy"] = lambda wh: kwh(wh).removesuffix(" kWh")
     environment.filters["money"] = lambda units: money(units, "").strip()
-    template = environment.from_string((parts / "page.html.j2").read_text(encoding="utf-8"))
-    pictures = {
-        name: (Markup(picture.wide), Markup(picture.narrow)) for name, picture in draw_all(results, summary).items()
-    }
+    environment.globals["css"] = Markup((parts / "page.css").read_text(encoding="utf-8"))
+    return environment.get_template(name)
+
+
+def as_markup(pictures: Mapping[str, Picture]) -> dict[str, tuple[Markup, Markup]]:
+    """Pictures, wide and narrow, for a page."""
+    return {name: (Markup(picture.wide), Markup(picture.narrow)) for name, picture in pictures.items()}
+
+
+def _render(results: Results, summary: Summary) -> str:
     status = results.readings["status"].value_counts()
     people, accounts = summary.participants, results.accounts
     left_out = max(0, len(people) - MOST_ROWS)
     half = MOST_ROWS // 2
-    return template.render(
-        css=Markup((parts / "page.css").read_text(encoding="utf-8")),
+    return page_template("page.html.j2").render(
         run=results.run,
-        when=_when(results),
+        when=when(results),
         span="the day" if results.run.days == 1 else f"the {results.run.days} days",
         by_day=results.run.days > MOST_DAYS_BY_PERIOD,
         named=len(people) <= MAX_NAMED,
@@ -49,9 +60,9 @@ def _render(results: Results, summary: Summary) -> str:
         shown=[*people[:half], *people[-half:]] if left_out else people,
         left_out=left_out,
         cards=_cards(summary),
-        says={name: _together(text) for name, text in findings(results, summary).items()},
+        says={name: together(text) for name, text in findings(results, summary).items()},
         split=value_split(summary),
-        pictures=pictures,
+        pictures=as_markup(draw_all(results, summary)),
         accounts=accounts,
         few_accounts=accounts[~accounts["kind"].isin(KIND_COLOURS)] if len(accounts) > MOST_ROWS else accounts,
         estimated=int(status.get("estimated", 0)),
@@ -59,12 +70,12 @@ def _render(results: Results, summary: Summary) -> str:
     )
 
 
-def _together(text: str) -> str:
+def together(text: str) -> str:
     """No line break between a number and its unit."""
     return re.sub(r"(?<=\d) (?=%|kWh|[A-Z]{3})", "\N{NO-BREAK SPACE}", text)
 
 
-def _when(results: Results) -> str:
+def when(results: Results) -> str:
     first = results.run.local_start(results.periods[0])
     if results.run.days == 1:
         return f"{first:%A}, {first.day} {first:%B %Y}"
@@ -116,4 +127,4 @@ def _cards(summary: Summary) -> list[dict[str, str]]:
             "note": f"balancing fund in all {money(summary.fund_units, currency)}",
         },
     ]
-    return [{name: _together(text) for name, text in card.items()} for card in cards]
+    return [{name: together(text) for name, text in card.items()} for card in cards]

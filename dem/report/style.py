@@ -22,8 +22,11 @@ COLOURS = {
     "exported": "#e3a02f",
     "fees": "#8b7fae",
     "charge": "#c4553f",
+    "deep": "#124a42",
+    "olive": "#8a7a1a",
+    "wholesale": "#93b3dd",
 }
-INK, MUTED, GRID, BAND, PAPER, LOCAL, NEARBY, IMPORTED, EXPORTED, FEE, CHARGE = COLOURS.values()
+INK, MUTED, GRID, BAND, PAPER, LOCAL, NEARBY, IMPORTED, EXPORTED, FEE, CHARGE, DEEP, OLIVE, WHOLESALE = COLOURS.values()
 
 STYLE: Any = {
     "svg.fonttype": "none",

@@ -1,0 +1,163 @@
+"""The page that shows several set-ups of a market side by side."""
+
+from collections.abc import Mapping
+from fractions import Fraction
+from pathlib import Path
+
+from dem.changes import figures, quoted, sentences
+from dem.compare import Comparison, SetUp, compare
+from dem.report.comparison_charts import draw_comparison
+from dem.report.findings import NO_TRADE
+from dem.report.page import as_markup, page_template, together, when
+from dem.results import Results
+from dem.summary import kwh, money, percent, plural, price
+
+COMPARISON = "compare.html"
+
+
+def write_comparison(folder: Path, runs: Mapping[str, Results]) -> tuple[Comparison, Path]:
+    """Compare the runs, the plainest first, and write compare.html into the folder."""
+    comparison = compare(runs)
+    path = folder / COMPARISON
+    path.write_text(_render(comparison), encoding="utf-8")
+    return comparison, path
+
+
+def _render(comparison: Comparison) -> str:
+    results = comparison.first.results
+    return page_template("comparison.html.j2").render(
+        comparison=comparison,
+        run=results.run,
+        when=when(results),
+        span="the day" if results.run.days == 1 else f"the {results.run.days} days",
+        cards=[{name: together(text) for name, text in card.items()} for card in _cards(comparison)],
+        changes=[together(sentence) for sentence in sentences(comparison)],
+        figures=figures(comparison),
+        says={name: together(text) for name, text in _findings(comparison).items()},
+        pictures=as_markup(draw_comparison(comparison)),
+    )
+
+
+def _cards(comparison: Comparison) -> list[dict[str, str]]:
+    first, last, currency = comparison.first, comparison.last, comparison.currency
+    less = first.community.paid_units - last.community.paid_units
+    return [
+        {
+            "label": f"All participants pay {'less' if less >= 0 else 'more'}",
+            "figure": money(abs(less), currency),
+            "note": f"{money(last.community.paid_units, currency)}, was {money(first.community.paid_units, currency)}",
+        },
+        {
+            "label": "Better off than by the tariffs",
+            "figure": f"{last.better_off} of {len(last.members)}",
+            "note": f"was {first.better_off}",
+        },
+        {
+            "label": "Consumption covered by local trade",
+            "figure": percent(last.covered),
+            "note": f"was {percent(first.covered)}; physically {percent(last.physical)}",
+        },
+        {
+            "label": "Mean price between neighbours",
+            "figure": price(last.mean_price, currency),
+            "note": f"{kwh(last.traded_wh)} traded",
+        },
+    ]
+
+
+def _findings(comparison: Comparison) -> dict[str, str]:
+    """What each picture shows, in numbers."""
+    return {
+        "cost": _cost(comparison),
+        "participants": _participants(comparison),
+        "price": _price(comparison),
+        "sources": _sources(comparison),
+        "imbalance": _imbalance(comparison),
+    }
+
+
+def _cost(comparison: Comparison) -> str:
+    """Best and worst set-up of each group of more than one."""
+    currency, parts = comparison.currency, []
+    for kind, count in comparison.kinds.items():
+        if count < 2 and len(comparison.kinds) > 1:
+            continue
+        paid = {s: group.bill.paid_units for s in comparison.set_ups for group in s.groups if group.kind == kind}
+        best, worst = min(paid, key=lambda s: paid[s]), max(paid, key=lambda s: paid[s])
+        of_best, of_worst = (_each(paid[set_up], count, currency) for set_up in (best, worst))
+        if paid[best] == paid[worst]:
+            parts.append(f"{plural(kind, count)} fare the same in every set-up, {of_best}")
+        else:
+            ends = f"best with {quoted(best)}, {of_best}, and worst with {quoted(worst)}, {of_worst}"
+            parts.append(f"{plural(kind, count)} fare {ends}")
+    text = "; ".join(parts)
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+def _each(units: int, count: int, currency: str) -> str:
+    each = round(Fraction(units, count))
+    return f"{money(abs(each), currency)} {'paid' if each >= 0 else 'received'} each"
+
+
+def _participants(comparison: Comparison) -> str:
+    last, currency = comparison.last, comparison.currency
+    best, worst = last.members[0], last.members[-1]
+    erring = max(last.members, key=lambda member: member.split.error)
+    text = (
+        f"With {quoted(last)}, {last.better_off} of {len(last.members)} participants do better than by the tariffs "
+        f"alone: results range from {money(worst.saved_units, currency)} ({worst.participant}) to "
+        f"{money(best.saved_units, currency)} ({best.participant})"
+    )
+    if erring.split.error <= 0:
+        return f"{text}."
+    return (
+        f"{text}. Own forecast errors cost all of them {money(last.split.error, currency)}, most {erring.participant} "
+        f"with {money(erring.split.error, currency)}."
+    )
+
+
+def _price(comparison: Comparison) -> str:
+    means = {set_up: set_up.mean_price for set_up in comparison.set_ups if set_up.mean_price is not None}
+    if not means:
+        return NO_TRADE
+    low, high = min(means, key=lambda s: means[s]), max(means, key=lambda s: means[s])
+    currency, last = comparison.currency, list(means)[-1]
+    lowest, highest = price(means[low], currency), price(means[high], currency)
+    text = f"On average, weighted by energy, neighbours paid {lowest}"
+    if lowest == highest:
+        text += " in every set-up that traded" if len(means) > 1 else ""
+    else:
+        text += f" with {quoted(low)} and {highest} with {quoted(high)}"
+    ends = f"{price(last.cheapest, currency)} to {price(last.dearest, currency)}"
+    return f"{text}; with {quoted(last)} anything from {ends}."
+
+
+def _sources(comparison: Comparison) -> str:
+    first, last = comparison.first, comparison.last
+
+    def imported(set_up: SetUp) -> str:
+        return percent(None if set_up.physical is None else 1 - set_up.physical)
+
+    grid = (
+        f"The upper grid brings {imported(last)} whatever the set-up"
+        if all(imported(set_up) == imported(last) for set_up in comparison.set_ups)
+        else f"The upper grid brings {imported(last)} with {quoted(last)} and {imported(first)} with {quoted(first)}"
+    )
+    best = max(comparison.set_ups, key=lambda set_up: set_up.delivered_wh)
+    if not best.delivered_wh:
+        return f"{grid}; nothing was contracted between neighbours."
+    return (
+        f"{grid}. Of the rest, most is bought from neighbours with {quoted(best)}: {kwh(best.delivered_wh)} of "
+        f"{kwh(best.shared_wh)}."
+    )
+
+
+def _imbalance(comparison: Comparison) -> str:
+    currency, set_ups = comparison.currency, comparison.set_ups
+    least, most = (pick(set_ups, key=lambda set_up: set_up.deviated_wh) for pick in (min, max))
+    cheap, dear = (pick(set_ups, key=lambda set_up: set_up.summary.fund_units) for pick in (min, max))
+    little, much = (money(set_up.summary.fund_units, currency) for set_up in (cheap, dear))
+    return (
+        f"{kwh(least.deviated_wh)} are off contract with {quoted(least)}, {kwh(most.deviated_wh)} with {quoted(most)}. "
+        f"It costs least with {quoted(cheap)}, {little}, and most with {quoted(dear)}, {much}."
+    )
