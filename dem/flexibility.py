@@ -27,8 +27,8 @@ from numpy.typing import NDArray
 LEVELS = 200
 """A store is planned in steps of a LEVELS-th of its size."""
 
-_NEVER = 1 << 60
-"""Cost of what is impossible; every other stays far below."""
+_NEVER, _POSSIBLE = 1 << 60, 1 << 59
+"""Cost of what is impossible, and what all other costs stay far below."""
 
 _Costs = NDArray[np.int64]
 
@@ -92,7 +92,8 @@ class Store:
             cost = np.where(metered > 0, metered * prices.buy[slot], metered * prices.sell[slot])
             padded = np.concatenate([never[:down], after, never[:up]])
             reached = sliding_window_view(padded, down + up + 1)
-            after = np.minimum((reached + cost).min(axis=1), _NEVER)
+            best = (reached + cost).min(axis=1)
+            after = np.where(best < _POSSIBLE, best, _NEVER)
             costs.append(after)
         return costs[::-1]
 
@@ -127,14 +128,14 @@ class Store:
         place, rest = np.divmod(levels - self.low, self.step)
         relative = after - after.min()
         following = np.minimum(place + 1, len(after) - 1)
-        possible = np.where(relative < _NEVER // 2, relative, 0)
+        possible = np.where(after < _POSSIBLE, relative, 0)
         between: _Costs = possible[place] * (self.step - rest) + possible[following] * rest
         return between
 
     def _possible(self, levels: _Costs, after: _Costs) -> NDArray[np.bool_]:
         place, rest = np.divmod(levels - self.low, self.step)
         following = np.minimum(place + (rest > 0), len(after) - 1)
-        possible: NDArray[np.bool_] = (after[place] < _NEVER) & (after[following] < _NEVER)
+        possible: NDArray[np.bool_] = (after[place] < _POSSIBLE) & (after[following] < _POSSIBLE)
         return possible
 
 
@@ -186,23 +187,13 @@ class Household:
     def movements(self, contracted: Sequence[int]) -> "Movements":
         """What its stores do in delivery, given net consumption contracted by slot."""
         (shift, _), (charge, _) = self._plans
-        load = self._load(self.actual)
-        done, ahead = _follow(
-            load,
-            level=0,
-            beside=_less(_sum(self.actual.net, charge), contracted),
-            prices=self.fallback,
-            worth=load.worth(_sum(self.expected.net, charge), self.worth),
-        )
+        load, worth = self._load_delivered
+        beside = _less(_sum(self.actual.net, charge), contracted)
+        done, ahead = _follow(load, 0, beside, self.fallback, worth)
         net = _sum(self.actual.net, done)
         battery = self._battery(net)
-        charged, levels = _follow(
-            battery,
-            level=battery.end[0],
-            beside=_less(net, contracted),
-            prices=self.fallback,
-            worth=battery.worth(_sum(self.expected.net, shift), self.worth),
-        )
+        worth = battery.worth(_sum(self.expected.net, shift), self.worth)
+        charged, levels = _follow(battery, battery.end[0], _less(net, contracted), self.fallback, worth)
         return Movements(done, charged, ahead, levels)
 
     def replan(self, known: int, revised: Sequence[int], contracted: Sequence[int], prices: Prices) -> Plan:
@@ -213,10 +204,16 @@ class Household:
         so_far = self.movements(contracted)
         (_, _), (charge, _) = self._plans
         beside = _less(_sum(revised, charge), contracted)
-        shift = _planned(self._load(self.actual), so_far.ahead[known], beside, prices, known)
+        shift = _planned(self._load_delivered[0], so_far.ahead[known], beside, prices, known)
         battery = self._battery(_sum(self.actual.net, so_far.shift[:known] + shift.moves[known:]))
         beside = _less(_sum(revised, shift.moves), contracted)
         return _together(shift, _planned(battery, so_far.levels[known], beside, prices, known))
+
+    @cached_property
+    def _load_delivered(self) -> tuple[Store, list[_Costs]]:
+        """The load that can really be moved, and what its levels were worth before the day."""
+        load = self._load(self.actual)
+        return load, load.worth(_sum(self.expected.net, self._plans[1].moves), self.worth)
 
     @cached_property
     def _plans(self) -> tuple[Plan, Plan]:

@@ -24,7 +24,7 @@ SAME_WEEKDAYS = 4
 DAYS_WANTED = 7 * SAME_WEEKDAYS
 """Days before the delivery day that a forecast looks back; with fewer it does what it can."""
 
-RECENT_LOAD_SECONDS, LOAD_HALVES_SECONDS = 1_800, 3_600
+RECENT_LOAD_SECONDS, LOAD_HALVES_SECONDS = 3_600, 3_600
 """Over how long the recent error of load is taken, and after how long half of it is left."""
 RECENT_PV_SECONDS, PV_HALVES_SECONDS = 3_600, 14_400
 """The same of generation."""

@@ -118,13 +118,19 @@ class Scenario:
     def with_markets(self, markets: Markets) -> "Scenario":
         """The same community and days under other mechanisms.
 
+        Without any there is nothing to deviate from: everybody has the fallback tariffs, and no deviation is charged.
+
         Raises:
             InputError: the scenario does not say how one of them works.
         """
         for name in markets.names:
             if name not in self.config.possible.names:
                 raise InputError(f"{self.config.name}, markets", name, "is not described by the scenario")
-        return replace(self, config=self.config.model_copy(update={"markets": markets}))
+        changed: dict[str, Any] = {"markets": markets}
+        if not markets.names:
+            supplied = {"imbalance_pricing": "tariff", "deviation_rate": 0}
+            changed["rules"] = [version.model_copy(update=supplied) for version in self.config.rules]
+        return replace(self, config=self.config.model_copy(update=changed))
 
     @property
     def agreements(self) -> tuple[Agreement, ...]:

@@ -18,7 +18,7 @@ Positions = dict[str, list[int]]
 
 @dataclass
 class Day:
-    """energy, money: net consumption contracted (Wh) and payments due (units) by name and slot; volumes by mechanism."""
+    """energy, money: net consumption contracted (Wh) and payments due (units) by name and slot; volumes by market."""
 
     crowd: Crowd
     ids: dict[str, int]
