@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from dem.errors import InputError
+from dem.markets import Markets
 from dem.settlement import ImbalancePricing, MarketRules
 from dem.strips import LANES
 from dem.units import UnitsPerWh, Wh, parse_tariff
@@ -30,6 +31,19 @@ def _per_kwh(value: object) -> object:
 
 
 PerKwh = Annotated[int, BeforeValidator(_per_kwh)]
+
+
+def _seconds(value: object) -> object:
+    """Hours in the file as seconds."""
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        raise ValueError("must be a number, in hours")
+    seconds = Decimal(value) * 3_600
+    if seconds != int(seconds):
+        raise ValueError("must be a whole number of seconds, in hours")
+    return int(seconds)
+
+
+Hours = Annotated[int, BeforeValidator(_seconds)]
 
 
 class _Model(BaseModel):
@@ -97,6 +111,7 @@ class RulesVersion(_Model):
     standing_buy: PerKwh
     standing_sell: PerKwh
     max_buy: PerKwh
+    commission_cap: PerKwh = 0
     tolerance_fixed_wh: int = Field(ge=0)
     tolerance_share: int = Field(ge=0, le=10_000)
     min_order_energy_wh: int = Field(ge=1)
@@ -104,6 +119,10 @@ class RulesVersion(_Model):
     imbalance_pricing: Literal["single", "two_price", "tariff"]
     charge_helpful: bool
     boundary_margin_wh: int = Field(ge=0)
+    wholesale_margin: PerKwh = 0
+    penalty_cap: PerKwh = 0
+    premium_rate: PerKwh = 0
+    reward_share: int = Field(default=0, ge=0, le=10_000)
 
     @model_validator(mode="after")
     def _accepted_by_the_market(self) -> "RulesVersion":
@@ -120,6 +139,7 @@ class RulesVersion(_Model):
             standing_buy=UnitsPerWh(self.standing_buy),
             standing_sell=UnitsPerWh(self.standing_sell),
             max_buy=UnitsPerWh(self.max_buy),
+            commission_cap=UnitsPerWh(self.commission_cap),
             tolerance_fixed=Wh(self.tolerance_fixed_wh),
             tolerance_share=self.tolerance_share,
             min_order_energy=Wh(self.min_order_energy_wh),
@@ -127,6 +147,10 @@ class RulesVersion(_Model):
             imbalance_pricing=ImbalancePricing[self.imbalance_pricing.upper()],
             charge_helpful=self.charge_helpful,
             boundary_margin=Wh(self.boundary_margin_wh),
+            wholesale_margin=UnitsPerWh(self.wholesale_margin),
+            penalty_cap=UnitsPerWh(self.penalty_cap),
+            premium_rate=UnitsPerWh(self.premium_rate),
+            reward_share=self.reward_share,
         )
 
 
@@ -192,6 +216,66 @@ class Strategies(_Model):
     parameters: dict[str, dict[str, Any]] = {}
 
 
+class Bilateral(_Model):
+    """Bilateral contracts: a CSV file, relative to the scenario's folder."""
+
+    contracts: str
+
+
+class Pool(_Model):
+    """An intermediary's auction among its clients; it closes so long before a day's start.
+
+    preset: how the intermediary trades, see `dem.trading`. commission: of each side, units/Wh.
+    margin: what the intermediary wants between pool and market, units/Wh.
+    """
+
+    name: str = Field(pattern=NAME.pattern + "$")
+    intermediary: str
+    preset: Literal["retailer", "microgrid", "island", "virtual_power_plant"]
+    commission: PerKwh
+    margin: PerKwh = 0
+    gate_lead_seconds: int = Field(ge=0)
+
+
+class Wholesale(_Model):
+    """What the wholesale desk reports: the exchange's price, a margin on it, capacities and a penalty.
+
+    margin: of the rules at most, units/Wh. capacities: of the exchange with the upper grid, Wh per period.
+    penalty: of the wholesale market for what deviates from the residual traded, units/Wh.
+    """
+
+    desk: str
+    prices: str
+    price_seconds: int = Field(ge=1)
+    margin: PerKwh
+    import_capacity_wh: int = Field(ge=0)
+    export_capacity_wh: int = Field(ge=0)
+    penalty: PerKwh
+
+
+class Intraday(_Model):
+    """The continuous auction: how long before its period it closes, and when participants revise their orders.
+
+    sessions: hours from the day's start, negative on the day before; kept in seconds.
+    """
+
+    gate_lead_seconds: int = Field(ge=0)
+    sessions: list[Hours] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "Intraday":
+        if self.sessions != sorted(set(self.sessions)):
+            raise ValueError("sessions must ascend")
+        return self
+
+
+class Flexibility(_Model):
+    """Of all batteries, in 1/1000: what a charged Wh gives back, and how full they are at midnight."""
+
+    efficiency_permille: int = Field(default=900, ge=1, le=1000)
+    start_permille: int = Field(default=500, ge=0, le=1000)
+
+
 class Config(_Model):
     """All of scenario.toml."""
 
@@ -205,6 +289,69 @@ class Config(_Model):
     tariff: SpotTariff | FeedInTariff | TableTariff = Field(discriminator="kind")
     rules: list[RulesVersion] = Field(min_length=1)
     strategies: Strategies
+    markets: Markets = Markets()
+    bilateral: Bilateral | None = None
+    pools: list[Pool] = []
+    wholesale: Wholesale | None = None
+    intraday: Intraday | None = None
+    flexibility: Flexibility = Flexibility()
+
+    @property
+    def possible(self) -> Markets:
+        """All mechanisms for which it says how."""
+        return Markets(
+            intraday=self.intraday is not None,
+            bilateral=self.bilateral is not None,
+            pools=bool(self.pools),
+            wholesale=self.wholesale is not None,
+        )
+
+    @model_validator(mode="after")
+    def _markets_are_described(self) -> "Config":
+        for name in self.markets.names:
+            if name not in self.possible.names:
+                raise ValueError(f"markets.{name} needs a section that says how: [{name}]")
+        return self
+
+    @model_validator(mode="after")
+    def _gates_in_order(self) -> "Config":
+        auction = self.calendar
+        for pool in self.pools:
+            if not auction.gate_lead_seconds < pool.gate_lead_seconds < auction.open_lead_seconds:
+                raise ValueError(
+                    f"pool {pool.name}: its gate must close after the auction opened and before the auction's: "
+                    f"gate_lead_seconds {pool.gate_lead_seconds} between {auction.gate_lead_seconds} "
+                    f"and {auction.open_lead_seconds}"
+                )
+        for what in ("name", "intermediary"):
+            values = [getattr(pool, what) for pool in self.pools]
+            if len(set(values)) < len(values):
+                raise ValueError(f"pools must not share a {what}: {values}")
+        for session in self.intraday.sessions if self.intraday else ():
+            if not -auction.gate_lead_seconds < session < auction.day_seconds:
+                raise ValueError(
+                    f"intraday.sessions: {session / 3600:g} h must come after the auction's gate, "
+                    f"{-auction.gate_lead_seconds / 3600:g} h, and before the day ends"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _desk_within_the_rules(self) -> "Config":
+        for version in self.rules:
+            desk = self.wholesale
+            if desk and (desk.margin > version.wholesale_margin or desk.penalty > version.penalty_cap):
+                raise ValueError(
+                    "wholesale margin and penalty must be within wholesale_margin and penalty_cap of the rules, "
+                    f"in units/Wh: {(desk.margin, desk.penalty)} within "
+                    f"{(version.wholesale_margin, version.penalty_cap)}"
+                )
+            for pool in self.pools:
+                if pool.commission > version.commission_cap:
+                    raise ValueError(
+                        f"pool {pool.name}: commission must be within commission_cap of the rules, "
+                        f"in units/Wh: {pool.commission} within {version.commission_cap}"
+                    )
+        return self
 
     @model_validator(mode="after")
     def _versions_in_order(self) -> "Config":

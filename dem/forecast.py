@@ -24,6 +24,15 @@ SAME_WEEKDAYS = 4
 DAYS_WANTED = 7 * SAME_WEEKDAYS
 """Days before the delivery day that a forecast looks back; with fewer it does what it can."""
 
+RECENT_LOAD_SECONDS, LOAD_HALVES_SECONDS = 3_600, 3_600
+"""Over how long the recent error of load is taken, and after how long half of it is left."""
+RECENT_PV_SECONDS, PV_HALVES_SECONDS = 3_600, 14_400
+"""The same of generation."""
+MOST_SUN = 2
+"""So many times the generation forecast is expected at most."""
+
+_PERMILLE = 1_000
+
 
 @dataclass(frozen=True, slots=True)
 class Past(Sequence[Energy]):
@@ -94,6 +103,52 @@ def forecast_pv(pv: Past) -> Energy:
     return _rounded(_sum(recent), len(recent))
 
 
+def revise_load(expected: Energy, shown: Energy, period_seconds: int) -> Energy:
+    """Load of the rest of a day, Wh, not negative, rounded half up.
+
+    expected: day ahead, shape (meters, periods). shown: by the meters so far, its first periods.
+    """
+    known, rest = _so_far(expected, shown)
+    recent = min(known, max(1, RECENT_LOAD_SECONDS // period_seconds))
+    if not recent:
+        return rest
+    error = (shown[:, -recent:] - expected[:, known - recent : known]).sum(axis=1)
+    left = _left(rest.shape[1], LOAD_HALVES_SECONDS, period_seconds)
+    revised: Energy = np.maximum(0, rest + _rounded(error[:, np.newaxis] * left, recent * _PERMILLE))
+    return revised
+
+
+def revise_pv(expected: Energy, shown: Energy, period_seconds: int) -> Energy:
+    """Generation of the rest of a day, Wh, rounded half up; as forecast where the sun has not shone yet."""
+    known, rest = _so_far(expected, shown)
+    recent = min(known, max(1, RECENT_PV_SECONDS // period_seconds))
+    if not recent:
+        return rest
+    was = shown[:, -recent:].sum(axis=1)
+    should = expected[:, known - recent : known].sum(axis=1)
+    was = np.where(should > 0, np.minimum(was, MOST_SUN * should), 1)[:, np.newaxis]
+    should = np.where(should > 0, should, 1)[:, np.newaxis]
+    left = _left(rest.shape[1], PV_HALVES_SECONDS, period_seconds)
+    scale = should * _PERMILLE
+    revised: Energy = (2 * rest * (scale + (was - should) * left) + scale) // (2 * scale)
+    return revised
+
+
+def _so_far(expected: Energy, shown: Energy) -> tuple[int, Energy]:
+    """Number of periods shown, and what was expected of the others."""
+    known = shown.shape[1]
+    if known > expected.shape[1] or len(shown) != len(expected):
+        raise InputError("readings so far, shape", shown.shape, f"must be of the first periods of {expected.shape}")
+    return known, expected[:, known:]
+
+
+def _left(periods: int, halves_seconds: int, period_seconds: int) -> Energy:
+    """What is left of an error after one period, two, ...: 1/1000."""
+    passed = np.arange(periods) * period_seconds / halves_seconds
+    left: Energy = np.rint(_PERMILLE * 0.5**passed).astype(np.int64)
+    return left
+
+
 def error_share(forecasts: npt.ArrayLike, metered: npt.ArrayLike, reference: npt.ArrayLike | None = None) -> float:
     """Weighted absolute percentage error: sum |forecast - metered| / sum |reference|.
 
@@ -119,6 +174,6 @@ def _sum(days: Sequence[Energy]) -> Energy:
 
 
 def _rounded(numerator: Energy, denominator: int) -> Energy:
-    """numerator / denominator, half a Wh rounded up; numerator not negative."""
+    """numerator / denominator, half a Wh rounded up."""
     quotient: Energy = (2 * numerator + denominator) // (2 * denominator)
     return quotient

@@ -6,18 +6,21 @@ that names the file, the key or line and column, the value, and why it is refuse
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from pydantic import ValidationError
 
+from dem.agreements import Agreement, read_agreements
 from dem.config import NAME, Calendar, Config, FeedInTariff, SpotTariff, TableTariff, first_mistake, read_config
 from dem.errors import InputError
-from dem.forecast import Energy, History, Past, forecast
+from dem.flexibility import Battery
+from dem.forecast import Energy, History, Past, forecast, forecast_load, forecast_pv
+from dem.markets import Markets
 from dem.orders import Order
 from dem.profiles import Profiles, check_cover, read_profiles
 from dem.settlement import MarketRules, Tariff
@@ -38,6 +41,7 @@ class Kind(StrEnum):
     GRID_OPERATOR = "grid_operator"
     CONSUMER = "consumer"
     PROSUMER = "prosumer"
+    INTERMEDIARY = "intermediary"
     WHOLESALE_DESK = "wholesale_desk"
 
 
@@ -45,6 +49,11 @@ METERED = frozenset({Kind.GRID_OPERATOR, Kind.CONSUMER, Kind.PROSUMER})
 """Kinds with a meter; the grid operator's shows the losses of the network."""
 ONE_OF_EACH = (Kind.FALLBACK_SUPPLIER, Kind.OPERATOR, Kind.GRID_OPERATOR)
 """Kinds a market has exactly one of."""
+TRADING = frozenset({Kind.CONSUMER, Kind.PROSUMER, Kind.INTERMEDIARY, Kind.WHOLESALE_DESK})
+"""Kinds that may contract energy."""
+
+_OPTIONAL = ("intermediary", "share_permille", "battery_wh", "battery_w", "shiftable_permille")
+_MAX_BATTERY_WH = 1_000_000
 
 
 # --------------------------------------------------------------------------------------------------
@@ -58,6 +67,8 @@ class Participant:
     bus: where in the network it is connected, empty if nowhere.
     import_capacity, export_capacity: Wh per period. deposit: paid in before day 1, 10^-8 currency.
     credit_limit: how far its account may go below zero, 10^-8 currency.
+    intermediary: whose client it is, empty if nobody's. share: 1/1000 of its energy that goes through the intermediary.
+    battery: if it has one. shiftable: 1/1000 of its load that can be moved within the day.
     """
 
     name: str
@@ -68,6 +79,15 @@ class Participant:
     deposit: Money
     credit_limit: Money
     strategy: str
+    intermediary: str = ""
+    share: int = 0
+    battery: Battery | None = None
+    shiftable: int = 0
+
+    @property
+    def flexible(self) -> bool:
+        """Whether it has a battery or load that can be moved."""
+        return self.battery is not None or self.shiftable > 0
 
     @property
     def metered(self) -> bool:
@@ -87,6 +107,46 @@ class Scenario:
     _members: Mapping[str, Participant]
     _profiles: Profiles
     _tariffs: tuple[Tariff, ...]
+    _agreements: tuple[Agreement, ...] = ()
+    _wholesale: tuple[int, ...] = ()
+
+    @property
+    def markets(self) -> Markets:
+        """The mechanisms it uses."""
+        return self.config.markets
+
+    def with_markets(self, markets: Markets) -> "Scenario":
+        """The same community and days under other mechanisms.
+
+        Without any there is nothing to deviate from: everybody has the fallback tariffs, and no deviation is charged.
+
+        Raises:
+            InputError: the scenario does not say how one of them works.
+        """
+        for name in markets.names:
+            if name not in self.config.possible.names:
+                raise InputError(f"{self.config.name}, markets", name, "is not described by the scenario")
+        changed: dict[str, Any] = {"markets": markets}
+        if not markets.names:
+            supplied = {"imbalance_pricing": "tariff", "deviation_rate": 0}
+            changed["rules"] = [version.model_copy(update=supplied) for version in self.config.rules]
+        return replace(self, config=self.config.model_copy(update=changed))
+
+    @property
+    def agreements(self) -> tuple[Agreement, ...]:
+        """Bilateral contracts that participants want to make; none if it does not use them."""
+        return self._agreements if self.markets.bilateral else ()
+
+    def wholesale_prices(self, day: int) -> list[int]:
+        """What the wholesale market pays on a day, units/Wh by slot, negative or not.
+
+        Raises:
+            InputError: the scenario has no wholesale desk.
+        """
+        slots = self._slots(day)
+        if not self._wholesale:
+            raise InputError(f"{self.config.name}, wholesale", None, "is not described by the scenario")
+        return list(self._wholesale[slots.start : slots.stop])
 
     @property
     def participants(self) -> tuple[Participant, ...]:
@@ -149,7 +209,10 @@ class Scenario:
         return self._by_name(self._profiles.pv(day))
 
     def metered(self, day: int) -> dict[str, list[int]]:
-        """What every meter shows, net, Wh by slot: consumption positive, generation negative."""
+        """What every meter shows, net, Wh by slot: consumption positive, generation negative.
+
+        Batteries and moved loads not included: `dem.trading` knows what they do.
+        """
         self._slots(day)
         return self._by_name(self._profiles.load(day) - self._profiles.pv(day))
 
@@ -174,6 +237,11 @@ class Scenario:
         """Net consumption that consumers and prosumers expect, Wh by slot, known at the gate."""
         expected = self._by_name(forecast(self.history(day)))
         return {member.name: expected[member.name] for member in self.of_kind(Kind.CONSUMER, Kind.PROSUMER)}
+
+    def expected(self, day: int) -> tuple[dict[str, list[int]], dict[str, list[int]]]:
+        """Load and generation before netting that all meters are expected to show, Wh by slot, known at the gate."""
+        past = self.history(day)
+        return self._by_name(forecast_load(past.load, past.lead)), self._by_name(forecast_pv(past.pv))
 
     def strategy(self, name: str) -> Strategy:
         """How a participant trades, with the scenario's parameters."""
@@ -236,7 +304,10 @@ def load_scenario(folder: Path) -> Scenario:
             resampled={name for name, member in members.items() if member.kind is not Kind.GRID_OPERATOR},
         ),
         _tariffs=tuple(_read_tariffs(folder, config)),
+        _agreements=tuple(_read_agreements(folder, config, members)),
+        _wholesale=tuple(_read_wholesale(folder, config)),
     )
+    _check_offices(config, members, path)
     _check_capacities(scenario)
     return scenario
 
@@ -261,7 +332,7 @@ def _read_participants(path: Path, config: Config, toml: Path) -> dict[str, Part
         "strategy",
     )
     members: dict[str, Participant] = {}
-    for row in read_rows(path, columns):
+    for row in read_rows(path, columns, _OPTIONAL):
         member = _member(row, config)
         if member.name in members:
             raise row["participant"].wrong("is there twice")
@@ -293,7 +364,91 @@ def _member(row: Row, config: Config) -> Participant:
         deposit=row["deposit"].money(),
         credit_limit=row["credit_limit"].money(),
         strategy=row["strategy"].text or config.strategies.default,
+        battery=_battery(row, config),
+        shiftable=_permille(row, "shiftable_permille"),
+        **_client(row),
     )
+
+
+def _client(row: Row) -> dict[str, Any]:
+    """The intermediary and the share that goes through it: all of it unless it says otherwise."""
+    given = row.get("intermediary")
+    if given is None or not given.text:
+        if _text(row, "share_permille"):
+            raise row["share_permille"].wrong("is a share through no intermediary")
+        return {}
+    if row["kind"].text not in (Kind.CONSUMER, Kind.PROSUMER):
+        raise given.wrong("must be empty: only consumers and prosumers have one")
+    share = _permille(row, "share_permille") if _text(row, "share_permille") else 1000
+    return {"intermediary": given.text, "share": share}
+
+
+def _battery(row: Row, config: Config) -> Battery | None:
+    capacity, power = (_text(row, column) for column in ("battery_wh", "battery_w"))
+    if bool(capacity) != bool(power):
+        raise row["battery_wh" if "battery_wh" in row else "battery_w"].wrong(
+            "must be given with battery_wh and battery_w, or neither"
+        )
+    if not capacity:
+        return None
+    if row["kind"].text not in (Kind.CONSUMER, Kind.PROSUMER):
+        raise row["battery_wh"].wrong("must be empty: only consumers and prosumers have a battery")
+    size = row["battery_wh"].integer()
+    if not 1 <= size <= _MAX_BATTERY_WH:
+        raise row["battery_wh"].wrong(f"must be 1 to {_MAX_BATTERY_WH}")
+    return Battery(
+        capacity=size,
+        most=row["battery_w"].integer() * config.calendar.period_seconds // 3_600,
+        efficiency=config.flexibility.efficiency_permille,
+        start=size * config.flexibility.start_permille // 1000,
+    )
+
+
+def _permille(row: Row, column: str) -> int:
+    """A number 0..1000, 0 if it is not given."""
+    if not _text(row, column):
+        return 0
+    value = row[column].integer()
+    if value > 1000:
+        raise row[column].wrong("must be 0 to 1000")
+    if value and row["kind"].text not in (Kind.CONSUMER, Kind.PROSUMER):
+        raise row[column].wrong("must be empty or 0: only consumers and prosumers have it")
+    return value
+
+
+def _text(row: Row, column: str) -> str:
+    return row[column].text if column in row else ""
+
+
+def _check_offices(config: Config, members: Mapping[str, Participant], path: Path) -> None:
+    """Intermediaries of pools, their clients and the desk are what they must be."""
+    intermediaries = {pool.intermediary for pool in config.pools}
+    for name in sorted(intermediaries):
+        if name not in members or members[name].kind is not Kind.INTERMEDIARY:
+            raise InputError(f"{path}, pools.intermediary", name, "is no intermediary of the participant table")
+    for member in members.values():
+        if member.intermediary and member.intermediary not in intermediaries:
+            why = "is the intermediary of no pool"
+            raise InputError(f"{path}, intermediary of {member.name}", member.intermediary, why)
+    desk = config.wholesale.desk if config.wholesale else None
+    if desk is not None and (desk not in members or members[desk].kind is not Kind.WHOLESALE_DESK):
+        raise InputError(f"{path}, wholesale.desk", desk, "is no wholesale_desk of the participant table")
+
+
+def _read_agreements(folder: Path, config: Config, members: Mapping[str, Participant]) -> Iterator[Agreement]:
+    if config.bilateral is None:
+        return
+    traders = {name: member.kind in TRADING for name, member in members.items()}
+    highest = max(version.max_buy for version in config.rules)
+    yield from read_agreements(folder / config.bilateral.contracts, config.calendar, traders, highest)
+
+
+def _read_wholesale(folder: Path, config: Config) -> Iterator[int]:
+    """The exchange's prices of all periods from the first of day 1 on, units/Wh."""
+    desk = config.wholesale
+    if desk is not None:
+        priced = _hourly(folder / desk.prices, desk.price_seconds, config.calendar, lambda price: (price, price))
+        yield from (price for _, price, _ in priced)
 
 
 def _read_tariffs(folder: Path, config: Config) -> Iterator[Tariff]:
@@ -326,16 +481,21 @@ def _explicit_tariffs(path: Path, calendar: Calendar) -> _Priced:
 
 
 def _spot_tariffs(path: Path, rule: SpotTariff | FeedInTariff, calendar: Calendar) -> _Priced:
-    if rule.price_seconds % calendar.period_seconds or calendar.opening % rule.price_seconds:
+    return _hourly(path, rule.price_seconds, calendar, rule.at)
+
+
+def _hourly(path: Path, seconds: int, calendar: Calendar, at: Callable[[int], tuple[int, int]]) -> _Priced:
+    """Prices of a table of wholesale prices, one every so many seconds; at: (buy, sell) at a wholesale price."""
+    if seconds % calendar.period_seconds or calendar.opening % seconds:
         why = "must be a multiple of period_seconds and divide a day's start"
-        raise InputError("tariff.price_seconds", rule.price_seconds, why)
+        raise InputError(f"{path}, price_seconds", seconds, why)
 
     def priced(row: Row) -> _Priced:
         price = row["price_per_mwh"]
-        buy, sell = rule.at(price.multiple(UNITS_PER_WH_PER_MWH, "0.01 currency/MWh"))
-        return [(f"{path}, line {price.line}", buy, sell)] * (rule.price_seconds // calendar.period_seconds)
+        buy, sell = at(price.multiple(UNITS_PER_WH_PER_MWH, "0.01 currency/MWh"))
+        return [(f"{path}, line {price.line}", buy, sell)] * (seconds // calendar.period_seconds)
 
-    return _in_scenario(path, ("price_per_mwh",), calendar, rule.price_seconds, priced)
+    return _in_scenario(path, ("price_per_mwh",), calendar, seconds, priced)
 
 
 def _in_scenario(

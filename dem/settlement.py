@@ -5,7 +5,7 @@ contracted c and metered m net consumption, imbalance d = m - c, area imbalance 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import cached_property
 from typing import Any, NamedTuple, Protocol, TypeAlias
@@ -33,6 +33,7 @@ Grid: TypeAlias = NDArray[np.int64]
 
 _READING_BIAS = 1 << LANE_BITS - 2
 _NO_MARGIN = Wh(0)
+_NO_PRICE = UnitsPerWh(0)
 _ESTIMATED = 1 << LANE_BITS - 1
 _NOTHING_TRADED = -1
 
@@ -112,6 +113,9 @@ class MarketRules:
     Fees, rates, standing tariff and max_buy in units/Wh, tolerance_fixed and min_order_energy in
     Wh, tolerance_share in 1/10,000 of |contracted|. A period is flagged where the boundary meter
     and the sum of the meters differ by more than boundary_margin, Wh.
+    commission_cap: highest commission of an intermediary. wholesale_margin: between the wholesale price and
+    what the desk trades at. penalty_cap: highest wholesale penalty. premium_rate: paid for demand response
+    that helps. All units/Wh. reward_share: of the fund for accurate forecasts, 1/10,000.
     """
 
     platform_fee: UnitsPerWh
@@ -120,6 +124,7 @@ class MarketRules:
     standing_buy: UnitsPerWh
     standing_sell: UnitsPerWh
     max_buy: UnitsPerWh
+    commission_cap: UnitsPerWh = field(default=_NO_PRICE, kw_only=True)
     tolerance_fixed: Wh
     tolerance_share: int
     min_order_energy: Wh
@@ -127,6 +132,10 @@ class MarketRules:
     imbalance_pricing: ImbalancePricing = ImbalancePricing.TWO_PRICE
     charge_helpful: bool = False
     boundary_margin: Wh = _NO_MARGIN
+    wholesale_margin: UnitsPerWh = _NO_PRICE
+    penalty_cap: UnitsPerWh = _NO_PRICE
+    premium_rate: UnitsPerWh = _NO_PRICE
+    reward_share: int = 0
 
     def __post_init__(self) -> None:
         require_range("platform_fee", self.platform_fee, 0, MAX_TARIFF)
@@ -141,6 +150,11 @@ class MarketRules:
         require_range("max_layers", self.max_layers, 1, MAX_LINE)
         require_range("boundary_margin", self.boundary_margin, 0)
         require_range("imbalance_pricing", self.imbalance_pricing, 0, max(ImbalancePricing))
+        require_range("commission_cap", self.commission_cap, 0, MAX_TARIFF)
+        require_range("wholesale_margin", self.wholesale_margin, 0, MAX_TARIFF)
+        require_range("penalty_cap", self.penalty_cap, 0, MAX_TARIFF)
+        require_range("premium_rate", self.premium_rate, 0, MAX_TARIFF)
+        require_range("reward_share", self.reward_share, 0, SHARE_SCALE)
 
     @property
     def fees(self) -> UnitsPerWh:

@@ -31,7 +31,7 @@ class Situation:
     participant: its number in the registry. name: its name in the scenario.
     day: delivery day, from 1. seed: the scenario's.
     forecast: net consumption, Wh per slot. tariffs: fallback prices per slot.
-    import_capacity, export_capacity: Wh per period.
+    import_capacity, export_capacity: Wh per period. commission: of an intermediary, beside the fees, units/Wh.
     """
 
     participant: int
@@ -43,6 +43,7 @@ class Situation:
     rules: MarketRules
     import_capacity: int
     export_capacity: int
+    commission: int = 0
 
     def __post_init__(self) -> None:
         if len(self.forecast) != len(self.tariffs):
@@ -62,11 +63,12 @@ class Band:
     ceiling: int
 
     @staticmethod
-    def of(tariff: Tariff, rules: MarketRules) -> "Band":
+    def of(tariff: Tariff, rules: MarketRules, commission: int = 0) -> "Band":
         """The band of one slot."""
+        fees = rules.fees + commission
         return Band(
-            floor=-(-(tariff.sell + rules.fees) // TICK_UNITS),
-            ceiling=(tariff.buy - rules.fees) // TICK_UNITS,
+            floor=-(-(tariff.sell + fees) // TICK_UNITS),
+            ceiling=(tariff.buy - fees) // TICK_UNITS,
         )
 
     def inside(self, permille: int) -> int:
@@ -155,7 +157,7 @@ def _orders(situation: Situation, permille: Sequence[int]) -> list[Order]:
         side = Side.BID if net > 0 else Side.ASK
         capacity = situation.import_capacity if net > 0 else situation.export_capacity
         energy = min(abs(net), capacity, MAX_ENERGY)
-        band = Band.of(situation.tariffs[slot], situation.rules)
+        band = Band.of(situation.tariffs[slot], situation.rules, situation.commission)
         inside = band.inside(permille[slot])
         limit = band.ceiling - inside if side is Side.BID else band.floor + inside
         if side is Side.BID:

@@ -78,8 +78,8 @@ Row: TypeAlias = dict[str, Cell]
 T = TypeVar("T")
 
 
-def read_rows(path: Path, columns: Sequence[str]) -> Iterator[Row]:
-    """A table's rows. Its columns are the given ones in any order.
+def read_rows(path: Path, columns: Sequence[str], optional: Sequence[str] = ()) -> Iterator[Row]:
+    """A table's rows. Its columns are the given ones in any order; a row lacks the optional ones its table lacks.
 
     Raises:
         InputError: the file cannot be read, or has other columns or a line of another length.
@@ -87,8 +87,8 @@ def read_rows(path: Path, columns: Sequence[str]) -> Iterator[Row]:
     lines = _lines(path, columns)
     _, header = next(lines)
     for column in header:
-        if column not in columns:
-            raise InputError(f"{path}, line 1", column, f"is none of {', '.join(columns)}")
+        if column not in {*columns, *optional}:
+            raise InputError(f"{path}, line 1", column, f"is none of {', '.join([*columns, *optional])}")
     for line, values in lines:
         yield {name: Cell(path, line, name, text) for name, text in zip(header, values, strict=True)}
 

@@ -7,7 +7,17 @@ import numpy as np
 import pytest
 
 from dem.errors import InputError
-from dem.forecast import Energy, History, Past, error_share, forecast, forecast_load, forecast_pv
+from dem.forecast import (
+    Energy,
+    History,
+    Past,
+    error_share,
+    forecast,
+    forecast_load,
+    forecast_pv,
+    revise_load,
+    revise_pv,
+)
 from dem.scenario import load_scenario
 
 SCENARIOS = Path(__file__).resolve().parents[2] / "scenarios"
@@ -115,3 +125,33 @@ def test_measured_errors_of_the_demo_day() -> None:
 
     assert share(homes) == pytest.approx(0.302, abs=5e-4)
     assert share(plants) == pytest.approx(0.155, abs=5e-4)
+
+
+def grid(*values: int) -> Energy:
+    """One meter."""
+    return np.array([values], dtype=np.int64)
+
+
+def test_the_recent_error_of_load_persists_and_halves_within_the_hour() -> None:
+    expected = grid(*[100] * 9)
+    assert revise_load(expected, grid(100, 180, 260), 900).tolist() == [[180, 167, 157, 148, 140, 134]]
+    assert revise_load(expected, grid(0, 0, 0), 900)[0, 0] == 0
+
+
+def test_the_recent_ratio_of_generation_persists_and_halves_in_four_hours() -> None:
+    expected = grid(*[100] * 8, *[1_000] * 17)
+    revised = revise_pv(expected, grid(*[100] * 4, *[50] * 4), 900)
+    assert revised[0, 0] == 500
+    assert revised[0, 16] == 750
+
+
+def test_a_revision_stays_within_reason() -> None:
+    expected = grid(10, 10, 10, 10, 1_000)
+    assert revise_pv(expected, grid(500, 500, 500, 500), 900).tolist() == [[2_000]]
+    assert revise_pv(grid(0, 0, 7), grid(0, 3), 900).tolist() == [[7]]  # nothing was expected yet
+    assert revise_load(grid(5, 6), np.zeros((1, 0), np.int64), 900).tolist() == [[5, 6]]
+
+
+def test_rejects_readings_of_another_day() -> None:
+    with pytest.raises(InputError, match="first periods"):
+        revise_load(grid(1, 2), grid(1, 2, 3), 900)

@@ -11,6 +11,7 @@ import pytest
 
 from dem.clearing import clear
 from dem.errors import InputError
+from dem.flexibility import Battery
 from dem.orders import Side
 from dem.scenario import Kind, Scenario, load_scenario
 from dem.settlement import ImbalancePricing, Tariff, order_collateral
@@ -324,6 +325,116 @@ MISTAKES = [
 ]
 
 
+MARKETS = """
+[markets]
+intraday = true
+bilateral = true
+pools = true
+wholesale = true
+
+[bilateral]
+contracts = "contracts.csv"
+
+[[pools]]
+name = "pool"
+intermediary = "agent"
+preset = "microgrid"
+commission = 0.001
+gate_lead_seconds = 50400
+
+[wholesale]
+desk = "desk"
+prices = "prices.csv"
+price_seconds = 43200
+margin = 0.02
+import_capacity_wh = 1000
+export_capacity_wh = 500
+penalty = 0.01
+
+[intraday]
+gate_lead_seconds = 14400
+sessions = [-6, 7.5]
+"""
+
+
+@pytest.fixture
+def markets(folder: Path) -> Path:
+    """A folder with all markets."""
+    rules = (
+        "wholesale_margin = 0.02\npenalty_cap = 0.01\ncommission_cap = 0.001\npremium_rate = 0.03\nreward_share = 500\n"
+    )
+    edit(folder, "scenario.toml", "boundary_margin_wh = 100\n", "boundary_margin_wh = 100\n" + rules)
+    (folder / "scenario.toml").write_text((folder / "scenario.toml").read_text() + MARKETS)
+    header, *rows = PARTICIPANTS.splitlines()
+    extra = {"home": "agent,400,2000,1000,", "roof": "agent,,,,250"}
+    rows = [f"{row},{extra.get(row.split(',')[0], ',,,,')}" for row in rows]
+    rows += ["agent,intermediary,,1000,1000,5,0,,,,,,", "desk,wholesale_desk,,0,0,0,100,none,,,,,"]
+    header += ",intermediary,share_permille,battery_wh,battery_w,shiftable_permille"
+    (folder / "participants.csv").write_text("\n".join([header, *rows]) + "\n")
+    (folder / "contracts.csv").write_text(
+        "seller,buyer,price,energy_wh,first,last,weekdays,hours\n"
+        "roof,home,0.08,20,2016-05-04,2016-05-05,Mo-Su,08:00-16:00\n"
+    )
+    return folder
+
+
+def test_all_markets(markets: Path) -> None:
+    scenario = load_scenario(markets)
+    assert scenario.markets.names == ("call_auction", "intraday", "bilateral", "pools", "wholesale")
+    home, roof = scenario.participant("home"), scenario.participant("roof")
+    assert (home.intermediary, home.share, roof.share) == ("agent", 400, 1000)
+    assert home.battery == Battery(capacity=2_000, most=4_000, efficiency=900, start=1_000)
+    assert (home.shiftable, roof.shiftable, roof.battery) == (0, 250, None)
+    assert [agreement.price for agreement in scenario.agreements] == [8_000]
+    assert scenario.wholesale_prices(1) == [6_025] * 3 + [7_025] * 3
+    assert scenario.config.intraday is not None
+    assert scenario.config.intraday.sessions == [-21_600, 27_000]
+    rules = scenario.rules(1)
+    assert (rules.commission_cap, rules.wholesale_margin, rules.penalty_cap) == (100, 2_000, 1_000)
+    assert (rules.premium_rate, rules.reward_share) == (3_000, 500)
+
+
+def test_prices_of_the_exchange_need_a_desk(folder: Path) -> None:
+    with pytest.raises(InputError, match="wholesale: is not described"):
+        load_scenario(folder).wholesale_prices(1)
+
+
+MARKET_MISTAKES = [
+    ("scenario.toml", "[bilateral]\ncontracts = ", "[other]\ncontracts = ", ["other", "Extra inputs"]),
+    ("scenario.toml", '[bilateral]\ncontracts = "contracts.csv"\n', "", ["markets.bilateral needs a section"]),
+    ("scenario.toml", "pools = true", "pools = 1", ["markets.pools: 1", "valid boolean"]),
+    ("scenario.toml", '"microgrid"', '"peer_to_peer"', ["pools.0.preset: 'peer_to_peer'", "'retailer'"]),
+    ("scenario.toml", "commission = 0.001", "commission = 0.002", ["pool pool: commission", "200 within 100"]),
+    ("scenario.toml", "= 50400", "= 43200", ["pool pool: its gate", "43200 between 43200 and 64800"]),
+    ("scenario.toml", "\nmargin = 0.02", "\nmargin = 0.03", ["within wholesale_margin", "(3000, 1000)"]),
+    ("scenario.toml", "[-6, 7.5]", "[7.5, -6]", ["sessions must ascend"]),
+    ("scenario.toml", "[-6, 7.5]", "[-12, 7.5]", ["intraday.sessions: -12 h must come after", "-12 h"]),
+    ("scenario.toml", "[-6, 7.5]", "[24]", ["intraday.sessions: 24 h"]),
+    ("scenario.toml", "[-6, 7.5]", "[0.00001]", ["whole number of seconds"]),
+    ("scenario.toml", '"agent"', '"home"', ["pools.intermediary: 'home' is no intermediary"]),
+    ("scenario.toml", 'desk = "desk"', 'desk = "roof"', ["wholesale.desk: 'roof' is no wholesale_desk"]),
+    ("scenario.toml", "reward_share = 500", "reward_share = 10001", ["rules.0.reward_share: 10001"]),
+    ("participants.csv", "agent,400", "roof,400", ["intermediary of home: 'roof' is the intermediary of no pool"]),
+    ("participants.csv", "agent,400", ",400", ["share_permille: '400' is a share through no intermediary"]),
+    ("participants.csv", "agent,400", "agent,1001", ["share_permille: '1001' must be 0 to 1000"]),
+    ("participants.csv", "2000,1000", "2000,", ["battery_wh: '2000' must be given with"]),
+    ("participants.csv", "2000,1000", "0,1000", ["battery_wh: '0' must be 1 to"]),
+    ("participants.csv", ",,,,250", ",,,,1001", ["shiftable_permille: '1001' must be 0 to 1000"]),
+    ("participants.csv", "0,100,none,,,,,", "0,100,none,,,,,5", ["shiftable_permille: '5' must be empty or 0"]),
+    ("participants.csv", "0,100,none,", "0,100,none,agent", ["intermediary: 'agent' must be empty"]),
+    ("contracts.csv", "roof,home", "roof,grid", ["contracts.csv, line 2, column buyer: 'grid' does not trade"]),
+]
+
+
+@pytest.mark.parametrize(("name", "old", "new", "words"), MARKET_MISTAKES)
+def test_names_the_mistake_about_a_market(markets: Path, name: str, old: str, new: str, words: list[str]) -> None:
+    edit(markets, name, old, new)
+    with pytest.raises(InputError) as caught:
+        load_scenario(markets)
+    for word in words:
+        assert word in str(caught.value)
+
+
 @pytest.mark.parametrize(("name", "old", "new", "words"), MISTAKES)
 def test_names_the_mistake(folder: Path, name: str, old: str, new: str, words: list[str]) -> None:
     edit(folder, name, old, new)
@@ -361,7 +472,7 @@ def test_rejects_tariffs_beyond_the_rules(folder: Path, row: str) -> None:
 # what is shipped
 
 
-VILLAGES = ["rural-sunday", "rural-weekday", "rural-year"]
+VILLAGES = ["rural-markets", "rural-sunday", "rural-weekday", "rural-year"]
 
 load_shipped = cache(lambda name: load_scenario(SCENARIOS / name))
 
@@ -371,7 +482,7 @@ def shipped(request: pytest.FixtureRequest) -> Scenario:
     return load_shipped(request.param)
 
 
-def test_there_are_three_of_a_village_and_a_town() -> None:
+def test_there_are_four_of_a_village_and_a_town() -> None:
     assert [*VILLAGES, "town"] == SHIPPED
 
 
@@ -385,7 +496,7 @@ def test_shipped_communities_begin_with_the_services(shipped: Scenario) -> None:
         Kind.OPERATOR,
         Kind.GRID_OPERATOR,
     ]
-    assert all(member.credit_limit == 0 for member in shipped.participants[3:])
+    assert all(m.credit_limit == 0 for m in shipped.participants[3:] if m.kind is not Kind.WHOLESALE_DESK)
 
 
 @pytest.mark.parametrize(("name", "consumers", "prosumers"), [*((v, 28, 8) for v in VILLAGES), ("town", 904, 602)])

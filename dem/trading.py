@@ -1,0 +1,523 @@
+"""How the simulated community trades on one day, from its bilateral contracts to what its meters show.
+
+Nothing here knows a chain: `Crowd` says what participants would send, given what they contracted so far, and a driver
+sends it. *Contracted* is net consumption by slot, Wh, of all markets so far, by participant's name; who is missing has
+contracted nothing.
+
+Everybody offers what it expects less what it contracted: who contracted more than it needs offers the difference.
+Limits lie in the band of `dem.strategies`, so nobody who trades is worse off than with the fallback tariff. What a
+battery or a moved load adds is an order of its own, whose limit is also held to where the move is just worth it.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from random import Random
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+
+from dem.agreements import Agreement, positions_of
+from dem.config import Pool
+from dem.flexibility import Day, Household, Plan, Prices
+from dem.forecast import revise_load, revise_pv
+from dem.orders import MAX_ENERGY, Order, Side
+from dem.scenario import Kind, Participant, Scenario
+from dem.settlement import MarketRules, Tariff
+from dem.strategies import Band, NoOrders, Situation, Truthful
+from dem.units import MAX_TICK, TICK_UNITS, Tick, UnitsPerWh, Wh
+
+Contracted: TypeAlias = Mapping[str, Sequence[int]]
+"""Net consumption contracted, Wh by slot, by participant's name."""
+Ids: TypeAlias = Mapping[str, int]
+"""Number in the registry by participant's name."""
+
+EXPECTED_PERMILLE = 250
+"""How far from the edge of the band prices are expected: the floor where the area has a surplus, else the ceiling."""
+RETAIL_PERMILLE = 250
+"""How far from the edges of the band a retailer posts its two prices."""
+
+_PRICE_TAKER = Truthful(max_gain_permille=0)
+
+
+class DeskReport(NamedTuple):
+    """What the wholesale desk reports of a day, by slot. Prices in units/Wh, capacities in Wh.
+
+    price: the exchange's, negative or not; the desk fills remaining bids from price + margin, asks to price - margin.
+    penalty: for what deviates from the residual traded.
+    """
+
+    price: list[int]
+    margin: UnitsPerWh
+    import_capacity: list[Wh]
+    export_capacity: list[Wh]
+    penalty: UnitsPerWh
+
+
+class Session(NamedTuple):
+    """A time at which participants revise what they traded.
+
+    number: from 0. starts: seconds from the day's start, negative on the day before. known: slots that have passed,
+    whose readings participants know. first: the first slot that can still be traded.
+    """
+
+    number: int
+    starts: int
+    known: int
+    first: int
+
+
+class _Wish(NamedTuple):
+    """What somebody wants to trade, Wh by slot, what it buys positive.
+
+    firm: what it needs or has. flexible: what its stores add, each at no worse than the limit, all-in, units/Wh.
+    """
+
+    firm: list[int]
+    flexible: list[int]
+    limits: list[int | None]
+
+    @property
+    def whole(self) -> list[int]:
+        return [firm + flexible for firm, flexible in zip(self.firm, self.flexible, strict=True)]
+
+
+@dataclass(frozen=True, eq=False)
+class Crowd:
+    """A scenario's participants on one day. All answers depend on nothing but the arguments."""
+
+    scenario: Scenario
+    day: int
+
+    # what everybody knows
+
+    @cached_property
+    def forecasts(self) -> dict[str, list[int]]:
+        """Net consumption that consumers and prosumers expect at the day-ahead gate, without stores, Wh by slot."""
+        return self.scenario.forecasts(self.day)
+
+    @cached_property
+    def prices(self) -> Prices:
+        """What one more Wh is expected to cost, and one less to bring, fees included; units/Wh by slot.
+
+        Where there is a market the price follows the area's forecast, which everybody can make from public readings.
+        """
+        markets = self.scenario.markets
+        if not (markets.call_auction or markets.intraday or markets.pools):
+            return self._fallback
+        area = [sum(values) for values in zip(*self.forecasts.values(), strict=True)]
+        return self._prices(area)
+
+    # bilateral contracts
+
+    def proposals(self) -> list[Agreement]:
+        """Bilateral contracts to be proposed before the day opens: those that begin on it, on day 1 all that began."""
+        periods = self.scenario.periods(self.day)
+        return [
+            agreement
+            for agreement in self.scenario.agreements
+            if agreement.first in periods
+            or (self.day == 1 and agreement.first < periods.start and agreement.last >= periods.start)
+        ]
+
+    @cached_property
+    def agreed(self) -> dict[str, list[int]]:
+        """What the bilateral contracts come to, if all are made: net consumption, Wh by slot, of their parties."""
+        return positions_of(self.scenario.agreements, self.scenario.calendar, self.day)
+
+    # day ahead
+
+    def pool_orders(self, ids: Ids, contracted: Contracted | None = None) -> dict[str, list[Order]]:
+        """Orders in every pool by its name, clients before the intermediary; none if pools are not used.
+
+        contracted: before the pools; without it the bilateral contracts, as if all were made.
+        """
+        if not self.scenario.markets.pools:
+            return {}
+        before = self.agreed if contracted is None else contracted
+        orders: dict[str, list[Order]] = {}
+        for pool in self.scenario.config.pools:
+            rows = orders.setdefault(pool.name, [])
+            for client in self._clients(pool):
+                wish = self._share(client, before)
+                rows += self._day_ahead(client, ids, wish, pool.commission, pool.preset == "retailer")
+            rows += self._intermediary_orders(pool, ids, rows)
+        return orders
+
+    def orders(self, ids: Ids, contracted: Contracted | None = None) -> list[Order]:
+        """Orders in the day-ahead auction; none if it is not used.
+
+        contracted: before it, in bilateral contracts and pools. An intermediary that is missing in it trades what it
+        expects to take from its pool. Who sends all of its energy through an intermediary places no order itself.
+        """
+        if not self.scenario.markets.call_auction:
+            return []
+        before = contracted or {}
+        orders: list[Order] = []
+        for member in self._traders:
+            if member.name in self._expected_residuals and member.name not in before:
+                need = [-residual for residual in self._expected_residuals[member.name]]
+                wish = _Wish(need, [0] * len(need), [None] * len(need))
+            else:
+                wish = self._rest(member, self._wish(member, self._of(before, member)))
+            orders += self._day_ahead(member, ids, wish)
+        return orders
+
+    def desk_report(self) -> DeskReport | None:
+        """What the wholesale desk reports after the day-ahead gate; None if there is none or it is not used."""
+        desk = self.scenario.config.wholesale
+        if desk is None or not self.scenario.markets.wholesale:
+            return None
+        slots = self._slots
+        return DeskReport(
+            price=self.scenario.wholesale_prices(self.day),
+            margin=UnitsPerWh(desk.margin),
+            import_capacity=[Wh(desk.import_capacity_wh)] * slots,
+            export_capacity=[Wh(desk.export_capacity_wh)] * slots,
+            penalty=UnitsPerWh(desk.penalty),
+        )
+
+    # intraday
+
+    @cached_property
+    def sessions(self) -> list[Session]:
+        """When participants revise, in order of time; none if the intraday auction is not used."""
+        keys, calendar = self.scenario.config.intraday, self.scenario.calendar
+        if keys is None or not self.scenario.markets.intraday:
+            return []
+        length, slots = calendar.period_seconds, calendar.periods_per_day
+        return [
+            Session(
+                number,
+                starts,
+                known=max(0, starts // length),
+                first=min(slots, max(0, (starts + keys.gate_lead_seconds) // length + 1)),
+            )
+            for number, starts in enumerate(keys.sessions)
+        ]
+
+    def revised(self, session: Session) -> dict[str, list[int]]:
+        """Net consumption that everybody expects without stores, Wh by slot: what was metered, then the forecast anew.
+
+        Of all meters, the grid operator's losses included.
+        """
+        length = self.scenario.calendar.period_seconds
+        (load, pv), known = self._expected, session.known
+        names = list(load)
+        rest = revise_load(_grid(load, names), _grid(self._load, names)[:, :known], length) - revise_pv(
+            _grid(pv, names), _grid(self._pv, names)[:, :known], length
+        )
+        shown = self.scenario.metered(self.day)
+        return {name: shown[name][:known] + row for name, row in zip(names, rest.tolist(), strict=True)}
+
+    def area(self, session: Session, contracted: Contracted) -> list[int]:
+        """Imbalance of the area that is expected, Wh by slot: positive if it is short."""
+        nothing = dict.fromkeys((member.name for member in self._traders), [0] * self._slots)
+        expected = {**nothing, **self.revised(session)}
+        moves = {name: household.plan.moves for name, household in self._households.items()}
+        rows = [
+            [wh - had for wh, had in zip(values, self._of(contracted, self.scenario.participant(name)), strict=True)]
+            for name, values in expected.items()
+        ]
+        return [sum(values) for values in zip(*rows, *moves.values(), strict=True)]
+
+    def intraday_orders(self, session: Session, ids: Ids, contracted: Contracted) -> list[Order]:
+        """Orders of a session in the order in which they arrive, which the seed shuffles participant by participant.
+
+        They take the place of what participants left in the book before. contracted: so far, of all slots; those that
+        have passed are final. Readings of slots that have passed are known, none later.
+        """
+        if session.first >= self._slots:
+            return []
+        expected, prices = self.revised(session), self._prices(self.area(session, contracted))
+        members = [member for member in self._traders if not self._is_represented(member)]
+        Random(f"{self.scenario.config.seed}/intraday/{self.day}/{session.number}").shuffle(members)
+        orders: list[Order] = []
+        for member in members:
+            had = self._of(contracted, member)
+            net = expected.get(member.name, [0] * self._slots)
+            household = self._households.get(member.name)
+            plan = household.replan(session.known, net, had, prices) if household else self._no_plan
+            wish = _Wish(_less(net, had), plan.moves, plan.limits)
+            bought = [member.import_capacity - wh for wh in had]
+            sold = [member.export_capacity + wh for wh in had]
+            orders += self._orders(member, ids, _from(session.first, wish), bought, sold)
+        return orders
+
+    # delivery
+
+    def metered(self, contracted: Contracted | None = None) -> dict[str, list[int]]:
+        """What every meter shows, net, Wh by slot, batteries and moved loads included.
+
+        contracted: in the end, of all markets. Who has no store shows what `Scenario.metered` says.
+        """
+        shown = self.scenario.metered(self.day)
+        for name, household in self._households.items():
+            had = self._of(contracted or {}, self.scenario.participant(name))
+            shown[name] = household.delivered(had)
+        return shown
+
+    # inside
+
+    @cached_property
+    def _slots(self) -> int:
+        return self.scenario.calendar.periods_per_day
+
+    @cached_property
+    def _rules(self) -> MarketRules:
+        return self.scenario.rules(self.day)
+
+    @cached_property
+    def _tariffs(self) -> list[Tariff]:
+        return self.scenario.tariffs(self.day)
+
+    @cached_property
+    def _fallback(self) -> Prices:
+        return Prices([tariff.buy for tariff in self._tariffs], [tariff.sell for tariff in self._tariffs])
+
+    @cached_property
+    def _expected(self) -> tuple[dict[str, list[int]], dict[str, list[int]]]:
+        return self.scenario.expected(self.day)
+
+    @cached_property
+    def _load(self) -> dict[str, list[int]]:
+        return self.scenario.load(self.day)
+
+    @cached_property
+    def _pv(self) -> dict[str, list[int]]:
+        return self.scenario.pv(self.day)
+
+    @cached_property
+    def _traders(self) -> list[Participant]:
+        """Those with a forecast, and the intermediaries of pools."""
+        pools = {pool.intermediary for pool in self.scenario.config.pools if self.scenario.markets.pools}
+        return [
+            *(self.scenario.participant(name) for name in self.forecasts),
+            *map(self.scenario.participant, sorted(pools)),
+        ]
+
+    @cached_property
+    def _households(self) -> dict[str, Household]:
+        """Whoever has a store, by name."""
+        load, pv = self._expected
+
+        def day(load: Mapping[str, Sequence[int]], pv: Mapping[str, Sequence[int]], name: str) -> Day:
+            return Day(load[name], _less(load[name], pv[name]))
+
+        return {
+            member.name: Household(
+                expected=day(load, pv, member.name),
+                actual=day(self._load, self._pv, member.name),
+                import_capacity=member.import_capacity,
+                export_capacity=member.export_capacity,
+                battery=member.battery,
+                shiftable=member.shiftable,
+                worth=self.prices,
+                fallback=self._fallback,
+            )
+            for member in self.scenario.of_kind(Kind.CONSUMER, Kind.PROSUMER)
+            if member.flexible
+        }
+
+    @property
+    def _no_plan(self) -> Plan:
+        return Plan([0] * self._slots, [None] * self._slots)
+
+    def _prices(self, area: Iterable[int]) -> Prices:
+        """Expected all-in prices where the area is short (positive) or has a surplus."""
+        fees, buy, sell = self._rules.fees, [], []
+        for tariff, imbalance in zip(self._tariffs, area, strict=True):
+            band = Band.of(tariff, self._rules)
+            inside = band.inside(EXPECTED_PERMILLE)
+            price = (band.ceiling - inside if imbalance > 0 else band.floor + inside) * TICK_UNITS
+            buy.append(min(tariff.buy, price + fees))
+            sell.append(min(buy[-1], max(tariff.sell, price - fees)))
+        return Prices(buy, sell)
+
+    def _of(self, contracted: Contracted, member: Participant) -> list[int]:
+        return list(contracted.get(member.name, [0] * self._slots))
+
+    def _wish(self, member: Participant, had: Sequence[int]) -> _Wish:
+        """What somebody wants day ahead beyond what it has."""
+        net = self.forecasts.get(member.name, [0] * self._slots)
+        household = self._households.get(member.name)
+        plan = household.plan if household else self._no_plan
+        return _Wish(_less(net, had), plan.moves, plan.limits)
+
+    # intermediaries
+
+    def _clients(self, pool: Pool) -> list[Participant]:
+        return [member for member in self._traders if member.intermediary == pool.intermediary and member.share]
+
+    def _is_represented(self, member: Participant) -> bool:
+        """Whether all of its energy goes through an intermediary."""
+        return self.scenario.markets.pools and member.share == 1000
+
+    def _share(self, member: Participant, before: Contracted) -> _Wish:
+        """The part of its wish that goes through the intermediary; rounded towards zero."""
+        wish = self._wish(member, self._of(before, member))
+        part = [_part(wh, member.share) for wh in wish.firm], [_part(wh, member.share) for wh in wish.flexible]
+        return _Wish(*part, wish.limits)
+
+    def _rest(self, member: Participant, wish: _Wish) -> _Wish:
+        """The part of a wish that does not go through an intermediary: at most what is not its share."""
+        if not (self.scenario.markets.pools and member.share):
+            return wish
+        whole = self._wish(member, self._of(self.agreed, member))
+        share = self._share(member, self.agreed)
+        firm = map(_within, wish.firm, _less(whole.firm, share.firm))
+        return _Wish(list(firm), _less(wish.flexible, share.flexible), wish.limits)
+
+    @cached_property
+    def _expected_residuals(self) -> dict[str, list[int]]:
+        """What intermediaries expect to take from their pools: positive if they buy, Wh by slot."""
+        if not self.scenario.markets.pools:
+            return {}
+        return {
+            pool.intermediary: [0] * self._slots
+            if pool.preset == "island"
+            else [-sum(values) for values in zip(*self._client_wishes(pool), strict=True)] or [0] * self._slots
+            for pool in self.scenario.config.pools
+        }
+
+    def _client_wishes(self, pool: Pool) -> list[list[int]]:
+        return [self._share(client, self.agreed).whole for client in self._clients(pool)]
+
+    def _intermediary_orders(self, pool: Pool, ids: Ids, clients: Sequence[Order]) -> list[Order]:
+        """What the intermediary offers its clients.
+
+        retailer: posts a price to sell and one to buy, and takes all that its clients want at these.
+        microgrid, virtual_power_plant: takes what its clients have too much or too little, for what it expects of the
+        market after the fees of both trades and its margin. island: nothing; clients have each other.
+        """
+        if pool.preset == "island":
+            return []
+        member = self.scenario.participant(pool.intermediary)
+        orders: list[Order] = []
+        for slot in range(self._slots):
+            wanted, offered = (
+                sum(int(order.energy) for order in clients if order.slot == slot and order.side is side)
+                for side in Side
+            )
+            bid, ask = self._quotes(pool, slot)
+            if pool.preset == "retailer":
+                bought, sold = offered, wanted
+            else:
+                bought, sold = max(0, offered - wanted), max(0, wanted - offered)
+            for layer, (side, tick, energy) in enumerate(((Side.BID, bid, bought), (Side.ASK, ask, sold))):
+                most = member.import_capacity if side is Side.BID else member.export_capacity
+                orders += self._order(ids[member.name], layer, slot, side, tick, min(energy, most))
+        return orders
+
+    def _quotes(self, pool: Pool, slot: int) -> tuple[int, int]:
+        """Ticks at which the intermediary buys and sells in its pool, no worse than its own fallback tariff."""
+        band = Band.of(self._tariffs[slot], self._rules)
+        if pool.preset == "retailer":
+            return band.floor + band.inside(RETAIL_PERMILLE), band.ceiling - band.inside(RETAIL_PERMILLE)
+        fees = self._rules.fees + pool.margin
+        bid = (self.prices.sell[slot] - fees) // TICK_UNITS
+        ask = -(-(self.prices.buy[slot] + fees) // TICK_UNITS)
+        return min(bid, band.ceiling), max(ask, band.floor)
+
+    # orders
+
+    def _day_ahead(
+        self, member: Participant, ids: Ids, wish: _Wish, commission: int = 0, takes_prices: bool = False
+    ) -> list[Order]:
+        bought, sold = [member.import_capacity] * self._slots, [member.export_capacity] * self._slots
+        return self._orders(member, ids, wish, bought, sold, commission, takes_prices)
+
+    def _orders(
+        self,
+        member: Participant,
+        ids: Ids,
+        wish: _Wish,
+        bought: Sequence[int],
+        sold: Sequence[int],
+        commission: int = 0,
+        takes_prices: bool = False,
+    ) -> list[Order]:
+        """A wish as orders in slot order, the firm part in layer 0 and the flexible one in layer 1.
+
+        Where the two are opposite they are one order, of the larger part. bought, sold: at most, Wh by slot.
+        """
+        strategy = self.scenario.strategy(member.name)
+        if isinstance(strategy, NoOrders):
+            return []
+        parts = [
+            _apart(firm, flexible, self._rules.max_layers)
+            for firm, flexible in zip(wish.firm, wish.flexible, strict=True)
+        ]
+        firm = [
+            max(-most_sold, min(most_bought, part))
+            for (part, _), most_bought, most_sold in zip(parts, bought, sold, strict=True)
+        ]
+        situation = Situation(
+            participant=ids[member.name],
+            name=member.name,
+            day=self.day,
+            seed=self.scenario.config.seed,
+            forecast=firm,
+            tariffs=self._tariffs,
+            rules=self._rules,
+            import_capacity=MAX_ENERGY,
+            export_capacity=MAX_ENERGY,
+            commission=commission,
+        )
+        orders = (_PRICE_TAKER if takes_prices else strategy).orders(situation)
+        for slot, (_, flexible) in enumerate(parts):
+            limit = wish.limits[slot]
+            if not flexible or limit is None:
+                continue
+            band = Band.of(self._tariffs[slot], self._rules, commission)
+            fees = self._rules.fees + commission
+            if flexible > 0:
+                tick, most = min(band.ceiling, (limit - fees) // TICK_UNITS), bought[slot] - max(0, firm[slot])
+                orders += self._order(ids[member.name], 1, slot, Side.BID, tick, min(flexible, most))
+            else:
+                tick, most = max(band.floor, -(-(limit + fees) // TICK_UNITS)), sold[slot] - max(0, -firm[slot])
+                orders += self._order(ids[member.name], 1, slot, Side.ASK, tick, min(-flexible, most))
+        return sorted(orders, key=lambda order: (order.slot, order.layer))
+
+    def _order(self, participant: int, layer: int, slot: int, side: Side, tick: int, energy: int) -> list[Order]:
+        """That order, or none if it is too small or its limit is none that can be said."""
+        if side is Side.BID:
+            tick = min(tick, MAX_TICK)
+        energy = min(energy, MAX_ENERGY)
+        if energy < self._rules.min_order_energy or not 0 <= tick <= MAX_TICK:
+            return []
+        return [Order(participant, layer, slot, side, Tick(tick), Wh(energy))]
+
+
+def _apart(firm: int, flexible: int, layers: int) -> tuple[int, int]:
+    """The firm and the flexible part as ordered: opposite ones are set off, with one layer all is firm."""
+    if layers < 2:
+        return firm + flexible, 0
+    if firm * flexible >= 0:
+        return firm, flexible
+    whole = firm + flexible
+    return (whole, 0) if abs(firm) >= abs(flexible) else (0, whole)
+
+
+def _part(energy: int, permille: int) -> int:
+    """1/1000 of an energy, rounded towards zero."""
+    return energy * permille // 1000 if energy > 0 else -(-energy * permille // 1000)
+
+
+def _within(energy: int, most: int) -> int:
+    """An energy as far as another one of the same sign goes."""
+    return min(energy, max(0, most)) if energy > 0 else max(energy, min(0, most))
+
+
+def _from(first: int, wish: _Wish) -> _Wish:
+    """A wish without its first slots."""
+    none = [0] * first
+    return _Wish(none + wish.firm[first:], none + wish.flexible[first:], wish.limits)
+
+
+def _less(first: Sequence[int], second: Sequence[int]) -> list[int]:
+    return [a - b for a, b in zip(first, second, strict=True)]
+
+
+def _grid(rows: Mapping[str, Sequence[int]], names: Sequence[str]) -> "np.ndarray[tuple[int, int], np.dtype[np.int64]]":
+    return np.array([rows[name] for name in names], dtype=np.int64)

@@ -1,0 +1,354 @@
+"""The crowd on a mixed day: positions, limits, pools, sessions, and that nobody trades at worse than its tariff."""
+
+from collections import Counter, defaultdict
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dem.errors import InputError
+from dem.markets import SETUPS, Markets
+from dem.orders import Order, Side, lines_of
+from dem.scenario import Kind, Scenario, load_scenario
+from dem.settlement import ImbalancePricing, order_collateral
+from dem.trading import Crowd
+
+from .whole_day import Day, play
+
+SCENARIOS = Path(__file__).resolve().parents[2] / "scenarios"
+
+
+@cache
+def village(name: str = "rural-markets") -> Scenario:
+    return load_scenario(SCENARIOS / name)
+
+
+@cache
+def mixed() -> Day:
+    """The mixed demo's day through all its markets."""
+    return play(village())
+
+
+def ids(scenario: Scenario) -> dict[str, int]:
+    return {member.name: i for i, member in enumerate(scenario.participants, start=3)}
+
+
+def nets(orders: list[Order]) -> dict[tuple[int, int], int]:
+    """Energy ordered by participant and slot, what is bought positive."""
+    sums: dict[tuple[int, int], int] = defaultdict(int)
+    for order in orders:
+        sums[order.participant, order.slot] += order.energy if order.side is Side.BID else -order.energy
+    return sums
+
+
+# scenarios without anything new
+
+
+@pytest.mark.parametrize("name", ["rural-sunday", "rural-weekday"])
+def test_a_scenario_of_one_auction_is_what_it_was(name: str) -> None:
+    scenario = village(name)
+    crowd = Crowd(scenario, 1)
+    assert scenario.markets == Markets()
+    assert crowd.orders(ids(scenario)) == scenario.orders(1, ids(scenario))
+    assert crowd.metered({"home-02": [1] * 96}) == scenario.metered(1)
+    assert (crowd.proposals(), crowd.pool_orders(ids(scenario)), crowd.desk_report(), crowd.sessions) == (
+        [],
+        {},
+        None,
+        [],
+    )
+
+
+def test_set_ups_are_data() -> None:
+    assert {name: markets.names for name, markets in SETUPS.items()} == {
+        "fallback only": (),
+        "bilateral only": ("bilateral",),
+        "pool": ("pools",),
+        "call auction": ("call_auction",),
+        "call auction + intraday": ("call_auction", "intraday"),
+        "all": ("call_auction", "intraday", "bilateral", "pools", "wholesale"),
+    }
+    assert village().with_markets(SETUPS["all"]).markets == SETUPS["all"]
+
+
+def test_a_market_must_be_described() -> None:
+    with pytest.raises(InputError, match="rural-sunday, markets: 'bilateral' is not described"):
+        village("rural-sunday").with_markets(SETUPS["bilateral only"])
+
+
+def test_without_a_market_everybody_has_the_tariffs() -> None:
+    scenario = village().with_markets(SETUPS["fallback only"])
+    crowd = Crowd(scenario, 1)
+    rules = scenario.rules(1)
+    assert (rules.imbalance_pricing, rules.deviation_rate) == (ImbalancePricing.TARIFF, 0)
+    assert crowd.orders(ids(scenario)) == crowd.proposals() == crowd.sessions == []
+    assert crowd.agreed == crowd.pool_orders(ids(scenario)) == {}
+    assert crowd.desk_report() is None
+
+
+# limits
+
+
+@pytest.mark.parametrize("market", ["pools", "call_auction", "intraday"])
+def test_nobodys_limit_is_worse_than_its_tariff(market: str) -> None:
+    scenario, orders = village(), mixed().orders[market]
+    rules, tariffs = scenario.rules(1), scenario.tariffs(1)
+    plant = ids(scenario)["plant"]
+    assert orders
+    for order in orders:
+        fees = rules.fees + (
+            scenario.config.pools[0].commission if market == "pools" and order.participant != plant else 0
+        )
+        if order.side is Side.BID:
+            assert order.tick * 100 + fees <= tariffs[order.slot].buy
+        else:
+            assert order.tick * 100 - fees >= tariffs[order.slot].sell
+
+
+def test_no_contract_is_worse_than_the_tariffs() -> None:
+    scenario = village()
+    fees, tariffs = scenario.rules(1).fees, scenario.tariffs(1)
+    assert len(Crowd(scenario, 1).proposals()) == 4
+    for agreement in scenario.agreements:
+        covered = [slot for slot, wh in enumerate(agreement.energy_of(scenario.calendar, 1)) if wh]
+        assert covered
+        assert all(tariffs[slot].sell + fees <= agreement.price <= tariffs[slot].buy - fees for slot in covered)
+
+
+@pytest.mark.parametrize("market", ["pools", "call_auction"])
+def test_orders_are_what_the_markets_take(market: str) -> None:
+    scenario, orders = village(), mixed().orders[market]
+    rules, names = scenario.rules(1), mixed().names
+    sides: Counter[tuple[int, int, Side]] = Counter()
+    for order in orders:
+        assert order.energy >= rules.min_order_energy
+        assert order.layer < rules.max_layers
+        sides[order.participant, order.slot, order.side] += order.energy
+    for (number, _, side), energy in sides.items():
+        member = scenario.participant(names[number])
+        assert energy <= (member.import_capacity if side is Side.BID else member.export_capacity)
+    for number in {order.participant for order in orders}:
+        lines_of([order for order in orders if order.participant == number], 1, 96)
+
+
+def test_deposits_cover_the_whole_day() -> None:
+    scenario = village()
+    rules, numbers = scenario.rules(1), ids(scenario)
+    locked: Counter[int] = Counter()
+    for orders in mixed().orders.values():
+        for order in orders:
+            locked[order.participant] += order_collateral(order, rules)
+    worst = rules.max_buy + rules.deviation_rate + rules.fees
+    for agreement in scenario.agreements:
+        energy = sum(agreement.energy_of(scenario.calendar, 1))
+        locked[numbers[agreement.buyer]] += energy * (agreement.price + rules.fees)
+        locked[numbers[agreement.seller]] += energy * (worst - agreement.price)
+    for member in scenario.participants:
+        assert locked[numbers[member.name]] <= member.deposit, member.name
+
+
+# positions
+
+
+def test_day_ahead_covers_what_is_not_contracted() -> None:
+    scenario = village("rural-sunday")
+    crowd, numbers = Crowd(scenario, 1), ids(scenario)
+    expected = crowd.forecasts["pv-8"]
+    slot = expected.index(min(expected))
+    contracted = {"pv-8": [0] * 96, "farm-13": [0] * 96, "pv-1": [0] * 96}
+    contracted["pv-8"][slot] = expected[slot] + 40  # sold all but 40 Wh
+    contracted["pv-1"][slot] = crowd.forecasts["pv-1"][slot] - 40  # sold 40 Wh too much
+    contracted["farm-13"][slot] = 300
+    ordered = nets(crowd.orders(numbers, contracted))
+    assert ordered[numbers["pv-8"], slot] == -40
+    assert ordered[numbers["farm-13"], slot] == crowd.forecasts["farm-13"][slot] - 300
+    assert (numbers["pv-1"], slot) not in ordered  # its connection takes nothing in
+    assert ordered[numbers["pv-8"], slot + 1] == expected[slot + 1]
+
+
+def test_who_contracted_too_much_offers_the_difference() -> None:
+    scenario = village()
+    crowd, numbers = Crowd(scenario, 1), ids(scenario)
+    (session, *_) = crowd.sessions
+    contracted = {"farm-09": [0] * 96, "pv-4": [0] * 96}
+    contracted["farm-09"][50] = crowd.forecasts["farm-09"][50] + 70
+    contracted["pv-4"][50] = crowd.forecasts["pv-4"][50] - 70
+    ordered = nets(crowd.intraday_orders(session, numbers, contracted))
+    assert ordered[numbers["farm-09"], 50] == -70
+    assert ordered[numbers["pv-4"], 50] == 70  # buys back what it sold too much
+    contracted["pv-4"][50] += 100
+    assert nets(crowd.intraday_orders(session, numbers, contracted))[numbers["pv-4"], 50] == -30
+
+
+def test_contracts_sum_to_zero_in_every_period() -> None:
+    for positions in mixed().contracted:
+        assert not np.array(list(positions.values())).sum(axis=0).any()
+
+
+def test_nobody_contracts_beyond_its_connection() -> None:
+    for name, position in mixed().energy.items():
+        member = village().participant(name)
+        if member.kind in (Kind.CONSUMER, Kind.PROSUMER):
+            assert all(-member.export_capacity <= wh <= member.import_capacity for wh in position), name
+
+
+# pools
+
+
+def test_clients_send_their_share_through_the_pool() -> None:
+    scenario = village()
+    crowd, numbers = mixed().crowd, ids(scenario)
+    pool, rest = nets(mixed().orders["pools"]), nets(mixed().orders["call_auction"])
+    alone, partly = numbers["pv-1"], numbers["pv-7"]
+    slot = 50
+    assert pool[alone, slot] == crowd.forecasts["pv-1"][slot]
+    assert (alone, slot) not in rest
+    assert pool[partly, slot] == -(-crowd.forecasts["pv-7"][slot] * 600 // 1000)
+    assert pool[partly, slot] + rest[partly, slot] == crowd.forecasts["pv-7"][slot]
+    assert alone not in {order.participant for order in mixed().orders["intraday"]}
+
+
+def test_without_pools_clients_trade_themselves() -> None:
+    scenario = village().with_markets(SETUPS["call auction"])
+    crowd, numbers = Crowd(scenario, 1), ids(scenario)
+    ordered = nets(crowd.orders(numbers))
+    assert ordered[numbers["pv-1"], 50] == crowd.forecasts["pv-1"][50]
+    assert numbers["plant"] not in {number for number, _ in ordered}
+
+
+def test_the_power_plant_sells_on_what_it_took() -> None:
+    scenario, numbers = village(), ids(village())
+    plant = numbers["plant"]
+    bought = sum(order.energy for order in mixed().orders["pools"] if order.participant == plant)
+    assert bought > 0
+    taken = {slot: wh for slot, wh in enumerate(mixed().crowd._expected_residuals["plant"]) if wh}
+    ordered = nets(Crowd(scenario, 1).orders(numbers))  # before the pool has cleared: what it expects to take
+    slot = max(taken, key=lambda s: taken[s])
+    assert ordered[plant, slot] == -taken[slot]
+
+
+def with_preset(preset: str) -> Scenario:
+    pool = village().config.pools[0].model_copy(update={"preset": preset})
+    return replace(village(), config=village().config.model_copy(update={"pools": [pool]}))
+
+
+def test_a_retailer_takes_all_at_its_posted_prices() -> None:
+    scenario = with_preset("retailer")
+    orders = Crowd(scenario, 1).pool_orders(ids(scenario))["village-plant"]
+    plant = ids(scenario)["plant"]
+    for slot in (10, 50):
+        book = [order for order in orders if order.slot == slot]
+        own = {order.side: order for order in book if order.participant == plant}
+        for side in Side:
+            others = [order for order in book if order.side is side and order.participant != plant]
+            assert sum(order.energy for order in others) == (own[Side(1 - side)].energy if others else 0)
+        if len(own) == 2:
+            assert own[Side.BID].tick < own[Side.ASK].tick
+
+
+def test_an_island_leaves_its_clients_to_each_other() -> None:
+    scenario = with_preset("island")
+    crowd, numbers = Crowd(scenario, 1), ids(scenario)
+    assert numbers["plant"] not in {order.participant for order in crowd.pool_orders(numbers)["village-plant"]}
+    assert numbers["plant"] not in {order.participant for order in crowd.orders(numbers)}
+
+
+# the desk
+
+
+def test_the_desk_reports_the_exchanges_prices() -> None:
+    report = mixed().crowd.desk_report()
+    assert report is not None
+    assert (report.price[0], report.price[14 * 4]) == (1_420, -13_009)
+    assert (report.margin, report.penalty) == (17_000, 1_000)
+    assert report.import_capacity == [20_000] * 96
+
+
+# intraday
+
+
+def test_sessions_know_what_has_passed_and_trade_what_is_open() -> None:
+    first, second, *_ = mixed().crowd.sessions
+    assert (first.starts, first.known, first.first) == (-4 * 3_600, 0, 0)
+    assert (second.starts, second.known, second.first) == (5 * 3_600, 20, 22)  # period 21 begins when its gate closes
+
+
+def test_a_session_is_the_same_again_and_arrives_in_its_own_order() -> None:
+    crowd, numbers = mixed().crowd, ids(village())
+    session, contracted = crowd.sessions[3], mixed().contracted[3]
+    orders = crowd.intraday_orders(session, numbers, contracted)
+    assert orders == Crowd(village(), 1).intraday_orders(session, numbers, contracted)
+    assert all(order.slot >= session.first for order in orders)
+    arrivals = [
+        list(dict.fromkeys(order.participant for order in some)) for some in (orders, mixed().orders["intraday"])
+    ]
+    assert arrivals[0] != sorted(arrivals[0])
+    assert arrivals[0] != arrivals[1]
+
+
+def test_revised_forecasts_use_no_reading_of_the_future() -> None:
+    crowd = mixed().crowd
+    session = crowd.sessions[3]
+    revised = crowd.revised(session)
+    shown = crowd.scenario.metered(1)
+    for name in revised:
+        assert revised[name][: session.known] == shown[name][: session.known]
+    hidden = Crowd(village(), 1)
+    for quantity in (hidden._load, hidden._pv):
+        for values in quantity.values():
+            values[session.known :] = [0] * (96 - session.known)
+    assert hidden.revised(session) == revised
+
+
+@pytest.mark.parametrize(("name", "load", "pv"), [("rural-markets", 0.963, 0.868), ("rural-weekday", 0.994, 0.603)])
+def test_revised_forecasts_are_better_than_those_of_the_day_before(name: str, load: float, pv: float) -> None:
+    """The figures of docs/scenarios.md: error over the eight hours after each session, of that of the day before."""
+    keys = village().config.intraday
+    scenario = village(name)
+    config = scenario.config.model_copy(update={"intraday": keys, "markets": Markets(intraday=True)})
+    crowd = Crowd(replace(scenario, config=config), 1)
+    shown = scenario.metered(1)
+    for plants, share in ((False, load), (True, pv)):
+        meters = [meter for meter in crowd.forecasts if meter.startswith("pv-") is plants]
+        before = after = 0
+        for session in crowd.sessions[1:]:
+            revised, slots = crowd.revised(session), slice(session.first, session.first + 32)
+            for meter in meters:
+                actual = shown[meter][slots]
+                before += sum(abs(a - b) for a, b in zip(crowd.forecasts[meter][slots], actual, strict=True))
+                after += sum(abs(a - b) for a, b in zip(revised[meter][slots], actual, strict=True))
+        assert after / before == pytest.approx(share, abs=5e-4)
+
+
+# delivery
+
+
+def test_stores_change_what_their_meters_show_and_nothing_else() -> None:
+    crowd = mixed().crowd
+    shown, before = crowd.metered(mixed().energy), village().metered(1)
+    stores = {member.name for member in village().participants if member.flexible}
+    assert {name for name in shown if shown[name] != before[name]} == stores
+    for name in stores:
+        member = village().participant(name)
+        assert all(-member.export_capacity <= wh <= member.import_capacity for wh in shown[name])
+        if member.battery is None:
+            assert sum(shown[name]) == sum(before[name])
+        else:
+            assert sum(shown[name]) >= sum(before[name])
+
+
+def test_stores_bring_meters_closer_to_the_contracts() -> None:
+    crowd = mixed().crowd
+    shown, before = crowd.metered(mixed().energy), village().metered(1)
+
+    def miss(meters: dict[str, list[int]]) -> int:
+        return sum(
+            abs(wh - had)
+            for member in village().participants
+            if member.flexible
+            for wh, had in zip(meters[member.name], mixed().energy[member.name], strict=True)
+        )
+
+    assert miss(shown) < miss(before)
