@@ -33,6 +33,7 @@ Grid: TypeAlias = NDArray[np.int64]
 
 _READING_BIAS = 1 << LANE_BITS - 2
 _NO_MARGIN = Wh(0)
+_NO_RATE = UnitsPerWh(0)
 _ESTIMATED = 1 << LANE_BITS - 1
 _NOTHING_TRADED = -1
 
@@ -111,7 +112,9 @@ class MarketRules:
 
     Fees, rates, standing tariff and max_buy in units/Wh, tolerance_fixed and min_order_energy in
     Wh, tolerance_share in 1/10,000 of |contracted|. A period is flagged where the boundary meter
-    and the sum of the meters differ by more than boundary_margin, Wh.
+    and the sum of the meters differ by more than boundary_margin, Wh. The wholesale desk earns wholesale_margin and
+    passes on penalties of at most penalty_cap; the balancing fund pays premium_rate (all units/Wh), and rewards
+    with reward_share, in 1/10,000 of what it earned.
     """
 
     platform_fee: UnitsPerWh
@@ -127,6 +130,10 @@ class MarketRules:
     imbalance_pricing: ImbalancePricing = ImbalancePricing.TWO_PRICE
     charge_helpful: bool = False
     boundary_margin: Wh = _NO_MARGIN
+    wholesale_margin: UnitsPerWh = _NO_RATE
+    penalty_cap: UnitsPerWh = _NO_RATE
+    premium_rate: UnitsPerWh = _NO_RATE
+    reward_share: int = 0
 
     def __post_init__(self) -> None:
         require_range("platform_fee", self.platform_fee, 0, MAX_TARIFF)
@@ -140,6 +147,10 @@ class MarketRules:
         require_range("min_order_energy", self.min_order_energy, 1, MAX_ENERGY)
         require_range("max_layers", self.max_layers, 1, MAX_LINE)
         require_range("boundary_margin", self.boundary_margin, 0)
+        require_range("wholesale_margin", self.wholesale_margin, 0, MAX_TARIFF)
+        require_range("penalty_cap", self.penalty_cap, 0, MAX_TARIFF)
+        require_range("premium_rate", self.premium_rate, 0, MAX_TARIFF)
+        require_range("reward_share", self.reward_share, 0, SHARE_SCALE)
         require_range("imbalance_pricing", self.imbalance_pricing, 0, max(ImbalancePricing))
 
     @property

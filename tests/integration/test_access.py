@@ -187,7 +187,9 @@ def test_the_chain_has_the_holders_of_the_plan(market: Market) -> None:
         if event.name == "RoleGranted"
     }
     planned = {
-        (role.id, market.addresses[role.holder] if role.holder else market.keys[role.name].address) for role in ROLES
+        (role.id, holder)
+        for role in ROLES
+        for holder in [market.addresses[name] for name in role.contracts] or [market.keys[role.name].address]
     }
     assert granted == planned | {(market.authority.functions.ADMIN_ROLE().call(), market.keys[ADMIN].address)}
 
