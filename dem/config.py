@@ -104,6 +104,10 @@ class RulesVersion(_Model):
     imbalance_pricing: Literal["single", "two_price", "tariff"]
     charge_helpful: bool
     boundary_margin_wh: int = Field(ge=0)
+    wholesale_margin: PerKwh = 0
+    penalty_cap: PerKwh = 0
+    premium_rate: PerKwh = 0
+    reward_share: int = Field(default=0, ge=0, le=10_000)
 
     @model_validator(mode="after")
     def _accepted_by_the_market(self) -> "RulesVersion":
@@ -127,6 +131,10 @@ class RulesVersion(_Model):
             imbalance_pricing=ImbalancePricing[self.imbalance_pricing.upper()],
             charge_helpful=self.charge_helpful,
             boundary_margin=Wh(self.boundary_margin_wh),
+            wholesale_margin=UnitsPerWh(self.wholesale_margin),
+            penalty_cap=UnitsPerWh(self.penalty_cap),
+            premium_rate=UnitsPerWh(self.premium_rate),
+            reward_share=self.reward_share,
         )
 
 
