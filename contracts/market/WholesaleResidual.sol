@@ -620,8 +620,9 @@ contract WholesaleResidual is IWholesaleResidual, AccessManaged, EIP712, Calenda
     {
         flags >>= Strips.LANE_BITS - 1;
         for (uint256 shift = 0; flags != 0; shift += Strips.LANE_BITS) {
-            if (flags & 1 != 0) {
-                uint256 energy = Orders.energy(word >> shift);
+            uint256 energy = flags & 1 != 0 ? Orders.energy(word >> shift) : 0;
+            // A lane without an order looks like a bid of nothing at tick 0.
+            if (energy > 0) {
                 uint256 before = walk.atMargin[slot];
                 walk.atMargin[slot] = before + energy;
                 energies |= _shareDown(before, energy, walk.residual[slot]) << shift;
