@@ -85,16 +85,27 @@ contract WholesaleResidual is IWholesaleResidual, AccessManaged, EIP712, Calenda
         uint256 exports;
     }
 
+    /// Of a strip with a trade, for the walk through the members; limits in the place of limits, flags in the top bits.
+    struct StripWalk {
+        /// Prices of the auction, and where it had one.
+        uint256 prices;
+        uint256 traded;
+        /// Where something is imported, and exported, and the limits of the last to be served.
+        uint256 imports;
+        uint256 exports;
+        uint256 ticks;
+        /// Where the auction has left something of the orders at its price that may be served here.
+        uint256 rest;
+        /// Members' prices + PRICE_BIAS as factors of Strips.dot.
+        uint256 even;
+        uint256 odd;
+    }
+
     /// What a walk through the members needs.
     struct Walk {
-        /// Strips with a trade, one bit each, and their terms by strip.
+        /// Strips with a trade, one bit each.
         uint256 trading;
-        StripTerms[] strips;
-        /// By strip: where the auction has left something of the orders at its price.
-        uint256[] rest;
-        /// By strip: members' prices + PRICE_BIAS as factors of Strips.dot.
-        uint256[] even;
-        uint256[] odd;
+        StripWalk[] strips;
         /// By slot, packed: outcomes of the auction and of this market.
         uint256[] auction;
         uint256[] residual;
@@ -126,7 +137,7 @@ contract WholesaleResidual is IWholesaleResidual, AccessManaged, EIP712, Calenda
     mapping(uint256 place => uint256) private _outcomes;
     /// The desk's energy by strip, six signed lanes with the day; only of strips with a trade.
     mapping(uint256 place => uint256) private _exchange;
-    /// Running sums of the booking by slot: at the auction's price, and above it, from bit 128, at the margin here.
+    /// Running sums of the booking, two slots a word, 64 bits each: at the auction's price, at the margin here.
     mapping(uint256 place => uint256) private _walked;
 
     constructor(
@@ -375,14 +386,10 @@ contract WholesaleResidual is IWholesaleResidual, AccessManaged, EIP712, Calenda
             terms.exportTicks |= askTick << (shift + Orders.TICK_SHIFT);
             if (_mayImport(offers[k], margin)) terms.imports |= Strips.FLAG << shift;
             if (_mayExport(offers[k], margin)) terms.exports |= Strips.FLAG << shift;
-            _setPrice(terms, auction[k], shift);
+            if (auction[k] == 0) continue;
+            terms.prices |= uint256(uint16(auction[k])) << (shift + Orders.TICK_SHIFT);
+            terms.traded |= Strips.FLAG << shift;
         }
-    }
-
-    function _setPrice(StripTerms memory terms, uint256 outcome, uint256 shift) private pure {
-        if (outcome == 0) return;
-        terms.prices |= uint256(uint16(outcome)) << (shift + Orders.TICK_SHIFT);
-        terms.traded |= Strips.FLAG << shift;
     }
 
     function _mayImport(Offer memory o, uint256 margin) private pure returns (bool) {
@@ -558,14 +565,18 @@ contract WholesaleResidual is IWholesaleResidual, AccessManaged, EIP712, Calenda
     function _bookMember(uint256[] memory lines, uint256 i, Positions memory p, Walk memory walk) private view {
         Trades memory trades = Trades(0, 0, 0);
         uint256[] memory net = new uint256[](STRIPS_PER_DAY);
-        for (uint256 strip = 0; strip < net.length; ++strip) {
-            trades.net = Strips.ZERO_LANES;
-            if (walk.trading & (1 << strip) != 0) {
-                for (uint256 line = strip; line < lines.length; line += net.length) {
-                    if (lines[line] != 0) _bookWord(lines[line], strip, trades, walk);
+        uint256 trading = walk.trading;
+        unchecked {
+            for (uint256 strip = 0; strip < net.length; ++strip) {
+                trades.net = Strips.ZERO_LANES;
+                if (trading & 1 != 0) {
+                    for (uint256 line = strip; line < lines.length; line += net.length) {
+                        _bookWord(lines[line], strip, trades, walk);
+                    }
                 }
+                trading >>= 1;
+                net[strip] = trades.net;
             }
-            net[strip] = trades.net;
         }
         if (trades.energy == 0) return;
         p.net[i] = net;
@@ -575,12 +586,10 @@ contract WholesaleResidual is IWholesaleResidual, AccessManaged, EIP712, Calenda
 
     /// Adds what the six orders of a word trade.
     function _bookWord(uint256 word, uint256 strip, Trades memory trades, Walk memory walk) private pure {
-        StripTerms memory terms = walk.strips[strip];
-        (uint256 better, uint256 at) = _leftOf(word, terms);
+        StripWalk memory s = walk.strips[strip];
+        (uint256 better, uint256 at, uint256 rest) = _servedOf(word, s);
         uint256 filled = Orders.energies(word, better);
-        if (at != 0) filled |= _fillsAtMargin(word, at, strip * Strips.LANES, walk);
-        uint256 rest = _restOf(word, terms, walk.rest[strip]);
-        if (rest != 0) filled |= _fillsOfRest(word, rest, strip * Strips.LANES, walk);
+        if (at | rest != 0) filled |= _shares(word, at, rest, strip * Strips.LANES, walk);
         if (filled == 0) return;
         uint256 asks = filled & Strips.spread(word, Strips.LANE_MASK);
         uint256 bids = filled ^ asks;
@@ -588,73 +597,77 @@ contract WholesaleResidual is IWholesaleResidual, AccessManaged, EIP712, Calenda
         unchecked {
             trades.net += bids - asks;
             trades.energy += Strips.sum(filled);
-            if (bids != 0) trades.payment += _payment(bids, strip, walk);
-            if (asks != 0) trades.payment -= _payment(asks, strip, walk);
+            if (bids != 0) trades.payment += _payment(bids, s);
+            if (asks != 0) trades.payment -= _payment(asks, s);
         }
     }
 
-    function _payment(uint256 energies, uint256 strip, Walk memory walk) private pure returns (int256) {
+    /// Which orders of a word are served: as `_leftOf`, in one direction a lane.
+    /// @return better flags of those that are served before the last.
+    /// @return at of those that are the last to be served.
+    /// @return rest of those that the auction filled in part at its price and that are served here.
+    function _servedOf(uint256 word, StripWalk memory s)
+        private
+        pure
+        returns (uint256 better, uint256 at, uint256 rest)
+    {
+        (uint256 abovePrice, uint256 atPrice, uint256 belowPrice) = Orders.compare(word, s.prices);
+        (uint256 above, uint256 same, uint256 below) = Orders.compare(word, s.ticks);
+        uint256 bids = ~word & s.imports;
+        uint256 asks = word & s.exports;
+        rest = s.rest & atPrice & ((bids & ~below) | (asks & ~above));
+        bids &= belowPrice | ~s.traded;
+        asks &= abovePrice | ~s.traded;
+        better = (bids & above) | (asks & below);
+        at = same & (bids | asks);
+    }
+
+    function _payment(uint256 energies, StripWalk memory s) private pure returns (int256) {
         unchecked {
-            return
-                int256(Strips.dot(energies, walk.even[strip], walk.odd[strip]))
-                    - int256(Strips.sum(energies) * PRICE_BIAS);
+            return int256(Strips.dot(energies, s.even, s.odd)) - int256(Strips.sum(energies) * PRICE_BIAS);
         }
     }
 
-    /// @return flags of the orders that the auction filled in part at its price and that are served here.
-    function _restOf(uint256 word, StripTerms memory terms, uint256 rest) private pure returns (uint256) {
-        if (rest == 0) return 0;
-        (, uint256 at,) = Orders.compare(word, terms.prices);
-        rest &= at & ((~word & terms.imports) | (word & terms.exports));
-        if (rest == 0) return 0;
-        (,, uint256 tooLow) = Orders.compare(word, terms.importTicks);
-        (uint256 tooHigh,,) = Orders.compare(word, terms.exportTicks);
-        return rest & ((~word & ~tooLow) | (word & ~tooHigh));
-    }
-
-    /// @return energies what the flagged orders, untouched by the auction, trade at the margin, in their lanes.
-    function _fillsAtMargin(uint256 word, uint256 flags, uint256 slot, Walk memory walk)
+    /// @param at flags of the orders at the margin that the auction has not touched.
+    /// @param rest flags of the orders that it filled in part.
+    /// @return energies what they trade, in their lanes.
+    function _shares(uint256 word, uint256 at, uint256 rest, uint256 slot, Walk memory walk)
         private
         pure
         returns (uint256 energies)
     {
-        flags >>= Strips.LANE_BITS - 1;
-        for (uint256 shift = 0; flags != 0; shift += Strips.LANE_BITS) {
-            uint256 energy = flags & 1 != 0 ? Orders.energy(word >> shift) : 0;
-            // A lane without an order looks like a bid of nothing at tick 0.
-            if (energy > 0) {
-                uint256 before = walk.atMargin[slot];
-                walk.atMargin[slot] = before + energy;
-                energies |= _shareDown(before, energy, walk.residual[slot]) << shift;
-            }
-            flags >>= Strips.LANE_BITS;
-            ++slot;
-        }
-    }
-
-    /// @return energies what the flagged orders trade of what the auction has left of them, in their lanes.
-    function _fillsOfRest(uint256 word, uint256 flags, uint256 slot, Walk memory walk)
-        private
-        pure
-        returns (uint256 energies)
-    {
-        flags >>= Strips.LANE_BITS - 1;
-        for (uint256 shift = 0; flags != 0; shift += Strips.LANE_BITS) {
-            if (flags & 1 != 0) {
+        unchecked {
+            at >>= Strips.LANE_BITS - 1;
+            rest >>= Strips.LANE_BITS - 1;
+            for (uint256 shift = 0; at | rest != 0; shift += Strips.LANE_BITS) {
                 uint256 energy = Orders.energy(word >> shift);
-                UniformPrice.Outcome memory o = UniformPrice.unpack(walk.auction[slot]);
-                uint256 before = walk.atPrice[slot];
-                walk.atPrice[slot] = before + energy;
-                uint256 left = energy - ProRata.fillDown(before, energy, o.share, o.marginal);
-                if (o.price == uint16(walk.residual[slot] >> 8)) {
-                    // Fills telescope, so the rests of the orders before do.
-                    before -= (before * o.share) / o.marginal;
-                    left = _shareDown(before, left, walk.residual[slot]);
+                if (rest & 1 != 0) {
+                    energies |= _shareOfRest(energy, slot, walk) << shift;
+                } else if (at & 1 != 0 && energy > 0) {
+                    // A lane without an order looks like a bid of nothing at tick 0.
+                    uint256 before = walk.atMargin[slot];
+                    walk.atMargin[slot] = before + energy;
+                    energies |= _shareDown(before, energy, walk.residual[slot]) << shift;
                 }
-                energies |= left << shift;
+                at >>= Strips.LANE_BITS;
+                rest >>= Strips.LANE_BITS;
+                ++slot;
             }
-            flags >>= Strips.LANE_BITS;
-            ++slot;
+        }
+    }
+
+    /// @return left what an order at the auction's price trades of what the auction has left of it, Wh.
+    function _shareOfRest(uint256 energy, uint256 slot, Walk memory walk) private pure returns (uint256 left) {
+        unchecked {
+            uint256 auction = walk.auction[slot];
+            uint256 residual = walk.residual[slot];
+            (uint256 share, uint256 marginal) = (uint64(auction >> 88), uint64(auction >> 152));
+            uint256 before = walk.atPrice[slot];
+            walk.atPrice[slot] = before + energy;
+            left = energy - ProRata.fillDown(before, energy, share, marginal);
+            if (uint16(auction) != uint16(residual >> 8)) return left;
+            // At the margin here as well. Fills telescope, so the rests of the orders before do.
+            return _shareDown(before - (before * share) / marginal, left, residual);
         }
     }
 
@@ -684,10 +697,7 @@ contract WholesaleResidual is IWholesaleResidual, AccessManaged, EIP712, Calenda
     function _loadWalk(uint256 day, uint256 trading, bool isFresh) private view returns (Walk memory walk) {
         walk.trading = trading;
         walk.auction = AUCTION.outcomesIn(day, 0, PERIODS_PER_DAY);
-        walk.strips = new StripTerms[](STRIPS_PER_DAY);
-        walk.rest = new uint256[](STRIPS_PER_DAY);
-        walk.even = new uint256[](STRIPS_PER_DAY);
-        walk.odd = new uint256[](STRIPS_PER_DAY);
+        walk.strips = new StripWalk[](STRIPS_PER_DAY);
         walk.residual = new uint256[](PERIODS_PER_DAY);
         walk.atPrice = new uint256[](PERIODS_PER_DAY);
         walk.atMargin = new uint256[](PERIODS_PER_DAY);
@@ -697,50 +707,51 @@ contract WholesaleResidual is IWholesaleResidual, AccessManaged, EIP712, Calenda
     }
 
     function _loadStrip(uint256 day, uint256 strip, bool isFresh, Walk memory walk) private view {
-        StripTerms memory terms = walk.strips[strip];
+        StripWalk memory s = walk.strips[strip];
         uint256 prices = 0;
+        uint256 walked = 0;
         for (uint256 k = 0; k < Strips.LANES; ++k) {
             uint256 slot = strip * Strips.LANES + k;
+            if (!isFresh) {
+                if (k % 2 == 0) walked = _walked[_place(day, slot / 2)];
+                (walk.atPrice[slot], walk.atMargin[slot]) = (uint64(walked), uint64(walked >> SUM_BITS));
+                walked >>= 2 * SUM_BITS;
+            }
             uint256 outcome = _outcomes[_place(day, slot)];
             if (outcome == 0) continue;
             walk.residual[slot] = outcome;
-            if (!isFresh) {
-                uint256 walked = _walked[_place(day, slot)];
-                (walk.atPrice[slot], walk.atMargin[slot]) = (uint128(walked), walked >> 128);
-            }
-            uint256 shift = k * Strips.LANE_BITS;
-            prices |= _loadSlot(terms, walk.auction[slot], outcome, shift) << shift;
-            bool isImport = Residual.unpack(outcome).direction == Residual.Direction.Import;
-            UniformPrice.Rationed side = UniformPrice.unpack(walk.auction[slot]).rationed;
-            if (side == (isImport ? UniformPrice.Rationed.Bids : UniformPrice.Rationed.Asks)) {
-                walk.rest[strip] |= Strips.FLAG << shift;
-            }
+            prices |= _loadSlot(s, walk.auction[slot], outcome, k * Strips.LANE_BITS) << (k * Strips.LANE_BITS);
         }
-        (walk.even[strip], walk.odd[strip]) = Strips.factors(prices);
+        (s.even, s.odd) = Strips.factors(prices);
     }
 
     /// @return price + PRICE_BIAS of the members who trade in this slot, units/Wh.
-    function _loadSlot(StripTerms memory terms, uint256 auction, uint256 residual, uint256 shift)
+    function _loadSlot(StripWalk memory s, uint256 auction, uint256 residual, uint256 shift)
         private
         pure
         returns (uint256 price)
     {
         Residual.Outcome memory o = Residual.unpack(residual);
-        _setPrice(terms, auction, shift);
-        if (o.direction == Residual.Direction.Import) {
-            terms.imports |= Strips.FLAG << shift;
-            terms.importTicks |= uint256(o.tick) << (shift + Orders.TICK_SHIFT);
-        } else {
-            terms.exports |= Strips.FLAG << shift;
-            terms.exportTicks |= uint256(o.tick) << (shift + Orders.TICK_SHIFT);
+        uint256 flag = Strips.FLAG << shift;
+        bool isImport = o.direction == Residual.Direction.Import;
+        if (isImport) s.imports |= flag;
+        else s.exports |= flag;
+        s.ticks |= uint256(o.tick) << (shift + Orders.TICK_SHIFT);
+        if (auction != 0) {
+            s.prices |= uint256(uint16(auction)) << (shift + Orders.TICK_SHIFT);
+            s.traded |= flag;
+            UniformPrice.Rationed side = UniformPrice.unpack(auction).rationed;
+            if (side == (isImport ? UniformPrice.Rationed.Bids : UniformPrice.Rationed.Asks)) s.rest |= flag;
         }
         return uint256(int256(o.price) + int256(PRICE_BIAS));
     }
 
     function _storeWalked(uint256 day, Walk memory walk) private {
-        for (uint256 slot = 0; slot < PERIODS_PER_DAY; ++slot) {
-            if (walk.residual[slot] == 0) continue;
-            _walked[_place(day, slot)] = walk.atPrice[slot] | (walk.atMargin[slot] << 128);
+        for (uint256 slot = 0; slot < PERIODS_PER_DAY; slot += 2) {
+            if (walk.trading & (1 << (slot / Strips.LANES)) == 0) continue;
+            // Sums of a period's orders stay within 64 bits, as in the auction.
+            _walked[_place(day, slot / 2)] = walk.atPrice[slot] | (walk.atMargin[slot] << SUM_BITS)
+                | (walk.atPrice[slot + 1] << (2 * SUM_BITS)) | (walk.atMargin[slot + 1] << (3 * SUM_BITS));
         }
     }
 

@@ -48,7 +48,7 @@ def test_books_again_what_it_booked(
     first = residual.functions.book(1, 1, 9).call({"from": booker.address})
     village.market.chain.send(booker, residual, "book", 1, 1, 6)
     later = residual.functions.book(1, 7, 3).call({"from": booker.address})
-    assert [whole[6:] for whole in first[:4]] == later[:4]
+    assert [whole[6:] for whole in first[:4]] == list(later[:4])
     assert residual.functions.book(1, 1, 9).call({"from": booker.address}) == first
 
 
