@@ -190,8 +190,8 @@ def _set_up_roles(market: Market) -> None:
     calls: list[tuple[str, tuple[Any, ...]]] = []
     for role in ROLES:
         calls.append(("labelRole", (role.id, role.name)))
-        holder = market.addresses[role.holder] if role.holder else market.keys[role.name].address
-        calls.append(("grantRole", (role.id, holder, 0)))
+        holders = [market.addresses[name] for name in role.contracts] or [market.keys[role.name].address]
+        calls += [("grantRole", (role.id, holder, 0)) for holder in holders]
         for name, functions in role.functions.items():
             contract = market.contract(name)
             selectors = [

@@ -252,7 +252,7 @@ class Exporter:
                 area.price.tolist(),
                 area.imbalance.tolist(),
                 area.fallback.tolist(),
-                (area.surplus + area.deviation).tolist(),
+                (area.surplus + area.deviation + area.penalty_surplus).tolist(),
                 strict=True,
             ),
         )

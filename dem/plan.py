@@ -36,6 +36,11 @@ class CalendarParameters:
         """Seconds of a delivery day."""
         return self.period_length * self.periods_per_day
 
+    @property
+    def desk_lead(self) -> int:
+        """Seconds after the gate until which the wholesale desk may report: half the time to delivery."""
+        return self.gate_lead // 2
+
     def start_of(self, day: int) -> int:
         """Unix time of a day's first second."""
         return self.opening + (day - 1) * self.day_length
@@ -104,6 +109,10 @@ def rules_tuple(rules: MarketRules) -> tuple[Any, ...]:
         int(rules.imbalance_pricing),
         rules.charge_helpful,
         rules.boundary_margin,
+        rules.wholesale_margin,
+        rules.penalty_cap,
+        rules.premium_rate,
+        rules.reward_share,
     )
 
 
@@ -133,7 +142,27 @@ STEPS = (
         ),
     ),
     Step("Schedule", lambda p, at: (at["Authority"], p.calendar.as_tuple(), at["Accounts"])),
-    Step("MeterReadings", lambda p, at: (p.calendar.as_tuple(), at["ParticipantRegistry"], at["MarketRules"])),
+    Step(
+        "WholesaleResidual",
+        lambda p, at: (
+            at["Authority"],
+            p.calendar.as_tuple(),
+            p.calendar.desk_lead,
+            at["ParticipantRegistry"],
+            at["MarketRules"],
+            at["Schedule"],
+            at["CallAuction"],
+        ),
+    ),
+    Step(
+        "MeterReadings",
+        lambda p, at: (
+            p.calendar.as_tuple(),
+            at["ParticipantRegistry"],
+            at["MarketRules"],
+            at["WholesaleResidual"],
+        ),
+    ),
     Step("FallbackSupply", lambda p, at: (at["Authority"], p.calendar.as_tuple(), at["MarketRules"])),
     Step(
         "Settlement",
@@ -145,8 +174,10 @@ STEPS = (
             at["CallAuction"],
             at["MeterReadings"],
             at["FallbackSupply"],
+            at["WholesaleResidual"],
         ),
     ),
+    Step("BalancingFund", lambda _, at: (at["MarketRules"], at["Accounts"], at["Settlement"])),
 )
 """Contracts in the order they are deployed in."""
 
@@ -156,12 +187,18 @@ TOKEN = "SettlementToken"
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """A role of the authority: what it may call, and the contract that holds it, if it is for one."""
+    """A role of the authority: what it may call, and the contract that holds it, if it is for one, or the contracts."""
 
     name: str
     id: int
     functions: Mapping[str, tuple[str, ...]]
     holder: str | None = None
+    shared_with: tuple[str, ...] = ()
+
+    @property
+    def contracts(self) -> tuple[str, ...]:
+        """The contracts that hold it; none for a role of people."""
+        return (self.holder, *self.shared_with) if self.holder else ()
 
 
 ROLES = (
@@ -179,13 +216,19 @@ ROLES = (
     ),
     Role("supplier", 4, {"FallbackSupply": ("publish",)}),
     Role("node", 5, {"CallAuction": ("pause",)}),
-    Role("schedule", 10, {"CallAuction": ("book",), "Accounts": ("admitMarket",)}, holder="Schedule"),
+    Role(
+        "schedule",
+        10,
+        {"CallAuction": ("book",), "WholesaleResidual": ("book",), "Accounts": ("admitMarket",)},
+        holder="Schedule",
+    ),
     Role(
         "settlement",
         11,
-        {"Accounts": ("post",), "Schedule": ("collect",), "MarketRules": ("markFinal",)},
+        {"Schedule": ("collect",), "MarketRules": ("markFinal",)},
         holder="Settlement",
     ),
+    Role("cashier", 12, {"Accounts": ("post",)}, holder="Settlement", shared_with=("BalancingFund",)),
 )
 """Who may call what; the authority denies everything else that is restricted."""
 
@@ -193,8 +236,10 @@ OPEN = {
     "ParticipantRegistry": ("applyFor", "multicall"),
     "Accounts": ("depositTokens", "withdraw", "multicall"),
     "CallAuction": ("submit", "enter", "clear", "multicall"),
+    "WholesaleResidual": ("report", "clear"),
     "MeterReadings": ("submit", "enter", "close"),
     "Settlement": ("settle", "finalize"),
+    "BalancingFund": ("pay",),
     TOKEN: ("transfer", "transferFrom", "approve"),
 }
 """Functions anyone may call: they carry a signature, only compute, or move the caller's own money."""

@@ -9,32 +9,37 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dem.clearing import Clearing, Column, OrderBook, clear_day, fills_of_day
 from dem.errors import LedgerError
+from dem.fund import Payout, pay_claims
 from dem.ledger import BALANCING_FUND, CLEARING_HOUSE, FALLBACK_SUPPLIER, GRID_OPERATOR, OPERATOR, Ledger, Posting
 from dem.orders import Lanes, Side, decode_lanes
 from dem.settlement import (
     Bill,
     DaySettlement,
     Delivery,
+    Flexible,
     Grid,
     ImbalancePricing,
     MarketRules,
     Reading,
     Tariff,
+    Trades,
+    auction_trades,
     net_of_lanes,
     order_collateral,
+    positions,
     settle,
-    traded,
 )
 from dem.signing import net_consumption
 from dem.strips import LANES, unpack, unpack_all
 from dem.units import Money, UnitsPerWh, Wh
+from dem.wholesale import ResidualReplay
 
 KINDS = (
     "none",
@@ -56,8 +61,10 @@ MISSING, MEASURED, CORRECTED, ESTIMATED = range(4)
 _NO_LIMIT = (1 << 40) - 1
 _NO_LANES = np.zeros(0, np.int64)
 _NO_PRICE = -1
-_NO_BILL = Bill(Money(0), Money(0), Money(0), Money(0))
+_NO_BILL = Bill(Money(0), Money(0), Money(0), Money(0), Money(0))
 """Of who has neither a meter nor a position."""
+_RING = 8
+"""Days whose records the chain keeps side by side."""
 _PLACE_BITS = 20
 """Of a place in a member's book: 65,536 lines of six lanes are fewer."""
 
@@ -71,6 +78,22 @@ class EventLike(Protocol):
     def name(self) -> str: ...
     @property
     def args(self) -> Mapping[str, Any]: ...
+
+
+class MarketReplay(Protocol):
+    """A market besides the day-ahead auction, as an outsider follows it."""
+
+    def apply(self, name: str, args: Mapping[str, Any]) -> list[str]: ...
+    def trades(self, day: int) -> Trades: ...
+    def release(self, day: int, /) -> dict[int, int]: ...
+    def forget(self, day: int) -> None: ...
+
+
+@runtime_checkable
+class FlexibleMarket(Protocol):
+    """A market in which energy may be sold back for the premium."""
+
+    def flexible(self, day: int) -> Flexible: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +208,8 @@ class Day:
     locked: dict[int, int] = field(default_factory=lambda: defaultdict(int))
     posted: dict[int, int] = field(default_factory=lambda: defaultdict(int))
     """Money posted, by member; what an office is paid out is kept apart from its bill: under its negative number."""
+    released: set[int] = field(default_factory=set)
+    """Members whose collateral in the other markets is released."""
     is_settled: bool = False
     settlement: DaySettlement | None = None
     """By the reference model, on the readings known now; None until it is asked for."""
@@ -225,6 +250,17 @@ class Replay:
     _settling: int = 0
     _expected: list[Posting] = field(default_factory=list)
     _moved: list[tuple[int, int, int]] = field(default_factory=list)
+    _claims: dict[int, tuple[Money, dict[int, tuple[int, int]]]] = field(default_factory=dict)
+    """Income of the balancing fund and claims on it, of final days it may still pay for."""
+    _payout: Payout = field(default_factory=lambda: Payout(Money(0), Money(0), Money(0), {}))
+    _rewarded: list[Posting] = field(default_factory=list)
+    _residual: ResidualReplay = field(init=False)
+    markets: dict[str, MarketReplay] = field(init=False)
+    """The markets besides the auction by the name of their contract."""
+
+    def __post_init__(self) -> None:
+        self._residual = ResidualReplay(self.periods_per_day, self.book, self.rules)
+        self.markets = {"WholesaleResidual": self._residual}
 
     # ------------------------------------------------------------------------------------------ what is known
 
@@ -273,10 +309,16 @@ class Replay:
         return self._days.setdefault(number, self._known(number))
 
     def _delivery(self, day: Day) -> Delivery:
-        book, fills = day.book.standing, day.book.fills
-        members = sorted({GRID_OPERATOR, *day.readings, *book.participant[fills > 0].tolist()})
+        auction = auction_trades(day.book.standing, day.book.fills, day.book.clearing)
+        trades = [auction, *(market.trades(day.number) for market in self.markets.values())]
+        traders = {id_ for market in trades for id_ in np.unique(market.participant).tolist()}
+        members = sorted({GRID_OPERATOR, *day.readings, *traders})
         participants = np.array(members, np.int64)
-        bought, sold = traded(book, fills, participants, self.periods_per_day)
+        bought, sold, payments = positions(trades, participants, self.periods_per_day)
+        metered = self._metered(day, members)
+        exchange = self._residual.exchange(day.number)
+        if exchange is not None:
+            metered[members.index(exchange.desk)] += exchange.net
         return Delivery(
             tariffs=self.tariffs(day.number),
             prices=[clearing.price for clearing in day.book.clearing],
@@ -284,8 +326,20 @@ class Replay:
             has_meter=np.array([id_ in day.readings or id_ == GRID_OPERATOR for id_ in members]),
             bought=bought,
             sold=sold,
-            metered=self._metered(day, members),
+            metered=metered,
+            payments=payments,
+            penalties=None if exchange is None else exchange.penalties,
+            flexible=self._flexible(day, participants),
         )
+
+    def _flexible(self, day: Day, participants: Column) -> Grid:
+        """Energy sold back that may earn the premium, Wh."""
+        grid = np.zeros((len(participants), self.periods_per_day), np.int64)
+        for market in self.markets.values():
+            if isinstance(market, FlexibleMarket):
+                sold = market.flexible(day.number)
+                np.add.at(grid, (np.searchsorted(participants, sold.participant), sold.slot), sold.energy)
+        return grid
 
     def _metered(self, day: Day, members: list[int]) -> Grid:
         """Net energy by member and slot; the grid operator's is the network's losses."""
@@ -320,6 +374,9 @@ class Replay:
     def ended_days(self, events: Iterable[EventLike]) -> Iterator[int]:
         """Apply events in the chain's order; yields each day that has become final, and then forgets it."""
         for event in events:
+            if event.contract in self.markets:
+                self._apply_market(event)
+                continue
             handler = getattr(self, f"_on_{event.contract}_{event.name}", None)
             if handler is None:
                 continue
@@ -331,10 +388,20 @@ class Replay:
                 yield event.args["day"]
                 self._forget(event.args["day"])
 
+    def _apply_market(self, event: EventLike) -> None:
+        try:
+            self.differences += self.markets[event.contract].apply(event.name, event.args)
+        except LedgerError as error:
+            self.differences.append(f"{event.contract} {event.name}: {error}")
+
     def _forget(self, number: int) -> None:
         day = self._day(number)
         self._ended += self._totals_of(day)
         self._final_readings = {number: day.readings}
+        self._claims = {earlier: claims for earlier, claims in self._claims.items() if earlier > number - _RING}
+        self._claims[number] = (self.settlement(number).fund(), self.settlement(number).claims)
+        for market in self.markets.values():
+            market.forget(number)
         del self._days[number]
 
     def _differ(self, what: str, chain: object, model: object) -> None:
@@ -373,6 +440,10 @@ class Replay:
             imbalance_pricing=ImbalancePricing(r["imbalancePricing"]),
             charge_helpful=r["chargeHelpful"],
             boundary_margin=Wh(r["boundaryMargin"]),
+            wholesale_margin=UnitsPerWh(r["wholesaleMargin"]),
+            penalty_cap=UnitsPerWh(r["penaltyCap"]),
+            premium_rate=UnitsPerWh(r["premiumRate"]),
+            reward_share=r["rewardShare"],
         )
         self.rules_versions = [version for version in self.rules_versions if version[0] < args["firstDay"]]
         self.rules_versions.append((args["firstDay"], rules))
@@ -461,7 +532,8 @@ class Replay:
     # --------------------------------------------------------------------------------------------- settlement
     #
     # A settling transaction posts batches that each end with the clearing house: when a walk begins, the fallback
-    # supplier's; then its members'; after the last member those of the fund, the operator and the grid operator.
+    # supplier's, and the wholesale desk's if it is owed penalties; then its members'; after the last member those of
+    # the fund, the operator and the grid operator. The balancing fund's own batches begin with the fund.
 
     def _on_Settlement_SettlementBegun(self, args: Mapping[str, Any]) -> None:  # noqa: N802
         self._settling = args["day"]
@@ -469,24 +541,67 @@ class Replay:
 
     def _on_Settlement_Settled(self, args: Mapping[str, Any]) -> None:  # noqa: N802
         id_, self._settling = args["id"], args["day"]
-        bill = self.settlement(self._settling).bills.get(id_, _NO_BILL)._asdict()
-        self._differ(f"settlement of member {id_}, day {self._settling}", {name: args[name] for name in bill}, bill)
-        change = self._change(id_, -sum(bill.values()))
-        release = self._day(self._settling).locked.pop(id_, 0)
-        self._expected.append(Posting(id_, change, Money(release)))
+        bill = self.settlement(self._settling).bills.get(id_, _NO_BILL)
+        due = {name: amount for name, amount in bill._asdict().items() if name in args}
+        self._differ(f"settlement of member {id_}, day {self._settling}", {name: args[name] for name in due}, due)
+        change = self._change(id_, -sum(bill))
+        self._expected.append(Posting(id_, change, self._release(id_)))
+
+    def _on_Settlement_PenaltyCharged(self, args: Mapping[str, Any]) -> None:  # noqa: N802
+        bill = self.settlement(args["day"]).bills.get(args["id"], _NO_BILL)
+        self._differ(f"penalty of member {args['id']}, day {args['day']}", args["penalty"], bill.penalty)
+
+    def _on_Settlement_PenaltyDue(self, args: Mapping[str, Any]) -> None:  # noqa: N802
+        due = self.settlement(args["day"]).desk()
+        self._differ(f"penalties of day {args['day']}", args["penalty"], due)
+        self._expected = [self._posting_to(args["desk"], due)]
+
+    def _release(self, id_: int) -> Money:
+        """Collateral of a member that settling the day releases, the first time."""
+        day = self._day(self._settling)
+        release = day.locked.pop(id_, 0)
+        if id_ not in day.released:
+            day.released.add(id_)
+            release += sum(market.release(day.number).get(id_, 0) for market in self.markets.values())
+        return Money(release)
 
     def _on_Accounts_Posted(self, args: Mapping[str, Any]) -> None:  # noqa: N802
-        if not self._expected:
+        if not self._expected and not self._rewarded:
             self._expected = self._pay_out(self.settlement(self._settling))
         self._moved.append((args["id"], args["amount"], args["release"]))
-        if len(self._moved) <= len(self._expected):
+        paid = self._rewarded or self._expected
+        if len(self._moved) <= len(paid):
             return
-        house = Posting(CLEARING_HOUSE, Money(-sum(posting.amount for posting in self._expected)))
-        batch = [*self._expected, house]
+        other_side = Money(-sum(posting.amount for posting in paid))
+        fund, house = Posting(BALANCING_FUND, other_side), Posting(CLEARING_HOUSE, other_side)
+        batch = [fund, *paid] if self._rewarded else [*paid, house]
         expected = [(posting.account, posting.amount, posting.release) for posting in batch]
-        self._differ(f"postings of day {self._settling}", self._moved, expected)
+        what = "postings of the balancing fund" if self._rewarded else f"postings of day {self._settling}"
+        self._differ(what, self._moved, expected)
         self.ledger.post(batch)
-        self._moved, self._expected = [], []
+        self._moved, self._expected, self._rewarded = [], [], []
+
+    # ----------------------------------------------------------------------------------------- balancing fund
+
+    def _on_BalancingFund_DayOpened(self, args: Mapping[str, Any]) -> None:  # noqa: N802
+        day = args["day"]
+        income, claims = self._claims[day]
+        provisional = sum(open_day.posted[-BALANCING_FUND] for open_day in self._days.values())
+        available = self.ledger.record(BALANCING_FUND).free - provisional
+        self._payout = pay_claims(self.rules(day), income, available, claims)
+        self._differ(
+            f"what the balancing fund has for day {day} (income, claimed, premiums, rewards)",
+            tuple(args[name] for name in ("income", "claimed", "premiums", "rewards")),
+            (income, *self._payout[:3]),
+        )
+
+    def _on_BalancingFund_Rewarded(self, args: Mapping[str, Any]) -> None:  # noqa: N802
+        id_, paid = args["id"], self._payout.paid.pop(args["id"], (0, 0))
+        self._differ(f"premium and reward of member {id_}", (args["premium"], args["reward"]), paid)
+        self._rewarded.append(Posting(id_, Money(sum(paid))))
+
+    def _on_BalancingFund_DayPaid(self, args: Mapping[str, Any]) -> None:  # noqa: N802
+        self._differ(f"claims of day {args['day']} that were not paid", {}, self._payout.paid)
 
     def _on_Settlement_DaySettled(self, args: Mapping[str, Any]) -> None:  # noqa: N802
         day = args["day"]

@@ -4,7 +4,7 @@ Every amount of a participant is a payment due: positive pays, negative receives
 contracted c and metered m net consumption, imbalance d = m - c, area imbalance N = sum of d.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import cached_property
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from dem.clearing import Column, OrderBook
+from dem.clearing import Clearing, Column, OrderBook
 from dem.errors import InputError, require_range
 from dem.orders import MAX_ENERGY, MAX_LINE, Side
 from dem.strips import LANE_BITS
@@ -33,7 +33,7 @@ Grid: TypeAlias = NDArray[np.int64]
 
 _READING_BIAS = 1 << LANE_BITS - 2
 _NO_MARGIN = Wh(0)
-_NO_PRICE = UnitsPerWh(0)
+_NO_RATE = UnitsPerWh(0)
 _ESTIMATED = 1 << LANE_BITS - 1
 _NOTHING_TRADED = -1
 
@@ -124,7 +124,7 @@ class MarketRules:
     standing_buy: UnitsPerWh
     standing_sell: UnitsPerWh
     max_buy: UnitsPerWh
-    commission_cap: UnitsPerWh = field(default=_NO_PRICE, kw_only=True)
+    commission_cap: UnitsPerWh = field(default=_NO_RATE, kw_only=True)
     tolerance_fixed: Wh
     tolerance_share: int
     min_order_energy: Wh
@@ -132,9 +132,9 @@ class MarketRules:
     imbalance_pricing: ImbalancePricing = ImbalancePricing.TWO_PRICE
     charge_helpful: bool = False
     boundary_margin: Wh = _NO_MARGIN
-    wholesale_margin: UnitsPerWh = _NO_PRICE
-    penalty_cap: UnitsPerWh = _NO_PRICE
-    premium_rate: UnitsPerWh = _NO_PRICE
+    wholesale_margin: UnitsPerWh = _NO_RATE
+    penalty_cap: UnitsPerWh = _NO_RATE
+    premium_rate: UnitsPerWh = _NO_RATE
     reward_share: int = 0
 
     def __post_init__(self) -> None:
@@ -149,12 +149,12 @@ class MarketRules:
         require_range("min_order_energy", self.min_order_energy, 1, MAX_ENERGY)
         require_range("max_layers", self.max_layers, 1, MAX_LINE)
         require_range("boundary_margin", self.boundary_margin, 0)
-        require_range("imbalance_pricing", self.imbalance_pricing, 0, max(ImbalancePricing))
-        require_range("commission_cap", self.commission_cap, 0, MAX_TARIFF)
         require_range("wholesale_margin", self.wholesale_margin, 0, MAX_TARIFF)
         require_range("penalty_cap", self.penalty_cap, 0, MAX_TARIFF)
         require_range("premium_rate", self.premium_rate, 0, MAX_TARIFF)
         require_range("reward_share", self.reward_share, 0, SHARE_SCALE)
+        require_range("imbalance_pricing", self.imbalance_pricing, 0, max(ImbalancePricing))
+        require_range("commission_cap", self.commission_cap, 0, MAX_TARIFF)
 
     @property
     def fees(self) -> UnitsPerWh:
@@ -167,6 +167,46 @@ class MarketRules:
         return Tariff(self.standing_buy, self.standing_sell)
 
 
+class Trades(NamedTuple):
+    """What a market contracted, one row per trade and side: who, slot, energy bought and sold in Wh, payment due in
+    money units."""
+
+    participant: Column
+    slot: Column
+    bought: Column
+    sold: Column
+    payment: Column
+
+
+class Flexible(NamedTuple):
+    """Energy sold back in a market that may earn the premium: who, slot, Wh."""
+
+    participant: Column
+    slot: Column
+    energy: Column
+
+
+class Positions(NamedTuple):
+    """Energy bought and sold, Wh, and payments due, money units: a row per participant, a column per slot."""
+
+    bought: Grid
+    sold: Grid
+    payments: Grid
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Exchange:
+    """What the wholesale desk nominated, which it delivers by definition.
+
+    net: by slot, Wh, consumption positive: what the area imports is negative.
+    penalties: units per Wh of the area's imbalance, by slot; 0 where nothing is exchanged.
+    """
+
+    desk: int
+    net: Column
+    penalties: Column
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Delivery:
     """A day, or some of its periods, ready to settle; grids have a row per participant and a column per slot.
@@ -176,11 +216,15 @@ class Delivery:
     has_meter: which of them have one.
     bought, sold: what all markets contracted, Wh.
     metered: net consumption, Wh, 0 for one without a meter. Where the boundary is metered, the
-    grid operator's is what the boundary meter has beyond the sum of the others: the losses.
+    grid operator's is what the boundary meter has beyond the sum of the others: the losses. The
+    wholesale desk's has what it nominated.
+    payments: due for the trades of all markets, money units.
+    penalties: of the wholesale desk by slot, units/Wh; none without a desk.
+    flexible: energy sold back that may earn the premium, Wh; none without any.
 
     Raises:
-        InputError: participants that do not ascend, grids of another shape, bought and sold energy that
-            differ, or more energy in a period than int64 can price.
+        InputError: participants that do not ascend, grids of another shape, bought and sold energy, or payments
+            due and received, that differ, or more energy in a period than int64 can price.
     """
 
     tariffs: Sequence[Tariff]
@@ -190,17 +234,23 @@ class Delivery:
     bought: Grid
     sold: Grid
     metered: Grid
+    payments: Grid
+    penalties: Column | None = None
+    flexible: Grid | None = None
 
     def __post_init__(self) -> None:
         if (np.diff(self.participants) <= 0).any():
             raise InputError("participants", self.participants.tolist(), "must ascend")
         shape = (len(self.participants), len(self.tariffs))
-        for name in ("bought", "sold", "metered"):
+        for name in ("bought", "sold", "metered", "payments"):
             if getattr(self, name).shape != shape or len(self.prices) != shape[1]:
                 raise InputError(name, getattr(self, name).shape, f"must be of {shape} participants and slots")
         beyond = (self.bought - self.sold).sum(axis=0)
         if beyond.any():
             raise InputError("positions", beyond.tolist(), "Wh are bought by slot beyond what is sold")
+        paid = self.payments.sum(axis=0)
+        if paid.any():
+            raise InputError("payments", paid.tolist(), "money units are due by slot beyond what is received")
         largest = (self.bought + self.sold + abs(self.metered)).sum(axis=0).max(initial=0)
         require_range("energy of a period, Wh", int(largest), 0, MAX_PERIOD_ENERGY)
 
@@ -214,6 +264,8 @@ class Area:
     fallback: money to the fallback supplier, negative if it pays.
     surplus: money to the balancing fund that imbalance payments leave, never negative.
     deviation: deviation charges, to the fund too.
+    penalty: penalties of the upper market, to the wholesale desk.
+    penalty_surplus: money to the fund that penalties of members leave, never negative.
     platform_fees, network_fees: to the operator and to the grid operator.
     """
 
@@ -222,6 +274,8 @@ class Area:
     fallback: Column
     surplus: Column
     deviation: Column
+    penalty: Column
+    penalty_surplus: Column
     platform_fees: Column
     network_fees: Column
 
@@ -233,6 +287,7 @@ class Bill(NamedTuple):
     imbalance: Money
     fees: Money
     deviation: Money
+    penalty: Money
 
 
 @dataclass(frozen=True, eq=False)
@@ -240,7 +295,9 @@ class DaySettlement:
     """Grids of a row per participant and a column per slot: energies in Wh, payments due in money units.
 
     imbalance is metered - contracted, imbalance_units the payment due for it, deviation the
-    charge on what exceeds the tolerance.
+    charge on what exceeds the tolerance, penalty the part in the upper market's.
+    helpful, accurate: by participant over all slots, Wh, what it may claim from the balancing fund:
+    energy sold back that helped the area, and energy traded beyond what deviation is charged for.
     """
 
     delivery: Delivery
@@ -250,12 +307,15 @@ class DaySettlement:
     imbalance_units: Grid
     fees: Grid
     deviation: Grid
+    penalty: Grid
+    helpful: Column
+    accurate: Column
     area: Area
 
     @cached_property
     def bills(self) -> dict[int, Bill]:
         """What each participant owes; sums may exceed int64."""
-        grids = (self.trade, self.imbalance_units, self.fees, self.deviation)
+        grids = (self.trade, self.imbalance_units, self.fees, self.deviation, self.penalty)
         sums = ([Money(sum(row)) for row in grid.tolist()] for grid in grids)
         return dict(zip(self.delivery.participants.tolist(), map(Bill, *sums), strict=True))
 
@@ -275,7 +335,17 @@ class DaySettlement:
 
     def fund(self) -> Money:
         """What the balancing fund receives."""
-        return Money(_total(self.area.surplus) + _total(self.area.deviation))
+        return Money(sum(map(_total, (self.area.surplus, self.area.deviation, self.area.penalty_surplus))))
+
+    def desk(self) -> Money:
+        """What the wholesale desk receives for the upper market's penalties."""
+        return _total(self.area.penalty)
+
+    @cached_property
+    def claims(self) -> dict[int, tuple[int, int]]:
+        """Helpful and accurate energy of each participant, Wh."""
+        both = zip(self.helpful.tolist(), self.accurate.tolist(), strict=True)
+        return dict(zip(self.delivery.participants.tolist(), both, strict=True))
 
     def operator(self) -> Money:
         """What the operator receives: platform fees."""
@@ -309,13 +379,28 @@ def order_collateral(orders: Limit, rules: MarketRules) -> Money:
     return Money(int((orders.energy * per_wh).sum()))
 
 
-def traded(book: OrderBook, filled: Column, participants: Column, slots: int) -> tuple[Grid, Grid]:
-    """Energy bought and sold in one market, Wh, by slot and participant: ascending, at least all who trade."""
-    grids = np.zeros((len(Side), len(participants), slots), np.int64)
-    trades = np.flatnonzero(filled)
-    rows = np.searchsorted(participants, book.participant[trades])
-    np.add.at(grids, (book.side[trades], rows, book.slot[trades]), filled[trades])
-    return grids[Side.BID], grids[Side.ASK]
+def auction_trades(book: OrderBook, filled: Column, clearings: Sequence[Clearing]) -> Trades:
+    """What the orders of a call auction trade, each at its slot's price."""
+    prices = np.array([0 if c.price is None else price_of(c.price) for c in clearings], np.int64)
+    return trades_at(book, filled, prices)
+
+
+def trades_at(book: OrderBook, filled: Column, prices: Column) -> Trades:
+    """What orders trade at one price per slot, units/Wh."""
+    rows = np.flatnonzero(filled)
+    slot, energy, is_bid = book.slot[rows], filled[rows], book.side[rows] == Side.BID
+    bought, sold = np.where(is_bid, energy, 0), np.where(is_bid, 0, energy)
+    return Trades(book.participant[rows], slot, bought, sold, (bought - sold) * prices[slot])
+
+
+def positions(markets: Iterable[Trades], participants: Column, slots: int) -> Positions:
+    """The trades of all markets by slot and participant: ascending, at least all who trade."""
+    grids = Positions(*np.zeros((3, len(participants), slots), np.int64))
+    for trades in markets:
+        at = np.searchsorted(participants, trades.participant), trades.slot
+        for grid, amounts in zip(grids, (trades.bought, trades.sold, trades.payment), strict=True):
+            np.add.at(grid, at, amounts)
+    return grids
 
 
 def mid_prices(buy: Column, sell: Column, prices: Sequence[Tick | None]) -> Column:
@@ -344,11 +429,34 @@ def tolerances(contracted: Grid, rules: MarketRules) -> Grid:
     return np.maximum(rules.tolerance_fixed, abs(contracted) * rules.tolerance_share // SHARE_SCALE)
 
 
-def deviation_charges(imbalance: Grid, area: Column, contracted: Grid, rules: MarketRules) -> Grid:
-    """Charges on imbalance beyond the tolerance; none where it helped, unless rules say so."""
+def charged_energy(imbalance: Grid, area: Column, contracted: Grid, rules: MarketRules) -> Grid:
+    """Imbalance beyond the tolerance that is charged, Wh; none where it helped, unless rules say so."""
     excess = np.maximum(0, abs(imbalance) - tolerances(contracted, rules))
     helped = np.sign(imbalance) * np.sign(area) < 0
-    return np.where(helped & (not rules.charge_helpful), 0, excess * rules.deviation_rate)
+    return np.where(helped & (not rules.charge_helpful), 0, excess)
+
+
+def deviation_charges(imbalance: Grid, area: Column, contracted: Grid, rules: MarketRules) -> Grid:
+    """Charges on imbalance beyond the tolerance."""
+    return charged_energy(imbalance, area, contracted, rules) * rules.deviation_rate
+
+
+def penalties_passed_on(imbalance: Grid, area: Column, rates: Column) -> Grid:
+    """What participants pay who deviate as the area does: together no less than rate x |area imbalance|."""
+    return np.where(np.sign(imbalance) * np.sign(area) > 0, abs(imbalance), 0) * rates
+
+
+def helpful_energy(flexible: Grid, contracted: Grid, imbalance: Grid, area: Column) -> Column:
+    """Energy sold back where the area was short, by who is a buyer still and took no more than contracted, Wh."""
+    helped = (area > 0) & (contracted >= 0) & (imbalance <= 0)
+    energy: Column = np.where(helped, flexible, 0).sum(axis=1)
+    return energy
+
+
+def accurate_energy(traded: Grid, charged: Grid) -> Column:
+    """Energy traded beyond what deviation is charged for, over all slots, Wh."""
+    energy: Column = np.maximum(0, traded.sum(axis=1) - charged.sum(axis=1))
+    return energy
 
 
 def settle(rules: MarketRules, day: Delivery) -> DaySettlement:
@@ -360,23 +468,32 @@ def settle(rules: MarketRules, day: Delivery) -> DaySettlement:
     area = imbalance.sum(axis=0)
     price = imbalance_prices(rules.imbalance_pricing, imbalance, area, buy, sell, mid)
     imbalance_units = imbalance * price
-    deviation = deviation_charges(imbalance, area, contracted, rules)
+    charged = charged_energy(imbalance, area, contracted, rules)
+    deviation = charged * rules.deviation_rate
+    rates = np.zeros(len(day.tariffs), np.int64) if day.penalties is None else day.penalties
+    penalty = penalties_passed_on(imbalance, area, rates)
+    flexible = np.zeros_like(contracted) if day.flexible is None else day.flexible
     fallback = area * np.where(area > 0, buy, sell)
     energy = (day.bought + day.sold).sum(axis=0)
     return DaySettlement(
         delivery=day,
         contracted=contracted,
         imbalance=imbalance,
-        trade=contracted * np.array([0 if tick is None else price_of(tick) for tick in day.prices], np.int64),
+        trade=day.payments,
         imbalance_units=imbalance_units,
         fees=(day.bought + day.sold) * rules.fees,
         deviation=deviation,
+        penalty=penalty,
+        helpful=helpful_energy(flexible, contracted, imbalance, area),
+        accurate=accurate_energy(day.bought + day.sold, charged),
         area=Area(
             imbalance=area,
             price=imbalance_prices(rules.imbalance_pricing, area, area, buy, sell, mid),
             fallback=fallback,
             surplus=imbalance_units.sum(axis=0) - fallback,
             deviation=deviation.sum(axis=0),
+            penalty=abs(area) * rates,
+            penalty_surplus=penalty.sum(axis=0) - abs(area) * rates,
             platform_fees=energy * rules.platform_fee,
             network_fees=energy * rules.network_fee,
         ),

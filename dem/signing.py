@@ -115,7 +115,25 @@ class Withdrawal:
     sequence: int
 
 
-Message = Application | OrderSheet | ReadingSheet | Withdrawal
+@dataclass(frozen=True, slots=True)
+class WholesaleReport:
+    """What the wholesale desk can trade on a day: a word per strip each (see `dem.wholesale.report_words`)."""
+
+    TYPE: ClassVar = (
+        ("desk", "address"),
+        ("day", "uint32"),
+        ("prices", "bytes32[]"),
+        ("imports", "bytes32[]"),
+        ("exports", "bytes32[]"),
+    )
+    desk: str
+    day: int
+    prices: tuple[int, ...]
+    imports: tuple[int, ...]
+    exports: tuple[int, ...]
+
+
+Message = Application | OrderSheet | ReadingSheet | Withdrawal | WholesaleReport
 SignedMessage = tuple[tuple[Any, ...], bytes]
 """A message as the contracts take it, in the order of its Solidity struct, and its signature."""
 

@@ -67,11 +67,16 @@ contract Schedule is ISchedule, AccessManaged, Calendar {
     }
 
     function _add(Positions memory sum, Positions memory more) private pure {
-        for (uint256 i = 0; i < sum.net.length; ++i) {
+        for (uint256 i = 0; i < more.net.length; ++i) {
             sum.net[i] = _addStrips(sum.net[i], more.net[i]);
             sum.payment[i] += more.payment[i];
             sum.traded[i] += more.traded[i];
             sum.release[i] += more.release[i];
+        }
+        if (more.flexible.length == 0) return;
+        if (sum.flexible.length == 0) sum.flexible = new uint256[][](sum.net.length);
+        for (uint256 i = 0; i < more.flexible.length; ++i) {
+            sum.flexible[i] = _addUnsigned(sum.flexible[i], more.flexible[i]);
         }
     }
 
@@ -79,6 +84,15 @@ contract Schedule is ISchedule, AccessManaged, Calendar {
         if (a.length == 0) return b;
         for (uint256 s = 0; s < b.length; ++s) {
             a[s] = Strips.addSigned(a[s], b[s]);
+        }
+        return a;
+    }
+
+    /// A member's energies of all markets together fit a lane.
+    function _addUnsigned(uint256[] memory a, uint256[] memory b) private pure returns (uint256[] memory) {
+        if (a.length == 0) return b;
+        for (uint256 s = 0; s < b.length; ++s) {
+            a[s] += b[s];
         }
         return a;
     }

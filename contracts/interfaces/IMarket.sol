@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.24;
 
-/// What members contracted in one market for one day; index i is member firstId + i.
+/// What members contracted in one market for one day; index i is member firstId + i. A market in which none of them has
+/// anything may leave all entries out.
 struct Positions {
     /// Net contracted energy per strip, Wh, consumption positive: six signed lanes (Strips.sol) without a day; no strips
     /// at all for a member that placed no order.
@@ -12,6 +13,9 @@ struct Positions {
     uint256[] traded;
     /// Collateral that is no longer needed, money units; non-zero only the first time.
     uint256[] release;
+    /// Energy sold back that may earn the premium: six unsigned lanes per strip, Wh; no strips at all where there is none, and no
+    /// entries at all where no member has any.
+    uint256[][] flexible;
 }
 
 /// @title A market that fills the schedule

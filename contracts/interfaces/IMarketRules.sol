@@ -34,6 +34,14 @@ struct Rules {
     bool chargeHelpful;
     /// Difference between the boundary meter and the sum of the meters above which a period is flagged, Wh.
     Energy boundaryMargin;
+    /// What the wholesale desk earns per Wh it exchanges, above the wholesale price of imports and below that of exports.
+    Price wholesaleMargin;
+    /// Highest penalty the desk may pass on per Wh of the area's imbalance.
+    Price penaltyCap;
+    /// Paid by the balancing fund per Wh that was sold back and helped the area.
+    Price premiumRate;
+    /// Share (1/10,000) of what the fund earned from a day that rewards accurate forecasts.
+    uint16 rewardShare;
 }
 
 /// @title Market rules

@@ -71,8 +71,10 @@ interface IMeterReadings {
 
     /// @return net energy of `count` members from `firstId` on per strip, six signed lanes (Strips.sol) without a day; no strips
     /// at all for members without a reading. The grid operator's is what the boundary meter has beyond all others: the losses.
+    /// The wholesale desk's has what it nominated (IExchange), which it delivers by definition.
     function netOf(uint256 day, uint32 firstId, uint256 count) external view returns (uint256[][] memory);
 
-    /// @return net per slot, Wh: sum over all members, which is the boundary meter's value where there is one.
+    /// @return net per slot, Wh: sum over all members, which is the boundary meter's value where there is one, and what the
+    /// wholesale desk nominated.
     function areaNet(uint256 day) external view returns (int256[] memory net);
 }

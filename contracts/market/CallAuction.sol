@@ -272,7 +272,7 @@ contract CallAuction is ICallAuction, AccessManaged, EIP712, Calendar, Pausable,
     }
 
     /// @inheritdoc ICallAuction
-    function clearedStrips(uint256 day) external view returns (uint256) {
+    function clearedStrips(uint256 day) public view returns (uint256) {
         DayState storage state = _days[day % Strips.RING];
         return state.day == day ? state.cleared : 0;
     }
@@ -307,6 +307,53 @@ contract CallAuction is ICallAuction, AccessManaged, EIP712, Calendar, Pausable,
             }
         }
         return (found, sum[0]);
+    }
+
+    /// @inheritdoc ICallAuction
+    function outcomesIn(uint256 day, uint256 firstSlot, uint256 count) external view returns (uint256[] memory packed) {
+        packed = new uint256[](count);
+        uint256 cleared = clearedStrips(day);
+        for (uint256 i = 0; i < count; ++i) {
+            if (cleared & (1 << ((firstSlot + i) / Strips.LANES)) == 0) continue;
+            packed[i] = _outcomes[_outcomePlace(day, firstSlot + i)];
+        }
+    }
+
+    /// @inheritdoc ICallAuction
+    function bookOf(uint256 day) external view returns (uint256 layers, uint256 highestId) {
+        DayState storage state = _days[day % Strips.RING];
+        if (state.day == day) return (state.layers, state.highestId);
+    }
+
+    /// @inheritdoc ICallAuction
+    function linesIn(uint256 day, uint256 line, uint256 group) external view returns (uint256[] memory words) {
+        uint256 active = _activeIn(day, line / STRIPS_PER_DAY, group);
+        words = new uint256[](GROUP);
+        uint256 n = 0;
+        for (uint256 place = _place(group * GROUP, day, line); active != 0; place += MEMBER_STEP) {
+            if (active & 1 != 0) {
+                uint256 word = _lines[place];
+                if (Strips.dayOf(word) == day) words[n++] = word;
+            }
+            active >>= 1;
+        }
+        assembly ("memory-safe") {
+            mstore(words, n)
+        }
+    }
+
+    /// @inheritdoc ICallAuction
+    function linesOf(uint256 day, uint32 firstId, uint256 count) external view returns (uint256[][] memory lines) {
+        lines = new uint256[][](count);
+        for (uint256 i = 0; i < count; ++i) {
+            uint256[] memory words = new uint256[](_layersInUse(firstId + uint32(i), day) * STRIPS_PER_DAY);
+            uint256 place = _place(firstId + i, day, 0);
+            for (uint256 line = 0; line < words.length; ++line) {
+                uint256 word = _lines[place | line];
+                if (Strips.dayOf(word) == day) words[line] = word;
+            }
+            lines[i] = words;
+        }
     }
 
     /// @inheritdoc ICallAuction

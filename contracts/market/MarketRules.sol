@@ -77,6 +77,10 @@ contract MarketRules is IMarketRules, AccessManaged, Calendar {
         if (r.maxLayers == 0) revert BadRule("maxLayers", 0, 1);
         // One member's day has to be settled in one transaction, whatever it ordered.
         _requireAtMost("maxLayers", r.maxLayers, MAX_LINES / STRIPS_PER_DAY);
+        _requireAtMost("wholesaleMargin", Price.unwrap(r.wholesaleMargin), MAX_PRICE);
+        _requireAtMost("penaltyCap", Price.unwrap(r.penaltyCap), MAX_PRICE);
+        _requireAtMost("premiumRate", Price.unwrap(r.premiumRate), MAX_PRICE);
+        _requireAtMost("rewardShare", r.rewardShare, WHOLE_SHARE);
         _versions.push(Version(firstDay, r));
         emit RulesChanged(firstDay, r);
     }

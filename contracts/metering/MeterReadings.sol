@@ -3,6 +3,7 @@ pragma solidity ^0.8.24;
 
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
+import {IExchange} from "../interfaces/IExchange.sol";
 import {IMarketRules} from "../interfaces/IMarketRules.sol";
 import {IMeterReadings, ReadingSheet, SignedReadings} from "../interfaces/IMeterReadings.sol";
 import {IParticipantRegistry} from "../interfaces/IParticipantRegistry.sol";
@@ -43,6 +44,7 @@ contract MeterReadings is IMeterReadings, EIP712, Calendar {
 
     IParticipantRegistry private immutable REGISTRY;
     IMarketRules private immutable RULES;
+    IExchange private immutable EXCHANGE;
 
     mapping(address meter => Meter) private _meters;
     mapping(uint256 place => Coverage) private _coverage;
@@ -51,12 +53,15 @@ contract MeterReadings is IMeterReadings, EIP712, Calendar {
     mapping(uint256 place => uint256) private _totals;
     mapping(uint256 ringPlace => DayState) private _days;
 
-    constructor(CalendarParameters memory calendar_, IParticipantRegistry registry, IMarketRules rules)
-        EIP712("DEM", "1")
-        Calendar(calendar_)
-    {
+    constructor(
+        CalendarParameters memory calendar_,
+        IParticipantRegistry registry,
+        IMarketRules rules,
+        IExchange exchange
+    ) EIP712("DEM", "1") Calendar(calendar_) {
         REGISTRY = registry;
         RULES = rules;
+        EXCHANGE = exchange;
     }
 
     /// @inheritdoc IMeterReadings
@@ -145,16 +150,22 @@ contract MeterReadings is IMeterReadings, EIP712, Calendar {
             uint32 id = firstId + uint32(i);
             if (_coverageOf(id, day).strips != 0) net[i] = _netOfMember(id, day);
         }
+        (uint32 desk, uint256[] memory exchange) = EXCHANGE.exchangeOf(day);
+        if (desk >= firstId && desk - firstId < count) {
+            net[desk - firstId] = _addExchange(net[desk - firstId], exchange);
+        }
     }
 
     /// @inheritdoc IMeterReadings
     function areaNet(uint256 day) external view returns (int256[] memory net) {
         net = new int256[](PERIODS_PER_DAY);
+        (uint32 desk, uint256[] memory exchange) = EXCHANGE.exchangeOf(day);
         uint256 atBoundary = _coverageOf(GRID_OPERATOR, day).strips;
         for (uint256 strip = 0; strip < STRIPS_PER_DAY; ++strip) {
             uint256 place = atBoundary & (1 << strip) != 0 ? _place(GRID_OPERATOR, day, strip) : _place(0, day, strip);
             uint256 word = atBoundary & (1 << strip) != 0 ? _words[place] : _totals[place];
             uint256 lanes = Strips.signedLanes(word, day);
+            if (desk != 0) lanes = Strips.addSigned(lanes, exchange[strip]);
             for (uint256 k = 0; k < Strips.LANES; ++k) {
                 net[strip * Strips.LANES + k] = Strips.signedLane(lanes, k);
             }
@@ -304,6 +315,14 @@ contract MeterReadings is IMeterReadings, EIP712, Calendar {
             }
             net[strip] = lanes;
         }
+    }
+
+    /// What the desk nominated comes on top of what its meter, if it has one, has read.
+    function _addExchange(uint256[] memory net, uint256[] memory exchange) private pure returns (uint256[] memory) {
+        for (uint256 strip = 0; strip < net.length; ++strip) {
+            exchange[strip] = Strips.addSigned(net[strip], exchange[strip]);
+        }
+        return exchange;
     }
 
     function _compareBoundary(uint32 day) private {

@@ -5,12 +5,13 @@ import {ReentrancyGuard} from "@openzeppelin/contracts/utils/ReentrancyGuard.sol
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {IAccounts, Posting} from "../interfaces/IAccounts.sol";
 import {ICallAuction} from "../interfaces/ICallAuction.sol";
+import {IExchange} from "../interfaces/IExchange.sol";
 import {IFallbackSupply} from "../interfaces/IFallbackSupply.sol";
 import {IMarketRules, Rules} from "../interfaces/IMarketRules.sol";
 import {Positions} from "../interfaces/IMarket.sol";
 import {IMeterReadings} from "../interfaces/IMeterReadings.sol";
 import {ISchedule} from "../interfaces/ISchedule.sol";
-import {ISettlement} from "../interfaces/ISettlement.sol";
+import {ISettlement, SettledDay} from "../interfaces/ISettlement.sol";
 import {ImbalancePrice} from "../libraries/ImbalancePrice.sol";
 import {UniformPrice} from "../libraries/UniformPrice.sol";
 import {Calendar, CalendarParameters} from "../types/Calendar.sol";
@@ -36,6 +37,12 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
         uint64 traded;
         int128 imbalance;
         uint128 deviation;
+        /// Wh that may be claimed from the balancing fund.
+        uint64 flexible;
+        uint64 accurate;
+        uint96 penalties;
+        /// The member that penalties of this day are passed on from; 0 if there are none.
+        uint32 desk;
     }
 
     /// What has been posted for a day to those who are paid from the clearing house, money units.
@@ -44,22 +51,28 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
         int128 fund;
         uint128 operator;
         uint128 grid;
+        uint128 desk;
     }
 
-    /// What has been posted to a member for a day, money units.
+    /// What has been posted to a member for a day, money units, and what it may claim from the balancing fund, Wh.
     struct Posted {
         uint16 day;
         int128 payment;
+        uint56 flexible;
+        uint56 accurate;
     }
 
-    /// One member's day, money units.
+    /// One member's day, money units; and its energy beyond the tolerance that is charged, Wh.
     struct Bill {
         int256 imbalance;
         uint256 deviation;
+        uint256 charged;
+        uint256 penalty;
     }
 
-    /// Imbalance prices of a strip as factors of Strips.dot, and flags of the periods in which taking more, and taking less
-    /// than contracted is free of the deviation charge because it helps the area.
+    /// Imbalance prices of a strip as factors of Strips.dot, flags of the periods in which taking more, and taking less
+    /// than contracted is free of the deviation charge because it helps the area, and of those in which the area is short,
+    /// and long.
     struct StripPrices {
         uint256 shortEven;
         uint256 shortOdd;
@@ -67,6 +80,14 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
         uint256 longOdd;
         uint256 freeMore;
         uint256 freeLess;
+        uint256 shortArea;
+        uint256 longArea;
+    }
+
+    /// Penalty rates of a strip as factors of Strips.dot.
+    struct StripPenalties {
+        uint256 even;
+        uint256 odd;
     }
 
     /// Of a strip's imbalance prices in one word: lanes as Tariffs packs them, what the short pay and what the long receive,
@@ -80,12 +101,15 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
     ICallAuction private immutable AUCTION;
     IMeterReadings private immutable READINGS;
     IFallbackSupply private immutable FALLBACK;
+    IExchange private immutable EXCHANGE;
 
     mapping(uint256 ringPlace => DayState) private _days;
     mapping(uint256 ringPlace => Paid) private _paid;
     mapping(uint256 place => Posted) private _posted;
     /// Imbalance prices by strip, of the walk that is under way.
     mapping(uint256 place => uint256) private _prices;
+    /// Penalty rates by strip, six lanes, of a walk whose day has any.
+    mapping(uint256 place => uint256) private _penalties;
 
     constructor(
         CalendarParameters memory calendar_,
@@ -94,7 +118,8 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
         ISchedule schedule,
         ICallAuction auction,
         IMeterReadings readings,
-        IFallbackSupply fallbackSupply
+        IFallbackSupply fallbackSupply,
+        IExchange exchange
     ) Calendar(calendar_) {
         RULES = rules;
         ACCOUNTS = accounts;
@@ -102,6 +127,7 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
         AUCTION = auction;
         READINGS = readings;
         FALLBACK = fallbackSupply;
+        EXCHANGE = exchange;
     }
 
     /// @inheritdoc ISettlement
@@ -116,7 +142,7 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
         Rules memory rules = RULES.rulesOf(day);
         if (state.nextId == 1) {
             emit SettlementBegun(day, state.version);
-            _beginWalk(day, rules);
+            _beginWalk(day, state, rules);
         }
         _settleMembers(day, count, state, rules);
         if (count == left) _payOut(day, state, rules);
@@ -139,6 +165,31 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
     }
 
     /// @inheritdoc ISettlement
+    function dayOf(uint256 day) external view returns (SettledDay memory settled) {
+        DayState storage state = _days[day % Strips.RING];
+        if (day == 0 || state.day != day) return settled;
+        settled.fund = _paid[day % Strips.RING].fund;
+        if (!state.isSettled) return settled;
+        settled.members = state.nextId - 1;
+        settled.flexible = state.flexible;
+        settled.accurate = state.accurate;
+    }
+
+    /// @inheritdoc ISettlement
+    function claimsOf(uint256 day, uint32 firstId, uint256 count)
+        external
+        view
+        returns (uint256[] memory flexible, uint256[] memory accurate)
+    {
+        flexible = new uint256[](count);
+        accurate = new uint256[](count);
+        for (uint256 i = 0; i < count; ++i) {
+            Posted storage posted = _posted[_postedPlace(firstId + uint32(i), day)];
+            if (posted.day == day) (flexible[i], accurate[i]) = (posted.flexible, posted.accurate);
+        }
+    }
+
+    /// @inheritdoc ISettlement
     function nextMember(uint256 day) external view returns (uint32) {
         DayState storage state = _days[day % Strips.RING];
         return state.day == day && state.nextId > 0 ? state.nextId : 1;
@@ -155,13 +206,13 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
         if (state.day < day) delete _paid[day % Strips.RING];
         else if (state.version == version && state.isSettled) revert AlreadySettled(day);
         if (state.day < day || state.version != version) {
-            state = DayState(uint16(day), false, 1, version.toUint32(), 0, 0, 0);
+            state = DayState(uint16(day), false, 1, version.toUint32(), 0, 0, 0, 0, 0, 0, 0);
         }
     }
 
     /// Works out the day's imbalance prices, and pays the fallback supplier, who comes first: what the area owes it is there
     /// before it advances anything for a member.
-    function _beginWalk(uint32 day, Rules memory rules) private {
+    function _beginWalk(uint32 day, DayState memory state, Rules memory rules) private {
         UniformPrice.Outcome[] memory outcomes = AUCTION.outcomes(day);
         uint256[] memory tariffs = FALLBACK.tariffsOf(day);
         int256[] memory area = READINGS.areaNet(day);
@@ -183,27 +234,36 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
             _prices[_pricePlace(day, strip)] = word;
         }
         _postFallback(day, due);
+        _postPenalties(day, area, state);
     }
 
     function _settleMembers(uint32 day, uint256 count, DayState memory state, Rules memory rules) private {
         uint32 firstId = state.nextId;
         StripPrices[] memory prices = _loadPrices(day, rules.chargeHelpful);
+        StripPenalties[] memory penalties = _loadPenalties(day, state.desk);
         Positions memory positions = SCHEDULE.collect(day, firstId, count);
         uint256[][] memory metered = READINGS.netOf(day, firstId, count);
         Posting[] memory postings = new Posting[](count + 1);
         int256 collected = 0;
         for (uint256 i = 0; i < count; ++i) {
             Bill memory bill = _billOf(positions.net[i], metered[i], rules, prices);
+            if (penalties.length > 0) bill.penalty = _penaltyOf(positions.net[i], metered[i], prices, penalties);
             uint256 fees = positions.traded[i] * Price.unwrap(rules.platformFee + rules.networkFee);
-            int256 payment = positions.payment[i] + bill.imbalance + int256(fees + bill.deviation);
+            int256 payment = positions.payment[i] + bill.imbalance + int256(fees + bill.deviation + bill.penalty);
             state.traded += positions.traded[i].toUint64();
             state.imbalance += bill.imbalance.toInt128();
             state.deviation += bill.deviation.toUint128();
+            state.penalties += bill.penalty.toUint96();
             uint32 id = firstId + uint32(i);
-            int256 change = payment - _replacePosted(id, day, payment);
+            Posted memory posted = Posted(uint16(day), payment.toInt128(), 0, 0);
+            _setClaims(posted, positions, i, metered[i], bill.charged, prices);
+            state.flexible += posted.flexible;
+            state.accurate += posted.accurate;
+            int256 change = payment - _replacePosted(id, day, posted);
             collected += change;
             postings[i] = Posting(id, (-change).toInt128(), positions.release[i].toUint128());
             emit Settled(id, day, positions.payment[i], bill.imbalance, fees, bill.deviation);
+            if (bill.penalty > 0) emit PenaltyCharged(id, day, bill.penalty);
         }
         postings[count] = Posting(CLEARING_HOUSE, collected.toInt128(), 0);
         ACCOUNTS.post(postings);
@@ -234,7 +294,55 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
                 charged += _chargeable(beyond & Strips.ALL_FLAGS, more | less, c, toleranceFixed, rules.toleranceShare);
             }
         }
+        bill.charged = charged;
         bill.deviation = charged * Price.unwrap(rules.deviationRate);
+    }
+
+    /// @return units penalty for what was taken otherwise than contracted in the direction of the area's deviation, money units.
+    function _penaltyOf(
+        uint256[] memory contracted,
+        uint256[] memory metered,
+        StripPrices[] memory prices,
+        StripPenalties[] memory penalties
+    ) private pure returns (uint256 units) {
+        for (uint256 strip = 0; strip < prices.length; ++strip) {
+            uint256 c = _lanesOf(contracted, strip);
+            uint256 m = _lanesOf(metered, strip);
+            if (c == m) continue;
+            uint256 isMore = Strips.minus(m, c);
+            uint256 more = isMore & Strips.spread(isMore & prices[strip].shortArea, Strips.SIGNED_MASK);
+            uint256 less = Strips.minus(c, m) & Strips.spread(~isMore & prices[strip].longArea, Strips.SIGNED_MASK);
+            if (more | less != 0) units += Strips.dot(more | less, penalties[strip].even, penalties[strip].odd);
+        }
+    }
+
+    /// What the member may claim from the balancing fund: energy sold back that helped, and energy traded that was forecast well.
+    function _setClaims(
+        Posted memory posted,
+        Positions memory positions,
+        uint256 i,
+        uint256[] memory metered,
+        uint256 charged,
+        StripPrices[] memory prices
+    ) private pure {
+        uint256 traded = positions.traded[i];
+        if (traded > charged) posted.accurate = (traded - charged).toUint56();
+        if (positions.flexible.length == 0 || positions.flexible[i].length == 0) return;
+        posted.flexible = _helpfulOf(positions.flexible[i], positions.net[i], metered, prices).toUint56();
+    }
+
+    /// @return energy sold back where the area was short, by a member that is a buyer still and took no more than contracted, Wh.
+    function _helpfulOf(
+        uint256[] memory flexible,
+        uint256[] memory contracted,
+        uint256[] memory metered,
+        StripPrices[] memory prices
+    ) private pure returns (uint256 energy) {
+        for (uint256 strip = 0; strip < prices.length; ++strip) {
+            uint256 c = _lanesOf(contracted, strip);
+            uint256 helped = Strips.minus(c, Strips.ZERO_LANES) & Strips.minus(c, _lanesOf(metered, strip));
+            energy += Strips.sum(flexible[strip] & Strips.spread(helped & prices[strip].shortArea, Strips.LANE_MASK));
+        }
     }
 
     /// @return units due for what was taken beyond, less what was not taken of the contracted energy (Wh by lane), money units.
@@ -278,11 +386,36 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
         ACCOUNTS.post(postings);
     }
 
+    /// Pays the wholesale desk what the area's deviation costs it, ahead of what the members who caused it pay.
+    function _postPenalties(uint32 day, int256[] memory area, DayState memory state) private {
+        (uint32 desk, uint256[] memory rates) = EXCHANGE.penaltiesOf(day);
+        if (desk == 0) return;
+        state.desk = desk;
+        uint256 due = 0;
+        for (uint256 strip = 0; strip < STRIPS_PER_DAY; ++strip) {
+            _penalties[_pricePlace(day, strip)] = rates[strip];
+            for (uint256 k = 0; k < Strips.LANES; ++k) {
+                int256 net = area[strip * Strips.LANES + k];
+                due += Strips.lane(rates[strip], k) * uint256(net < 0 ? -net : net);
+            }
+        }
+        Paid storage paid = _paid[day % Strips.RING];
+        int128 change = due.toInt256().toInt128() - int256(uint256(paid.desk)).toInt128();
+        paid.desk = due.toUint128();
+        emit PenaltyDue(day, desk, due);
+        Posting[] memory postings = new Posting[](2);
+        postings[0] = Posting(desk, change, 0);
+        postings[1] = Posting(CLEARING_HOUSE, -change, 0);
+        ACCOUNTS.post(postings);
+    }
+
     /// Pays from the clearing house what the members paid into it.
     function _payOut(uint32 day, DayState memory state, Rules memory rules) private {
         Paid memory paid = _paid[day % Strips.RING];
-        // What members pay for imbalance beyond the fallback supply is never negative, whatever the pricing (rule 11).
-        int256 fund = int256(state.imbalance) - paid.fallbackSupply + int256(uint256(state.deviation));
+        // What members pay for imbalance beyond the fallback supply is never negative, whatever the pricing (rule 11); nor is what
+        // they pay beyond the desk's penalty, because those who deviate as the area does deviate by no less than the area.
+        int256 fund = int256(state.imbalance) - paid.fallbackSupply + int256(uint256(state.deviation))
+            + int256(uint256(state.penalties)) - int256(uint256(paid.desk));
         uint256 operator = uint256(state.traded) * Price.unwrap(rules.platformFee);
         uint256 grid = uint256(state.traded) * Price.unwrap(rules.networkFee);
 
@@ -295,7 +428,8 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
             total += postings[i].amount;
         }
         postings[3] = Posting(CLEARING_HOUSE, (-total).toInt128(), 0);
-        _paid[day % Strips.RING] = Paid(paid.fallbackSupply, fund.toInt128(), operator.toUint128(), grid.toUint128());
+        _paid[day % Strips.RING] =
+            Paid(paid.fallbackSupply, fund.toInt128(), operator.toUint128(), grid.toUint128(), paid.desk);
         ACCOUNTS.post(postings);
 
         state.isSettled = true;
@@ -303,11 +437,11 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
     }
 
     /// @return before what was posted for the day until now.
-    function _replacePosted(uint32 id, uint256 day, int256 payment) private returns (int256 before) {
-        uint256 place = (uint256(id) << 16) | (day % Strips.RING);
-        Posted memory posted = _posted[place];
-        if (posted.day == day) before = posted.payment;
-        _posted[place] = Posted(uint16(day), payment.toInt128());
+    function _replacePosted(uint32 id, uint256 day, Posted memory posted) private returns (int256 before) {
+        uint256 place = _postedPlace(id, day);
+        Posted storage replaced = _posted[place];
+        if (replaced.day == day) before = replaced.payment;
+        _posted[place] = posted;
     }
 
     /// @return six signed lanes; zero for a member without an order, or without a meter.
@@ -322,14 +456,27 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
             StripPrices memory p = prices[strip];
             (p.shortEven, p.shortOdd) = Strips.factors(Tariffs.buys(word));
             (p.longEven, p.longOdd) = Strips.factors(Tariffs.sells(word));
-            if (chargeHelpful) continue;
-            // An imbalance against the area's own brings the area nearer to balance.
             for (uint256 k = 0; k < Strips.LANES; ++k) {
                 uint256 flag = Strips.FLAG << (k * Strips.LANE_BITS);
-                if (word & (1 << (LONG_AREA + k)) != 0) p.freeMore |= flag;
-                if (word & (1 << (SHORT_AREA + k)) != 0) p.freeLess |= flag;
+                if (word & (1 << (LONG_AREA + k)) != 0) p.longArea |= flag;
+                if (word & (1 << (SHORT_AREA + k)) != 0) p.shortArea |= flag;
             }
+            // An imbalance against the area's own brings the area nearer to balance.
+            if (!chargeHelpful) (p.freeMore, p.freeLess) = (p.longArea, p.shortArea);
         }
+    }
+
+    /// @return penalties none on a day without.
+    function _loadPenalties(uint256 day, uint32 desk) private view returns (StripPenalties[] memory penalties) {
+        if (desk == 0) return penalties;
+        penalties = new StripPenalties[](STRIPS_PER_DAY);
+        for (uint256 strip = 0; strip < penalties.length; ++strip) {
+            (penalties[strip].even, penalties[strip].odd) = Strips.factors(_penalties[_pricePlace(day, strip)]);
+        }
+    }
+
+    function _postedPlace(uint32 id, uint256 day) private pure returns (uint256) {
+        return (uint256(id) << 16) | (day % Strips.RING);
     }
 
     function _pricePlace(uint256 day, uint256 strip) private pure returns (uint256) {

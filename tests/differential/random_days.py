@@ -29,6 +29,7 @@ from harness.people import (
     sign_readings,
     sign_sheet,
     take_note,
+    wholesale_report,
     withdrawal,
 )
 
@@ -37,12 +38,14 @@ from dem.plan import CalendarParameters, rules_tuple
 from dem.settlement import MAX_TARIFF, ImbalancePricing, MarketRules, Tariff
 from dem.signing import OrderSheet
 from dem.strips import LANES, pack, strips_per_day
-from dem.units import MAX_TICK
+from dem.units import MAX_TICK, TICK_UNITS
+from dem.wholesale import MAX_EXCHANGE, PRICE_BIAS, Offer
 
 OPENING = 10_000_000
 PLENTY = 10**16
 """Money units that cover whatever one of these communities can owe."""
-SUPPLIER_ID, GRID_OPERATOR_ID = 3, 5
+FUND_ID, SUPPLIER_ID, GRID_OPERATOR_ID = 1, 3, 5
+RING = 8
 ALL_GROUPS = 1 << 32
 
 
@@ -86,6 +89,10 @@ def random_rules(random: Random) -> MarketRules:
         imbalance_pricing=random.choice(list(ImbalancePricing)),
         charge_helpful=random.random() < 0.5,
         boundary_margin=random.choice((0, random.randint(1, 1_000))),
+        wholesale_margin=random.choice((0, 0, random.randint(1, 300), rate())),
+        penalty_cap=random.choice((0, random.randint(1, 5_000), MAX_TARIFF)),
+        premium_rate=rate(),
+        reward_share=random.choice((0, random.randint(1, 10_000), 10_000)),
     )
 
 
@@ -112,6 +119,9 @@ class RandomDays:
         self.people: dict[int, Person] = {GRID_OPERATOR_ID: Person.grid_operator()}
         self.has_boundary = random.random() < 0.6
         self.market.listeners.append(lambda events: take_note(self.market, self.people, events))
+        if random.random() < 0.8:
+            residual = self.market.contracts["WholesaleResidual"].address
+            self.market.act("Schedule.addMarket", residual, random.choice((1, 1, 2)))
         self._tasks: list[tuple[int, int, Callable[..., None], tuple[Any, ...]]] = []
         self._ties = count()
         self._references = count(1)
@@ -151,6 +161,8 @@ class RandomDays:
                 self._at(self._between(opens - 10, gate + 10), self.order, person, day)
         for strip in random.sample(range(self.strips), self.strips):
             self._at(self._between(gate, gate + 20), self.clear, day, strip)
+        for _ in range(random.choice((0, 1, 2, 3))):
+            self._at(self._between(gate - 2, gate + c.desk_lead + 2), self.report, day)
         for person in self.people.values():
             if person.meter and (person.id != GRID_OPERATOR_ID or self.has_boundary):
                 self._plan_readings(person, day)
@@ -351,6 +363,101 @@ class RandomDays:
         while not self.market.call("CallAuction", "clearedStrips", day) >> strip & 1:
             self.market.act("CallAuction.clear", day, strip, pivots, groups)
 
+    # --------------------------------------------------------------------------------------------------- wholesale
+
+    def report(self, day: int) -> None:
+        """What a desk offers, or somebody who is none."""
+        random, market = self.random, self.market
+        desks = [person for person in self.people.values() if person.kind == DESK]
+        desk = random.choice(desks if desks and random.random() < 0.9 else list(self.people.values()))
+        cap = market.replay.rules(day).penalty_cap
+        offers = [self._offer(cap) for _ in range(self.calendar.periods_per_day)]
+        signer = STRANGER if random.random() < 0.03 else desk.account
+        expected = self._objections_to_report(desk, day)
+        if signer is not desk.account:
+            expected.add("NotSignedByDesk")
+        if any(offer.penalty > cap for offer in offers):
+            expected.add("PenaltyAboveCap")
+        refused = market.attempt("WholesaleResidual.report", *wholesale_report(market, desk, day, offers, signer))
+        assert (refused and refused.error) in (expected or {None})
+        if refused is None:
+            for strip in random.sample(range(self.strips), self.strips):
+                self._soon(self.clear_residual, day, strip)
+
+    def _objections_to_report(self, desk: Person, day: int) -> set[str]:
+        market, gate = self.market, self.calendar.gate_closes_at(day)
+        plugged = dict(market.call("Schedule", "markets"))
+        objections = {
+            "TooEarlyToReport": market.now < gate,
+            "TooLateToReport": market.now >= gate + self.calendar.desk_lead,
+            "WrongStatus": desk.status != ADMITTED,
+            "NotTakingPart": day < market.replay.members[desk.id].first_day,
+            "NotADesk": desk.kind != DESK,
+            "AlreadyReported": market.call("WholesaleResidual", "reportOf", day)[0] != 0,
+            "NotInSchedule": plugged.get(market.contracts["WholesaleResidual"].address.lower(), self.days + 1) > day,
+            "DayStillOpen": day > max(market.replay.final_days, default=0) + RING,
+        }
+        return {error for error, is_true in objections.items() if is_true}
+
+    def _offer(self, cap: int) -> Offer:
+        random = self.random
+
+        def capacity() -> int:
+            return random.choice(
+                (0, 0, random.randint(1, 3 * self.energy), random.randint(1, MAX_EXCHANGE), MAX_EXCHANGE)
+            )
+
+        price = self.center * TICK_UNITS + random.randint(-300, 300)
+        if random.random() < 0.1:
+            price = random.choice((-PRICE_BIAS, PRICE_BIAS - 1, random.randint(-PRICE_BIAS, PRICE_BIAS - 1)))
+        penalty = random.choice((0, cap, random.randint(0, cap)))
+        if random.random() < 0.002:
+            penalty = min(cap + 1, MAX_TARIFF)
+        return Offer(price, penalty, capacity(), capacity())
+
+    def clear_residual(self, day: int, strip: int) -> None:
+        """One strip, once the auction's is cleared; wrong ticks do not do."""
+        market, random = self.market, self.random
+        if not market.call("WholesaleResidual", "reportOf", day)[1] >> strip & 1:
+            refused = market.attempt("WholesaleResidual.clear", day, strip, [0] * LANES, [0] * LANES, 1)
+            assert refused
+            assert refused.error == "NothingToClear"
+            return
+        outcomes = market.replay.markets["WholesaleResidual"].outcomes(day)[strip * LANES : (strip + 1) * LANES]
+        imports, exports = ([getattr(o, name) for o in outcomes] for name in ("import_tick", "export_tick"))
+        if not market.call("CallAuction", "clearedStrips", day) >> strip & 1:
+            refused = market.attempt("WholesaleResidual.clear", day, strip, imports, exports, 1)
+            assert refused
+            assert refused.error == "AuctionNotCleared"
+            self._at(market.now + 20, self.clear_residual, day, strip)
+            return
+        if random.random() < 0.3:
+            self._clear_wrongly(day, strip, imports, exports)
+        groups = random.choice((1, 1, 2, ALL_GROUPS))
+        while market.call("WholesaleResidual", "reportOf", day)[1] >> strip & 1:
+            market.act("WholesaleResidual.clear", day, strip, imports, exports, groups)
+
+    def _clear_wrongly(self, day: int, strip: int, imports: list[int], exports: list[int]) -> None:
+        """Another tick is refused where the capacity it is for is there."""
+        k, offset = self.random.randrange(LANES), self.random.choice((-1, 1))
+        side = self.random.choice((imports, exports))
+        report = self.market.replay.markets["WholesaleResidual"]
+        offer = report.offers(day)[strip * LANES + k]
+        margin = self.market.replay.rules(day).wholesale_margin
+        is_import = side is imports
+        counts = offer.imports > 0 and offer.price + margin <= MAX_TICK * TICK_UNITS
+        if not is_import:
+            counts = offer.exports > 0 and offer.price >= margin
+        if not counts or not 0 <= side[k] + offset <= MAX_TICK:
+            return
+        wrong = side.copy()
+        wrong[k] += offset
+        ticks = (wrong, exports) if is_import else (imports, wrong)
+        refused = self.market.attempt("WholesaleResidual.clear", day, strip, *ticks, ALL_GROUPS)
+        assert refused, f"tick {wrong[k]} taken instead of {side[k]}"
+        assert refused.error == "WrongTicks"
+        assert refused.arguments[0] == strip * LANES + k
+
     # ------------------------------------------------------------------------------------------------------ meters
 
     def read(self, person: Person, day: int, first: int, strips: int) -> None:
@@ -401,9 +508,20 @@ class RandomDays:
             and max(self.market.replay.final_days, default=0) == day - 1
         ):
             self.market.act("Settlement.finalize", day)
+            self._soon(self.pay, self.random.random() < 0.9)
             return
         self._soon(self.settle, day)
         self._soon(self.finalize, day)
+
+    def pay(self, goes_on: bool) -> None:
+        """What the balancing fund owes, some members at a time; sometimes it is left at that."""
+        day, last_final = self.market.call("BalancingFund", "nextDay"), max(self.market.replay.final_days)
+        refused = self.market.attempt("BalancingFund.pay", day, self._some())
+        assert (refused and refused.error) == (None if day <= last_final else "NotFinal")
+        assert self.market.account(FUND_ID).free >= 0
+        assert self.market.account(FUND_ID).arrears == 0
+        if goes_on and day < last_final + 1:
+            self._soon(self.pay, goes_on)
 
     # ----------------------------------------------------------------------------------------------------- helpers
 

@@ -3,6 +3,7 @@ pragma solidity ^0.8.24;
 
 import {IAccessManager} from "@openzeppelin/contracts/access/manager/IAccessManager.sol";
 import {IAccounts} from "../../contracts/interfaces/IAccounts.sol";
+import {IBalancingFund} from "../../contracts/interfaces/IBalancingFund.sol";
 import {ICallAuction, OrderSheet, SignedSheet} from "../../contracts/interfaces/ICallAuction.sol";
 import {IFallbackSupply} from "../../contracts/interfaces/IFallbackSupply.sol";
 import {IMarket} from "../../contracts/interfaces/IMarket.sol";
@@ -11,6 +12,7 @@ import {IMeterReadings, ReadingSheet, SignedReadings} from "../../contracts/inte
 import {Application, IParticipantRegistry} from "../../contracts/interfaces/IParticipantRegistry.sol";
 import {ISchedule} from "../../contracts/interfaces/ISchedule.sol";
 import {ISettlement} from "../../contracts/interfaces/ISettlement.sol";
+import {IWholesaleResidual} from "../../contracts/interfaces/IWholesaleResidual.sol";
 import {CalendarParameters} from "../../contracts/types/Calendar.sol";
 import {FALLBACK_SUPPLIER, FIRST_PARTICIPANT, Kind} from "../../contracts/types/Members.sol";
 import {Energy, Money, Price} from "../../contracts/types/Units.sol";
@@ -31,6 +33,8 @@ abstract contract Market {
     IMeterReadings internal readings;
     IFallbackSupply internal fallbackSupply;
     ISettlement internal settlement;
+    IWholesaleResidual internal residual;
+    IBalancingFund internal fund;
 
     // -------------------------------------------------------------------------------------------------- deployment
 
@@ -61,7 +65,11 @@ abstract contract Market {
             maxLayers: 4,
             imbalancePricing: ImbalancePricing.TwoPrice,
             chargeHelpful: false,
-            boundaryMargin: Energy.wrap(1_000_000_000)
+            boundaryMargin: Energy.wrap(1_000_000_000),
+            wholesaleMargin: Price.wrap(300),
+            penaltyCap: Price.wrap(5_000),
+            premiumRate: Price.wrap(2_000),
+            rewardShare: 2_500
         });
     }
 
@@ -81,13 +89,21 @@ abstract contract Market {
         auction =
             ICallAuction(VM.deployCode("CallAuction.sol:CallAuction", abi.encode(a, c, registry, rules, accounts)));
         schedule = ISchedule(VM.deployCode("Schedule.sol:Schedule", abi.encode(a, c, accounts)));
-        readings = IMeterReadings(VM.deployCode("MeterReadings.sol:MeterReadings", abi.encode(c, registry, rules)));
+        residual = IWholesaleResidual(
+            VM.deployCode(
+                "WholesaleResidual.sol:WholesaleResidual", abi.encode(a, c, 6 hours, registry, rules, schedule, auction)
+            )
+        );
+        readings =
+            IMeterReadings(VM.deployCode("MeterReadings.sol:MeterReadings", abi.encode(c, registry, rules, residual)));
         fallbackSupply = IFallbackSupply(VM.deployCode("FallbackSupply.sol:FallbackSupply", abi.encode(a, c, rules)));
         settlement = ISettlement(
             VM.deployCode(
-                "Settlement.sol:Settlement", abi.encode(c, rules, accounts, schedule, auction, readings, fallbackSupply)
+                "Settlement.sol:Settlement",
+                abi.encode(c, rules, accounts, schedule, auction, readings, fallbackSupply, residual)
             )
         );
+        fund = IBalancingFund(VM.deployCode("BalancingFund.sol:BalancingFund", abi.encode(rules, accounts, settlement)));
         _grant(1, address(registry), IParticipantRegistry.admit.selector, address(this));
         _grant(2, address(accounts), IAccounts.deposit.selector, address(this));
         _grant(3, address(accounts), IAccounts.setCreditLimit.selector, address(this));
@@ -95,7 +111,9 @@ abstract contract Market {
         _grant(4, address(fallbackSupply), IFallbackSupply.publish.selector, address(this));
         _grant(10, address(auction), IMarket.book.selector, address(schedule));
         _grant(10, address(accounts), IAccounts.admitMarket.selector, address(schedule));
-        _grant(11, address(accounts), IAccounts.post.selector, address(settlement));
+        _grant(10, address(residual), IMarket.book.selector, address(schedule));
+        _grant(12, address(accounts), IAccounts.post.selector, address(settlement));
+        authority.grantRole(12, address(fund), 0);
         _grant(11, address(schedule), ISchedule.collect.selector, address(settlement));
         _grant(11, address(rules), IMarketRules.markFinal.selector, address(settlement));
         schedule.addMarket(auction, 1);

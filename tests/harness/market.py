@@ -84,8 +84,9 @@ class Market:
     def _assign_roles(self) -> None:
         authority = self.contracts["Authority"]
         for role in ROLES:
-            holder = self.contracts[role.holder].address if role.holder else ROLE_KEYS[role.name].address
-            self.chain.send(ADMIN.address, authority, "grantRole", role.id, holder, 0)
+            holders = [self.contracts[name].address for name in role.contracts] or [ROLE_KEYS[role.name].address]
+            for holder in holders:
+                self.chain.send(ADMIN.address, authority, "grantRole", role.id, holder, 0)
             for name, functions in role.functions.items():
                 contract = self.contracts[name]
                 selectors = [contract.artifact.functions[f].selector for f in functions]

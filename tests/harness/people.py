@@ -5,8 +5,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dem.replay import KINDS
-from dem.signing import REGISTER_BYTES, Application, OrderSheet, ReadingSheet, Register, Withdrawal, pack_registers
+from dem.signing import (
+    REGISTER_BYTES,
+    Application,
+    OrderSheet,
+    ReadingSheet,
+    Register,
+    WholesaleReport,
+    Withdrawal,
+    pack_registers,
+)
 from dem.strips import LANES
+from dem.wholesale import Offer, report_words
 
 from .chain import NOBODY, Event
 from .keys import Key, key, struct
@@ -111,6 +121,14 @@ def readings(
 def sign_readings(market: Market, message: ReadingSheet, signer: Key) -> Signed:
     """A signed sheet of readings."""
     return struct(message), signer.sign(market.domain("MeterReadings"), message)
+
+
+def wholesale_report(
+    market: Market, desk: Person, day: int, offers: Sequence[Offer], signer: Key | None = None
+) -> Signed:
+    """What the wholesale desk offers for a day, by slot."""
+    message = WholesaleReport(desk.account.address, day, *report_words(day, offers))
+    return struct(message), (signer or desk.account).sign(market.domain("WholesaleResidual"), message)
 
 
 def take_note(market: Market, people: Mapping[int, Person], events: Sequence[Event]) -> None:

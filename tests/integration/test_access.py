@@ -85,7 +85,7 @@ def callers(village: Village) -> dict[str, AccountAPI]:
     """Somebody in every role, and a stranger in none; the roles that contracts hold are given to accounts as well."""
     keys = village.market.keys
     found = {role.name: keys[role.name] for role in HUMAN_ROLES} | {ADMIN: keys[ADMIN], "stranger": village.stranger}
-    stand_ins = [village.buyer.sender, village.seller.sender]
+    stand_ins = [village.buyer.sender, village.seller.sender, village.spare]
     for role, account in zip([role for role in ROLES if role.holder], stand_ins, strict=True):
         village.grant(role.name, account)
         found[role.name] = account
@@ -187,7 +187,9 @@ def test_the_chain_has_the_holders_of_the_plan(market: Market) -> None:
         if event.name == "RoleGranted"
     }
     planned = {
-        (role.id, market.addresses[role.holder] if role.holder else market.keys[role.name].address) for role in ROLES
+        (role.id, holder)
+        for role in ROLES
+        for holder in [market.addresses[name] for name in role.contracts] or [market.keys[role.name].address]
     }
     assert granted == planned | {(market.authority.functions.ADMIN_ROLE().call(), market.keys[ADMIN].address)}
 

@@ -12,7 +12,17 @@ from dem.ledger import CLEARING_HOUSE, Ledger, Posting
 from dem.orders import decode_lanes
 from dem.plan import rules_tuple
 from dem.replay import KINDS, Book
-from dem.settlement import Delivery, ImbalancePricing, MarketRules, Reading, Tariff, order_collateral, settle, traded
+from dem.settlement import (
+    Delivery,
+    ImbalancePricing,
+    MarketRules,
+    Reading,
+    Tariff,
+    auction_trades,
+    order_collateral,
+    positions,
+    settle,
+)
 from dem.signing import Register, pack_registers
 from dem.strips import LANE_BITS, LANES, pack
 
@@ -47,6 +57,10 @@ _RULE_NAMES = (
     "imbalancePricing",
     "chargeHelpful",
     "boundaryMargin",
+    "wholesaleMargin",
+    "penaltyCap",
+    "premiumRate",
+    "rewardShare",
 )
 
 
@@ -145,7 +159,8 @@ class InventedMarket:
     def _settling(self, day: int) -> Iterator[Event]:
         book = self._books.pop(day)
         participants = np.array([5, *self.ids])
-        bought, sold = traded(book.standing, book.fills, participants, self.periods)
+        trades = auction_trades(book.standing, book.fills, book.clearing)
+        bought, sold, payments = positions([trades], participants, self.periods)
         metered = bought - sold + self._random.integers(-60, 60, bought.shape)
         metered[0] = 0  # no boundary meter
         for id_, net in zip(self.ids, metered[1:].tolist(), strict=True):
@@ -166,6 +181,7 @@ class InventedMarket:
                 bought=bought,
                 sold=sold,
                 metered=metered,
+                payments=payments,
             ),
         )
         for id_ in participants.tolist():

@@ -16,14 +16,15 @@ from dem.settlement import (
     MarketRules,
     Reading,
     Tariff,
+    auction_trades,
     deviation_charges,
     imbalance_prices,
     mid_prices,
     net_of_lanes,
     order_collateral,
+    positions,
     settle,
     tolerances,
-    traded,
 )
 from dem.units import TICK_UNITS
 
@@ -56,13 +57,20 @@ rules = st.builds(
 )
 
 
-def delivery(tariffs, prices, bought, sold, metered, has_meter=None):
+def delivery(tariffs, prices, bought, sold, metered, has_meter=None, **further):
     """A delivery of participants 1, 2, ...; energies as a list of slots for each."""
     participants = np.arange(1, len(metered) + 1)
     meters = np.ones(len(metered), bool) if has_meter is None else np.array(has_meter)
     shape = (len(metered), len(tariffs))
-    grids = (np.array(rows, np.int64).reshape(shape) for rows in (bought, sold, metered))
-    return Delivery(tariffs, prices, participants, meters, *grids)
+    bought, sold, metered = (np.array(rows, np.int64).reshape(shape) for rows in (bought, sold, metered))
+    payments = (bought - sold) * np.array([(price or 0) * TICK_UNITS for price in prices])
+    return Delivery(tariffs, prices, participants, meters, bought, sold, metered, payments, **further)
+
+
+def traded(book, clearings, participants, slots):
+    """Energy bought and sold in the auction."""
+    trades = auction_trades(book, fills_of_day(book, clearings), clearings)
+    return positions([trades], participants, slots)[:2]
 
 
 PARTICIPANTS = 7
@@ -74,12 +82,13 @@ def deliveries(draw, slots=3):
     orders = [replace(order, slot=slot) for slot in range(slots) for order in draw(books())]
     book = OrderBook.of(orders)
     clearings = clear_day(book, slots)
-    bought, sold = traded(book, fills_of_day(book, clearings), np.arange(1, PARTICIPANTS + 1), slots)
+    bought, sold = traded(book, clearings, np.arange(1, PARTICIPANTS + 1), slots)
     off = st.one_of(st.just(0), st.integers(-30, 30), st.integers(-3_000, 3_000))
     row = st.lists(off, min_size=slots, max_size=slots)
     metered = bought - sold + np.array(draw(st.lists(row, min_size=PARTICIPANTS, max_size=PARTICIPANTS)))
     every = [draw(tariffs) for _ in range(slots)]
-    return delivery(every, [clearing.price for clearing in clearings], bought, sold, metered)
+    rates = np.array(draw(st.lists(st.one_of(st.just(0), prices), min_size=slots, max_size=slots)))
+    return delivery(every, [clearing.price for clearing in clearings], bought, sold, metered, penalties=rates)
 
 
 def plain_dues(rules, day, row, slot):
@@ -126,7 +135,8 @@ def test_payments_of_a_period_sum_to_zero(rules, day):
     settled = settle(rules, day)
     area = settled.area
     received = area.fallback + area.surplus + area.deviation + area.platform_fees + area.network_fees
-    due = settled.trade + settled.imbalance_units + settled.fees + settled.deviation
+    received += area.penalty + area.penalty_surplus
+    due = settled.trade + settled.imbalance_units + settled.fees + settled.deviation + settled.penalty
     assert due.sum(axis=0).tolist() == received.tolist()
 
 
@@ -135,6 +145,7 @@ def test_the_fund_never_pays_for_imbalances(rules, day):
     area = settle(rules, day).area
     assert (area.surplus >= 0).all()
     assert (area.deviation >= 0).all()
+    assert (area.penalty_surplus >= 0).all()
 
 
 @given(rules, deliveries())
@@ -161,10 +172,10 @@ def test_imbalance_never_beats_having_traded_against_the_area(mode, d, area, tar
 @given(rules, deliveries())
 def test_a_day_sums_to_zero_and_to_its_periods(rules, day):
     settled = settle(rules, day)
-    received = settled.fallback() + settled.fund() + settled.operator() + settled.grid_operator()
+    received = settled.desk() + settled.fallback() + settled.fund() + settled.operator() + settled.grid_operator()
     assert sum(sum(bill) for bill in settled.bills.values()) == received
     for row, participant in enumerate(day.participants.tolist()):
-        grids = (settled.trade, settled.imbalance_units, settled.fees, settled.deviation)
+        grids = (settled.trade, settled.imbalance_units, settled.fees, settled.deviation, settled.penalty)
         assert settled.bills[participant] == tuple(grid[row].sum() for grid in grids)
         assert settled.schedule[participant].tolist() == settled.contracted[row].tolist()
 
@@ -173,7 +184,7 @@ def test_a_day_sums_to_zero_and_to_its_periods(rules, day):
 def test_trades_balance(orders):
     book = OrderBook.of(orders)
     (clearing,) = clearings = clear_day(book, 1)
-    bought, sold = traded(book, fills_of_day(book, clearings), np.arange(1, PARTICIPANTS + 1), 1)
+    bought, sold = traded(book, clearings, np.arange(1, PARTICIPANTS + 1), 1)
     assert bought.sum() == sold.sum() == clearing.volume
 
 
@@ -183,7 +194,7 @@ def test_collateral_covers_trade_fees_and_failed_delivery(orders, rules, tariff)
     tariff = Tariff(buy=min(tariff.buy, rules.max_buy), sell=min(tariff.sell, rules.max_buy))
     book = OrderBook.of(orders)
     clearings = clear_day(book, 1)
-    bought, sold = traded(book, fills_of_day(book, clearings), np.arange(1, PARTICIPANTS + 1), 1)
+    bought, sold = traded(book, clearings, np.arange(1, PARTICIPANTS + 1), 1)
     settled = settle(rules, delivery([tariff], [clearings[0].price], bought, sold, bought))
     for participant, bill in settled.bills.items():
         mine = [order for order in orders if order.participant == participant]
@@ -228,7 +239,7 @@ def test_one_period_by_hand():
     assert settled.fees[:, 0].tolist() == [2_000 * 250, 1_200 * 250, 800 * 250, 0]
     # Tolerances: 5 % of 2,000 = 100; 2 helped; 4 contracted nothing, so 10 Wh.
     assert settled.deviation[:, 0].tolist() == [200 * 1_000, 0, 0, 90 * 1_000]
-    assert settled.bills[1] == (-24_000_000, 9_000_000, 500_000, 200_000)
+    assert settled.bills[1] == (-24_000_000, 9_000_000, 500_000, 200_000, 0)
     assert settled.area.imbalance.tolist() == [350]
     assert settled.area.price.tolist() == [30_000]
     assert settled.fallback() == 350 * 30_000
@@ -247,10 +258,10 @@ def test_a_long_area_is_bought_from_at_the_sell_tariff():
 
 def test_a_self_trader_pays_itself_and_two_fees():
     book = OrderBook.of([bid(1, 150, 400), ask(1, 100, 400, layer=1)])
-    bought, sold = traded(book, fills_of_day(book, clear_day(book, 1)), np.array([1]), 1)
+    bought, sold = traded(book, clear_day(book, 1), np.array([1]), 1)
     settled = settle(RULES, delivery([TARIFF], [125], bought, sold, [0]))
     assert (bought, sold) == (400, 400)
-    assert settled.bills[1] == (0, 0, 800 * 250, 0)
+    assert settled.bills[1] == (0, 0, 800 * 250, 0, 0)
 
 
 def test_who_has_no_meter_is_settled_where_it_traded():
@@ -318,6 +329,45 @@ def test_order_collateral():
     assert order_collateral(ask(1, 613, 100), RULES) == 0
 
 
+def test_penalties_fall_on_those_who_deviate_as_the_area_does():
+    """Two take 100 and 50 Wh too much, one 30 too little: 120 Wh are penalised, 150 Wh pay, the fund keeps the rest."""
+    rates = np.array([7])
+    settled = settle(RULES, delivery([TARIFF], [None], [0] * 3, [0] * 3, [100, 50, -30], penalties=rates))
+    assert settled.penalty[:, 0].tolist() == [700, 350, 0]
+    assert (settled.desk(), settled.area.penalty_surplus.tolist()) == (840, [210])
+    assert settled.bills[1].penalty == 700
+
+
+@pytest.mark.parametrize(
+    ("bought", "sold", "metered", "others", "expected"),
+    [
+        (100, 0, 90, 50, 40),  # a buyer still, took less, the area is short
+        (100, 0, 100, 50, 40),  # took as much as contracted
+        (100, 0, 101, 50, 0),  # took more
+        (100, 0, 90, 0, 0),  # the area is long
+        (0, 100, -100, 50, 0),  # a seller by now
+        (0, 0, 0, 50, 40),  # sold back all it had bought
+    ],
+)
+def test_flexible_energy_helps_where_a_buyer_takes_less_in_a_short_area(bought, sold, metered, others, expected):
+    day = delivery(
+        [TARIFF],
+        [100],
+        [bought, sold],
+        [sold, bought],
+        [metered, sold - bought + others],
+        flexible=np.array([[40], [0]]),
+    )
+    assert settle(RULES, day).claims[1][0] == expected
+
+
+def test_accurate_energy_is_what_was_traded_beyond_what_is_charged():
+    day = delivery([TARIFF], [100], [1_000, 0], [0, 1_000], [1_070, -1_000])
+    assert settle(RULES, day).claims == {1: (0, 980), 2: (0, 1_000)}
+    day = delivery([TARIFF], [100], [10, 0], [0, 10], [1_070, -10])
+    assert settle(RULES, day).claims == {1: (0, 0), 2: (0, 10)}
+
+
 # Lanes
 
 
@@ -377,6 +427,10 @@ def test_a_reading_out_of_range_is_refused(net):
         {"max_layers": 2**16},
         {"boundary_margin": -1},
         {"imbalance_pricing": 3},
+        {"wholesale_margin": -1},
+        {"penalty_cap": 2**20},
+        {"premium_rate": 2**20},
+        {"reward_share": 10_001},
     ],
 )
 def test_rules_out_of_range_are_refused_by_name(change):
@@ -406,6 +460,6 @@ def test_deliveries_out_of_shape_are_refused():
     grid = np.zeros((2, 1), np.int64)
     meters = np.ones(2, bool)
     with pytest.raises(InputError, match="must ascend"):
-        Delivery([TARIFF], [None], np.array([2, 1]), meters, grid, grid, grid)
+        Delivery([TARIFF], [None], np.array([2, 1]), meters, grid, grid, grid, grid)
     with pytest.raises(InputError, match="sold"):
-        Delivery([TARIFF], [None], np.array([1, 2]), meters, grid, grid[:1], grid)
+        Delivery([TARIFF], [None], np.array([1, 2]), meters, grid, grid[:1], grid, grid)

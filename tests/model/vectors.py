@@ -21,8 +21,9 @@ from dem.settlement import (
     ImbalancePricing,
     MarketRules,
     Tariff,
+    auction_trades,
+    positions,
     settle,
-    traded,
 )
 from dem.units import MAX_TICK, Tick, UnitsPerWh, Wh
 
@@ -72,7 +73,8 @@ def settlement_cases(seed: int = 11) -> list[dict]:
         orders = _book(random, participants=6)
         clearing = clear(orders)
         book, participants = OrderBook.of(orders), np.arange(1, 8)
-        bought, sold = traded(book, fills_of_day(book, [clearing]), participants, 1)
+        trades = auction_trades(book, fills_of_day(book, [clearing]), [clearing])
+        bought, sold, payments = positions([trades], participants, 1)
         metered = [_near(random, c) for c in (bought - sold)[:, 0].tolist()]
         if n % 5 == 0:  # an area in balance
             metered[-1] -= sum(metered)
@@ -87,6 +89,7 @@ def settlement_cases(seed: int = 11) -> list[dict]:
             bought=bought,
             sold=sold,
             metered=np.array([metered]).T,
+            payments=payments,
         )
         settled = settle(rules, delivery)
         cases.append(

@@ -39,6 +39,7 @@ from harness.people import (
     sign_readings,
     sign_sheet,
     take_note,
+    wholesale_report,
     withdrawal,
 )
 
@@ -49,6 +50,7 @@ from dem.settlement import ImbalancePricing, MarketRules, Tariff
 from dem.signing import OrderSheet
 from dem.strips import LANES, pack
 from dem.units import Tick, Wh
+from dem.wholesale import Offer, Residual
 
 PERIOD = 60
 PERIODS = 12
@@ -63,7 +65,9 @@ CALENDAR = CalendarParameters(
 )
 STRIPS = PERIODS // LANES
 ALL_STRIPS = (1 << STRIPS) - 1
-RULES = MarketRules(50, 100, 2_000, 30_000, 5_000, 60_000, 20, 500, 2, 3, ImbalancePricing.TWO_PRICE)
+RULES = MarketRules(
+    50, 100, 2_000, 30_000, 5_000, 60_000, 20, 500, 2, 3, ImbalancePricing.TWO_PRICE, False, 0, 100, 1_000, 500, 5_000
+)
 RING = 8
 FUND, CLEARING_HOUSE, SUPPLIER_ID, GRID_OPERATOR_ID = 1, 2, 3, 5
 CAPACITY = 300
@@ -82,6 +86,7 @@ FOR_CONTRACTS = {
     "Schedule.collect": (1, 1, 1),
     "SettlementToken.burn": (1,),
     "SettlementToken.mint": (1,),
+    "WholesaleResidual.book": (1, 1, 1),
 }
 """What only contracts of the market may call, with arguments to try it with."""
 
@@ -138,6 +143,8 @@ class Machine:
         self._faces = count(1)
         self.market.listeners += [lambda events: take_note(self.market, self.people, events), self._note_postings]
         self._do("Accounts.setCreditLimit", SUPPLIER_ID, PLENTY)
+        if self.random.random() < 0.8:
+            self.market.act("Schedule.addMarket", self.market.contracts["WholesaleResidual"].address, 1)
         for _ in range(4):
             self._apply(self._new_person())
             self._admit(self.applicants[0])
@@ -162,6 +169,9 @@ class Machine:
         (1, "add_market"),
         (14, "bring_orders"),
         (18, "clear"),
+        (6, "report"),
+        (8, "clear_residual"),
+        (3, "pay"),
         (16, "bring_readings"),
         (4, "correct"),
         (10, "close"),
@@ -246,15 +256,18 @@ class Machine:
         """Add up what a day's settlement posts to each member, and what it says it should be."""
         claims = [event.args for event in events if event.name == "Settled"]
         postings = [event.args for event in events if event.name == "Posted"]
-        # Where a walk begins, the supplier and the clearing house come first; then the members in the order of the
-        # claims; what the offices are paid follows.
-        if any(event.name == "SettlementBegun" for event in events):
-            postings = postings[2:]
+        # Where a walk begins, the supplier and the clearing house come first, then a desk that is owed penalties and
+        # the clearing house; then the members in the order of the claims; what the offices are paid follows.
+        for beginning in ("SettlementBegun", "PenaltyDue"):
+            if any(event.name == beginning for event in events):
+                postings = postings[2:]
+        penalties = {event.args["id"]: event.args["penalty"] for event in events if event.name == "PenaltyCharged"}
         for claim, posting in zip(claims, postings, strict=False):
             key = (claim["id"], claim["day"])
             assert posting["id"] == claim["id"]
             self.posted[key] += posting["amount"]
             self.settled[key] = sum(claim[part] for part in ("trade", "imbalance", "fees", "deviation"))
+            self.settled[key] += penalties.get(claim["id"], 0)
             self.releases[key] += posting["release"] > 0
         self.releases = +self.releases
 
@@ -266,6 +279,9 @@ class Machine:
             for strip in range(STRIPS):
                 if not self.market.call("CallAuction", "clearedStrips", day) >> strip & 1:
                     self.market.act("CallAuction.clear", day, strip, self._pivots(day, strip), ALL_GROUPS)
+            for strip in range(STRIPS):
+                if self.market.call("WholesaleResidual", "reportOf", day)[1] >> strip & 1:
+                    self.market.act("WholesaleResidual.clear", day, strip, *self._ticks(day, strip), ALL_GROUPS)
             self._wait_until(CALENDAR.metering_deadline(day))
             if not self.market.call("MeterReadings", "isClosed", day):
                 self.market.act("MeterReadings.close", day, 100)
@@ -323,6 +339,13 @@ class Machine:
 
     def _pivots(self, day: int, strip: int) -> list[int]:
         return [outcome.pivot for outcome in self.market.replay.book(day).clearing[strip * LANES : (strip + 1) * LANES]]
+
+    def _residuals(self, day: int, strip: int) -> list[Residual]:
+        return self.market.replay.markets["WholesaleResidual"].outcomes(day)[strip * LANES : (strip + 1) * LANES]
+
+    def _ticks(self, day: int, strip: int) -> tuple[list[int], list[int]]:
+        outcomes = self._residuals(day, strip)
+        return [o.import_tick for o in outcomes], [o.export_tick for o in outcomes]
 
     # ------------------------------------------------------------------------------------------------------ time
 
@@ -594,6 +617,73 @@ class Machine:
             reasons.add("NothingToDo")
         self._do("CallAuction.clear", day, strip, pivots, groups, may=reasons)
 
+    # -------------------------------------------------------------------------------------------------- wholesale
+
+    def report(self) -> None:
+        """A desk reports for a day, in time mostly; or somebody who may not."""
+        desks = [person for person in self.people.values() if person.kind == DESK and person.status == ADMITTED]
+        desk = self.random.choice(desks) if desks and self.random.random() < 0.9 else self._person()
+        day = self._open_day() if self.random.random() < 0.3 else max(1, self._open_day() - 1)
+        if self.random.random() < 0.5:
+            self._wait_until(CALENDAR.gate_closes_at(day))
+        gate = CALENDAR.gate_closes_at(day)
+        signer = desk.account if self.random.random() < 0.95 else STRANGER
+        offers = [self._offer() for _ in range(PERIODS)]
+        cap = self.market.replay.rules(day).penalty_cap
+        plugged = {address.lower() for address, _ in self.market.call("Schedule", "markets")}
+        objections = {
+            "NotSignedByDesk": signer is STRANGER,
+            "TooEarlyToReport": self.market.now < gate,
+            "TooLateToReport": self.market.now >= gate + CALENDAR.desk_lead,
+            "UnknownAccount": desk.id == 0,
+            "WrongStatus": desk.status != ADMITTED,
+            "NotTakingPart": day < self.market.replay.members[desk.id].first_day,
+            "NotADesk": desk.kind != DESK,
+            "AlreadyReported": self.market.call("WholesaleResidual", "reportOf", day)[0] != 0,
+            "DayStillOpen": day > self.state.last_final + RING,
+            "NotInSchedule": self.market.contracts["WholesaleResidual"].address.lower() not in plugged,
+            "PenaltyAboveCap": any(offer.penalty > cap for offer in offers),
+        }
+        reasons = {error for error, is_true in objections.items() if is_true}
+        signed = wholesale_report(self.market, desk, day, offers, signer)
+        refused = self._do("WholesaleResidual.report", *signed, may=reasons)
+        assert bool(refused) == bool(reasons), f"reported in spite of {reasons}"
+
+    def _offer(self) -> Offer:
+        price = self.random.randint(5_000, 5_600) if self.random.random() < 0.95 else -self.random.randint(1, 5_000)
+        capacity = (0, 30, 300, 10_000)
+        return Offer(price, self.random.choice((0, 0, 500)), self.random.choice(capacity), self.random.choice(capacity))
+
+    def clear_residual(self) -> None:
+        """A strip of a day that was reported for, with the right ticks or others."""
+        waiting = [day for day in self.state.phases if self.market.call("WholesaleResidual", "reportOf", day)[1]]
+        day = waiting[0] if waiting and self.random.random() < 0.9 else self._day()
+        strip, reasons = self.random.randrange(STRIPS), set()
+        desk, pending = self.market.call("WholesaleResidual", "reportOf", day)
+        ticks = ([0] * LANES, [0] * LANES)
+        if desk == 0:
+            reasons.add("NotReported")
+        elif not pending >> strip & 1:
+            reasons.add("NothingToClear")
+        else:
+            ticks = self._ticks(day, strip)
+            if not self.market.call("CallAuction", "clearedStrips", day) >> strip & 1:
+                reasons.add("AuctionNotCleared")
+        if self.random.random() < 0.1:
+            ticks[self.random.randrange(2)][0] = 4_096
+            reasons.add("WrongTicks")
+        self._do("WholesaleResidual.clear", day, strip, *ticks, self.random.choice((1, ALL_GROUPS)), may=reasons)
+
+    def pay(self) -> None:
+        """Some members of the next day the balancing fund owes for, or of another."""
+        day = self.market.call("BalancingFund", "nextDay")
+        if self.random.random() < 0.2:
+            day = max(1, day + self.random.choice((-1, 1)))
+            may = {"ClaimsPaid", "ClaimsLapsed", "PaidOutOfOrder", "NotFinal"}
+        else:
+            may = {"NotFinal"} if day > self.state.last_final else set()
+        self._do("BalancingFund.pay", day, self.random.choice((1, 3, 100)), may=may)
+
     # --------------------------------------------------------------------------------------------------- readings
 
     def _reading(self) -> Signed | None:
@@ -657,7 +747,7 @@ class Machine:
         reasons = {"NoMembersGiven"} if some == 0 else set()
         if self.market.call("Settlement", "isSettled", day) or day <= self.state.last_final:
             reasons |= {"AlreadySettled", "SettledDayIsOver", "NotReadyToSettle"}
-        is_cleared, is_closed = self.market.call("CallAuction", "isCleared", day), self.state.phases.get(day)
+        is_cleared, is_closed = self.market.call("Schedule", "isComplete", day), self.state.phases.get(day)
         if not is_cleared or is_closed is None or not is_closed.is_closed:
             reasons.add("NotReadyToSettle")
         self._settle(day, some, reasons)

@@ -11,12 +11,14 @@ from dem.signing import (
     OrderSheet,
     ReadingSheet,
     Register,
+    WholesaleReport,
     Withdrawal,
     pack_registers,
     sign,
 )
 from dem.strips import LANES, pack
 from dem.wallets import Wallet
+from dem.wholesale import Offer, report_words
 
 CURVE_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 BIAS = 1 << 38
@@ -111,6 +113,27 @@ def application(
     )
     fields = tuple(getattr(message, name) for name in message.__slots__)
     return fields, sign(domain(market, "ParticipantRegistry"), message, key or wallet.account_key)
+
+
+def wholesale_report(market: Market, wallet: Wallet, offers: Sequence[Offer], day: int = 1) -> Signed:
+    """What the wholesale desk offers, by slot."""
+    return report_of_words(market, wallet, *report_words(day, offers), day=day)
+
+
+def report_of_words(
+    market: Market,
+    wallet: Wallet,
+    prices: Sequence[int],
+    imports: Sequence[int],
+    exports: Sequence[int],
+    day: int = 1,
+    key: bytes | None = None,
+) -> Signed:
+    """A report of raw words; signed with another key than the wallet's if given."""
+    message = WholesaleReport(wallet.account, day, tuple(prices), tuple(imports), tuple(exports))
+    signature = sign(domain(market, "WholesaleResidual"), message, key or wallet.account_key)
+    rows = ([word.to_bytes(32, "big") for word in words] for words in (prices, imports, exports))
+    return (wallet.account, day, *rows), signature
 
 
 def withdrawal(

@@ -88,7 +88,7 @@ class Village:
         self.buyer = Member(6, _wallet_of(senders[0], "buyer"), senders[0])
         self.seller = Member(7, _wallet_of(senders[1], "seller"), senders[1])
         self.rival = Member(8, wallet("village", 1, "rival"))
-        self.stranger = senders[2]
+        self.stranger, self.spare = senders[2:]
         self._admit(self.buyer, self.seller, self.rival)
 
     @property
@@ -229,7 +229,7 @@ def found_village(folder: Path) -> Village:
         ),
     )
     market = deploy(chain, keys, parameters, folder / "manifest.json")
-    senders = list(islice(chain.accounts(None), len(keys), len(keys) + 3))
+    senders = list(islice(chain.accounts(None), len(keys), len(keys) + 4))
     return Village(market, offices, senders)
 
 

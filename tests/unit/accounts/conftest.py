@@ -7,7 +7,7 @@ from support.village import CLEARING_HOUSE, Member, Village
 def bookkeeper(village: Village) -> AccountAPI:
     """An account that counts as a market of the schedule and has the roles of schedule and settlement."""
     village.grant("schedule", village.stranger)
-    village.grant("settlement", village.stranger)
+    village.grant("cashier", village.stranger)
     village.market.chain.send(village.stranger, village.market.accounts, "admitMarket", village.stranger.address, 1)
     return village.stranger
 

@@ -12,6 +12,7 @@ DATED = [
     "MarketRules",
     "CallAuction",
     "Schedule",
+    "WholesaleResidual",
     "MeterReadings",
     "FallbackSupply",
     "Settlement",

@@ -23,6 +23,10 @@ FIELDS = (
     "imbalancePricing",
     "chargeHelpful",
     "boundaryMargin",
+    "wholesaleMargin",
+    "penaltyCap",
+    "premiumRate",
+    "rewardShare",
 )
 MAX_PRICE = (1 << 20) - 1
 NEW = replace(RULES, platform_fee=11)
@@ -89,6 +93,10 @@ def test_reverts_when_there_is_no_such_day(village: Village, rules: Contract) ->
         ("minOrderEnergy", 1 << 27, (1 << 27) - 1),
         ("minOrderEnergy", 0, 1),
         ("maxLayers", 0, 1),
+        ("wholesaleMargin", MAX_PRICE + 1, MAX_PRICE),
+        ("penaltyCap", MAX_PRICE + 1, MAX_PRICE),
+        ("premiumRate", MAX_PRICE + 1, MAX_PRICE),
+        ("rewardShare", 10_001, 10_000),
         ("maxLayers", 1_024 // STRIPS + 1, 1_024 // STRIPS),
     ],
 )

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.24;
+
+import {IMarket, Positions} from "../../contracts/interfaces/IMarket.sol";
+import {Rules} from "../../contracts/interfaces/IMarketRules.sol";
+import {ReadingSheet} from "../../contracts/interfaces/IMeterReadings.sol";
+import {SettledDay} from "../../contracts/interfaces/ISettlement.sol";
+import {ImbalancePrice} from "../../contracts/libraries/ImbalancePrice.sol";
+import {Calendar} from "../../contracts/types/Calendar.sol";
+import {BALANCING_FUND, FIRST_PARTICIPANT} from "../../contracts/types/Members.sol";
+import {Strips} from "../../contracts/types/Strips.sol";
+import {Energy, Price} from "../../contracts/types/Units.sol";
+import {Market} from "./Market.sol";
+import {VM} from "./Vm.sol";
+
+/// Contracts what it is told to, and says what of it was sold back.
+contract PlayedMarket is IMarket {
+    int256[6][] private _net;
+    uint256[6][] private _flexible;
+
+    function set(int256[6][] calldata net, uint256[6][] calldata flexible) external {
+        for (uint256 i = 0; i < net.length; ++i) {
+            _net.push(net[i]);
+            _flexible.push(flexible[i]);
+        }
+    }
+
+    function isCleared(uint256) external pure returns (bool) {
+        return true;
+    }
+
+    function book(uint256 day, uint32 firstId, uint256 count) external view returns (Positions memory p) {
+        if (day != 1) return p;
+        p.net = new uint256[][](count);
+        p.payment = new int256[](count);
+        p.traded = new uint256[](count);
+        p.release = new uint256[](count);
+        p.flexible = new uint256[][](count);
+        for (uint256 i = 0; i < count; ++i) {
+            uint256 id = firstId + i;
+            if (id < FIRST_PARTICIPANT) continue;
+            p.net[i] = new uint256[](16);
+            uint256[] memory sold = new uint256[](16);
+            for (uint256 strip = 0; strip < 16; ++strip) {
+                p.net[i][strip] = Strips.ZERO_LANES;
+            }
+            for (uint256 k = 0; k < Strips.LANES; ++k) {
+                int256 net = _net[id - FIRST_PARTICIPANT][k];
+                uint256 shift = k * Strips.LANE_BITS;
+                p.net[i][0] = net < 0 ? p.net[i][0] - (uint256(-net) << shift) : p.net[i][0] + (uint256(net) << shift);
+                p.traded[i] += uint256(net < 0 ? -net : net);
+                sold[0] |= _flexible[id - FIRST_PARTICIPANT][k] << shift;
+            }
+            if (sold[0] != 0) p.flexible[i] = sold;
+        }
+    }
+}
+
+/// What members may claim from the balancing fund, and what it pays them, against the rules lane by lane.
+contract ClaimsTest is Market {
+    uint256 private constant MEMBERS = 20;
+
+    int256[6][] private _net;
+    int256[6][] private _metered;
+    uint256[6][] private _flexible;
+    int256[6] private _area;
+    uint256 private _seed;
+
+    function _random(uint256 limit) private returns (uint256) {
+        return uint256(keccak256(abi.encode(++_seed))) % limit;
+    }
+
+    /// Members trade in pairs; meters read what was contracted, or something near it.
+    function _draw() private {
+        for (uint256 i = 0; i < MEMBERS; ++i) {
+            int256[6] memory net;
+            int256[6] memory metered;
+            uint256[6] memory flexible;
+            for (uint256 k = 0; k < 6; ++k) {
+                net[k] = i % 2 == 1 ? -_net[i - 1][k] : int256(_random(3) * _random(500));
+                metered[k] = net[k] + (_random(3) == 0 ? int256(0) : int256(_random(160)) - 80);
+                if (i % 3 != 0) flexible[k] = _random(2) * _random(1_000);
+                _area[k] += metered[k];
+            }
+            _net.push(net);
+            _metered.push(metered);
+            _flexible.push(flexible);
+        }
+    }
+
+    function _settleDay() private {
+        PlayedMarket played = new PlayedMarket();
+        played.set(_net, _flexible);
+        schedule.addMarket(played, 1);
+        Calendar calendar = Calendar(address(settlement));
+        VM.warp(calendar.gateClosesAt(1));
+        for (uint8 strip = 0; strip < 16; ++strip) {
+            uint16[6] memory pivots;
+            auction.clear(1, strip, pivots, 1);
+        }
+        VM.warp(calendar.startOf(2));
+        for (uint256 i = 0; i < MEMBERS; ++i) {
+            ReadingSheet memory sheet = ReadingSheet(VM.addr(_meterKey(i)), 1, 0, 1, _registers(_metered[i]));
+            readings.enter(_signReadings(_meterKey(i), _domain(address(readings)), sheet));
+        }
+        VM.warp(calendar.meteringDeadline(1));
+        readings.close(1, 100);
+        settlement.settle(1, 9);
+        settlement.settle(1, 100);
+        VM.warp(calendar.correctionsCloseAt(1));
+        settlement.finalize(1);
+    }
+
+    function _registers(int256[6] memory metered) private pure returns (bytes memory data) {
+        uint64 imported = 0;
+        uint64 exported = 0;
+        data = abi.encodePacked(imported, exported);
+        for (uint256 k = 0; k < 6; ++k) {
+            if (metered[k] > 0) imported += uint64(uint256(metered[k]));
+            else exported += uint64(uint256(-metered[k]));
+            data = bytes.concat(data, abi.encodePacked(imported, exported));
+        }
+    }
+
+    function _claimOf(uint256 i) private view returns (uint256 flexible, uint256 accurate) {
+        Rules memory r = _rules();
+        uint256 traded = 0;
+        uint256 charged = 0;
+        for (uint256 k = 0; k < 6; ++k) {
+            (int256 c, int256 m) = (_net[i][k], _metered[i][k]);
+            traded += _magnitude(c);
+            if (_area[k] > 0 && c >= 0 && m <= c) flexible += _flexible[i][k];
+            if ((m > c && _area[k] < 0) || (m < c && _area[k] > 0)) continue;
+            charged += ImbalancePrice.chargeableDown(
+                _magnitude(m - c), _magnitude(c), Energy.unwrap(r.toleranceFixed), r.toleranceShare
+            );
+        }
+        accurate = traded > charged ? traded - charged : 0;
+    }
+
+    function _magnitude(int256 x) private pure returns (uint256) {
+        return uint256(x < 0 ? -x : x);
+    }
+
+    /// forge-config: default.fuzz.runs = 8
+    function test_claims_and_payments_are_those_of_the_rules(uint64 seed) external {
+        _seed = seed;
+        _deploy();
+        _admit(MEMBERS, 1e15);
+        _draw();
+        _settleDay();
+        (uint256[] memory flexible, uint256[] memory accurate) = settlement.claimsOf(1, FIRST_PARTICIPANT, MEMBERS);
+        uint256 allFlexible = 0;
+        uint256 allAccurate = 0;
+        for (uint256 i = 0; i < MEMBERS; ++i) {
+            (uint256 helpful, uint256 exact) = _claimOf(i);
+            require(flexible[i] == helpful, "flexible");
+            require(accurate[i] == exact, "accurate");
+            allFlexible += helpful;
+            allAccurate += exact;
+        }
+        SettledDay memory day = settlement.dayOf(1);
+        require(day.flexible == allFlexible && day.accurate == allAccurate, "totals");
+        require(day.members == FIRST_PARTICIPANT + MEMBERS - 1, "members");
+        _requirePaid(day, flexible, accurate);
+    }
+
+    function _requirePaid(SettledDay memory day, uint256[] memory flexible, uint256[] memory accurate) private {
+        uint256 income = uint256(int256(accounts.accountOf(BALANCING_FUND).free));
+        require(int256(income) == day.fund, "income");
+        Rules memory r = _rules();
+        uint256 premiums = day.flexible * Price.unwrap(r.premiumRate);
+        if (premiums > income) premiums = income;
+        uint256 rewards = ((income - premiums) * r.rewardShare) / 10_000;
+        int256[] memory before = new int256[](MEMBERS);
+        for (uint256 i = 0; i < MEMBERS; ++i) {
+            before[i] = accounts.accountOf(uint32(FIRST_PARTICIPANT + i)).free;
+        }
+        fund.pay(1, 11);
+        fund.pay(1, 100);
+        uint256 paid = 0;
+        for (uint256 i = 0; i < MEMBERS; ++i) {
+            uint256 due = flexible[i] == 0 ? 0 : (premiums * flexible[i]) / day.flexible;
+            if (accurate[i] > 0) due += (rewards * accurate[i]) / day.accurate;
+            require(accounts.accountOf(uint32(FIRST_PARTICIPANT + i)).free == before[i] + int256(due), "payment");
+            paid += due;
+        }
+        require(accounts.accountOf(BALANCING_FUND).free == int256(income - paid), "rest");
+        require(fund.nextDay() == 2, "next day");
+    }
+}

@@ -1,0 +1,121 @@
+import pytest
+from ape.api import AccountAPI
+from support.refusals import refused
+from support.signed import NO_ENERGY, signed_lanes
+from support.village import CLEARING_HOUSE, DEPOSIT, FEES, RULES, Member, Village, events
+from support.wholesale import clear, report
+from web3.contract import Contract
+
+from dem.wholesale import Offer
+
+IMPORTED = {7: Offer(14_000, 0, 150, 0)}
+
+
+@pytest.fixture
+def booker(village: Village) -> AccountAPI:
+    """An account with the role that otherwise the schedule holds."""
+    village.grant("schedule", village.stranger)
+    return village.stranger
+
+
+@pytest.fixture
+def imported(village: Village, desk: Member, left_over: None) -> None:
+    """150 Wh for what the auction left of the bids: 400 of 600 Wh and 200 of 300 Wh."""
+    report(village, desk, IMPORTED)
+    clear(village, 1, {1: 150})
+
+
+def test_members_buy_what_the_desk_sells(
+    village: Village, residual: Contract, booker: AccountAPI, buyer: Member, rival: Member, desk: Member, imported: None
+) -> None:
+    p = residual.functions.book(1, 1, 9).call({"from": booker.address})
+    net, payment, traded, release, flexible = p
+    assert {i + 1: strips for i, strips in enumerate(net) if strips} == {
+        buyer.id: [NO_ENERGY, signed_lanes(0, 100, 0, 0, 0, 0)],
+        rival.id: [NO_ENERGY, signed_lanes(0, 50, 0, 0, 0, 0)],
+        desk.id: [NO_ENERGY, signed_lanes(0, -150, 0, 0, 0, 0)],
+    }
+    assert payment[5:] == [1_400_000, 0, 700_000, -2_100_000]
+    assert traded[5:] == [100, 0, 50, 150]
+    assert release == [0] * 9
+    assert flexible == []
+    assert sum(payment) == 0
+
+
+def test_books_again_what_it_booked(
+    village: Village, residual: Contract, booker: AccountAPI, desk: Member, imported: None
+) -> None:
+    first = residual.functions.book(1, 1, 9).call({"from": booker.address})
+    village.market.chain.send(booker, residual, "book", 1, 1, 6)
+    later = residual.functions.book(1, 7, 3).call({"from": booker.address})
+    assert [whole[6:] for whole in first[:4]] == list(later[:4])
+    assert residual.functions.book(1, 1, 9).call({"from": booker.address}) == first
+
+
+def test_costs_nothing_on_a_day_without_a_report(
+    village: Village, residual: Contract, booker: AccountAPI, left_over: None
+) -> None:
+    village.wait_until(residual.functions.reportDueAt(1).call())
+    assert residual.functions.book(1, 1, 9).call({"from": booker.address}) == ([], [], [], [], [])
+
+
+def test_a_day_is_settled_with_the_desk(
+    village: Village, settlement: Contract, buyer: Member, rival: Member, seller: Member, desk: Member, imported: None
+) -> None:
+    village.wait_until(village.calendar.start_of(2))
+    village.read(buyer, [0] * 7 + [300] + [0] * 4)
+    village.read(rival, [0] * 7 + [150] + [0] * 4)
+    village.read(seller, [0] * 7 + [-300] + [0] * 4)
+    village.close_metering()
+    # The desk delivers what it sold, so the area is in balance: 300 Wh from the seller, 150 Wh imported.
+    assert village.market.readings.functions.areaNet(1).call() == [0] * 12
+    assert village.market.readings.functions.netOf(1, desk.id, 1).call() == [
+        [NO_ENERGY, signed_lanes(0, -150, 0, 0, 0, 0)]
+    ]
+    receipt = village.settle()
+    settled = {event["id"]: event for event in events(receipt, settlement, "Settled")}
+    assert all(event["imbalance"] == 0 for event in settled.values())
+    assert settled[buyer.id]["trade"] == 200 * 15_000 + 100 * 14_000
+    assert settled[desk.id]["trade"] == -150 * 14_000
+    assert settled[desk.id]["fees"] == 150 * FEES
+    assert village.account(buyer)[:2] == (DEPOSIT - 200 * 15_000 - 100 * 14_000 - 300 * FEES, 0)
+    assert village.free(desk) == 150 * (14_000 - FEES)
+    assert village.free(CLEARING_HOUSE) == 0
+    assert RULES.wholesale_margin == 0
+
+
+def test_reverts_before_the_day_is_cleared(
+    village: Village, residual: Contract, booker: AccountAPI, desk: Member, left_over: None
+) -> None:
+    report(village, desk, IMPORTED)
+    with refused("ResidualNotCleared", day=1):
+        village.market.chain.send(booker, residual, "book", 1, 1, 9)
+
+
+def test_reverts_before_the_report_is_due(
+    village: Village, residual: Contract, booker: AccountAPI, left_over: None
+) -> None:
+    with refused("ResidualNotCleared", day=1):
+        village.market.chain.send(booker, residual, "book", 1, 1, 9)
+
+
+def test_reverts_out_of_order(village: Village, residual: Contract, booker: AccountAPI, imported: None) -> None:
+    village.market.chain.send(booker, residual, "book", 1, 1, 4)
+    with refused("BookedOutOfOrder", firstId=6, expected=5):
+        village.market.chain.send(booker, residual, "book", 1, 6, 1)
+
+
+def test_reverts_when_the_day_is_over(
+    village: Village, residual: Contract, rules: Contract, booker: AccountAPI, desk: Member, imported: None
+) -> None:
+    village.grant("settlement", village.stranger)
+    village.market.chain.send(village.stranger, rules, "markFinal", 1)
+    village.wait_until(village.calendar.gate_closes_at(9))
+    report(village, desk, IMPORTED, day=9)
+    with refused("DayIsOver", day=1):
+        village.market.chain.send(booker, residual, "book", 1, 1, 9)
+
+
+def test_reverts_when_the_caller_is_not_the_schedule(village: Village, residual: Contract, desk: Member) -> None:
+    with refused("AccessManagedUnauthorized", caller=village.stranger.address):
+        village.market.chain.send(village.stranger, residual, "book", 1, 1, 1)
