@@ -69,12 +69,14 @@ class Offices:
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    """Everything a deployment depends on; `admin` holds the admin role of the authority."""
+    """Everything a deployment depends on; `admin` holds the admin role of the authority, `first_weekday` (0 is Monday) is
+    that of day 1 in the profiles of contracts."""
 
     admin: str
     calendar: CalendarParameters
     rules: MarketRules
     offices: Offices
+    first_weekday: int = 0
 
 
 Addresses = Mapping[str, str]
@@ -147,6 +149,17 @@ STEPS = (
             at["FallbackSupply"],
         ),
     ),
+    Step(
+        "BilateralContracts",
+        lambda p, at: (
+            at["Authority"],
+            p.calendar.as_tuple(),
+            at["ParticipantRegistry"],
+            at["MarketRules"],
+            at["Accounts"],
+            p.first_weekday,
+        ),
+    ),
 )
 """Contracts in the order they are deployed in."""
 
@@ -174,12 +187,18 @@ ROLES = (
             "Accounts": ("setCreditLimit",),
             "MarketRules": ("announce",),
             "CallAuction": ("unpause",),
+            "BilateralContracts": ("unpause",),
             "Schedule": ("addMarket",),
         },
     ),
     Role("supplier", 4, {"FallbackSupply": ("publish",)}),
-    Role("node", 5, {"CallAuction": ("pause",)}),
-    Role("schedule", 10, {"CallAuction": ("book",), "Accounts": ("admitMarket",)}, holder="Schedule"),
+    Role("node", 5, {"CallAuction": ("pause",), "BilateralContracts": ("pause",)}),
+    Role(
+        "schedule",
+        10,
+        {"CallAuction": ("book",), "BilateralContracts": ("book",), "Accounts": ("admitMarket",)},
+        holder="Schedule",
+    ),
     Role(
         "settlement",
         11,
@@ -195,6 +214,7 @@ OPEN = {
     "CallAuction": ("submit", "enter", "clear", "multicall"),
     "MeterReadings": ("submit", "enter", "close"),
     "Settlement": ("settle", "finalize"),
+    "BilateralContracts": ("conclude", "revoke", "end", "terminate", "multicall"),
     TOKEN: ("transfer", "transferFrom", "approve"),
 }
 """Functions anyone may call: they carry a signature, only compute, or move the caller's own money."""
