@@ -69,8 +69,10 @@ class Offices:
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    """Everything a deployment depends on; `admin` holds the admin role of the authority, `first_weekday` (0 is Monday) is
-    that of day 1 in the profiles of contracts."""
+    """Everything a deployment depends on; `admin` holds the admin role of the authority.
+
+    first_weekday: of day 1, for the profiles of contracts; 0 is Monday.
+    """
 
     admin: str
     calendar: CalendarParameters

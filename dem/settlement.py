@@ -212,6 +212,17 @@ class Area:
     network_fees: Column
 
 
+class Trades(NamedTuple):
+    """What a market contracted, one row per trade and side: who, slot, energy bought and sold in Wh, payment due in
+    money units."""
+
+    participant: Column
+    slot: Column
+    bought: Column
+    sold: Column
+    payment: Column
+
+
 class Bill(NamedTuple):
     """Payments due of one participant over all slots."""
 
