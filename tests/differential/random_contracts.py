@@ -54,7 +54,7 @@ class RandomContracts:
     def run(self) -> None:
         """Everything until the last day is final."""
         self.market.act("Accounts.setCreditLimit", SUPPLIER_ID, PLENTY)
-        for n in range(self.random.randint(2, 5)):
+        for n in range(self.random.randint(3, 6)):
             self._admit(n)
         for day in range(1, self.days + 1):
             self._plan(day)
@@ -74,8 +74,8 @@ class RandomContracts:
         gate, deadline, close = c.gate_closes_at(day), c.metering_deadline(day), c.corrections_close_at(day)
         tasks = (self.propose, self.answer, self.revoke, self.end, self.terminate, self.change_status, self.deposit)
         # The schedule asks for collateral from when its first day is open.
-        for _ in range(random.randint(2, 8)):
-            (task,) = random.choices(tasks, (10, 4, 1, 2, 3, 1, 2))
+        for _ in range(random.randint(4, 14)):
+            (task,) = random.choices(tasks, (12, 3, 1, 2, 4, 0.7, 2))
             self._at(random.randint(c.opens_at(day), max(gate + 5, c.start_of(day + 1))), task)
         if random.random() < 0.3:
             self._at(random.randint(c.opens_at(day) - 10, gate), self.announce)
@@ -99,7 +99,7 @@ class RandomContracts:
         )
         register(self.market, person)
         self.people[person.id] = person
-        money = random.choice((random.randint(1, 10**9), random.randint(1, 10**11), PLENTY, PLENTY))
+        money = random.choice((random.randint(1, 10**9), random.randint(1, 10**11), PLENTY))
         self.market.act("Accounts.deposit", person.account.address, money, self._reference())
 
     def _reference(self) -> bytes:
@@ -141,8 +141,10 @@ class RandomContracts:
             proposal = replace(proposal, **random.choice(bad))
         return proposal
 
-    def _pick(self) -> Person:
-        return self.random.choice(list(self.people.values()))
+    def _pick(self, other: Person | None = None) -> Person:
+        """Anybody; mostly somebody else than the other."""
+        person = self.random.choice(list(self.people.values()))
+        return self._pick(other) if person is other and self.random.random() < 0.9 else person
 
     def _by(self, account: str) -> Person:
         return next(person for person in self.people.values() if person.account.address == account)
@@ -151,8 +153,10 @@ class RandomContracts:
         """A new proposal, accepted at once or kept for later."""
         if self.is_over:
             return
-        proposer, other = self._pick(), self._pick()
-        proposal = self._proposal(proposer, self.random.choice((NOBODY, other.account.address)), NOTHING)
+        proposer = self._pick()
+        other = self._pick(proposer)
+        named = self.random.choice((other, other, other, self._pick())).account.address
+        proposal = self._proposal(proposer, self.random.choice((NOBODY, named)), NOTHING)
         self.proposals.append(proposal)
         if self.random.random() < 0.8:
             self._conclude(proposal, other)
@@ -166,7 +170,7 @@ class RandomContracts:
         other = self._by(before.proposer)
         if self.random.random() < 0.7:
             counterparty = self.random.choice((other.account.address,) * 5 + (NOBODY,))
-            before = self._proposal(self._pick(), counterparty, opener)
+            before = self._proposal(self._pick(other), counterparty, opener)
             self.proposals.append(before)
         self._conclude(before, self.random.choice((other, self._pick())))
 

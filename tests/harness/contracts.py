@@ -116,7 +116,7 @@ class ContractMarket:
             found.add("BadTerm")
         if self.market.now >= calendar.gate_closes_at(first_day):
             found.add("GateClosed")
-        if not found and next(self.replay.contracts.days(self.contract(proposal, 0, 0)), None) is None:
+        if next(self.replay.contracts.days(self.contract(proposal, 0, 0)), None) is None:
             found.add("NothingToDeliver")
         return found
 
