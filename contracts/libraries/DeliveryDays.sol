@@ -13,7 +13,7 @@ library DeliveryDays {
         uint256 slots;
         uint256 slotsOfFirst;
         uint256 slotsOfLast;
-        /// Bit k stands for the days d with d % 7 = k.
+        /// Bit k stands for the days d with d % 7 = k; none of them for a profile without periods.
         uint256 weekdays;
     }
 
@@ -38,13 +38,16 @@ library DeliveryDays {
         uint256 firstWeekday,
         uint256 periodsPerDay
     ) internal pure returns (Delivery memory v) {
-        v.firstDay = firstPeriod / periodsPerDay + 1;
-        v.lastDay = (endPeriod + periodsPerDay - 1) / periodsPerDay;
-        v.slots = slots;
-        v.slotsOfFirst = type(uint256).max << (firstPeriod % periodsPerDay);
-        v.slotsOfLast = v.lastDay == 0 ? 0 : (1 << (endPeriod - (v.lastDay - 1) * periodsPerDay)) - 1;
-        // Day d has weekday firstWeekday + d - 1: bit w moves to the place of the days whose weekday w is.
-        v.weekdays = _rotate(weekdays, firstWeekday + DAYS_A_WEEK - 1);
+        // Periods, days and places of bits are small numbers, in all of these functions.
+        unchecked {
+            v.firstDay = firstPeriod / periodsPerDay + 1;
+            v.lastDay = (endPeriod + periodsPerDay - 1) / periodsPerDay;
+            v.slots = slots;
+            v.slotsOfFirst = type(uint256).max << (firstPeriod % periodsPerDay);
+            if (v.lastDay > 0) v.slotsOfLast = (1 << (endPeriod - (v.lastDay - 1) * periodsPerDay)) - 1;
+            // Day d has weekday firstWeekday + d - 1: bit w moves to the place of the days whose weekday w is.
+            if (slots != 0) v.weekdays = _rotate(weekdays, firstWeekday + DAYS_A_WEEK - 1);
+        }
     }
 
     /// @return slots one bit per period in which something is delivered on a day.
@@ -57,25 +60,29 @@ library DeliveryDays {
 
     /// @return number of days with a delivery, from a day on.
     function daysFrom(Delivery memory v, uint256 day) internal pure returns (uint256 number) {
-        if (day <= v.firstDay) {
-            day = v.firstDay + 1;
-            if (slotsOn(v, v.firstDay) != 0) ++number;
+        unchecked {
+            if (day <= v.firstDay) {
+                day = v.firstDay + 1;
+                if (slotsOn(v, v.firstDay) != 0) ++number;
+            }
+            if (day > v.lastDay) return number;
+            if (slotsOn(v, v.lastDay) != 0) ++number;
+            uint256 between = v.lastDay - day;
+            number += (between / DAYS_A_WEEK) * count(v.weekdays);
+            number += count(_rotate(v.weekdays, day) & ((1 << (between % DAYS_A_WEEK)) - 1));
         }
-        if (day > v.lastDay) return number;
-        if (slotsOn(v, v.lastDay) != 0) ++number;
-        uint256 between = v.lastDay - day;
-        number += (between / DAYS_A_WEEK) * count(v.weekdays);
-        number += count(_rotate(v.weekdays, day) & ((1 << (between % DAYS_A_WEEK)) - 1));
     }
 
+    /// @param days_ days with a delivery, all of them.
     /// @return periods of the fullest day.
-    function fullest(Delivery memory v) internal pure returns (uint256 periods) {
+    function fullest(Delivery memory v, uint256 days_) internal pure returns (uint256 periods) {
+        // On a day between the ends the whole profile is delivered.
+        if (days_ > 2) return count(v.slots);
         uint256 ofFirst = count(slotsOn(v, v.firstDay));
         uint256 ofLast = count(slotsOn(v, v.lastDay));
-        periods = ofFirst > ofLast ? ofFirst : ofLast;
         uint256 atTheEnds = (ofFirst > 0 ? 1 : 0) + (ofLast > 0 && v.lastDay > v.firstDay ? 1 : 0);
-        // On a day between the ends the whole profile is delivered.
-        if (daysFrom(v, v.firstDay) > atTheEnds) periods = count(v.slots);
+        if (days_ > atTheEnds) return count(v.slots);
+        return ofFirst > ofLast ? ofFirst : ofLast;
     }
 
     /// @return number of bits that are set among the lowest 128.
@@ -90,6 +97,8 @@ library DeliveryDays {
 
     /// @return the seven bits with bit k where bit (k + by) % 7 was.
     function _rotate(uint256 weekdays, uint256 by) private pure returns (uint256) {
-        return ((weekdays | (weekdays << DAYS_A_WEEK)) >> (by % DAYS_A_WEEK)) & ALL_WEEKDAYS;
+        unchecked {
+            return ((weekdays | (weekdays << DAYS_A_WEEK)) >> (by % DAYS_A_WEEK)) & ALL_WEEKDAYS;
+        }
     }
 }

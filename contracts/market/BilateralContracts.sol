@@ -120,7 +120,9 @@ contract BilateralContracts is IBilateralContracts, AccessManaged, EIP712, Calen
         _useUpAll(p, proposal, accepter);
 
         DeliveryDays.Delivery memory v = _deliveryOf(p);
-        Record memory r = _recordOf(p, v);
+        uint256 covered = v.daysFrom(v.firstDay);
+        if (covered == 0) revert NothingToDeliver(p.firstPeriod, p.lastPeriod);
+        Record memory r = _recordOf(p, v, covered);
         (r.buyer, r.seller) = _sidesOf(p, accepter, v.firstDay);
         number = ++contractCount;
         _records[number] = r;
@@ -128,7 +130,6 @@ contract BilateralContracts is IBilateralContracts, AccessManaged, EIP712, Calen
         _append(r.seller, number);
         emit Concluded(number, r.buyer, r.seller, proposal, _termsOf(r));
 
-        uint256 covered = v.daysFrom(v.firstDay);
         if (covered > WINDOW) covered = WINDOW;
         (uint256 buyers, uint256 sellers) = _perDay(r);
         // A side that locks nothing still has to be free of arrears.
@@ -268,10 +269,13 @@ contract BilateralContracts is IBilateralContracts, AccessManaged, EIP712, Calen
         );
         if (v.lastDay > Strips.MAX_DAY) revert NoSuchDay(v.lastDay);
         _requireGateOpen(v.firstDay);
-        if (v.daysFrom(v.firstDay) == 0) revert NothingToDeliver(p.firstPeriod, p.lastPeriod);
     }
 
-    function _recordOf(Proposal calldata p, DeliveryDays.Delivery memory v) private view returns (Record memory r) {
+    function _recordOf(Proposal calldata p, DeliveryDays.Delivery memory v, uint256 days_)
+        private
+        view
+        returns (Record memory r)
+    {
         Rules memory rules = RULES.rulesOf(v.firstDay);
         uint256 energy = Energy.unwrap(p.energy);
         if (energy < Energy.unwrap(rules.minOrderEnergy)) {
@@ -286,7 +290,7 @@ contract BilateralContracts is IBilateralContracts, AccessManaged, EIP712, Calen
         r.fees = uint24(fees);
         r.ceiling = uint24(Price.unwrap(rules.maxBuy + rules.deviationRate) + fees);
         r.weekdays = p.weekdays;
-        r.fullest = uint8(v.fullest());
+        r.fullest = uint8(v.fullest(days_));
         r.slots = p.slots;
     }
 

@@ -16,7 +16,7 @@ MEMBERS = 8
 
 def booked(contracts: Contracts, booker: AccountAPI, day: int = 1, first: int = 1, count: int = MEMBERS) -> list[Any]:
     """What booking would answer now: net, payment, traded, release."""
-    return contracts.functions.book(day, first, count).call({"from": booker.address})
+    return list(contracts.functions.book(day, first, count).call({"from": booker.address}))
 
 
 def book(village: Village, contracts: Contracts, booker: AccountAPI, day: int, first: int = 1) -> Any:

@@ -20,6 +20,7 @@ from support.village import (
 
 from dem.orders import MAX_ENERGY
 from dem.signing import message_hash
+from dem.wallets import wallet
 
 TERMS = {
     "price": PRICE,
@@ -235,22 +236,25 @@ def test_reverts_when_a_side_is_suspended(village: Village, contracts: Contracts
         contracts.conclude(contracts.offer())
 
 
-def test_reverts_when_a_side_is_no_member(village: Village, contracts: Contracts) -> None:
-    with refused("UnknownAccount", account=NOBODY):
-        proposal, signature, _, acceptance = contracts.signed(contracts.offer(counterparty=NOBODY))
-        village.relay(contracts.contract, "conclude", proposal, signature, NOBODY, acceptance)
+def test_reverts_when_a_side_is_no_member(contracts: Contracts) -> None:
+    nobody = Member(0, wallet("village", 1, "nobody"))
+    with refused("UnknownAccount", account=nobody.account):
+        contracts.conclude(contracts.offer(counterparty=NOBODY), accepter=nobody)
 
 
 @pytest.mark.parametrize("side", ["buyer", "seller"])
 def test_reverts_when_a_connection_does_not_carry_it(village: Village, contracts: Contracts, side: str) -> None:
-    member = getattr(village, side)
-    is_sale = side == "seller"
-    proposal = contracts.offer(energy=CAPACITY + 1, price=0, last_period=0, is_sale=False)
-    # Both connections are alike; the buyer's is looked at first, unless it has none of that limit.
-    operator = village.supplier
-    sides = {"proposer": member.account, "counterparty": operator.account, "is_sale": is_sale}
+    """The fallback supplier's has no limit."""
+    member, supplier = getattr(village, side), village.supplier
+    proposal = contracts.offer(
+        proposer=member.account,
+        counterparty=supplier.account,
+        is_sale=side == "seller",
+        energy=CAPACITY + 1,
+        last_period=0,
+    )
     with refused("ExceedsCapacity", id=member.id, asked=CAPACITY + 1, allowed=CAPACITY):
-        contracts.conclude(contracts.offer(**sides, energy=proposal.energy, last_period=0), member, operator)
+        contracts.conclude(proposal, member, supplier)
 
 
 def test_reverts_when_both_sides_are_one(contracts: Contracts, buyer: Member) -> None:

@@ -57,7 +57,7 @@ def test_reverts_when_the_arrears_are_paid(
     village: Village, contracts: Contracts, concluded: None, buyer: Member
 ) -> None:
     arrears = default(village, buyer)
-    village.send("treasurer", village.market.accounts, "deposit", buyer.account, arrears, b"\7" * 32)
+    village.send("treasurer", village.market.accounts, "deposit", buyer.account, arrears, b"paid".ljust(32, b"\0"))
     with refused("NotInDefault", number=1):
         village.relay(contracts.contract, "terminate", 1)
 
