@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -116,7 +116,7 @@ def deploy(chain: Chain, keys: Mapping[str, AccountAPI], parameters: Parameters,
     """
     manifest = _resume(chain, path) or Manifest(path, chain.id, chain.genesis, chain.block, parameters.calendar)
     manifest.save()
-    parameters = Parameters(parameters.admin, manifest.calendar, parameters.rules, parameters.offices)
+    parameters = replace(parameters, calendar=manifest.calendar)
     admin = keys[ADMIN]
     for step in STEPS:
         if step.contract not in manifest.contracts:

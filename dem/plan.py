@@ -74,12 +74,16 @@ class Offices:
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    """Everything a deployment depends on; `admin` holds the admin role of the authority."""
+    """Everything a deployment depends on; `admin` holds the admin role of the authority.
+
+    first_weekday: of day 1, for the profiles of contracts; 0 is Monday.
+    """
 
     admin: str
     calendar: CalendarParameters
     rules: MarketRules
     offices: Offices
+    first_weekday: int = 0
 
 
 Addresses = Mapping[str, str]
@@ -178,6 +182,17 @@ STEPS = (
         ),
     ),
     Step("BalancingFund", lambda _, at: (at["MarketRules"], at["Accounts"], at["Settlement"])),
+    Step(
+        "BilateralContracts",
+        lambda p, at: (
+            at["Authority"],
+            p.calendar.as_tuple(),
+            at["ParticipantRegistry"],
+            at["MarketRules"],
+            at["Accounts"],
+            p.first_weekday,
+        ),
+    ),
 )
 """Contracts in the order they are deployed in."""
 
@@ -211,15 +226,16 @@ ROLES = (
             "Accounts": ("setCreditLimit",),
             "MarketRules": ("announce",),
             "CallAuction": ("unpause",),
+            "BilateralContracts": ("unpause",),
             "Schedule": ("addMarket",),
         },
     ),
     Role("supplier", 4, {"FallbackSupply": ("publish",)}),
-    Role("node", 5, {"CallAuction": ("pause",)}),
+    Role("node", 5, {"CallAuction": ("pause",), "BilateralContracts": ("pause",)}),
     Role(
         "schedule",
         10,
-        {"CallAuction": ("book",), "WholesaleResidual": ("book",), "Accounts": ("admitMarket",)},
+        {"CallAuction": ("book",), "WholesaleResidual": ("book",), "BilateralContracts": ("book",), "Accounts": ("admitMarket",)},
         holder="Schedule",
     ),
     Role(
@@ -240,6 +256,7 @@ OPEN = {
     "MeterReadings": ("submit", "enter", "close"),
     "Settlement": ("settle", "finalize"),
     "BalancingFund": ("pay",),
+    "BilateralContracts": ("conclude", "revoke", "end", "terminate", "multicall"),
     TOKEN: ("transfer", "transferFrom", "approve"),
 }
 """Functions anyone may call: they carry a signature, only compute, or move the caller's own money."""

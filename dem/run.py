@@ -147,6 +147,7 @@ def deploy_for(
         calendar=calendar_for(community.scenario, chain.now(), period_length),
         rules=community.scenario.rules(1),
         offices=community.offices,
+        first_weekday=community.scenario.calendar.start.weekday(),
     )
     with console.status("compiling and deploying the contracts"):
         return deploy(chain, keys, parameters, folder / MANIFEST)

@@ -124,7 +124,6 @@ class MarketRules:
     standing_buy: UnitsPerWh
     standing_sell: UnitsPerWh
     max_buy: UnitsPerWh
-    commission_cap: UnitsPerWh = field(default=_NO_RATE, kw_only=True)
     tolerance_fixed: Wh
     tolerance_share: int
     min_order_energy: Wh
@@ -136,6 +135,7 @@ class MarketRules:
     penalty_cap: UnitsPerWh = _NO_RATE
     premium_rate: UnitsPerWh = _NO_RATE
     reward_share: int = 0
+    commission_cap: UnitsPerWh = _NO_RATE
 
     def __post_init__(self) -> None:
         require_range("platform_fee", self.platform_fee, 0, MAX_TARIFF)
@@ -278,6 +278,17 @@ class Area:
     penalty_surplus: Column
     platform_fees: Column
     network_fees: Column
+
+
+class Trades(NamedTuple):
+    """What a market contracted, one row per trade and side: who, slot, energy bought and sold in Wh, payment due in
+    money units."""
+
+    participant: Column
+    slot: Column
+    bought: Column
+    sold: Column
+    payment: Column
 
 
 class Bill(NamedTuple):

@@ -38,6 +38,9 @@ class Domain:
     contract: str
 
 
+_NO_DOMAIN = Domain(0, "0x" + "00" * 20)
+
+
 @dataclass(frozen=True, slots=True)
 class Application:
     """Request for admission; capacities in Wh per period, `feeder` and `documents` 32 bytes."""
@@ -133,7 +136,72 @@ class WholesaleReport:
     exports: tuple[int, ...]
 
 
-Message = Application | OrderSheet | ReadingSheet | Withdrawal | WholesaleReport
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A contract offered: `energy` Wh at `price` units/Wh in every period of a profile, from first to last_period.
+
+    Periods count from the market's opening. slots: bitmap of a day's periods; weekdays: bitmap, bit 0 is Monday (see
+    dem.bilateral.Profile). expiry: unix time from which it is not accepted any more. answers: message_hash of the
+    proposal that opened the negotiation, zero if this one does. salt: 32 bytes that tell equal proposals apart.
+    """
+
+    TYPE: ClassVar = (
+        ("proposer", "address"),
+        ("counterparty", "address"),
+        ("isSale", "bool"),
+        ("price", "uint32"),
+        ("energy", "uint64"),
+        ("firstPeriod", "uint32"),
+        ("lastPeriod", "uint32"),
+        ("slots", "uint96"),
+        ("weekdays", "uint8"),
+        ("expiry", "uint64"),
+        ("answers", "bytes32"),
+        ("salt", "bytes32"),
+    )
+    proposer: str
+    counterparty: str
+    is_sale: bool
+    price: int
+    energy: Wh
+    first_period: int
+    last_period: int
+    slots: int
+    weekdays: int
+    expiry: int
+    answers: bytes
+    salt: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """Consent to the proposal with this hash (message_hash)."""
+
+    TYPE: ClassVar = (("proposal", "bytes32"),)
+    proposal: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Revocation:
+    """The proposer takes the proposal with this hash (message_hash) back."""
+
+    TYPE: ClassVar = (("proposal", "bytes32"),)
+    proposal: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Consent of a side to a contract's ending: last_day is the last on which it delivers, `expiry` a unix time."""
+
+    TYPE: ClassVar = (("number", "uint32"), ("lastDay", "uint32"), ("expiry", "uint64"))
+    number: int
+    last_day: int
+    expiry: int
+
+
+Message = (
+    Application | OrderSheet | ReadingSheet | Withdrawal | WholesaleReport | Proposal | Acceptance | Revocation | Ending
+)
 SignedMessage = tuple[tuple[Any, ...], bytes]
 """A message as the contracts take it, in the order of its Solidity struct, and its signature."""
 
@@ -181,6 +249,15 @@ def digest(domain: Domain, message: Message) -> bytes:
     """
     signable = _signable(domain, message)
     return keccak(b"\x19" + signable.version + signable.header + signable.body)
+
+
+def message_hash(message: Message) -> bytes:
+    """The EIP-712 struct hash of a message, by which other messages refer to it, whatever chain and contract it is for.
+
+    Raises:
+        InputError: a field does not fit its type.
+    """
+    return bytes(_signable(_NO_DOMAIN, message).body)
 
 
 def sign(domain: Domain, message: Message, key: bytes) -> bytes:

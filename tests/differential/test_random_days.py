@@ -24,6 +24,8 @@ NOT_PLAYED = {
     "ParticipantRegistry.reject",
     "SettlementToken.transfer",
     "SettlementToken.transferFrom",
+    # Not plugged in here; test_random_contracts.py plays them.
+    *(function for function in PUBLIC if function.startswith("BilateralContracts.")),
 }
 
 

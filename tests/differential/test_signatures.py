@@ -4,7 +4,18 @@ import pytest
 from harness.keys import digest, key
 
 from dem import signing
-from dem.signing import Application, Domain, Message, OrderSheet, ReadingSheet, Withdrawal
+from dem.signing import (
+    Acceptance,
+    Application,
+    Domain,
+    Ending,
+    Message,
+    OrderSheet,
+    Proposal,
+    ReadingSheet,
+    Revocation,
+    Withdrawal,
+)
 
 DOMAIN = Domain(1337, key(7).address)
 ACCOUNT, METER = key(8).address, key(9).address
@@ -17,6 +28,10 @@ ACCOUNT, METER = key(8).address, key(9).address
         OrderSheet(ACCOUNT, 3, 16, 9, (3 << 240, (3 << 240) + 5)),
         ReadingSheet(METER, 3, 1, 9, bytes(range(112))),
         Withdrawal(ACCOUNT, 10**9, True, 4),
+        Proposal(ACCOUNT, METER, True, 5, 250, 96, 191, 3 << 94, 31, 10**9, bytes(32), b"salt".ljust(32, b"\0")),
+        Acceptance(b"proposal".ljust(32, b"\0")),
+        Revocation(b"proposal".ljust(32, b"\0")),
+        Ending(4, 9, 10**9),
     ],
     ids=lambda message: type(message).__name__,
 )

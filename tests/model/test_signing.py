@@ -11,13 +11,18 @@ from hypothesis import strategies as st
 
 from dem.errors import InputError, RegisterDecreasedError, SignatureError
 from dem.signing import (
+    Acceptance,
     Application,
     Domain,
+    Ending,
     OrderSheet,
+    Proposal,
     ReadingSheet,
     Register,
+    Revocation,
     Withdrawal,
     digest,
+    message_hash,
     net_consumption,
     pack_registers,
     recover,
@@ -35,6 +40,11 @@ APPLICATION = Application(SIGNER, OTHER, 2, 4_000, 9_000, b"\x11" * 32, b"\x22" 
 ORDER_SHEET = OrderSheet(SIGNER, 3, 16, 5, (3 << 240 | 7, 0))
 READING_SHEET = ReadingSheet(SIGNER, 3, 2, 9, bytes(range(112)))
 WITHDRAWAL = Withdrawal(SIGNER, 10**20, True, 1)
+PROPOSAL = Proposal(SIGNER, OTHER, True, 20_000, 250, 96, 35_135, 2**96 - 1, 31, 2**40, b"\x33" * 32, b"\x44" * 32)
+PROPOSAL_TYPE = (
+    "Proposal(address proposer,address counterparty,bool isSale,uint32 price,uint64 energy,uint32 firstPeriod,"
+    "uint32 lastPeriod,uint96 slots,uint8 weekdays,uint64 expiry,bytes32 answers,bytes32 salt)"
+)
 
 # message, type string of the specification, hand-made encoding of the members
 CASES = [
@@ -70,6 +80,21 @@ CASES = [
         "Withdrawal(address account,uint128 amount,bool toBank,uint40 sequence)",
         encode(["address", "uint128", "bool", "uint40"], [SIGNER, 10**20, True, 1]),
     ),
+    (
+        PROPOSAL,
+        PROPOSAL_TYPE,
+        encode(
+            ["address", "address", "bool", *["uint256"] * 7, "bytes32", "bytes32"],
+            [SIGNER, OTHER, True, 20_000, 250, 96, 35_135, 2**96 - 1, 31, 2**40, b"\x33" * 32, b"\x44" * 32],
+        ),
+    ),
+    (Acceptance(b"\x55" * 32), "Acceptance(bytes32 proposal)", b"\x55" * 32),
+    (Revocation(b"\x55" * 32), "Revocation(bytes32 proposal)", b"\x55" * 32),
+    (
+        Ending(7, 365, 2**40),
+        "Ending(uint32 number,uint32 lastDay,uint64 expiry)",
+        encode(["uint32", "uint32", "uint64"], [7, 365, 2**40]),
+    ),
 ]
 MESSAGES = [message for message, _, _ in CASES]
 by_name = {"ids": lambda value: type(value).__name__}
@@ -86,6 +111,11 @@ def test_digest_of_the_specification(message, type_string, members):
     )
     struct = keccak(keccak(text=type_string) + members)
     assert digest(DOMAIN, message) == keccak(b"\x19\x01" + separator + struct)
+
+
+@pytest.mark.parametrize(("message", "type_string", "members"), CASES)
+def test_messages_refer_to_each_other_by_their_struct_hash(message, type_string, members):
+    assert message_hash(message) == keccak(keccak(text=type_string) + members)
 
 
 @pytest.mark.parametrize("message", MESSAGES, **by_name)
@@ -144,6 +174,9 @@ def test_malleable_or_malformed_signatures_are_refused():
         (replace(WITHDRAWAL, amount=2**128), "Withdrawal.amount"),
         (replace(WITHDRAWAL, amount=1.0), "Withdrawal.amount"),
         (replace(WITHDRAWAL, to_bank="no"), "Withdrawal.toBank"),
+        (replace(PROPOSAL, slots=2**96), "Proposal.slots"),
+        (replace(PROPOSAL, salt=b"short"), "Proposal.salt"),
+        (Ending(-1, 365, 2**40), "Ending.number"),
     ],
 )
 def test_fields_that_do_not_fit_are_refused_by_name(message, where):

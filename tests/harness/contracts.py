@@ -1,0 +1,195 @@
+"""Bilateral contracts of a test market: what people sign, what speaks against it, and the model that follows."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from dem.bilateral import ALL_WEEKDAYS, BilateralReplay, Contract, Profile
+from dem.orders import MAX_ENERGY
+from dem.signing import Acceptance, Ending, Proposal, Revocation, message_hash
+
+from .chain import NOBODY, Event
+from .keys import Key, struct
+from .market import Market
+from .people import ADMITTED, EXITED, Person
+
+MARKET = "BilateralContracts"
+NOTHING = bytes(32)
+
+Brought = tuple[tuple, bytes, str, bytes]
+"""The arguments of `conclude`."""
+
+
+def conclusion(market: Market, proposal: Proposal, proposer: Key, accepter: str, accepting: Key) -> Brought:
+    """A proposal and its acceptance by `accepter`, signed with these keys."""
+    domain = market.domain(MARKET)
+    acceptance = Acceptance(message_hash(proposal))
+    return struct(proposal), proposer.sign(domain, proposal), accepter, accepting.sign(domain, acceptance)
+
+
+def revocation(market: Market, proposal: Proposal, signer: Key) -> tuple[tuple, bytes]:
+    """The arguments of `revoke`."""
+    return struct(proposal), signer.sign(market.domain(MARKET), Revocation(message_hash(proposal)))
+
+
+def ending(market: Market, message: Ending, buyer: Key, seller: Key) -> tuple[tuple, bytes, bytes]:
+    """The arguments of `end`."""
+    domain = market.domain(MARKET)
+    return struct(message), buyer.sign(domain, message), seller.sign(domain, message)
+
+
+class ContractMarket:
+    """The contracts of a market, plugged into its schedule from a day on; follows their events."""
+
+    def __init__(self, market: Market, first_day: int = 1) -> None:
+        self.market = market
+        self.replay = BilateralReplay(market.calendar.periods_per_day)
+        self.differences: list[str] = []
+        self.concluded: dict[int, Contract] = {}
+        self.used: set[tuple[bytes, str]] = set()
+        self._know_constructor()
+        market.listeners.append(self.follow)
+        market.act("Schedule.addMarket", market.contracts[MARKET].address, first_day)
+
+    def _know_constructor(self) -> None:
+        """The constructor's event was sent before anybody listened."""
+        window = self.market.call(MARKET, "window")
+        self.replay.apply("MarketOpened", {"firstWeekday": 0, "window": window})
+
+    def follow(self, events: Sequence[Event]) -> None:
+        """Let the model take the events."""
+        for event in events:
+            if event.contract == MARKET:
+                self.differences += self.replay.apply(event.name, event.args)
+                if event.name == "Concluded":
+                    number = event.args["number"]
+                    self.concluded[number] = self.replay.contracts.standing[number]
+            if event.name == "DayFinal":
+                self.replay.forget(event.args["day"])
+
+    # -------------------------------------------------------------------------------------------------- objections
+
+    def objections(self, proposal: Proposal, proposer: Person, accepter: Person, is_signed: bool) -> set[str]:
+        """Names of all errors with which the chain may refuse to conclude; it takes the contract if there is none."""
+        found = self._of_form(proposal, accepter) | self._of_terms(proposal)
+        if not is_signed:
+            found.add("NotSignedBy")
+        keys = self._keys(proposal, accepter)
+        if keys & self.used:
+            found.add("ProposalUsed")
+        buyer, seller = (accepter, proposer) if proposal.is_sale else (proposer, accepter)
+        for side, capacity in ((buyer, buyer.import_capacity), (seller, seller.export_capacity)):
+            found |= self._of_side(side, proposal)
+            if proposal.energy > capacity:
+                found.add("ExceedsCapacity")
+        return found if found else self._of_money(proposal, buyer, seller)
+
+    def take_up(self, proposal: Proposal, accepter: Person) -> None:
+        """The proposal was concluded."""
+        self.used |= self._keys(proposal, accepter)
+
+    def _keys(self, proposal: Proposal, accepter: Person) -> set[tuple[bytes, str]]:
+        keys = {(message_hash(proposal), proposal.proposer)}
+        if proposal.answers != NOTHING:
+            keys |= {(proposal.answers, proposal.proposer), (proposal.answers, accepter.account.address)}
+        return keys
+
+    def _of_form(self, proposal: Proposal, accepter: Person) -> set[str]:
+        found = set()
+        if proposal.counterparty not in (NOBODY, accepter.account.address):
+            found.add("NotTheCounterparty")
+        if self.market.now >= proposal.expiry:
+            found.add("Expired")
+        if proposal.answers != NOTHING and proposal.counterparty == NOBODY:
+            found.add("AnswerToNobody")
+        if proposal.proposer == accepter.account.address:
+            found.add("ContractWithItself")
+        return found
+
+    def _of_terms(self, proposal: Proposal) -> set[str]:
+        calendar = self.market.calendar
+        found = set()
+        first_day = proposal.first_period // calendar.periods_per_day + 1
+        least = self.market.replay.rules(first_day).min_order_energy
+        if proposal.last_period < proposal.first_period or not least <= proposal.energy <= MAX_ENERGY:
+            found.add("BadTerm")
+        if proposal.slots >> calendar.periods_per_day or proposal.weekdays > ALL_WEEKDAYS:
+            found.add("BadTerm")
+        if self.market.now >= calendar.gate_closes_at(first_day):
+            found.add("GateClosed")
+        if next(self.replay.contracts.days(self.contract(proposal, 0, 0)), None) is None:
+            found.add("NothingToDeliver")
+        return found
+
+    def _of_side(self, side: Person, proposal: Proposal) -> set[str]:
+        if not side.id:
+            return {"UnknownAccount"}
+        found = set()
+        if side.status != ADMITTED:
+            found.add("WrongStatus")
+        first_day = proposal.first_period // self.market.calendar.periods_per_day + 1
+        if first_day < self.market.replay.members[side.id].first_day:
+            found.add("NotTakingPart")
+        return found
+
+    def _of_money(self, proposal: Proposal, buyer: Person, seller: Person) -> set[str]:
+        found = set()
+        for side, lock in zip((buyer, seller), self.locks(proposal, buyer.id, seller.id), strict=True):
+            account = self.market.account(side.id)
+            if account.arrears:
+                found.add("InArrears")
+            if lock > account.free + account.credit_limit:
+                found.add("InsufficientFunds")
+        return found
+
+    # -------------------------------------------------------------------------------------------------------- model
+
+    def contract(self, proposal: Proposal, buyer: int, seller: int) -> Contract:
+        """The contract that a proposal would be."""
+        rules = self.market.replay.rules(proposal.first_period // self.market.calendar.periods_per_day + 1)
+        return Contract(
+            buyer=buyer,
+            seller=seller,
+            price=proposal.price,
+            energy=proposal.energy,
+            first_period=proposal.first_period,
+            end_period=proposal.last_period + 1,
+            profile=Profile(proposal.slots, proposal.weekdays),
+            fees=rules.fees,
+            ceiling=rules.max_buy + rules.deviation_rate + rules.fees,
+        )
+
+    def locks(self, proposal: Proposal, buyer: int, seller: int) -> tuple[int, int]:
+        """What concluding a proposal would lock, of buyer and seller."""
+        model = replace(self.replay.contracts, standing={})
+        model.conclude(1, self.contract(proposal, buyer, seller))
+        return model.collateral(1)
+
+    def may_terminate(self, number: int, people: dict[int, Person]) -> tuple[bool, int]:
+        """Whether a side of a contract is in default, and the last day it may deliver on then."""
+        calendar, contract = self.market.calendar, self.concluded[number]
+        committed = 0
+        while calendar.gate_closes_at(committed + 1) <= self.market.now:
+            committed += 1
+        last_days = []
+        for id_ in (contract.buyer, contract.seller):
+            if self.market.account(id_).arrears:
+                last_days.append(committed)
+            elif people[id_].status == EXITED:
+                last_day = self.market.call("ParticipantRegistry", "member", id_)[6]
+                last_days.append(max(committed, last_day))
+        return bool(last_days), min(last_days, default=0)
+
+    def last_day(self, number: int) -> int:
+        """The last day of a contract as it stands."""
+        contract = self.replay.contracts.standing.get(number)
+        return -(-contract.end_period // self.market.calendar.periods_per_day) if contract else 0
+
+    def failures(self) -> list[str]:
+        """Where the chain's collateral is not the model's, by member; and what the events claimed wrongly."""
+        locked = self.replay.locked()
+        found = list(self.differences)
+        for id_ in range(1, self.market.member_count() + 1):
+            chain, model = self.market.account(id_).locked, locked.get(id_, 0)
+            if chain != model:
+                found.append(f"locked of member {id_}: chain {chain}, model {model}")
+        return found
