@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -90,6 +90,7 @@ class Market:
         self.token: Contract = contract[TOKEN]
         self.rules: Contract = contract["MarketRules"]
         self.auction: Contract = contract["CallAuction"]
+        self.intraday: Contract = contract["ContinuousMarket"]
         self.readings: Contract = contract["MeterReadings"]
         self.fallback: Contract = contract["FallbackSupply"]
         self.settlement: Contract = contract["Settlement"]
@@ -116,7 +117,7 @@ def deploy(chain: Chain, keys: Mapping[str, AccountAPI], parameters: Parameters,
     """
     manifest = _resume(chain, path) or Manifest(path, chain.id, chain.genesis, chain.block, parameters.calendar)
     manifest.save()
-    parameters = Parameters(parameters.admin, manifest.calendar, parameters.rules, parameters.offices)
+    parameters = replace(parameters, calendar=manifest.calendar)
     admin = keys[ADMIN]
     for step in STEPS:
         if step.contract not in manifest.contracts:

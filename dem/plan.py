@@ -75,6 +75,8 @@ class Parameters:
     calendar: CalendarParameters
     rules: MarketRules
     offices: Offices
+    intraday_lead: int = 0
+    """Seconds from a period's intraday gate to its start."""
 
 
 Addresses = Mapping[str, str]
@@ -132,6 +134,17 @@ STEPS = (
             at["Accounts"],
         ),
     ),
+    Step(
+        "ContinuousMarket",
+        lambda p, at: (
+            at["Authority"],
+            p.calendar.as_tuple(),
+            p.intraday_lead,
+            at["ParticipantRegistry"],
+            at["MarketRules"],
+            at["Accounts"],
+        ),
+    ),
     Step("Schedule", lambda p, at: (at["Authority"], p.calendar.as_tuple(), at["Accounts"])),
     Step("MeterReadings", lambda p, at: (p.calendar.as_tuple(), at["ParticipantRegistry"], at["MarketRules"])),
     Step("FallbackSupply", lambda p, at: (at["Authority"], p.calendar.as_tuple(), at["MarketRules"])),
@@ -174,12 +187,18 @@ ROLES = (
             "Accounts": ("setCreditLimit",),
             "MarketRules": ("announce",),
             "CallAuction": ("unpause",),
+            "ContinuousMarket": ("unpause",),
             "Schedule": ("addMarket",),
         },
     ),
     Role("supplier", 4, {"FallbackSupply": ("publish",)}),
-    Role("node", 5, {"CallAuction": ("pause",)}),
-    Role("schedule", 10, {"CallAuction": ("book",), "Accounts": ("admitMarket",)}, holder="Schedule"),
+    Role("node", 5, {"CallAuction": ("pause",), "ContinuousMarket": ("pause",)}),
+    Role(
+        "schedule",
+        10,
+        {"CallAuction": ("book",), "ContinuousMarket": ("book",), "Accounts": ("admitMarket",)},
+        holder="Schedule",
+    ),
     Role(
         "settlement",
         11,
@@ -193,6 +212,16 @@ OPEN = {
     "ParticipantRegistry": ("applyFor", "multicall"),
     "Accounts": ("depositTokens", "withdraw", "multicall"),
     "CallAuction": ("submit", "enter", "clear", "multicall"),
+    "ContinuousMarket": (
+        "fund",
+        "defund",
+        "place",
+        "cancel",
+        "fundSigned",
+        "placeSigned",
+        "cancelSigned",
+        "multicall",
+    ),
     "MeterReadings": ("submit", "enter", "close"),
     "Settlement": ("settle", "finalize"),
     TOKEN: ("transfer", "transferFrom", "approve"),

@@ -153,6 +153,17 @@ class MarketRules:
         return Tariff(self.standing_buy, self.standing_sell)
 
 
+class Trades(NamedTuple):
+    """What a market contracted, one row per trade and side: who, slot, energy bought and sold in Wh, payment due in
+    money units."""
+
+    participant: Column
+    slot: Column
+    bought: Column
+    sold: Column
+    payment: Column
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Delivery:
     """A day, or some of its periods, ready to settle; grids have a row per participant and a column per slot.

@@ -233,7 +233,8 @@ contract ContinuousMarket is IContinuousMarket, AccessManaged, EIP712, Calendar,
         if (Strips.dayOf(state) != day) return found;
         found = new uint16[](MAX_TICK + 1);
         uint256 n = 0;
-        for (uint256 r = MAX_TICK + 1; r-- > 0;) {
+        for (uint256 k = 0; k <= MAX_TICK; ++k) {
+            uint256 r = MAX_TICK - k;
             if (BookStates.groups(state, side) & (1 << (r / RANKS)) == 0) continue;
             uint256 word = _ranks[_ranksPlace(day, slot, side, r / RANKS)];
             if (word & (1 << (r % RANKS)) != 0) found[n++] = uint16(BookStates.rank(side, r));
@@ -576,7 +577,7 @@ contract ContinuousMarket is IContinuousMarket, AccessManaged, EIP712, Calendar,
             emit Traded(uint32(maker), uint32(t.id), uint32(t.day), uint64(number), uint32(amount));
         }
         _accounts[at] = account;
-        if (gone > amount && room == amount) {
+        if (gone > amount) {
             emit OrderCancelled(uint32(maker), uint32(t.day), uint64(number), uint32(gone - amount));
         }
     }
