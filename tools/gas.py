@@ -55,13 +55,13 @@ INTRADAY_DAYS = (
 )
 INTRADAY_INTRODUCTION = """# Gas of intraday orders
 
-One order a transaction, sent by the participant, base cost and calldata included, in a period's book that holds 10, 1,000 or
-10,000 orders of 50 participants at up to 50 prices. A level's orders lie three to a word, so every third order at a price moves
-a word besides. The buyers' fills are at as many prices in the book of 10, at one price in the others; nobody had traded
-in the period before, so the first day's fills write the makers' positions on storage never used.
+One order a transaction, sent by the participant, base cost and calldata included, in a period's book that holds 10,
+1,000 or 10,000 orders of 50 participants at up to 50 prices. A level's orders lie three to a word, so every third order
+at a price moves a word besides. The buyers' fills are at as many prices in the book of 10, at one price in the others;
+nobody had traded in the period before, so the first day's fills write the makers' positions on storage never used.
 
-Written by `make bench-intraday` from `tests/forge/IntradayGas.t.sol`; the numbers are in `intraday.json`. `make test` fails where
-books of 10 or 1,000 orders cost more than 2 % above this record.
+Written by `make bench-intraday` from `tests/forge/IntradayGas.t.sol`; the numbers are in `intraday.json`. `make test`
+fails where books of 10 or 1,000 orders cost more than 2 % above this record.
 """
 
 INTRODUCTION = """# Gas of a market day

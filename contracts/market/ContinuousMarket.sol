@@ -338,9 +338,14 @@ contract ContinuousMarket is IContinuousMarket, AccessManaged, EIP712, Calendar,
 
     function _requireOpen(uint256 day, uint256 slot) private view {
         if (slot >= PERIODS_PER_DAY) revert NoSuchSlot(slot, PERIODS_PER_DAY);
-        if (block.timestamp < gateClosesAt(day)) revert NotOpenYet(day, gateClosesAt(day), block.timestamp);
-        uint256 gate = intradayGateAt(day, slot);
-        if (block.timestamp >= gate) revert GateClosed(day, slot, gate, block.timestamp);
+        if (day == 0 || day > Strips.MAX_DAY) revert NoSuchDay(day);
+        // As the calendar computes it, which the constructor has checked; here every gas counts.
+        unchecked {
+            uint256 start = OPENING + (day - 1) * DAY_LENGTH;
+            uint256 gate = start + slot * PERIOD_LENGTH - INTRADAY_LEAD;
+            if (block.timestamp < start - GATE_LEAD) revert NotOpenYet(day, start - GATE_LEAD, block.timestamp);
+            if (block.timestamp >= gate) revert GateClosed(day, slot, gate, block.timestamp);
+        }
     }
 
     function _place(
@@ -360,67 +365,75 @@ contract ContinuousMarket is IContinuousMarket, AccessManaged, EIP712, Calendar,
         uint256 account = _accountAt(_memberPlace(id, day), id, day);
         uint256 state = _bookOf(day, slot);
         if (BookStates.isPaused(state)) revert OrderEntryPaused();
-        uint256 smallest = BookStates.smallest(state);
-        if (energy < smallest) revert OrderTooSmall(energy, smallest);
+        if (energy < BookStates.smallest(state)) revert OrderTooSmall(energy, BookStates.smallest(state));
 
-        Taker memory t = Taker({
-            id: id,
-            day: day,
-            slot: slot,
-            side: _sideOf(isAsk),
-            tick: tick,
-            left: energy,
-            steps: Math.min(maxFills, MAX_FILLS),
-            state: state,
-            account: account,
-            spent: 0,
-            value: 0
-        });
-        bool isCrossing = BookStates.isCrossing(state, t.side, tick);
-        if (isCrossing) {
+        uint256 side = _sideOf(isAsk);
+        uint256 before = state;
+        uint256 spent = 0;
+        if (BookStates.isCrossing(state, side, tick)) {
             emit OrderCrossed(id, day, uint16(slot), isAsk, uint16(tick), uint32(energy), uint16(maxFills));
+            Taker memory t = Taker({
+                id: id,
+                day: day,
+                slot: slot,
+                side: side,
+                tick: tick,
+                left: energy,
+                steps: Math.min(maxFills, MAX_FILLS),
+                state: state,
+                account: account,
+                spent: 0,
+                value: 0
+            });
             _take(t);
-            isCrossing = BookStates.isCrossing(t.state, t.side, tick);
+            if (t.left > 0 && BookStates.isCrossing(t.state, side, tick)) {
+                emit OrderReturned(id, day, uint32(t.left));
+                t.left = 0;
+            }
+            (energy, state, account, spent) = (t.left, t.state, t.account, t.spent);
         }
-        if (t.left > 0) {
-            if (isCrossing) emit OrderReturned(id, day, uint32(t.left));
-            else _rest(t);
+        if (energy > 0) {
+            state = _rest(id, day, slot, side, tick, energy, state);
+            spent += BookStates.collateral(state, side, energy, tick);
         }
-        if (t.spent > TradingAccounts.available(t.account)) {
-            revert InsufficientCollateral(id, t.spent, TradingAccounts.available(t.account));
+        if (spent > TradingAccounts.available(account)) {
+            revert InsufficientCollateral(id, spent, TradingAccounts.available(account));
         }
-        _accounts[_memberPlace(id, day)] = TradingAccounts.spend(t.account, t.spent);
-        if (t.state != state) _books[_bookPlace(day, slot)] = t.state;
+        _accounts[_memberPlace(id, day)] = TradingAccounts.spend(account, spent);
+        if (state != before) _books[_bookPlace(day, slot)] = state;
     }
 
-    /// Puts what is left of an order behind all others of its price.
-    function _rest(Taker memory t) private {
-        uint256 level = OrderNumbers.firstOf(t.slot, t.side, t.tick);
-        uint256 at = _levelPlace(t.day, level);
-        uint256 top = _levels[at];
-        bool isNew = true;
-        if (Strips.dayOf(top) != t.day) {
-            top = Levels.emptyTop(t.day, 0, 0, 0);
-        } else {
-            isNew = Levels.isEmpty(top);
+    /// Puts an order behind all others of its price.
+    /// @return the state of the book with it.
+    function _rest(uint256 id, uint256 day, uint256 slot, uint256 side, uint256 tick, uint256 energy, uint256 state)
+        private
+        returns (uint256)
+    {
+        // Places and positions of 32 bits.
+        unchecked {
+            uint256 number = OrderNumbers.firstOf(slot, side, tick);
+            uint256 at = _levelPlace(day, number);
+            uint256 top = _levels[at];
+            bool isNew = true;
+            if (Strips.dayOf(top) == day) isNew = Levels.isEmpty(top);
+            else top = Levels.emptyTop(day, 0, 0, 0);
+            uint256 k = Levels.used(top);
+            if (k == Levels.PLACES) {
+                if (Levels.index(top) == Levels.MAX_WORDS) revert LevelFull(slot, side == BookStates.ASK, tick);
+                top = _turn(at, top);
+                k = 0;
+            }
+            number += Levels.index(top) * Levels.PLACES + k;
+            _levels[at] = Levels.put(top, k, id, energy);
+            emit OrderRested(uint32(id), uint32(day), uint64(number), uint32(energy));
+            return isNew ? _addPrice(state, slot, side, tick) : state;
         }
-        uint256 k = Levels.used(top);
-        if (k == Levels.PLACES) {
-            top = _turn(t, at, top);
-            k = 0;
-        }
-        uint256 number = level + Levels.index(top) * Levels.PLACES + k;
-        _levels[at] = Levels.put(top, k, t.id, t.left);
-        if (isNew) t.state = _addPrice(t.state, t.slot, t.side, t.tick);
-        t.spent += BookStates.collateral(t.state, t.side, t.left, t.tick);
-        emit OrderRested(uint32(t.id), uint32(t.day), uint64(number), uint32(t.left));
     }
 
     /// Moves the orders of a full top to a word of their own, if any is open.
     /// @return the new top.
-    function _turn(Taker memory t, uint256 at, uint256 top) private returns (uint256) {
+    function _turn(uint256 at, uint256 top) private returns (uint256) {
         uint256 index = Levels.index(top);
-        if (index == Levels.MAX_WORDS) revert LevelFull(t.slot, t.side == BookStates.ASK, t.tick);
         (uint256 first, uint256 live) = Levels.span(top);
         if (live == 0) first = index;
         if (Levels.isOpen(top)) {
@@ -429,7 +442,7 @@ contract ContinuousMarket is IContinuousMarket, AccessManaged, EIP712, Calendar,
         } else if (live == 0) {
             ++first;
         }
-        return Levels.emptyTop(t.day, index + 1, first, live);
+        return Levels.emptyTop(Strips.dayOf(top), index + 1, first, live);
     }
 
     function _cancel(address participant, uint32 day, uint64 number) private {
@@ -448,25 +461,28 @@ contract ContinuousMarket is IContinuousMarket, AccessManaged, EIP712, Calendar,
     function _withdraw(uint256 id, uint256 day, uint256 number) private returns (uint256 energy) {
         uint256 at = _levelPlace(day, OrderNumbers.levelOf(number));
         uint256 top = _levels[at];
-        uint256 index = OrderNumbers.positionOf(number) / Levels.PLACES;
-        uint256 k = OrderNumbers.positionOf(number) % Levels.PLACES;
-        (uint256 first, uint256 live) = Levels.span(top);
-        // Words before the first are left as they were when their last order was filled.
-        if (Strips.dayOf(top) != day || index < first || index > Levels.index(top)) revert NoSuchOrder(day, number);
-        bool isTop = index == Levels.index(top);
-        uint256 word = isTop ? top : _levels[at + index + 1];
-        energy = Strips.dayOf(word) == day ? Levels.energyAt(word, k) : 0;
-        if (energy == 0) revert NoSuchOrder(day, number);
-        if (Levels.memberAt(word, k) != id) revert NotOwner(id, Levels.memberAt(word, k));
-        word = Levels.take(word, k, energy);
-        if (isTop) {
-            top = word;
-            _levels[at] = top;
-        } else {
-            _levels[at + index + 1] = word;
-            if (!Levels.isOpen(word)) {
-                top = Levels.withSpan(top, first, live - 1);
+        // Places and positions of 32 bits.
+        unchecked {
+            uint256 index = OrderNumbers.positionOf(number) / Levels.PLACES;
+            uint256 k = OrderNumbers.positionOf(number) % Levels.PLACES;
+            (uint256 first, uint256 live) = Levels.span(top);
+            // Words before the first are left as they were when their last order was filled.
+            bool isKnown = Strips.dayOf(top) == day && index >= first && index <= Levels.index(top);
+            bool isTop = index == Levels.index(top);
+            uint256 word = isTop || !isKnown ? top : _levels[at + index + 1];
+            energy = Levels.energyAt(word, k);
+            if (!isKnown || energy == 0 || Strips.dayOf(word) != day) revert NoSuchOrder(day, number);
+            if (Levels.memberAt(word, k) != id) revert NotOwner(id, Levels.memberAt(word, k));
+            word = Levels.take(word, k, energy);
+            if (isTop) {
+                top = word;
                 _levels[at] = top;
+            } else {
+                _levels[at + index + 1] = word;
+                if (!Levels.isOpen(word)) {
+                    top = Levels.withSpan(top, first, live - 1);
+                    _levels[at] = top;
+                }
             }
         }
         if (Levels.isEmpty(top)) _emptied(day, number);
@@ -618,12 +634,10 @@ contract ContinuousMarket is IContinuousMarket, AccessManaged, EIP712, Calendar,
         uint256 rank = BookStates.rank(side, tick);
         uint256 group = rank / RANKS;
         uint256 at = _ranksPlace(Strips.dayOf(state), slot, side, group);
-        if (BookStates.groups(state, side) & (1 << group) == 0) {
-            state = BookStates.flipGroup(state, side, group);
-            _ranks[at] = 1 << (rank % RANKS);
-        } else {
-            _ranks[at] |= 1 << (rank % RANKS);
-        }
+        uint256 word = 0;
+        if (BookStates.groups(state, side) & (1 << group) == 0) state = BookStates.flipGroup(state, side, group);
+        else word = _ranks[at];
+        _ranks[at] = word | (1 << (rank % RANKS));
         return rank < BookStates.best(state, side) ? state : BookStates.withBest(state, side, rank + 1);
     }
 

@@ -99,7 +99,7 @@ contract IntradayGasTest is Market {
         _note("new best", _place(4, day, true, BEST - 1, ENERGY, 0));
         _note("empty side", _place(5, day, false, 100, ENERGY, 0));
         _note("existing level, signed", _placeSigned(6, day, BEST + 4));
-        if (false) require(_intraday.prices(day, SLOT, true).length == (depth < 50 ? depth : 50) + 2, "prices");
+        require(_intraday.prices(day, SLOT, true).length == (depth < 50 ? depth : 50) + 2, "prices");
     }
 
     function _cancel(uint32 day, uint256 depth) private {

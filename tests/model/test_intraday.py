@@ -47,8 +47,8 @@ def names(events: list[Event]) -> list[str]:
 
 
 def test_the_continuous_auction_of_harris():
-    """Harris, Trading and Exchanges (Oxford 2003), chapter 6: nine orders, price-time priority, each trade at the price of
-    the standing order. Bif's is a market order: a bid at the highest tick."""
+    """Harris, Trading and Exchanges (Oxford 2003), chapter 6: nine orders, price-time priority, each trade at the
+    price of the standing order. Bif's is a market order: a bid at the highest tick."""
     bea, sam, ben, sol, stu, bif, bob, sue, bud = range(1, 10)
     day = open_day(*range(1, 10))
     orders = [
@@ -70,9 +70,9 @@ def test_the_continuous_auction_of_harris():
 
 
 def test_zero_intelligence_traders_reach_nearly_the_whole_surplus():
-    """Gode and Sunder, "Allocative Efficiency of Markets with Zero-Intelligence Traders", Journal of Political Economy 101
-    (1993): with a budget constraint, random bids and asks in a continuous double auction reach almost all of the surplus
-    (98.7 % on average in their markets), however random the traders."""
+    """Gode and Sunder, "Allocative Efficiency of Markets with Zero-Intelligence Traders", Journal of Political
+    Economy 101 (1993): with a budget constraint, random bids and asks in a continuous double auction reach almost all of
+    the surplus (98.7 % on average in their markets), however random the traders."""
     random = Random(1993)
     reached = possible = 0
     for _ in range(12):

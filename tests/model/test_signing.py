@@ -13,6 +13,9 @@ from dem.errors import InputError, RegisterDecreasedError, SignatureError
 from dem.signing import (
     Application,
     Domain,
+    IntradayCancellation,
+    IntradayFunding,
+    IntradayOrder,
     OrderSheet,
     ReadingSheet,
     Register,
@@ -35,6 +38,9 @@ APPLICATION = Application(SIGNER, OTHER, 2, 4_000, 9_000, b"\x11" * 32, b"\x22" 
 ORDER_SHEET = OrderSheet(SIGNER, 3, 16, 5, (3 << 240 | 7, 0))
 READING_SHEET = ReadingSheet(SIGNER, 3, 2, 9, bytes(range(112)))
 WITHDRAWAL = Withdrawal(SIGNER, 10**20, True, 1)
+INTRADAY_ORDER = IntradayOrder(SIGNER, 3, 7, True, 250, 1_000, 20, 9)
+INTRADAY_CANCELLATION = IntradayCancellation(SIGNER, 3, 7 << 45 | 5, 9)
+INTRADAY_FUNDING = IntradayFunding(SIGNER, 3, 10**12, True, 9)
 
 # message, type string of the specification, hand-made encoding of the members
 CASES = [
@@ -69,6 +75,27 @@ CASES = [
         WITHDRAWAL,
         "Withdrawal(address account,uint128 amount,bool toBank,uint40 sequence)",
         encode(["address", "uint128", "bool", "uint40"], [SIGNER, 10**20, True, 1]),
+    ),
+    (
+        INTRADAY_ORDER,
+        (
+            "IntradayOrder(address participant,uint32 day,uint16 slot,bool isAsk,uint16 tick,uint32 energy,"
+            "uint16 maxFills,uint40 sequence)"
+        ),
+        encode(
+            ["address", "uint32", "uint16", "bool", "uint16", "uint32", "uint16", "uint40"],
+            [SIGNER, 3, 7, True, 250, 1_000, 20, 9],
+        ),
+    ),
+    (
+        INTRADAY_CANCELLATION,
+        "IntradayCancellation(address participant,uint32 day,uint64 number,uint40 sequence)",
+        encode(["address", "uint32", "uint64", "uint40"], [SIGNER, 3, 7 << 45 | 5, 9]),
+    ),
+    (
+        INTRADAY_FUNDING,
+        "IntradayFunding(address participant,uint32 day,uint128 amount,bool isReturn,uint40 sequence)",
+        encode(["address", "uint32", "uint128", "bool", "uint40"], [SIGNER, 3, 10**12, True, 9]),
     ),
 ]
 MESSAGES = [message for message, _, _ in CASES]
@@ -144,6 +171,10 @@ def test_malleable_or_malformed_signatures_are_refused():
         (replace(WITHDRAWAL, amount=2**128), "Withdrawal.amount"),
         (replace(WITHDRAWAL, amount=1.0), "Withdrawal.amount"),
         (replace(WITHDRAWAL, to_bank="no"), "Withdrawal.toBank"),
+        (replace(INTRADAY_ORDER, is_ask=1), "IntradayOrder.isAsk"),
+        (replace(INTRADAY_ORDER, energy=2**32), "IntradayOrder.energy"),
+        (replace(INTRADAY_CANCELLATION, number=2**64), "IntradayCancellation.number"),
+        (replace(INTRADAY_FUNDING, amount=2**128), "IntradayFunding.amount"),
     ],
 )
 def test_fields_that_do_not_fit_are_refused_by_name(message, where):

@@ -45,7 +45,9 @@ def test_invariants_hold_whatever_anybody_does(portion):
             raise
         tally.add(machine.market.tally)
     print("\n".join(tally.lines()))
-    assert {name: tally.succeeded[name] for name in PUBLIC if tally.succeeded[name] < LEAST_SUCCESSES} == {}
+    # The intraday market is not plugged into the schedule here: tests/differential/test_random_intraday.py.
+    played = [name for name in PUBLIC if not name.startswith("ContinuousMarket.")]
+    assert {name: tally.succeeded[name] for name in played if tally.succeeded[name] < LEAST_SUCCESSES} == {}
     assert tally.events["Settlement.DaySettled"] > tally.events["MarketRules.DayFinal"], "no day was settled again"
     assert {name: tally.events[name] for name in INTERNAL_WORK if tally.events[name] < LEAST_SUCCESSES} == {}
 
