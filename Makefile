@@ -84,16 +84,21 @@ coverage: build ## line and branch coverage of contracts and package
 	@$(if $(CHAIN),ape test -q $(CHAIN) --cov --cov-append --cov-report=)
 	@coverage lcov -q -o coverage/dem.lcov && coverage report
 
-.PHONY: bench-throughput bench-bilateral bench-gas bench-clearing bench-day bench-year vectors
+.PHONY: bench-throughput bench-bilateral bench-gas bench-intraday bench-clearing bench-day bench-year vectors
 bench-gas: setup ## measure the gas of a market day with 10, 100 and 1,000 participants, write bench/gas.*
 	$(SAY) 'forge: GasTest -> bench'
 	@rm -rf .forge/gas
-	@GAS_OUT=.forge/gas GAS_ALL=yes forge test --match-contract GasTest
+	@GAS_OUT=.forge/gas GAS_ALL=yes forge test --match-contract '^GasTest'
 	@python tools/gas.py write
 
 bench-bilateral: build ## measure the gas of bilateral contracts over a day and over a year, write bench/bilateral.*
 	$(SAY) 'bench/bilateral.py'
 	@python bench/bilateral.py
+bench-intraday: setup ## measure the gas of intraday orders in books of 10, 1,000 and 10,000, write bench/intraday.*
+	$(SAY) 'forge: IntradayGasTest -> bench'
+	@rm -rf .forge/gas
+	@GAS_OUT=.forge/gas GAS_ALL=yes forge test --match-contract IntradayGasTest
+	@python tools/gas.py write-intraday
 
 bench-clearing: setup ## clear books beside other packages, each in an environment of its own, write bench/clearing.*
 	$(SAY) 'bench/clearing.py'

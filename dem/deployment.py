@@ -90,6 +90,7 @@ class Market:
         self.token: Contract = contract[TOKEN]
         self.rules: Contract = contract["MarketRules"]
         self.auction: Contract = contract["CallAuction"]
+        self.intraday: Contract = contract["ContinuousMarket"]
         self.readings: Contract = contract["MeterReadings"]
         self.fallback: Contract = contract["FallbackSupply"]
         self.settlement: Contract = contract["Settlement"]

@@ -82,6 +82,17 @@ class UnbalancedPostingsError(LedgerError):
 
 
 @dataclass(eq=False)
+class IntradayError(DemError):
+    """The intraday market refuses: the contract's error and its numbers."""
+
+    error: str
+    numbers: tuple[int | bool, ...]
+
+    def __str__(self) -> str:
+        return f"{self.error}{self.numbers}"
+
+
+@dataclass(eq=False)
 class RegisterDecreasedError(DemError):
     """A cumulative meter register ran backwards, Wh; `index` counts the registers of the sheet."""
 

@@ -76,7 +76,8 @@ class Offices:
 class Parameters:
     """Everything a deployment depends on; `admin` holds the admin role of the authority.
 
-    first_weekday: of day 1, for the profiles of contracts; 0 is Monday.
+    first_weekday: of day 1, for the profiles of contracts; 0 is Monday. intraday_lead: seconds from a period's
+    intraday gate to its start.
     """
 
     admin: str
@@ -84,6 +85,7 @@ class Parameters:
     rules: MarketRules
     offices: Offices
     first_weekday: int = 0
+    intraday_lead: int = 0
 
 
 Addresses = Mapping[str, str]
@@ -140,6 +142,17 @@ STEPS = (
         lambda p, at: (
             at["Authority"],
             p.calendar.as_tuple(),
+            at["ParticipantRegistry"],
+            at["MarketRules"],
+            at["Accounts"],
+        ),
+    ),
+    Step(
+        "ContinuousMarket",
+        lambda p, at: (
+            at["Authority"],
+            p.calendar.as_tuple(),
+            p.intraday_lead,
             at["ParticipantRegistry"],
             at["MarketRules"],
             at["Accounts"],
@@ -227,15 +240,26 @@ ROLES = (
             "MarketRules": ("announce",),
             "CallAuction": ("unpause",),
             "BilateralContracts": ("unpause",),
+            "ContinuousMarket": ("unpause",),
             "Schedule": ("addMarket",),
         },
     ),
     Role("supplier", 4, {"FallbackSupply": ("publish",)}),
-    Role("node", 5, {"CallAuction": ("pause",), "BilateralContracts": ("pause",)}),
+    Role(
+        "node",
+        5,
+        {"CallAuction": ("pause",), "ContinuousMarket": ("pause",), "BilateralContracts": ("pause",)},
+    ),
     Role(
         "schedule",
         10,
-        {"CallAuction": ("book",), "WholesaleResidual": ("book",), "BilateralContracts": ("book",), "Accounts": ("admitMarket",)},
+        {
+            "CallAuction": ("book",),
+            "WholesaleResidual": ("book",),
+            "ContinuousMarket": ("book",),
+            "BilateralContracts": ("book",),
+            "Accounts": ("admitMarket",),
+        },
         holder="Schedule",
     ),
     Role(
@@ -253,6 +277,16 @@ OPEN = {
     "Accounts": ("depositTokens", "withdraw", "multicall"),
     "CallAuction": ("submit", "enter", "clear", "multicall"),
     "WholesaleResidual": ("report", "clear"),
+    "ContinuousMarket": (
+        "fund",
+        "defund",
+        "place",
+        "cancel",
+        "fundSigned",
+        "placeSigned",
+        "cancelSigned",
+        "multicall",
+    ),
     "MeterReadings": ("submit", "enter", "close"),
     "Settlement": ("settle", "finalize"),
     "BalancingFund": ("pay",),

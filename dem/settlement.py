@@ -5,7 +5,7 @@ contracted c and metered m net consumption, imbalance d = m - c, area imbalance 
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
 from typing import Any, NamedTuple, Protocol, TypeAlias

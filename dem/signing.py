@@ -199,8 +199,77 @@ class Ending:
     expiry: int
 
 
+@dataclass(frozen=True, slots=True)
+class IntradayOrder:
+    """An order of the intraday market: limit in ticks, energy in Wh, and the steps of matching it may take."""
+
+    TYPE: ClassVar = (
+        ("participant", "address"),
+        ("day", "uint32"),
+        ("slot", "uint16"),
+        ("isAsk", "bool"),
+        ("tick", "uint16"),
+        ("energy", "uint32"),
+        ("maxFills", "uint16"),
+        ("sequence", "uint40"),
+    )
+    participant: str
+    day: int
+    slot: int
+    is_ask: bool
+    tick: int
+    energy: Wh
+    max_fills: int
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class IntradayCancellation:
+    """Cancels the participant's intraday order of this number."""
+
+    TYPE: ClassVar = (
+        ("participant", "address"),
+        ("day", "uint32"),
+        ("number", "uint64"),
+        ("sequence", "uint40"),
+    )
+    participant: str
+    day: int
+    number: int
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class IntradayFunding:
+    """Money units for a day's intraday orders, or back from them."""
+
+    TYPE: ClassVar = (
+        ("participant", "address"),
+        ("day", "uint32"),
+        ("amount", "uint128"),
+        ("isReturn", "bool"),
+        ("sequence", "uint40"),
+    )
+    participant: str
+    day: int
+    amount: int
+    is_return: bool
+    sequence: int
+
+
 Message = (
-    Application | OrderSheet | ReadingSheet | Withdrawal | WholesaleReport | Proposal | Acceptance | Revocation | Ending
+    Application
+    | OrderSheet
+    | ReadingSheet
+    | Withdrawal
+    | WholesaleReport
+    | Proposal
+    | Acceptance
+    | Revocation
+    | Ending
+    | IntradayOrder
+    | IntradayCancellation
+    | IntradayFunding
 )
 SignedMessage = tuple[tuple[Any, ...], bytes]
 """A message as the contracts take it, in the order of its Solidity struct, and its signature."""

@@ -120,7 +120,7 @@ abstract contract Market {
         accounts.setCreditLimit(FALLBACK_SUPPLIER, Money.wrap(1e20));
     }
 
-    function _grant(uint64 role, address target, bytes4 selector, address holder) private {
+    function _grant(uint64 role, address target, bytes4 selector, address holder) internal {
         bytes4[] memory selectors = new bytes4[](1);
         selectors[0] = selector;
         authority.setTargetFunctionRole(target, selectors, role);

@@ -230,6 +230,13 @@ class Chain:
         self._execute(sender, contract.address, contract.encode(function, *arguments))
         return self._finish()
 
+    def execute(self, sender: str, contract: Contract, function: str, *arguments: Any) -> Any:
+        """What a transaction answers, as another contract would see it."""
+        data = self._execute(sender, contract.address, contract.encode(function, *arguments))
+        self._finish()
+        values = decode(contract.artifact.functions[function].outputs, data)
+        return values[0] if len(values) == 1 else values
+
     def call(self, contract: Contract, function: str, *arguments: Any) -> Any:
         """What a view function answers: its value, or a tuple of them."""
         data = self._execute(NOBODY, contract.address, contract.encode(function, *arguments), is_static=True)

@@ -15,6 +15,9 @@ from dem.signing import (
     Application,
     Domain,
     Ending,
+    IntradayCancellation,
+    IntradayFunding,
+    IntradayOrder,
     OrderSheet,
     Proposal,
     ReadingSheet,
@@ -45,6 +48,9 @@ PROPOSAL_TYPE = (
     "Proposal(address proposer,address counterparty,bool isSale,uint32 price,uint64 energy,uint32 firstPeriod,"
     "uint32 lastPeriod,uint96 slots,uint8 weekdays,uint64 expiry,bytes32 answers,bytes32 salt)"
 )
+INTRADAY_ORDER = IntradayOrder(SIGNER, 3, 7, True, 250, 1_000, 20, 9)
+INTRADAY_CANCELLATION = IntradayCancellation(SIGNER, 3, 7 << 45 | 5, 9)
+INTRADAY_FUNDING = IntradayFunding(SIGNER, 3, 10**12, True, 9)
 
 # message, type string of the specification, hand-made encoding of the members
 CASES = [
@@ -94,6 +100,27 @@ CASES = [
         Ending(7, 365, 2**40),
         "Ending(uint32 number,uint32 lastDay,uint64 expiry)",
         encode(["uint32", "uint32", "uint64"], [7, 365, 2**40]),
+    ),
+    (
+        INTRADAY_ORDER,
+        (
+            "IntradayOrder(address participant,uint32 day,uint16 slot,bool isAsk,uint16 tick,uint32 energy,"
+            "uint16 maxFills,uint40 sequence)"
+        ),
+        encode(
+            ["address", "uint32", "uint16", "bool", "uint16", "uint32", "uint16", "uint40"],
+            [SIGNER, 3, 7, True, 250, 1_000, 20, 9],
+        ),
+    ),
+    (
+        INTRADAY_CANCELLATION,
+        "IntradayCancellation(address participant,uint32 day,uint64 number,uint40 sequence)",
+        encode(["address", "uint32", "uint64", "uint40"], [SIGNER, 3, 7 << 45 | 5, 9]),
+    ),
+    (
+        INTRADAY_FUNDING,
+        "IntradayFunding(address participant,uint32 day,uint128 amount,bool isReturn,uint40 sequence)",
+        encode(["address", "uint32", "uint128", "bool", "uint40"], [SIGNER, 3, 10**12, True, 9]),
     ),
 ]
 MESSAGES = [message for message, _, _ in CASES]
@@ -177,6 +204,10 @@ def test_malleable_or_malformed_signatures_are_refused():
         (replace(PROPOSAL, slots=2**96), "Proposal.slots"),
         (replace(PROPOSAL, salt=b"short"), "Proposal.salt"),
         (Ending(-1, 365, 2**40), "Ending.number"),
+        (replace(INTRADAY_ORDER, is_ask=1), "IntradayOrder.isAsk"),
+        (replace(INTRADAY_ORDER, energy=2**32), "IntradayOrder.energy"),
+        (replace(INTRADAY_CANCELLATION, number=2**64), "IntradayCancellation.number"),
+        (replace(INTRADAY_FUNDING, amount=2**128), "IntradayFunding.amount"),
     ],
 )
 def test_fields_that_do_not_fit_are_refused_by_name(message, where):

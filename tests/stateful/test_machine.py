@@ -46,7 +46,8 @@ def test_invariants_hold_whatever_anybody_does(portion):
         tally.add(machine.market.tally)
     print("\n".join(tally.lines()))
     # Bilateral contracts are not plugged in here; tests/differential/test_random_contracts.py plays them.
-    played = [name for name in PUBLIC if not name.startswith("BilateralContracts.")]
+    # The intraday market is played by tests/differential/test_random_intraday.py.
+    played = [name for name in PUBLIC if not name.startswith(("BilateralContracts.", "ContinuousMarket."))]
     assert {name: tally.succeeded[name] for name in played if tally.succeeded[name] < LEAST_SUCCESSES} == {}
     assert tally.events["Settlement.DaySettled"] > tally.events["MarketRules.DayFinal"], "no day was settled again"
     assert {name: tally.events[name] for name in INTERNAL_WORK if tally.events[name] < LEAST_SUCCESSES} == {}

@@ -65,6 +65,11 @@ def auction(market: Market) -> Contract:
 
 
 @pytest.fixture(scope="session")
+def intraday(market: Market) -> Contract:
+    return market.intraday
+
+
+@pytest.fixture(scope="session")
 def schedule(market: Market) -> Contract:
     return market.contract("Schedule")
 

@@ -8,6 +8,9 @@ from dem.orders import Order, Side, lines_of
 from dem.signing import (
     Application,
     Domain,
+    IntradayCancellation,
+    IntradayFunding,
+    IntradayOrder,
     OrderSheet,
     ReadingSheet,
     Register,
@@ -143,6 +146,12 @@ def withdrawal(
     message = Withdrawal(wallet.account, amount, to_bank, sequence)
     signature = sign(domain(market, "Accounts"), message, key or wallet.account_key)
     return (wallet.account, amount, to_bank, sequence), signature
+
+
+def intraday(market: Market, wallet: Wallet, message: IntradayOrder | IntradayCancellation | IntradayFunding) -> Signed:
+    """A message to the intraday market, signed by this wallet, be it the participant's or not."""
+    fields = tuple(getattr(message, name) for name in message.__slots__)
+    return fields, sign(domain(market, "ContinuousMarket"), message, wallet.account_key)
 
 
 def high_s(signature: bytes) -> bytes:

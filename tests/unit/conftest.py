@@ -2,6 +2,7 @@ from support.fixtures import (  # noqa: F401
     auction,
     buyer,
     fallback,
+    intraday,
     ledger,
     market,
     readings,

@@ -1,0 +1,754 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.24;
+
+import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
+import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
+import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
+import {Multicall} from "@openzeppelin/contracts/utils/Multicall.sol";
+import {IAccounts} from "../interfaces/IAccounts.sol";
+import {
+    IContinuousMarket,
+    IntradayCancellation,
+    IntradayFunding,
+    IntradayOrder,
+    RestingOrder,
+    TradingAccount
+} from "../interfaces/IContinuousMarket.sol";
+import {IMarket, Positions} from "../interfaces/IMarket.sol";
+import {IMarketRules, Rules} from "../interfaces/IMarketRules.sol";
+import {IParticipantRegistry} from "../interfaces/IParticipantRegistry.sol";
+import {BookStates} from "../types/BookStates.sol";
+import {Calendar, CalendarParameters} from "../types/Calendar.sol";
+import {Levels} from "../types/Levels.sol";
+import {OrderNumbers} from "../types/OrderNumbers.sol";
+import {Orders} from "../types/Orders.sol";
+import {Strips} from "../types/Strips.sol";
+import {TradingAccounts} from "../types/TradingAccounts.sol";
+import {Energy, MAX_TICK, Money, Price, UNITS_PER_TICK} from "../types/Units.sol";
+
+/// @title Intraday market
+/// @dev An order reads its book's state and rewrites its owner's account and the top of its price level, no more, however deep the
+/// book is; a level that was empty and a new best price cost a word each. Everything lies in a ring of days and carries its day:
+/// what is left at the gate expires by itself.
+contract ContinuousMarket is IContinuousMarket, AccessManaged, EIP712, Calendar, Multicall {
+    using SafeCast for uint256;
+
+    bytes32 private constant ORDER_TYPEHASH = keccak256(
+        "IntradayOrder(address participant,uint32 day,uint16 slot,bool isAsk,uint16 tick,uint32 energy,uint16 maxFills,uint40 sequence)"
+    );
+    bytes32 private constant CANCELLATION_TYPEHASH =
+        keccak256("IntradayCancellation(address participant,uint32 day,uint64 number,uint40 sequence)");
+    bytes32 private constant FUNDING_TYPEHASH =
+        keccak256("IntradayFunding(address participant,uint32 day,uint128 amount,bool isReturn,uint40 sequence)");
+    /// Steps of one order, whatever it asks for: they fit a transaction even on storage never used before.
+    uint256 private constant MAX_FILLS = 256;
+    /// Members whose activity on a day fits one word beside the day.
+    uint256 private constant GROUP = 240;
+    /// Prices in one word of a side's bitmap.
+    uint256 private constant RANKS = 256;
+
+    /// What the market keeps of a participant, day in, day out.
+    struct Trader {
+        uint32 id;
+        uint40 sequence;
+    }
+
+    /// An order on its way through the book.
+    struct Taker {
+        uint256 id;
+        uint256 day;
+        uint256 slot;
+        uint256 side;
+        uint256 tick;
+        /// Wh not traded yet, and steps it may still take.
+        uint256 left;
+        uint256 steps;
+        /// Words of the period and of the owner's account, written at the end.
+        uint256 state;
+        uint256 account;
+        /// Of what it traded: collateral at the prices of the trades, and Wh times ticks.
+        uint256 spent;
+        uint256 value;
+    }
+
+    IParticipantRegistry private immutable REGISTRY;
+    IMarketRules private immutable RULES;
+    IAccounts private immutable ACCOUNTS;
+    uint256 private immutable INTRADAY_LEAD;
+
+    bool private _isPaused;
+    mapping(address account => Trader) private _traders;
+    /// Terms of a day, see BookStates.sol.
+    mapping(uint256 ringPlace => uint256) private _days;
+    /// State of a period's book, see BookStates.sol.
+    mapping(uint256 place => uint256) private _books;
+    /// Prices with orders, by rank, 256 a word. A word means nothing unless its group's bit in the book's state is set.
+    mapping(uint256 place => uint256) private _ranks;
+    /// See Levels.sol: tops and the words they left.
+    mapping(uint256 place => uint256) private _levels;
+    /// See TradingAccounts.sol.
+    mapping(uint256 place => uint256) private _accounts;
+    /// Money units locked for the member's day below, the day in bits 255..240.
+    mapping(uint256 place => uint256) private _funds;
+    /// Net energy in six signed lanes with the day.
+    mapping(uint256 place => uint256) private _nets;
+    /// Members with an account, a bit each, per ring place and group.
+    mapping(uint256 place => uint256) private _active;
+
+    /// @param intradayLead_ a period's intraday gate closes so many seconds before it begins.
+    constructor(
+        address authority,
+        CalendarParameters memory calendar_,
+        uint32 intradayLead_,
+        IParticipantRegistry registry,
+        IMarketRules rules,
+        IAccounts accounts
+    ) AccessManaged(authority) EIP712("DEM", "1") Calendar(calendar_) {
+        if (intradayLead_ > OPEN_LEAD) revert BadCalendar("intradayLead", intradayLead_, OPEN_LEAD);
+        INTRADAY_LEAD = intradayLead_;
+        REGISTRY = registry;
+        RULES = rules;
+        ACCOUNTS = accounts;
+    }
+
+    /// @inheritdoc IContinuousMarket
+    function fund(uint32 day, Money amount) external {
+        _fund(msg.sender, day, amount);
+    }
+
+    /// @inheritdoc IContinuousMarket
+    function defund(uint32 day, Money amount) external {
+        _defund(msg.sender, day, amount);
+    }
+
+    /// @inheritdoc IContinuousMarket
+    function place(uint32 day, uint16 slot, bool isAsk, uint16 tick, uint32 energy, uint16 maxFills) external {
+        _place(msg.sender, day, slot, isAsk, tick, energy, maxFills);
+    }
+
+    /// @inheritdoc IContinuousMarket
+    function cancel(uint32 day, uint64 number) external {
+        _cancel(msg.sender, day, number);
+    }
+
+    /// @inheritdoc IContinuousMarket
+    function fundSigned(IntradayFunding calldata f, bytes calldata signature) external {
+        _requireSigned(f.participant, f.sequence, keccak256(abi.encode(FUNDING_TYPEHASH, f)), signature);
+        if (f.isReturn) _defund(f.participant, f.day, f.amount);
+        else _fund(f.participant, f.day, f.amount);
+    }
+
+    /// @inheritdoc IContinuousMarket
+    function placeSigned(IntradayOrder calldata o, bytes calldata signature) external {
+        _requireSigned(o.participant, o.sequence, keccak256(abi.encode(ORDER_TYPEHASH, o)), signature);
+        _place(o.participant, o.day, o.slot, o.isAsk, o.tick, o.energy, o.maxFills);
+    }
+
+    /// @inheritdoc IContinuousMarket
+    function cancelSigned(IntradayCancellation calldata c, bytes calldata signature) external {
+        _requireSigned(c.participant, c.sequence, keccak256(abi.encode(CANCELLATION_TYPEHASH, c)), signature);
+        _cancel(c.participant, c.day, c.number);
+    }
+
+    /// @inheritdoc IContinuousMarket
+    function pause() external restricted {
+        _setPaused(true);
+        emit Paused(msg.sender);
+    }
+
+    /// @inheritdoc IContinuousMarket
+    function unpause() external restricted {
+        _setPaused(false);
+        emit Unpaused(msg.sender);
+    }
+
+    /// @inheritdoc IMarket
+    function book(uint256 day, uint32 firstId, uint256 count) external restricted returns (Positions memory p) {
+        if (!isCleared(day)) revert NotCleared(day);
+        p.net = new uint256[][](count);
+        p.payment = new int256[](count);
+        p.traded = new uint256[](count);
+        p.release = new uint256[](count);
+        uint256 known = Strips.dayOf(_days[day % Strips.RING]);
+        if (known > day) revert DayIsOver(day);
+        // Nobody funded anything: the place still holds the day before.
+        if (known < day) return p;
+        uint256 group = type(uint256).max;
+        uint256 active = 0;
+        for (uint256 i = 0; i < count; ++i) {
+            uint256 id = firstId + i;
+            if (id / GROUP != group) {
+                group = id / GROUP;
+                active = _active[_activePlace(day, group)];
+                if (Strips.dayOf(active) != day) active = 0;
+            }
+            if (active & (1 << (id % GROUP)) != 0) _bookMember(id, day, i, p);
+        }
+    }
+
+    /// @inheritdoc IMarket
+    function isCleared(uint256 day) public view returns (bool) {
+        return block.timestamp >= intradayGateAt(day, PERIODS_PER_DAY - 1);
+    }
+
+    /// @inheritdoc IContinuousMarket
+    function intradayGateAt(uint256 day, uint256 slot) public view returns (uint256) {
+        return startOf(day) + slot * PERIOD_LENGTH - INTRADAY_LEAD;
+    }
+
+    /// @inheritdoc IContinuousMarket
+    function intradayLead() external view returns (uint256) {
+        return INTRADAY_LEAD;
+    }
+
+    /// @inheritdoc IContinuousMarket
+    function accountOf(uint32 id, uint256 day) external view returns (TradingAccount memory) {
+        uint256 a = _accounts[_memberPlace(id, day)];
+        if (Strips.dayOf(a) != day) return TradingAccount(0, 0, 0, 0, 0);
+        return TradingAccount({
+            funded: _funds[_memberPlace(id, day)] & Strips.LANES_MASK,
+            available: TradingAccounts.available(a),
+            payment: TradingAccounts.payment(a),
+            traded: TradingAccounts.traded(a),
+            limit: TradingAccounts.limit(a)
+        });
+    }
+
+    /// @inheritdoc IContinuousMarket
+    function netOf(uint32 id, uint256 day, uint256 strip) external view returns (uint256) {
+        return Strips.signedLanes(_nets[_netPlace(id, day, strip)], day);
+    }
+
+    /// @inheritdoc IContinuousMarket
+    function sequenceOf(address participant) external view returns (uint40) {
+        return _traders[participant].sequence;
+    }
+
+    /// @inheritdoc IContinuousMarket
+    function prices(uint256 day, uint256 slot, bool isAsk) external view returns (uint16[] memory found) {
+        uint256 side = _sideOf(isAsk);
+        uint256 state = _books[_bookPlace(day, slot)];
+        if (Strips.dayOf(state) != day) return found;
+        found = new uint16[](MAX_TICK + 1);
+        uint256 n = 0;
+        for (uint256 k = 0; k <= MAX_TICK; ++k) {
+            uint256 r = MAX_TICK - k;
+            if (BookStates.groups(state, side) & (1 << (r / RANKS)) == 0) continue;
+            uint256 word = _ranks[_ranksPlace(day, slot, side, r / RANKS)];
+            if (word & (1 << (r % RANKS)) != 0) found[n++] = uint16(BookStates.rank(side, r));
+        }
+        assembly ("memory-safe") {
+            mstore(found, n)
+        }
+    }
+
+    /// @inheritdoc IContinuousMarket
+    function ordersAt(uint256 day, uint256 slot, bool isAsk, uint256 tick)
+        external
+        view
+        returns (RestingOrder[] memory found)
+    {
+        uint256 level = OrderNumbers.firstOf(slot, _sideOf(isAsk), tick);
+        uint256 at = _levelPlace(day, level);
+        uint256 top = _levels[at];
+        if (Strips.dayOf(top) != day) return found;
+        (uint256 first,) = Levels.span(top);
+        uint256 index = Levels.index(top);
+        found = new RestingOrder[]((index + 1 - first) * Levels.PLACES);
+        uint256 n = 0;
+        for (uint256 w = first; w <= index; ++w) {
+            uint256 word = w == index ? top : _levels[at + w + 1];
+            if (Strips.dayOf(word) != day) continue;
+            for (uint256 k = 0; k < Levels.PLACES; ++k) {
+                uint256 energy = Levels.energyAt(word, k);
+                if (energy == 0) continue;
+                uint256 number = level + w * Levels.PLACES + k;
+                found[n++] = RestingOrder(uint64(number), uint32(Levels.memberAt(word, k)), uint32(energy));
+            }
+        }
+        assembly ("memory-safe") {
+            mstore(found, n)
+        }
+    }
+
+    // ---------------------------------------------------------------------------------------------------- identity
+
+    function _requireSigned(address participant, uint40 sequence, bytes32 message, bytes calldata signature) private {
+        address signer = ECDSA.recover(_hashTypedDataV4(message), signature);
+        if (signer != participant) revert NotSignedByParticipant(participant, signer);
+        Trader storage trader = _traders[participant];
+        if (sequence <= trader.sequence) revert StaleSequence(sequence, trader.sequence);
+        trader.sequence = sequence;
+    }
+
+    // ------------------------------------------------------------------------------------------------------- money
+
+    function _fund(address participant, uint32 day, Money amount) private {
+        _requireOpen(day, PERIODS_PER_DAY - 1);
+        (uint32 id, uint256 imports, uint256 exports) = REGISTRY.trader(participant, day);
+        _openDay(day);
+        uint256 at = _memberPlace(id, day);
+        uint256 account = _accounts[at];
+        uint256 funds = _funds[at];
+        if (Strips.dayOf(account) != day) {
+            account = TradingAccounts.open(day, Math.min(imports + exports, TradingAccounts.MAX_LIMIT));
+            funds = Strips.withDay(0, day);
+            _markActive(id, day);
+            if (_traders[participant].id == 0) _traders[participant].id = id;
+        }
+        uint256 units = Money.unwrap(amount);
+        // Whatever of it becomes available again fits as well.
+        ((funds & Strips.LANES_MASK) + units).toUint72();
+        _funds[at] = funds + units;
+        _accounts[at] = TradingAccounts.free(account, units);
+        emit Funded(id, day, amount, uint32(TradingAccounts.limit(account)));
+        ACCOUNTS.lock(id, amount);
+    }
+
+    function _defund(address participant, uint32 day, Money amount) private {
+        _requireOpen(day, PERIODS_PER_DAY - 1);
+        uint32 id = _traders[participant].id;
+        uint256 at = _memberPlace(id, day);
+        uint256 account = _accountAt(at, id, day);
+        uint256 units = Money.unwrap(amount);
+        if (units > TradingAccounts.available(account)) {
+            revert InsufficientCollateral(id, units, TradingAccounts.available(account));
+        }
+        _funds[at] -= units;
+        _accounts[at] = TradingAccounts.spend(account, units);
+        emit Defunded(id, day, amount);
+        ACCOUNTS.unlock(id, amount);
+    }
+
+    function _accountAt(uint256 at, uint256 id, uint256 day) private view returns (uint256 account) {
+        account = _accounts[at];
+        if (Strips.dayOf(account) != day) revert NotFunded(id, day);
+    }
+
+    function _markActive(uint256 id, uint256 day) private {
+        uint256 at = _activePlace(day, id / GROUP);
+        uint256 word = _active[at];
+        if (Strips.dayOf(word) != day) word = Strips.withDay(0, day);
+        _active[at] = word | (1 << (id % GROUP));
+    }
+
+    // ------------------------------------------------------------------------------------------------ taking orders
+
+    function _requireOpen(uint256 day, uint256 slot) private view {
+        if (slot >= PERIODS_PER_DAY) revert NoSuchSlot(slot, PERIODS_PER_DAY);
+        if (day == 0 || day > Strips.MAX_DAY) revert NoSuchDay(day);
+        // As the calendar computes it, which the constructor has checked; here every gas counts.
+        unchecked {
+            uint256 start = OPENING + (day - 1) * DAY_LENGTH;
+            uint256 gate = start + slot * PERIOD_LENGTH - INTRADAY_LEAD;
+            if (block.timestamp < start - GATE_LEAD) revert NotOpenYet(day, start - GATE_LEAD, block.timestamp);
+            if (block.timestamp >= gate) revert GateClosed(day, slot, gate, block.timestamp);
+        }
+    }
+
+    function _place(
+        address participant,
+        uint32 day,
+        uint256 slot,
+        bool isAsk,
+        uint256 tick,
+        uint256 energy,
+        uint256 maxFills
+    ) private {
+        _requireOpen(day, slot);
+        if (tick > MAX_TICK) revert NoSuchTick(tick, MAX_TICK);
+        (uint32 id, uint256 imports, uint256 exports) = REGISTRY.trader(participant, day);
+        uint256 capacity = Math.min(isAsk ? exports : imports, Orders.ENERGY_MASK);
+        if (energy > capacity) revert ExceedsCapacity(id, slot, energy, capacity);
+        uint256 account = _accountAt(_memberPlace(id, day), id, day);
+        uint256 state = _bookOf(day, slot);
+        if (BookStates.isPaused(state)) revert OrderEntryPaused();
+        if (energy < BookStates.smallest(state)) revert OrderTooSmall(energy, BookStates.smallest(state));
+
+        uint256 side = _sideOf(isAsk);
+        uint256 before = state;
+        uint256 spent = 0;
+        if (BookStates.isCrossing(state, side, tick)) {
+            emit OrderCrossed(id, day, uint16(slot), isAsk, uint16(tick), uint32(energy), uint16(maxFills));
+            Taker memory t = Taker({
+                id: id,
+                day: day,
+                slot: slot,
+                side: side,
+                tick: tick,
+                left: energy,
+                steps: Math.min(maxFills, MAX_FILLS),
+                state: state,
+                account: account,
+                spent: 0,
+                value: 0
+            });
+            _take(t);
+            if (t.left > 0 && BookStates.isCrossing(t.state, side, tick)) {
+                emit OrderReturned(id, day, uint32(t.left));
+                t.left = 0;
+            }
+            (energy, state, account, spent) = (t.left, t.state, t.account, t.spent);
+        }
+        if (energy > 0) {
+            state = _rest(id, day, slot, side, tick, energy, state);
+            spent += BookStates.collateral(state, side, energy, tick);
+        }
+        if (spent > TradingAccounts.available(account)) {
+            revert InsufficientCollateral(id, spent, TradingAccounts.available(account));
+        }
+        _accounts[_memberPlace(id, day)] = TradingAccounts.spend(account, spent);
+        if (state != before) _books[_bookPlace(day, slot)] = state;
+    }
+
+    /// Puts an order behind all others of its price.
+    /// @return the state of the book with it.
+    function _rest(uint256 id, uint256 day, uint256 slot, uint256 side, uint256 tick, uint256 energy, uint256 state)
+        private
+        returns (uint256)
+    {
+        // Places and positions of 32 bits.
+        unchecked {
+            uint256 number = OrderNumbers.firstOf(slot, side, tick);
+            uint256 at = _levelPlace(day, number);
+            uint256 top = _levels[at];
+            bool isNew = true;
+            if (Strips.dayOf(top) == day) isNew = Levels.isEmpty(top);
+            else top = Levels.emptyTop(day, 0, 0, 0);
+            uint256 k = Levels.used(top);
+            if (k == Levels.PLACES) {
+                if (Levels.index(top) == Levels.MAX_WORDS) revert LevelFull(slot, side == BookStates.ASK, tick);
+                top = _turn(at, top);
+                k = 0;
+            }
+            number += Levels.index(top) * Levels.PLACES + k;
+            _levels[at] = Levels.put(top, k, id, energy);
+            emit OrderRested(uint32(id), uint32(day), uint64(number), uint32(energy));
+            return isNew ? _addPrice(state, slot, side, tick) : state;
+        }
+    }
+
+    /// Moves the orders of a full top to a word of their own, if any is open.
+    /// @return the new top.
+    function _turn(uint256 at, uint256 top) private returns (uint256) {
+        uint256 index = Levels.index(top);
+        (uint256 first, uint256 live) = Levels.span(top);
+        if (live == 0) first = index;
+        if (Levels.isOpen(top)) {
+            _levels[at + index + 1] = Levels.lanes(top);
+            ++live;
+        } else if (live == 0) {
+            ++first;
+        }
+        return Levels.emptyTop(Strips.dayOf(top), index + 1, first, live);
+    }
+
+    function _cancel(address participant, uint32 day, uint64 number) private {
+        _requireOpen(day, PERIODS_PER_DAY - 1);
+        uint32 id = _traders[participant].id;
+        uint256 account = _accountAt(_memberPlace(id, day), id, day);
+        uint256 energy = _withdraw(id, day, number);
+        uint256 state = _books[_bookPlace(day, OrderNumbers.slotOf(number))];
+        uint256 units = BookStates.collateral(state, OrderNumbers.sideOf(number), energy, OrderNumbers.tickOf(number));
+        _accounts[_memberPlace(id, day)] = TradingAccounts.free(account, units);
+        emit OrderCancelled(id, day, number, uint32(energy));
+    }
+
+    /// Takes an order out of the book.
+    /// @return energy that was left of it, Wh.
+    function _withdraw(uint256 id, uint256 day, uint256 number) private returns (uint256 energy) {
+        uint256 at = _levelPlace(day, OrderNumbers.levelOf(number));
+        uint256 top = _levels[at];
+        // Places and positions of 32 bits.
+        unchecked {
+            uint256 index = OrderNumbers.positionOf(number) / Levels.PLACES;
+            uint256 k = OrderNumbers.positionOf(number) % Levels.PLACES;
+            (uint256 first, uint256 live) = Levels.span(top);
+            // Words before the first are left as they were when their last order was filled.
+            bool isKnown = Strips.dayOf(top) == day && index >= first && index <= Levels.index(top);
+            bool isTop = index == Levels.index(top);
+            uint256 word = isTop || !isKnown ? top : _levels[at + index + 1];
+            energy = Levels.energyAt(word, k);
+            if (!isKnown || energy == 0 || Strips.dayOf(word) != day) revert NoSuchOrder(day, number);
+            if (Levels.memberAt(word, k) != id) revert NotOwner(id, Levels.memberAt(word, k));
+            word = Levels.take(word, k, energy);
+            if (isTop) {
+                top = word;
+                _levels[at] = top;
+            } else {
+                _levels[at + index + 1] = word;
+                if (!Levels.isOpen(word)) {
+                    top = Levels.withSpan(top, first, live - 1);
+                    _levels[at] = top;
+                }
+            }
+        }
+        if (Levels.isEmpty(top)) _emptied(day, number);
+    }
+
+    function _emptied(uint256 day, uint256 number) private {
+        uint256 at = _bookPlace(day, OrderNumbers.slotOf(number));
+        uint256 before = _books[at];
+        uint256 state =
+            _removePrice(before, OrderNumbers.slotOf(number), OrderNumbers.sideOf(number), OrderNumbers.tickOf(number));
+        if (state != before) _books[at] = state;
+    }
+
+    // ---------------------------------------------------------------------------------------------------- matching
+
+    /// Trades with the other side until nothing crosses, nothing is left or no step is.
+    function _take(Taker memory t) private {
+        uint256 wanted = t.left;
+        while (t.left > 0 && t.steps > 0 && BookStates.isCrossing(t.state, t.side, t.tick)) {
+            _takeLevel(t);
+        }
+        uint256 energy = wanted - t.left;
+        if (energy == 0) return;
+        uint256 at = _netPlace(t.id, t.day, t.slot / Strips.LANES);
+        uint256 net = _netAt(at, t.day);
+        uint256 room = _room(t.account, net, t.slot, t.side);
+        if (energy > room) revert ExceedsPosition(t.id, t.slot, energy, room);
+        _nets[at] = _moved(net, t.slot, t.side, energy);
+        t.account = TradingAccounts.trade(t.account, t.slot / Strips.LANES, energy, _due(t.side, t.value));
+    }
+
+    /// Trades with the orders at the best price of the other side.
+    function _takeLevel(Taker memory t) private {
+        uint256 side = 1 - t.side;
+        uint256 tick = BookStates.rank(side, BookStates.best(t.state, side) - 1);
+        uint256 level = OrderNumbers.firstOf(t.slot, side, tick);
+        uint256 at = _levelPlace(t.day, level);
+        uint256 top = _levels[at];
+        (uint256 first, uint256 live) = Levels.span(top);
+        while (live > 0 && t.left > 0 && t.steps > 0) {
+            uint256 word = _levels[at + first + 1];
+            if (Strips.dayOf(word) == t.day && Levels.isOpen(word)) {
+                word = _takeWord(t, word, level + first * Levels.PLACES);
+                if (Levels.isOpen(word)) {
+                    _levels[at + first + 1] = word;
+                    break;
+                }
+                // Not written: the word lies before the first from now on.
+                --live;
+            } else {
+                --t.steps;
+            }
+            ++first;
+        }
+        if (live == 0) top = _takeWord(t, top, level + Levels.index(top) * Levels.PLACES);
+        top = Levels.withSpan(top, first, live);
+        _levels[at] = top;
+        if (Levels.isEmpty(top)) t.state = _removePrice(t.state, t.slot, side, tick);
+    }
+
+    /// Trades with up to three orders in their turn.
+    /// @param number of the first of them.
+    /// @return the word without what is gone.
+    function _takeWord(Taker memory t, uint256 word, uint256 number) private returns (uint256) {
+        for (uint256 k = 0; k < Levels.PLACES && t.left > 0 && t.steps > 0; ++k) {
+            uint256 energy = Levels.energyAt(word, k);
+            if (energy == 0) continue;
+            --t.steps;
+            uint256 maker = Levels.memberAt(word, k);
+            uint256 gone = maker == t.id ? _meetOwn(t, energy, number + k) : _trade(t, maker, energy, number + k);
+            word = Levels.take(word, k, gone);
+        }
+        return word;
+    }
+
+    /// Nobody trades with itself: the resting order gives way.
+    function _meetOwn(Taker memory t, uint256 energy, uint256 number) private returns (uint256) {
+        t.account = TradingAccounts.free(
+            t.account, BookStates.collateral(t.state, 1 - t.side, energy, OrderNumbers.tickOf(number))
+        );
+        emit OrderCancelled(uint32(t.id), uint32(t.day), uint64(number), uint32(energy));
+        return energy;
+    }
+
+    /// Trades with a resting order of somebody else. What its owner's limit does not allow is cancelled.
+    /// @return gone energy that leaves the resting order, Wh.
+    function _trade(Taker memory t, uint256 maker, uint256 energy, uint256 number) private returns (uint256 gone) {
+        uint256 side = 1 - t.side;
+        uint256 tick = OrderNumbers.tickOf(number);
+        uint256 at = _memberPlace(maker, t.day);
+        uint256 netAt = _netPlace(maker, t.day, t.slot / Strips.LANES);
+        uint256 account = _accounts[at];
+        uint256 net = _netAt(netAt, t.day);
+        uint256 room = _room(account, net, t.slot, side);
+        uint256 amount = Math.min(energy, t.left);
+        gone = amount;
+        if (room < amount) {
+            amount = room;
+            gone = energy;
+            account = TradingAccounts.free(account, BookStates.collateral(t.state, side, energy - room, tick));
+        }
+        if (amount > 0) {
+            _nets[netAt] = _moved(net, t.slot, side, amount);
+            account = TradingAccounts.trade(account, t.slot / Strips.LANES, amount, _due(side, amount * tick));
+            t.left -= amount;
+            t.value += amount * tick;
+            t.spent += BookStates.collateral(t.state, t.side, amount, tick);
+            emit Traded(uint32(maker), uint32(t.id), uint32(t.day), uint64(number), uint32(amount));
+        }
+        _accounts[at] = account;
+        if (gone > amount) {
+            emit OrderCancelled(uint32(maker), uint32(t.day), uint64(number), uint32(gone - amount));
+        }
+    }
+
+    /// @return Wh that a member may still buy (side bid) or sell in a period.
+    function _room(uint256 account, uint256 net, uint256 slot, uint256 side) private pure returns (uint256) {
+        // The net energy is within the limit, both ways; the limit has 32 bits.
+        unchecked {
+            int256 energy = Strips.signedLane(net, slot % Strips.LANES);
+            int256 room = int256(TradingAccounts.limit(account)) + (side == BookStates.BID ? -energy : energy);
+            return Math.min(uint256(room), TradingAccounts.MAX_TRADED - TradingAccounts.traded(account));
+        }
+    }
+
+    /// @return the lanes after energy was bought (side bid) or sold, at most what there is room for.
+    function _moved(uint256 net, uint256 slot, uint256 side, uint256 energy) private pure returns (uint256) {
+        unchecked {
+            uint256 change = energy << ((slot % Strips.LANES) * Strips.LANE_BITS);
+            return side == BookStates.BID ? net + change : net - change;
+        }
+    }
+
+    /// @return money units that are due for a value in Wh times ticks, bought (side bid) or sold.
+    function _due(uint256 side, uint256 value) private pure returns (int256) {
+        int256 units = int256(value * UNITS_PER_TICK);
+        return side == BookStates.BID ? units : -units;
+    }
+
+    function _netAt(uint256 at, uint256 day) private view returns (uint256 net) {
+        net = _nets[at];
+        if (Strips.dayOf(net) != day) net = Strips.withDay(Strips.ZERO_LANES, day);
+    }
+
+    // ------------------------------------------------------------------------------------------------------ prices
+
+    /// @return the book's state with a price that has its first order.
+    function _addPrice(uint256 state, uint256 slot, uint256 side, uint256 tick) private returns (uint256) {
+        uint256 rank = BookStates.rank(side, tick);
+        uint256 group = rank / RANKS;
+        uint256 at = _ranksPlace(Strips.dayOf(state), slot, side, group);
+        uint256 word = 0;
+        if (BookStates.groups(state, side) & (1 << group) == 0) state = BookStates.flipGroup(state, side, group);
+        else word = _ranks[at];
+        _ranks[at] = word | (1 << (rank % RANKS));
+        return rank < BookStates.best(state, side) ? state : BookStates.withBest(state, side, rank + 1);
+    }
+
+    /// @return the book's state without a price that has no order any more.
+    function _removePrice(uint256 state, uint256 slot, uint256 side, uint256 tick) private returns (uint256) {
+        uint256 rank = BookStates.rank(side, tick);
+        uint256 group = rank / RANKS;
+        uint256 at = _ranksPlace(Strips.dayOf(state), slot, side, group);
+        uint256 word = _ranks[at] ^ (1 << (rank % RANKS));
+        if (word == 0) state = BookStates.flipGroup(state, side, group);
+        else _ranks[at] = word;
+        if (rank + 1 != BookStates.best(state, side)) return state;
+        uint256 groups = BookStates.groups(state, side);
+        if (groups == 0) return BookStates.withBest(state, side, 0);
+        if (word == 0) {
+            group = Math.log2(groups);
+            word = _ranks[_ranksPlace(Strips.dayOf(state), slot, side, group)];
+        }
+        return BookStates.withBest(state, side, group * RANKS + Math.log2(word) + 1);
+    }
+
+    // ------------------------------------------------------------------------------------------------------- states
+
+    /// Takes over the terms of a day, which are fixed before it opens.
+    function _openDay(uint256 day) private {
+        uint256 known = Strips.dayOf(_days[day % Strips.RING]);
+        if (known == day) return;
+        if (known > day) revert DayIsOver(day);
+        // A market plugged in later may lock money while an earlier day trades, which nothing would release: that day's gate is
+        // not after the time it may lock from; that of its first day is.
+        uint256 from = ACCOUNTS.lockableFrom(address(this));
+        if (gateClosesAt(day) <= from) revert DayDoesNotCount(day, from);
+        RULES.requireRoom(day);
+        Rules memory r = RULES.rulesOf(day);
+        uint256 fees = Price.unwrap(r.platformFee + r.networkFee);
+        uint256 ceiling = Price.unwrap(r.maxBuy + r.deviationRate) + fees;
+        uint256 smallest = Energy.unwrap(r.minOrderEnergy);
+        _days[day % Strips.RING] = BookStates.terms(day, fees, ceiling, smallest);
+        emit DayOpened(uint32(day), uint24(fees), uint24(ceiling), uint32(smallest));
+    }
+
+    /// @return state of a period's book, or of an empty one; somebody has funded the day.
+    function _bookOf(uint256 day, uint256 slot) private view returns (uint256 state) {
+        state = _books[_bookPlace(day, slot)];
+        if (Strips.dayOf(state) != day) state = BookStates.withPaused(_days[day % Strips.RING], _isPaused);
+    }
+
+    /// Orders read their book's state and nothing above it: a pause is written into all books that may be open, some hundred.
+    function _setPaused(bool isPaused) private {
+        _isPaused = isPaused;
+        uint256 last = dayAt(block.timestamp + GATE_LEAD);
+        for (uint256 day = Math.max(dayAt(block.timestamp + INTRADAY_LEAD), 1); day <= last; ++day) {
+            for (uint256 slot = 0; slot < PERIODS_PER_DAY; ++slot) {
+                uint256 at = _bookPlace(day, slot);
+                uint256 state = _books[at];
+                if (Strips.dayOf(state) == day) _books[at] = BookStates.withPaused(state, isPaused);
+            }
+        }
+    }
+
+    // ------------------------------------------------------------------------------------------------------- booking
+
+    function _bookMember(uint256 id, uint256 day, uint256 i, Positions memory p) private {
+        uint256 at = _memberPlace(id, day);
+        uint256 account = _accounts[at];
+        uint256 release = _funds[at] & Strips.LANES_MASK;
+        if (release > 0) {
+            p.release[i] = release;
+            _funds[at] = Strips.withDay(0, day);
+        }
+        uint256 traded = TradingAccounts.strips(account);
+        if (traded == 0) return;
+        uint256[] memory net = new uint256[](STRIPS_PER_DAY);
+        for (uint256 strip = 0; strip < net.length; ++strip) {
+            net[strip] = traded & (1 << strip) == 0
+                ? Strips.ZERO_LANES
+                : Strips.signedLanes(_nets[_netPlace(id, day, strip)], day);
+        }
+        p.net[i] = net;
+        p.payment[i] = TradingAccounts.payment(account);
+        p.traded[i] = TradingAccounts.traded(account);
+    }
+
+    // -------------------------------------------------------------------------------------------------------- places
+
+    function _sideOf(bool isAsk) private pure returns (uint256) {
+        return isAsk ? BookStates.ASK : BookStates.BID;
+    }
+
+    function _memberPlace(uint256 id, uint256 day) private pure returns (uint256) {
+        return (id << 8) | (day % Strips.RING);
+    }
+
+    function _netPlace(uint256 id, uint256 day, uint256 strip) private pure returns (uint256) {
+        return (id << 16) | ((day % Strips.RING) << 8) | strip;
+    }
+
+    function _activePlace(uint256 day, uint256 group) private pure returns (uint256) {
+        return (group << 8) | (day % Strips.RING);
+    }
+
+    function _bookPlace(uint256 day, uint256 slot) private pure returns (uint256) {
+        return ((day % Strips.RING) << 64) | slot;
+    }
+
+    function _ranksPlace(uint256 day, uint256 slot, uint256 side, uint256 group) private pure returns (uint256) {
+        return ((day % Strips.RING) << 64) | (slot << 8) | (side << 4) | group;
+    }
+
+    /// Place of a level's top; its word w is w + 1 places on.
+    function _levelPlace(uint256 day, uint256 level) private pure returns (uint256) {
+        return ((day % Strips.RING) << 64) | level;
+    }
+}

@@ -1,0 +1,434 @@
+"""The intraday market (rule 7): a continuous double auction per period, and an outsider's replay of it.
+
+Price-time priority, trades at the resting order's price. The book is lists and plain loops; what comes out, event by
+event, is what the contract does. Amounts in money units, prices in ticks, energy in Wh.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from dem.errors import IntradayError
+from dem.orders import Side
+from dem.settlement import Trades
+from dem.units import TICK_UNITS
+
+PLACES = 3
+"""Orders that lie together in one word of a price level."""
+MAX_WORDS = (1 << 16) - 1
+MAX_FILLS = 256
+"""Steps of matching that one order takes at most."""
+MAX_TRADED = (1 << 48) - 1
+MAX_LIMIT = (1 << 32) - 1
+"""Highest limit of a net position, Wh."""
+
+
+class Event(NamedTuple):
+    """One event of the contract: its name and its arguments."""
+
+    name: str
+    args: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """Of a day, fixed before it opens: fees and ceiling in units/Wh, the smallest order in Wh."""
+
+    fees: int
+    ceiling: int
+    smallest: int
+
+    def collateral(self, side: Side, energy: int, tick: int) -> int:
+        """Of an order, or of a trade at that price (rule 5.4)."""
+        price = tick * TICK_UNITS
+        return energy * (price + self.fees if side == Side.BID else max(0, self.ceiling - price))
+
+
+@dataclass(slots=True)
+class TradingAccount:
+    """What a member has at stake on a day; `net` by slot, bought positive."""
+
+    limit: int
+    funded: int = 0
+    available: int = 0
+    payment: int = 0
+    traded: int = 0
+    net: dict[int, int] = field(default_factory=dict)
+
+    def room(self, slot: int, side: Side) -> int:
+        """Energy the member may still buy or sell in a slot."""
+        net = self.net.get(slot, 0)
+        return min(self.limit - net if side == Side.BID else self.limit + net, MAX_TRADED - self.traded)
+
+    def trade(self, slot: int, side: Side, energy: int, tick: int) -> None:
+        """Book a trade."""
+        sign = 1 if side == Side.BID else -1
+        self.net[slot] = self.net.get(slot, 0) + sign * energy
+        self.payment += sign * energy * tick * TICK_UNITS
+        self.traded += energy
+
+
+@dataclass(slots=True)
+class RestingOrder:
+    """An order in the book; without energy it is gone."""
+
+    id: int
+    energy: int
+
+
+@dataclass(slots=True)
+class Level:
+    """The orders of one price in the order of their arrival, gone ones included.
+
+    They lie three to a word. Words before `first` are gone for good.
+    """
+
+    orders: list[RestingOrder] = field(default_factory=list)
+    first: int = 0
+
+    @property
+    def top(self) -> int:
+        """Number of the newest word."""
+        return (len(self.orders) - 1) // PLACES
+
+    def word(self, number: int) -> list[RestingOrder]:
+        """Up to three orders."""
+        return self.orders[number * PLACES : (number + 1) * PLACES]
+
+    def is_open(self, number: int) -> bool:
+        """Whether any order of a word is open."""
+        return any(order.energy for order in self.word(number))
+
+    def live(self, first: int) -> bool:
+        """Whether any word from `first` to before the newest is open."""
+        return any(self.is_open(number) for number in range(first, self.top))
+
+    @property
+    def energy(self) -> int:
+        """Of all its open orders."""
+        return sum(order.energy for order in self.orders)
+
+
+def order_number(slot: int, side: Side, tick: int, position: int) -> int:
+    """See OrderNumbers.sol."""
+    return slot << 45 | side << 44 | tick << 32 | position
+
+
+def place_of(number: int) -> tuple[int, Side, int, int]:
+    """Slot, side, tick and position of an order number."""
+    return number >> 45, Side(number >> 44 & 1), number >> 32 & 0xFFF, number & 0xFFFF_FFFF
+
+
+class Match(NamedTuple):
+    """One order met: `energy` trades, `gone` leaves the resting order; what is gone and did not trade is cancelled."""
+
+    tick: int
+    position: int
+    id: int
+    energy: int
+    gone: int
+
+
+@dataclass(slots=True)
+class _Walk:
+    """A taker on its way: what is left, its steps, what it met, and where the words begin that may be open."""
+
+    left: int
+    steps: int
+    matches: list[Match] = field(default_factory=list)
+    firsts: dict[int, int] = field(default_factory=dict)
+    room: dict[int, int] = field(default_factory=dict)
+
+
+class IntradayDay:
+    """One day of the market: its books and its members' accounts."""
+
+    def __init__(self, day: int, terms: Terms) -> None:
+        self.day = day
+        self.terms = terms
+        self.accounts: dict[int, TradingAccount] = {}
+        self.trades: list[tuple[int, int, int, int, int]] = []
+        """Member, slot, bought, sold, payment."""
+        self._levels: dict[tuple[int, Side], dict[int, Level]] = {}
+
+    # ------------------------------------------------------------------------------------------------------- money
+
+    def fund(self, id_: int, amount: int, limit: int) -> list[Event]:
+        """Money locked for the member's orders; the limit holds from the first time on."""
+        account = self.accounts.setdefault(id_, TradingAccount(limit))
+        account.funded += amount
+        account.available += amount
+        return [self._event("Funded", id=id_, amount=amount, limit=account.limit)]
+
+    def defund(self, id_: int, amount: int) -> list[Event]:
+        """Money given back.
+
+        Raises:
+            IntradayError: more than is available.
+        """
+        account = self._account(id_)
+        if amount > account.available:
+            raise IntradayError("InsufficientCollateral", (id_, amount, account.available))
+        account.funded -= amount
+        account.available -= amount
+        return [self._event("Defunded", id=id_, amount=amount)]
+
+    # ------------------------------------------------------------------------------------------------------ orders
+
+    def place(self, id_: int, slot: int, side: Side, tick: int, energy: int, max_fills: int) -> list[Event]:
+        """Match an order and let the rest of it rest.
+
+        Raises:
+            IntradayError: refused; nothing changed.
+        """
+        account = self._account(id_)
+        if energy < self.terms.smallest:
+            raise IntradayError("OrderTooSmall", (energy, self.terms.smallest))
+        walk = self._walk(id_, slot, side, tick, energy, max_fills)
+        traded = sum(match.energy for match in walk.matches)
+        if traded > account.room(slot, side):
+            raise IntradayError("ExceedsPosition", (id_, slot, traded, account.room(slot, side)))
+        is_crossing = self._still_crosses(walk, slot, side, tick)
+        rests = walk.left if not is_crossing else 0
+        level = self._side(slot, side).get(tick, Level())
+        if rests and len(level.orders) == (MAX_WORDS + 1) * PLACES:
+            raise IntradayError("LevelFull", (slot, side == Side.ASK, tick))
+        needed = sum(self.terms.collateral(side, match.energy, match.tick) for match in walk.matches)
+        needed += self.terms.collateral(side, rests, tick)
+        freed = sum(self.terms.collateral(_other(side), m.gone, m.tick) for m in walk.matches if m.id == id_)
+        if needed > account.available + freed:
+            raise IntradayError("InsufficientCollateral", (id_, needed, account.available + freed))
+
+        events = []
+        if walk.firsts or is_crossing:
+            events.append(
+                self._event(
+                    "OrderCrossed",
+                    id=id_,
+                    slot=slot,
+                    isAsk=side == Side.ASK,
+                    tick=tick,
+                    energy=energy,
+                    maxFills=max_fills,
+                )
+            )
+        events += self._apply(id_, slot, side, walk)
+        account.available -= needed
+        if rests:
+            events.append(self._rest(id_, slot, side, tick, rests))
+        elif walk.left:
+            events.append(self._event("OrderReturned", id=id_, energy=walk.left))
+        return events
+
+    def cancel(self, id_: int, number: int) -> list[Event]:
+        """Take an order out of the book.
+
+        Raises:
+            IntradayError: it is not there, or somebody else's.
+        """
+        account = self._account(id_)
+        slot, side, tick, position = place_of(number)
+        level = self._side(slot, side).get(tick, Level())
+        if position >= len(level.orders) or not level.orders[position].energy:
+            raise IntradayError("NoSuchOrder", (self.day, number))
+        order = level.orders[position]
+        if order.id != id_:
+            raise IntradayError("NotOwner", (id_, order.id))
+        energy, order.energy = order.energy, 0
+        account.available += self.terms.collateral(side, energy, tick)
+        return [self._event("OrderCancelled", id=id_, number=number, energy=energy)]
+
+    # ---------------------------------------------------------------------------------------------------- the book
+
+    def prices(self, slot: int, side: Side) -> list[int]:
+        """Ticks with open orders, best first."""
+        ticks = [tick for tick, level in self._side(slot, side).items() if level.energy]
+        return sorted(ticks, reverse=side == Side.BID)
+
+    def orders_at(self, slot: int, side: Side, tick: int) -> list[tuple[int, int, int]]:
+        """Number, member and open energy of the orders at a price, in the order in which they trade."""
+        orders = enumerate(self._side(slot, side).get(tick, Level()).orders)
+        return [(order_number(slot, side, tick, n), order.id, order.energy) for n, order in orders if order.energy]
+
+    def open_orders(self) -> Iterator[tuple[int, int, int]]:
+        """Number, member and open energy of all orders."""
+        for slot, side in self._levels:
+            for tick in self.prices(slot, side):
+                yield from self.orders_at(slot, side, tick)
+
+    # ---------------------------------------------------------------------------------------------------- matching
+
+    def _walk(self, id_: int, slot: int, side: Side, tick: int, energy: int, max_fills: int) -> _Walk:
+        """What an order meets; nothing changes yet."""
+        walk = _Walk(energy, min(max_fills, MAX_FILLS))
+        for price in self.prices(slot, _other(side)):
+            if not (_crosses(side, tick, price) and walk.left and walk.steps):
+                break
+            level = self._side(slot, _other(side))[price]
+            first = level.first
+            while level.live(first) and walk.left and walk.steps:
+                if level.is_open(first):
+                    self._meet_word(walk, id_, slot, _other(side), price, first)
+                    if self._open_after(walk, level, price, first):
+                        break
+                else:
+                    walk.steps -= 1
+                first += 1
+            if not level.live(first):
+                self._meet_word(walk, id_, slot, _other(side), price, level.top)
+            walk.firsts[price] = first
+        return walk
+
+    def _meet_word(self, walk: _Walk, id_: int, slot: int, side: Side, tick: int, word: int) -> None:
+        level = self._side(slot, side)[tick]
+        for n, order in enumerate(level.word(word)):
+            if not (walk.left and walk.steps):
+                return
+            if not order.energy:
+                continue
+            walk.steps -= 1
+            energy, gone = 0, order.energy
+            if order.id != id_:
+                room = walk.room.setdefault(order.id, self.accounts[order.id].room(slot, side))
+                energy = min(order.energy, walk.left)
+                if room < energy:
+                    energy = room
+                else:
+                    gone = energy
+                walk.room[order.id] -= energy
+                walk.left -= energy
+            walk.matches.append(Match(tick, word * PLACES + n, order.id, energy, gone))
+
+    @staticmethod
+    def _open_after(walk: _Walk, level: Level, tick: int, word: int) -> bool:
+        gone = sum(m.gone for m in walk.matches if m.tick == tick and m.position // PLACES == word)
+        return sum(order.energy for order in level.word(word)) > gone
+
+    def _still_crosses(self, walk: _Walk, slot: int, side: Side, tick: int) -> bool:
+        gone: dict[int, int] = {}
+        for match in walk.matches:
+            gone[match.tick] = gone.get(match.tick, 0) + match.gone
+        best = self._best(slot, _other(side), gone)
+        return best is not None and _crosses(side, tick, best)
+
+    def _best(self, slot: int, side: Side, gone: Mapping[int, int]) -> int | None:
+        """Best price of a side after so much energy has left its levels."""
+        levels = self._side(slot, side)
+        return next((tick for tick in self.prices(slot, side) if levels[tick].energy > gone.get(tick, 0)), None)
+
+    def _apply(self, id_: int, slot: int, side: Side, walk: _Walk) -> Iterator[Event]:
+        other = _other(side)
+        for tick, position, maker, energy, gone in walk.matches:
+            order = self._side(slot, other)[tick].orders[position]
+            number = order_number(slot, other, tick, position)
+            owner = self.accounts[maker]
+            order.energy -= gone
+            if energy:
+                for who, what in ((maker, other), (id_, side)):
+                    self.accounts[who].trade(slot, what, energy, tick)
+                    bought, sold = (energy, 0) if what == Side.BID else (0, energy)
+                    self.trades.append((who, slot, bought, sold, (bought - sold) * tick * TICK_UNITS))
+                yield self._event("Traded", maker=maker, taker=id_, number=number, energy=energy)
+            if energy < gone:
+                owner.available += self.terms.collateral(other, gone - energy, tick)
+                yield self._event("OrderCancelled", id=maker, number=number, energy=gone - energy)
+        for tick, first in walk.firsts.items():
+            self._side(slot, other)[tick].first = first
+
+    def _rest(self, id_: int, slot: int, side: Side, tick: int, energy: int) -> Event:
+        level = self._side(slot, side).setdefault(tick, Level())
+        if level.orders and len(level.orders) % PLACES == 0 and not level.live(level.first):
+            # A new word begins, and nothing before the one it follows is open.
+            level.first = level.top if level.is_open(level.top) else level.top + 1
+        level.orders.append(RestingOrder(id_, energy))
+        number = order_number(slot, side, tick, len(level.orders) - 1)
+        return self._event("OrderRested", id=id_, number=number, energy=energy)
+
+    def _side(self, slot: int, side: Side) -> dict[int, Level]:
+        return self._levels.setdefault((slot, side), {})
+
+    def _account(self, id_: int) -> TradingAccount:
+        if id_ not in self.accounts:
+            raise IntradayError("NotFunded", (id_, self.day))
+        return self.accounts[id_]
+
+    def _event(self, name: str, **args: Any) -> Event:
+        return Event(name, {"day": self.day, **args})
+
+
+class IntradayReplay:
+    """Follows the contract's events: inputs feed the model, what must come of them is compared event by event."""
+
+    def __init__(self, periods_per_day: int) -> None:
+        self.periods_per_day = periods_per_day
+        self.days: dict[int, IntradayDay] = {}
+        self._expected: list[Event] = []
+
+    def apply(self, name: str, args: Mapping[str, Any]) -> list[str]:
+        """Take an event of the contract; returns what the model says otherwise."""
+        if name in ("Paused", "Unpaused"):
+            return []
+        event = Event(name, dict(args))
+        if self._expected:
+            expected = self._expected.pop(0)
+            if expected == event:
+                return []
+            self._expected.clear()
+            return [f"intraday event: chain {event}, model {expected}"]
+        if name == "DayOpened":
+            terms = Terms(args["fees"], args["ceiling"], args["smallest"])
+            self.days[args["day"]] = IntradayDay(args["day"], terms)
+            return []
+        try:
+            outcome = self._outcome(event)
+        except IntradayError as error:
+            return [f"intraday event: chain {event}, model {error}"]
+        if not outcome or outcome[0] != event:
+            return [f"intraday event: chain {event}, model {outcome[0] if outcome else None}"]
+        self._expected = outcome[1:]
+        return []
+
+    def trades(self, day: int) -> Trades:
+        """What was traded on a day, a row per trade and side."""
+        rows = self.days[day].trades if day in self.days else []
+        return Trades(*np.array(rows, np.int64).reshape(-1, len(Trades._fields)).T)
+
+    def release(self, day: int) -> dict[int, int]:
+        """Collateral by member that settling the day releases."""
+        accounts = self.days[day].accounts if day in self.days else {}
+        return {id_: account.funded for id_, account in accounts.items() if account.funded}
+
+    def forget(self, day: int) -> None:
+        """The day is final."""
+        self.days.pop(day, None)
+
+    def _outcome(self, event: Event) -> list[Event]:
+        """What the model makes of an input: the event itself, then what must follow it."""
+        name, args = event
+        day = self.days.get(args["day"])
+        if day is None:
+            raise IntradayError("NotFunded", (args.get("id", 0), args["day"]))
+        if name == "Funded":
+            return day.fund(args["id"], args["amount"], args["limit"])
+        if name == "Defunded":
+            return day.defund(args["id"], args["amount"])
+        if name == "OrderCancelled":
+            return day.cancel(args["id"], args["number"])
+        if name == "OrderCrossed":
+            side = Side(args["isAsk"])
+            return day.place(args["id"], args["slot"], side, args["tick"], args["energy"], args["maxFills"])
+        if name == "OrderRested":
+            slot, side, tick, _ = place_of(args["number"])
+            return day.place(args["id"], slot, side, tick, args["energy"], 0)
+        return []
+
+
+def _other(side: Side) -> Side:
+    return Side(1 - side)
+
+
+def _crosses(side: Side, tick: int, price: int) -> bool:
+    """Whether an order of that limit meets a resting order of the other side."""
+    return price <= tick if side == Side.BID else price >= tick
