@@ -97,6 +97,7 @@ class RulesVersion(_Model):
     standing_buy: PerKwh
     standing_sell: PerKwh
     max_buy: PerKwh
+    commission_cap: PerKwh = 0
     tolerance_fixed_wh: int = Field(ge=0)
     tolerance_share: int = Field(ge=0, le=10_000)
     min_order_energy_wh: int = Field(ge=1)
@@ -120,6 +121,7 @@ class RulesVersion(_Model):
             standing_buy=UnitsPerWh(self.standing_buy),
             standing_sell=UnitsPerWh(self.standing_sell),
             max_buy=UnitsPerWh(self.max_buy),
+            commission_cap=UnitsPerWh(self.commission_cap),
             tolerance_fixed=Wh(self.tolerance_fixed_wh),
             tolerance_share=self.tolerance_share,
             min_order_energy=Wh(self.min_order_energy_wh),

@@ -192,6 +192,7 @@ def _set_up_roles(market: Market) -> None:
         calls.append(("labelRole", (role.id, role.name)))
         holder = market.addresses[role.holder] if role.holder else market.keys[role.name].address
         calls.append(("grantRole", (role.id, holder, 0)))
+        calls += [("grantRole", (role.id, market.addresses[name], 0)) for name in role.also]
         for name, functions in role.functions.items():
             contract = market.contract(name)
             selectors = [

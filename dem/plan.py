@@ -97,6 +97,7 @@ def rules_tuple(rules: MarketRules) -> tuple[Any, ...]:
         rules.standing_buy,
         rules.standing_sell,
         rules.max_buy,
+        rules.commission_cap,
         rules.tolerance_fixed,
         rules.tolerance_share,
         rules.min_order_energy,
@@ -132,6 +133,10 @@ STEPS = (
             at["Accounts"],
         ),
     ),
+    Step(
+        "Intermediaries",
+        lambda p, at: (p.calendar.as_tuple(), at["ParticipantRegistry"], at["MarketRules"], at["Accounts"]),
+    ),
     Step("Schedule", lambda p, at: (at["Authority"], p.calendar.as_tuple(), at["Accounts"])),
     Step("MeterReadings", lambda p, at: (p.calendar.as_tuple(), at["ParticipantRegistry"], at["MarketRules"])),
     Step("FallbackSupply", lambda p, at: (at["Authority"], p.calendar.as_tuple(), at["MarketRules"])),
@@ -156,12 +161,16 @@ TOKEN = "SettlementToken"
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """A role of the authority: what it may call, and the contract that holds it, if it is for one."""
+    """A role of the authority: what it may call, and the contract that holds it, if one does.
+
+    also: further contracts that hold it.
+    """
 
     name: str
     id: int
     functions: Mapping[str, tuple[str, ...]]
     holder: str | None = None
+    also: tuple[str, ...] = ()
 
 
 ROLES = (
@@ -183,9 +192,11 @@ ROLES = (
     Role(
         "settlement",
         11,
-        {"Accounts": ("post",), "Schedule": ("collect",), "MarketRules": ("markFinal",)},
+        {"Schedule": ("collect",), "MarketRules": ("markFinal",)},
         holder="Settlement",
     ),
+    Role("posting", 12, {"Accounts": ("post",)}, holder="Settlement", also=("Intermediaries",)),
+    Role("mandates", 13, {"ParticipantRegistry": ("divide",)}, holder="Intermediaries"),
 )
 """Who may call what; the authority denies everything else that is restricted."""
 
@@ -193,6 +204,7 @@ OPEN = {
     "ParticipantRegistry": ("applyFor", "multicall"),
     "Accounts": ("depositTokens", "withdraw", "multicall"),
     "CallAuction": ("submit", "enter", "clear", "multicall"),
+    "Intermediaries": ("choose", "publish", "collect", "multicall"),
     "MeterReadings": ("submit", "enter", "close"),
     "Settlement": ("settle", "finalize"),
     TOKEN: ("transfer", "transferFrom", "approve"),

@@ -79,6 +79,7 @@ def random_rules(random: Random) -> MarketRules:
         standing_buy=standing_buy,
         standing_sell=random.randint(0, standing_buy),
         max_buy=max_buy,
+        commission_cap=rate(),
         tolerance_fixed=random.choice((0, 1, random.randint(1, 500))),
         tolerance_share=random.choice((0, 1, random.randint(1, 9_999), 10_000)),
         min_order_energy=random.choice((1, 1, random.randint(1, 10))),

@@ -55,6 +55,7 @@ abstract contract Market {
             standingBuy: Price.wrap(30_000),
             standingSell: Price.wrap(8_000),
             maxBuy: Price.wrap(60_000),
+            commissionCap: Price.wrap(500),
             toleranceFixed: Energy.wrap(10),
             toleranceShare: 500,
             minOrderEnergy: Energy.wrap(1),
@@ -95,7 +96,7 @@ abstract contract Market {
         _grant(4, address(fallbackSupply), IFallbackSupply.publish.selector, address(this));
         _grant(10, address(auction), IMarket.book.selector, address(schedule));
         _grant(10, address(accounts), IAccounts.admitMarket.selector, address(schedule));
-        _grant(11, address(accounts), IAccounts.post.selector, address(settlement));
+        _grant(12, address(accounts), IAccounts.post.selector, address(settlement));
         _grant(11, address(schedule), ISchedule.collect.selector, address(settlement));
         _grant(11, address(rules), IMarketRules.markFinal.selector, address(settlement));
         schedule.addMarket(auction, 1);

@@ -85,7 +85,8 @@ class Market:
         authority = self.contracts["Authority"]
         for role in ROLES:
             holder = self.contracts[role.holder].address if role.holder else ROLE_KEYS[role.name].address
-            self.chain.send(ADMIN.address, authority, "grantRole", role.id, holder, 0)
+            for address in (holder, *(self.contracts[name].address for name in role.also)):
+                self.chain.send(ADMIN.address, authority, "grantRole", role.id, address, 0)
             for name, functions in role.functions.items():
                 contract = self.contracts[name]
                 selectors = [contract.artifact.functions[f].selector for f in functions]

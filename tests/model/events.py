@@ -40,6 +40,7 @@ _RULE_NAMES = (
     "standingBuy",
     "standingSell",
     "maxBuy",
+    "commissionCap",
     "toleranceFixed",
     "toleranceShare",
     "minOrderEnergy",

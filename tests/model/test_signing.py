@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from dem.errors import InputError, RegisterDecreasedError, SignatureError
 from dem.signing import (
     Application,
+    Commission,
     Domain,
+    Mandate,
     OrderSheet,
     ReadingSheet,
     Register,
@@ -35,6 +37,8 @@ APPLICATION = Application(SIGNER, OTHER, 2, 4_000, 9_000, b"\x11" * 32, b"\x22" 
 ORDER_SHEET = OrderSheet(SIGNER, 3, 16, 5, (3 << 240 | 7, 0))
 READING_SHEET = ReadingSheet(SIGNER, 3, 2, 9, bytes(range(112)))
 WITHDRAWAL = Withdrawal(SIGNER, 10**20, True, 1)
+MANDATE = Mandate(SIGNER, OTHER, 2_500, 7, 3)
+COMMISSION = Commission(SIGNER, 150, 8, 4)
 
 # message, type string of the specification, hand-made encoding of the members
 CASES = [
@@ -69,6 +73,16 @@ CASES = [
         WITHDRAWAL,
         "Withdrawal(address account,uint128 amount,bool toBank,uint40 sequence)",
         encode(["address", "uint128", "bool", "uint40"], [SIGNER, 10**20, True, 1]),
+    ),
+    (
+        MANDATE,
+        "Mandate(address client,address intermediary,uint16 share,uint32 firstDay,uint40 sequence)",
+        encode(["address", "address", "uint16", "uint32", "uint40"], [SIGNER, OTHER, 2_500, 7, 3]),
+    ),
+    (
+        COMMISSION,
+        "Commission(address intermediary,uint32 perWh,uint32 firstDay,uint40 sequence)",
+        encode(["address", "uint32", "uint32", "uint40"], [SIGNER, 150, 8, 4]),
     ),
 ]
 MESSAGES = [message for message, _, _ in CASES]

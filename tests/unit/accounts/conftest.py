@@ -5,9 +5,9 @@ from support.village import CLEARING_HOUSE, Member, Village
 
 @pytest.fixture
 def bookkeeper(village: Village) -> AccountAPI:
-    """An account that counts as a market of the schedule and has the roles of schedule and settlement."""
+    """An account that counts as a market of the schedule and has the roles of the contracts that post."""
     village.grant("schedule", village.stranger)
-    village.grant("settlement", village.stranger)
+    village.grant("posting", village.stranger)
     village.market.chain.send(village.stranger, village.market.accounts, "admitMarket", village.stranger.address, 1)
     return village.stranger
 
