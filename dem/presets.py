@@ -153,7 +153,7 @@ def _parts(wanted: Column, contracted: Column, limits: Column) -> Iterator[Colum
 
 
 def _counter_orders(clients: Sequence[Order], intermediary: int, bands: Sequence[Band], extra: Wh) -> Iterator[Order]:
-    """Enough of the intermediary's own orders to take whatever of its clients' accepts its prices: the book is public."""
+    """Enough of the intermediary's own orders to take what of its clients' accepts its prices: the book is public."""
     wanted: dict[tuple[int, Side], int] = defaultdict(int)
     for order in clients:
         if order.slot >= len(bands):
