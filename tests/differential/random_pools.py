@@ -34,6 +34,7 @@ class RandomPools(RandomDays):
 
     def __init__(self, seed: int) -> None:
         super().__init__(seed)
+        self.days = self.random.choices((2, 3, 4, 10), (30, 30, 37, 3))[0]
         self.intermediaries: list[Person] = []
         self.hands: dict[tuple[str, int, int, bool], int] = {}
         """Sequence of the last sheet accepted, by market, member, day and hand."""
@@ -66,6 +67,10 @@ class RandomPools(RandomDays):
             c.opening, c.period_length, c.periods_per_day, c.open_lead, gate, c.metering_lag, c.correction_lag
         )
         self.market.add_pool(self.intermediaries[0].id, self.pool_calendar, 1)
+        for person in self.intermediaries:
+            self.publish_commission(person, 2)
+        for person in list(self.people.values()):
+            self.choose(person, 1)
 
     def _plan(self, day: int) -> None:
         super()._plan(day)
@@ -73,7 +78,7 @@ class RandomPools(RandomDays):
         opens, gate = c.opens_at(day), c.gate_closes_at(day)
         pool_gate = self.pool_calendar.gate_closes_at(day)
         for person in list(self.people.values()):
-            if random.random() < 0.6:
+            if random.random() < 0.3:
                 self._at(self._between(opens - 2 * c.day_length, opens + 20), self.choose, person, day)
             for _ in range(random.choice((0, 1, 1, 2))):
                 self._at(self._between(opens - 10, gate + 10), self.broker, "CallAuction", person, day)
@@ -93,7 +98,7 @@ class RandomPools(RandomDays):
     def choose(self, person: Person, day: int) -> None:
         """Another intermediary, another share, or none."""
         random = self.random
-        chosen = random.choice((*self.intermediaries, self.intermediaries[0], None))
+        chosen = random.choice((*self.intermediaries * 2, self.intermediaries[0], None))
         share = random.choice((1, 3_333, 10_000, random.randint(1, 10_000))) if chosen else 0
         if random.random() < 0.05:
             share = random.choice((0, 10_001, 5_000))
@@ -144,7 +149,9 @@ class RandomPools(RandomDays):
         random = self.random
         chosen, share = self.market.replay.intermediaries.model.mandate_of(person.id, day)
         own = next((i for i in self.intermediaries if i.id == chosen), None)
-        signer = random.choice((*self.intermediaries, own or person, own or person)).account
+        signer = (own or random.choice(self.intermediaries)).account
+        if random.random() < 0.1:
+            signer = random.choice((*self.intermediaries, person)).account
         if contract == POOL and random.random() < 0.5:
             signer = person.account
         allowed: set[Key] = set()
