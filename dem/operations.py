@@ -266,9 +266,16 @@ class Operations:
             return
         book = self.book(day)
         pivots = [clearing.pivot for clearing in book.clearing]
-        lines = Counter((layer, id_ // GROUP) for id_, layers in book.layers.items() for layer in range(layers))
+        hands = book.layers, book.brokered_layers
+        lines = Counter(
+            (brokered, layer, id_ // GROUP)
+            for brokered, hand in enumerate(hands)
+            for id_, layers in hand.items()
+            for layer in range(layers)
+        )
         step = GAS_PER_CLEARING_STEP + GAS_PER_CLEARED_LINE * max(lines.values(), default=0)
-        steps = max(book.layers.values(), default=0) * (max(book.layers, default=0) // GROUP + 1)
+        groups = max((id_ // GROUP for hand in hands for id_ in hand), default=0) + 1
+        steps = sum(max(hand.values(), default=0) for hand in hands) * groups
         gas = GAS_PER_CLEARED_STRIP + sum(GAS_PER_CLEARING_STEP + GAS_PER_CLEARED_LINE * n for n in lines.values())
 
         def transactions(some: Sequence[int]) -> Iterator[Transaction]:

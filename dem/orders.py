@@ -22,6 +22,9 @@ MAX_ENERGY = (1 << ENERGY_BITS) - 1
 """Largest energy of one order, Wh."""
 MAX_LINE = (1 << 16) - 1
 
+BROKERED_LAYER = 1024
+"""Layers from this one on hold what an intermediary orders for a member."""
+
 _SIDE_SHIFT = ENERGY_BITS + TICK_BITS
 
 

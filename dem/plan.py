@@ -108,6 +108,7 @@ def rules_tuple(rules: MarketRules) -> tuple[Any, ...]:
         rules.standing_buy,
         rules.standing_sell,
         rules.max_buy,
+        rules.commission_cap,
         rules.tolerance_fixed,
         rules.tolerance_share,
         rules.min_order_energy,
@@ -157,6 +158,10 @@ STEPS = (
             at["MarketRules"],
             at["Accounts"],
         ),
+    ),
+    Step(
+        "Intermediaries",
+        lambda p, at: (p.calendar.as_tuple(), at["ParticipantRegistry"], at["MarketRules"], at["Accounts"]),
     ),
     Step("Schedule", lambda p, at: (at["Authority"], p.calendar.as_tuple(), at["Accounts"])),
     Step(
@@ -268,7 +273,8 @@ ROLES = (
         {"Schedule": ("collect",), "MarketRules": ("markFinal",)},
         holder="Settlement",
     ),
-    Role("cashier", 12, {"Accounts": ("post",)}, holder="Settlement", shared_with=("BalancingFund",)),
+    Role("cashier", 12, {"Accounts": ("post",)}, holder="Settlement", shared_with=("BalancingFund", "Intermediaries")),
+    Role("mandates", 13, {"ParticipantRegistry": ("divide",)}, holder="Intermediaries"),
 )
 """Who may call what; the authority denies everything else that is restricted."""
 
@@ -287,6 +293,7 @@ OPEN = {
         "cancelSigned",
         "multicall",
     ),
+    "Intermediaries": ("choose", "publish", "collect", "multicall"),
     "MeterReadings": ("submit", "enter", "close"),
     "Settlement": ("settle", "finalize"),
     "BalancingFund": ("pay",),

@@ -18,7 +18,7 @@ from dem.clearing import Clearing, Column, OrderBook, clear_day, fills_of_day
 from dem.errors import LedgerError
 from dem.fund import Payout, pay_claims
 from dem.ledger import BALANCING_FUND, CLEARING_HOUSE, FALLBACK_SUPPLIER, GRID_OPERATOR, OPERATOR, Ledger, Posting
-from dem.orders import Lanes, Side, decode_lanes
+from dem.orders import BROKERED_LAYER, Lanes, Side, decode_lanes
 from dem.settlement import (
     Bill,
     DaySettlement,
@@ -123,6 +123,7 @@ class Book:
     """The order book of a day, as its accepted sheets left it.
 
     A member's orders lie side by side: six lanes a line, line after line, so that a place is layer * periods + slot.
+    Those of its intermediary, in the brokered layers, are kept apart.
     """
 
     def __init__(self, day: int, periods_per_day: int) -> None:
@@ -130,33 +131,49 @@ class Book:
         self.periods_per_day = periods_per_day
         self._sheets: list[tuple[int, int, Column]] = []
         self._lanes: dict[int, Column] = {}
+        self._brokered: dict[int, Column] = {}
 
     def accept(self, sheet: Mapping[str, Any]) -> tuple[Column, Column]:
         """Take an accepted sheet (the event's arguments); returns the lanes that stood in its place and its own."""
         id_, first = sheet["id"], sheet["firstLine"] * LANES
         days, lanes = unpack_all(sheet["lines"])
         come = np.where(days == self.day, lanes.T, 0).T.ravel()
-        own = self._of(id_, first + len(come))
-        gone = own[first : first + len(come)].copy()
-        own[first : first + len(come)] = come
+        hand, at = self._lanes, first
+        if self.is_brokered(sheet):
+            hand, at = self._brokered, first - BROKERED_LAYER * self.periods_per_day
+        own = self._of(hand, id_, at + len(come))
+        gone = own[at : at + len(come)].copy()
+        own[at : at + len(come)] = come
         self._sheets.append((id_, first, come))
         for computed in ("sent", "standing", "clearing", "fills"):
             self.__dict__.pop(computed, None)
         return gone, come
 
-    def _of(self, id_: int, places: int) -> Column:
+    def is_brokered(self, sheet: Mapping[str, Any]) -> bool:
+        """Whether a sheet is for the layers of a member's intermediary."""
+        return bool(sheet["firstLine"] * LANES >= BROKERED_LAYER * self.periods_per_day)
+
+    def _of(self, hand: dict[int, Column], id_: int, places: int) -> Column:
         """A member's lanes, with room for so many."""
-        own = self._lanes.get(id_, _NO_LANES)
+        own = hand.get(id_, _NO_LANES)
         if len(own) < places:
             layers = -(-places // self.periods_per_day)
-            self._lanes[id_] = np.zeros(layers * self.periods_per_day, np.int64)
-            self._lanes[id_][: len(own)] = own
-        return self._lanes[id_]
+            hand[id_] = np.zeros(layers * self.periods_per_day, np.int64)
+            hand[id_][: len(own)] = own
+        return hand[id_]
 
     @property
     def layers(self) -> dict[int, int]:
         """Layers by member that its sheets ever reached: what the chain goes through, whatever was cancelled."""
-        return {id_: len(lanes) // self.periods_per_day for id_, lanes in self._lanes.items()}
+        return self._layers_of(self._lanes)
+
+    @property
+    def brokered_layers(self) -> dict[int, int]:
+        """The same of its intermediary's sheets."""
+        return self._layers_of(self._brokered)
+
+    def _layers_of(self, hand: dict[int, Column]) -> dict[int, int]:
+        return {id_: len(lanes) // self.periods_per_day for id_, lanes in hand.items()}
 
     @cached_property
     def sent(self) -> SentOrders:
@@ -433,6 +450,7 @@ class Replay:
             standing_buy=UnitsPerWh(r["standingBuy"]),
             standing_sell=UnitsPerWh(r["standingSell"]),
             max_buy=UnitsPerWh(r["maxBuy"]),
+            commission_cap=UnitsPerWh(r["commissionCap"]),
             tolerance_fixed=Wh(r["toleranceFixed"]),
             tolerance_share=r["toleranceShare"],
             min_order_energy=Wh(r["minOrderEnergy"]),
@@ -473,9 +491,10 @@ class Replay:
     def _on_CallAuction_SheetAccepted(self, args: Mapping[str, Any]) -> None:  # noqa: N802
         id_, day, rules = args["id"], self._day(args["day"]), self.rules(args["day"])
         gone, come = day.book.accept(args)
-        change = order_collateral(decode_lanes(come), rules)
+        is_brokered = day.book.is_brokered(args)
+        change = order_collateral(decode_lanes(come), rules, is_brokered)
         if gone.any():
-            change = Money(change - order_collateral(decode_lanes(gone), rules))
+            change = Money(change - order_collateral(decode_lanes(gone), rules, is_brokered))
         day.locked[id_] += change
         if ((come != gone) & (come != 0)).any():
             self.ledger.lock(id_, Money(max(change, 0)))

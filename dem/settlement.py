@@ -110,7 +110,7 @@ def net_of_lanes(lanes: Column) -> Column:
 class MarketRules:
     """One version of the market's parameters.
 
-    Fees, rates, standing tariff and max_buy in units/Wh, tolerance_fixed and min_order_energy in
+    Fees, rates, standing tariff, max_buy and commission_cap in units/Wh, tolerance_fixed and min_order_energy in
     Wh, tolerance_share in 1/10,000 of |contracted|. A period is flagged where the boundary meter
     and the sum of the meters differ by more than boundary_margin, Wh.
     commission_cap: highest commission of an intermediary. wholesale_margin: between the wholesale price and
@@ -144,6 +144,7 @@ class MarketRules:
         require_range("max_buy", self.max_buy, 0, MAX_TARIFF)
         require_range("standing_buy", self.standing_buy, 0, self.max_buy)
         require_range("standing_sell", self.standing_sell, 0, self.standing_buy)
+        require_range("commission_cap", self.commission_cap, 0, MAX_TARIFF)
         require_range("tolerance_fixed", self.tolerance_fixed, 0, _READING_BIAS)
         require_range("tolerance_share", self.tolerance_share, 0, SHARE_SCALE)
         require_range("min_order_energy", self.min_order_energy, 1, MAX_ENERGY)
@@ -280,17 +281,6 @@ class Area:
     network_fees: Column
 
 
-class Trades(NamedTuple):
-    """What a market contracted, one row per trade and side: who, slot, energy bought and sold in Wh, payment due in
-    money units."""
-
-    participant: Column
-    slot: Column
-    bought: Column
-    sold: Column
-    payment: Column
-
-
 class Bill(NamedTuple):
     """Payments due of one participant over all slots."""
 
@@ -378,15 +368,17 @@ class Limit(Protocol):
     def energy(self) -> Any: ...
 
 
-def order_collateral(orders: Limit, rules: MarketRules) -> Money:
+def order_collateral(orders: Limit, rules: MarketRules, is_brokered: bool = False) -> Money:
     """Money an order locks, or all orders of columns together: what the trade may cost at worst.
 
     A bid pays its limit and fees. An ask that delivers nothing buys its energy back from the
     fallback supplier and pays the deviation charge and fees, less the limit it is sure to get.
+    Either pays a commission as well where an intermediary orders for the member.
     """
     limit = price_of(orders.tick)
-    ceiling = rules.max_buy + rules.deviation_rate + rules.fees
-    per_wh = np.where(orders.side == Side.BID, limit + rules.fees, np.maximum(0, ceiling - limit))
+    fees = rules.fees + (rules.commission_cap if is_brokered else 0)
+    ceiling = rules.max_buy + rules.deviation_rate + fees
+    per_wh = np.where(orders.side == Side.BID, limit + fees, np.maximum(0, ceiling - limit))
     return Money(int((orders.energy * per_wh).sum()))
 
 

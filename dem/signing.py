@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from dem.errors import InputError, RegisterDecreasedError, SignatureError, require_range
 from dem.strips import LANES
-from dem.units import Wh
+from dem.units import UnitsPerWh, Wh
 
 DOMAIN_NAME = "DEM"
 DOMAIN_VERSION = "1"
@@ -257,6 +257,40 @@ class IntradayFunding:
     sequence: int
 
 
+@dataclass(frozen=True, slots=True)
+class Mandate:
+    """Choice of an intermediary for `share` (1/10,000) of a connection; of none: the zero address and share 0."""
+
+    TYPE: ClassVar = (
+        ("client", "address"),
+        ("intermediary", "address"),
+        ("share", "uint16"),
+        ("firstDay", "uint32"),
+        ("sequence", "uint40"),
+    )
+    client: str
+    intermediary: str
+    share: int
+    first_day: int
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class Commission:
+    """What an intermediary asks for per Wh from a day on, money units."""
+
+    TYPE: ClassVar = (
+        ("intermediary", "address"),
+        ("perWh", "uint32"),
+        ("firstDay", "uint32"),
+        ("sequence", "uint40"),
+    )
+    intermediary: str
+    per_wh: UnitsPerWh
+    first_day: int
+    sequence: int
+
+
 Message = (
     Application
     | OrderSheet
@@ -270,6 +304,8 @@ Message = (
     | IntradayOrder
     | IntradayCancellation
     | IntradayFunding
+    | Mandate
+    | Commission
 )
 SignedMessage = tuple[tuple[Any, ...], bytes]
 """A message as the contracts take it, in the order of its Solidity struct, and its signature."""

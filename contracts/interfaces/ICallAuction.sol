@@ -2,15 +2,16 @@
 pragma solidity ^0.8.24;
 
 import {UniformPrice} from "../libraries/UniformPrice.sol";
-import {IMarket} from "./IMarket.sol";
+import {IBrokeredMarket} from "./IBrokeredMarket.sol";
 
 /// Orders of one participant for many periods of a day: one message, one signature (EIP-712).
 struct OrderSheet {
     address participant;
     uint32 day;
-    /// The lines follow each other from this one: line = layer * stripsPerDay + strip.
+    /// The lines follow each other from this one: line = layer * stripsPerDay + strip. Layers from 1,024 on (Orders.BROKERED_LAYER)
+    /// are brokered: those of the participant's intermediary, who signs the sheet (rule 9).
     uint16 firstLine;
-    /// Higher than that of the participant's sheet before for this day.
+    /// Higher than that of the participant's sheet before for this day; brokered sheets have a sequence of their own.
     uint40 sequence;
     /// Six orders each, laid out as in Orders.sol and Strips.sol. They replace what stood in these lines: zero lanes cancel.
     bytes32[] lines;
@@ -30,7 +31,7 @@ struct Fill {
 
 /// @title Day-ahead call auction
 /// @notice Order book and uniform-price double auction for every period of a day (rule 5).
-interface ICallAuction is IMarket {
+interface ICallAuction is IBrokeredMarket {
     event SheetAccepted(uint32 indexed id, uint32 indexed day, uint40 sequence, uint16 firstLine, bytes32[] lines);
     /// A sheet brought in a batch was refused as a whole; `reason` is the error, ABI encoded.
     event SheetRejected(address indexed participant, uint32 indexed day, uint40 sequence, bytes reason);
@@ -117,4 +118,10 @@ interface ICallAuction is IMarket {
 
     /// @return sequence of the last sheet, orders per period in use and collateral locked for the day, money units.
     function sheetOf(uint32 id, uint256 day) external view returns (uint256 sequence, uint256 layers, uint256 locked);
+
+    /// @notice The same of the sheets its intermediary signed.
+    function brokeredSheetOf(uint32 id, uint256 day)
+        external
+        view
+        returns (uint256 sequence, uint256 layers, uint256 locked);
 }

@@ -22,6 +22,8 @@ struct Rules {
     Price standingSell;
     /// Highest price the fallback supplier may ask for.
     Price maxBuy;
+    /// Highest commission an intermediary may ask for per Wh (rule 9).
+    Price commissionCap;
     /// Imbalance free of charge: the larger of a fixed energy and a share (1/10,000) of what was contracted.
     Energy toleranceFixed;
     uint16 toleranceShare;

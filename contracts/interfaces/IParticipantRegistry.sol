@@ -2,6 +2,7 @@
 pragma solidity ^0.8.24;
 
 import {Kind, Status} from "../types/Members.sol";
+import {ITraders} from "./ITraders.sol";
 
 /// What an applicant signs with its account key; papers stay off chain, their hash is `documents`.
 struct Application {
@@ -33,7 +34,7 @@ struct Member {
 /// @title Participant registry
 /// @notice Who takes part, with which connection and keys (rule 2). Every account has a number; the first five belong to the
 /// market itself, see Members.sol. applied -> admitted <-> suspended -> exited.
-interface IParticipantRegistry {
+interface IParticipantRegistry is ITraders {
     event Applied(
         address indexed account,
         address meter,
@@ -89,6 +90,10 @@ interface IParticipantRegistry {
     /// @notice Ends a membership after the last day whose day-ahead auction has opened.
     function exit(uint32 id) external;
 
+    /// @notice Notes that from a day on the caller, which keeps the mandates, says what part of a member's connection its
+    /// intermediary trades.
+    function divide(uint32 id, uint32 firstDay) external;
+
     /// @return number of members ever admitted, which is also the highest number.
     function memberCount() external view returns (uint32);
 
@@ -100,12 +105,6 @@ interface IParticipantRegistry {
 
     /// @return where an account stands in the life cycle.
     function statusOf(address account) external view returns (Status);
-
-    /// @notice Number and capacities (Wh per period) of a member that may trade for a day; reverts for all others.
-    function trader(address account, uint256 day)
-        external
-        view
-        returns (uint32 id, uint256 importCapacity, uint256 exportCapacity);
 
     /// @notice Number and capacities (Wh per period) of the member whose meter this is; reverts if it takes no part that day.
     function metered(address meter, uint256 day)

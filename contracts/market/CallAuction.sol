@@ -9,9 +9,10 @@ import {Multicall} from "@openzeppelin/contracts/utils/Multicall.sol";
 import {Pausable} from "@openzeppelin/contracts/utils/Pausable.sol";
 import {IAccounts} from "../interfaces/IAccounts.sol";
 import {Fill, ICallAuction, OrderSheet, SignedSheet} from "../interfaces/ICallAuction.sol";
+import {IBrokeredMarket} from "../interfaces/IBrokeredMarket.sol";
 import {IMarket, Positions} from "../interfaces/IMarket.sol";
 import {IMarketRules, Rules} from "../interfaces/IMarketRules.sol";
-import {IParticipantRegistry} from "../interfaces/IParticipantRegistry.sol";
+import {ITraders} from "../interfaces/ITraders.sol";
 import {ProRata} from "../libraries/ProRata.sol";
 import {UniformPrice} from "../libraries/UniformPrice.sol";
 import {Calendar, CalendarParameters} from "../types/Calendar.sol";
@@ -33,7 +34,7 @@ contract CallAuction is ICallAuction, AccessManaged, EIP712, Calendar, Pausable,
     /// From the place of a member to that of the next.
     uint256 private constant MEMBER_STEP = 1 << 32;
 
-    /// A participant's sheet of one day.
+    /// A participant's sheet of one day; a second one holds what its intermediary orders for it.
     struct Sheet {
         uint16 day;
         uint40 sequence;
@@ -56,6 +57,9 @@ contract CallAuction is ICallAuction, AccessManaged, EIP712, Calendar, Pausable,
         /// ... smallest order, Wh, and orders a member may have for one period.
         uint32 minEnergy;
         uint16 maxLayers;
+        /// Brokered orders per period of whoever has most, and the commission they may cost, units/Wh.
+        uint16 brokeredLayers;
+        uint24 commissionCap;
     }
 
     /// A clearing that did not fit one transaction: sums per lane so far, and where to go on.
@@ -112,10 +116,13 @@ contract CallAuction is ICallAuction, AccessManaged, EIP712, Calendar, Pausable,
         StripOutcome[] strips;
         uint256[] outcomes;
         uint256[] marginal;
+        bool isBrokered;
     }
 
     /// What an order must pay or post at most, units/Wh.
     struct Terms {
+        /// First line of the layers it stands in.
+        uint256 hand;
         uint256 fees;
         uint256 ceiling;
         uint256 minEnergy;
@@ -129,7 +136,7 @@ contract CallAuction is ICallAuction, AccessManaged, EIP712, Calendar, Pausable,
         uint256 freeLimits;
     }
 
-    IParticipantRegistry private immutable REGISTRY;
+    ITraders private immutable REGISTRY;
     IMarketRules private immutable RULES;
     IAccounts private immutable ACCOUNTS;
 
@@ -143,11 +150,13 @@ contract CallAuction is ICallAuction, AccessManaged, EIP712, Calendar, Pausable,
     mapping(bytes32 attempt => Progress) private _progress;
     /// Energy of the marginal orders booked so far, four slots a word.
     mapping(uint256 place => uint256) private _marginal;
+    /// Wh of the day that a member traded through its intermediary, beside the day.
+    mapping(uint256 place => uint256) private _brokered;
 
     constructor(
         address authority,
         CalendarParameters memory calendar_,
-        IParticipantRegistry registry,
+        ITraders registry,
         IMarketRules rules,
         IAccounts accounts
     ) AccessManaged(authority) EIP712("DEM", "1") Calendar(calendar_) {
@@ -173,31 +182,33 @@ contract CallAuction is ICallAuction, AccessManaged, EIP712, Calendar, Pausable,
     function enter(SignedSheet calldata signed) external whenNotPaused {
         OrderSheet calldata s = signed.sheet;
         bytes32[] calldata lines = s.lines;
-        // First of all: a rejection for any other reason then proves who signed.
-        _requireSigned(s, lines, signed.signature);
         uint32 day = s.day;
+        uint256 hand = _handOf(s.firstLine);
+        // First of all: a rejection for any other reason then proves who signed.
+        (uint32 id, uint256 importCapacity, uint256 exportCapacity) =
+            _requireSigned(s, lines, signed.signature, hand != 0);
         _requireOpen(day);
-        (uint32 id, uint256 importCapacity, uint256 exportCapacity) = REGISTRY.trader(s.participant, day);
+        if (hand == 0) (id, importCapacity, exportCapacity) = REGISTRY.trader(s.participant, day);
         DayState memory state = _stateOf(day);
-        Terms memory terms = _termsOf(state, importCapacity, exportCapacity);
+        Terms memory terms = _termsOf(state, hand, importCapacity, exportCapacity);
 
-        Sheet memory sheet = _sheets[_place(id, day, 0)];
+        Sheet memory sheet = _sheets[_place(id, day, hand)];
         if (sheet.day != day) sheet = Sheet(uint16(day), 0, 0, 0);
         if (s.sequence <= sheet.sequence) revert StaleSheet(id, s.sequence, sheet.sequence);
         sheet.sequence = s.sequence;
         uint256 firstLine = s.firstLine;
-        uint256 layers = _layersOf(firstLine, lines.length, state.maxLayers);
+        uint256 layers = _layersOf(hand, firstLine, lines.length, state.maxLayers);
 
         Change memory change = _writeLines(id, day, firstLine, lines, terms);
         if (layers < sheet.layers) layers = sheet.layers;
         if (layers > 1) _requireWithinConnection(id, day, firstLine, lines.length, layers, terms);
         if (layers > sheet.layers) {
-            _markActive(id, day, sheet.layers, layers);
+            _markActive(id, day, hand, sheet.layers, layers);
             sheet.layers = uint16(layers);
         }
         uint256 locked = sheet.locked + change.added - change.removed;
         sheet.locked = locked.toUint128();
-        _sheets[_place(id, day, 0)] = sheet;
+        _sheets[_place(id, day, hand)] = sheet;
         emit SheetAccepted(id, day, sheet.sequence, uint16(firstLine), lines);
         // A new order, even one that locks nothing more, has to come from somebody without arrears; cancelling need not.
         if (change.hasNew) ACCOUNTS.lock(id, _difference(change.added, change.removed));
@@ -219,11 +230,13 @@ contract CallAuction is ICallAuction, AccessManaged, EIP712, Calendar, Pausable,
         UniformPrice.Sums[6] memory sums;
         (uint256 layer, uint256 group) = _resume(attempt, sums);
         bool isResumed = layer != 0 || group != 0;
-        uint256 layers = state.layers;
+        uint256 own = state.layers;
+        uint256 layers = own + state.brokeredLayers;
         uint256 groups = uint256(state.highestId) / GROUP + 1;
         uint256 limits = _toLimits(pivots, strip);
         for (uint256 n = 0; layer < layers && n < maxGroups; ++n) {
-            _addGroup(day, layer * STRIPS_PER_DAY + strip, _activeIn(day, layer, group), group, limits, sums);
+            uint256 l = _layerAt(layer, own);
+            _addGroup(day, l * STRIPS_PER_DAY + strip, _activeIn(day, l, group), group, limits, sums);
             if (++group == groups) (layer, group) = (layer + 1, 0);
         }
         if (layer < layers) {
@@ -244,6 +257,7 @@ contract CallAuction is ICallAuction, AccessManaged, EIP712, Calendar, Pausable,
         if (!_isCleared(state)) revert NotCleared(day);
         if (firstId != 1 && firstId != state.nextId) revert BookedOutOfOrder(firstId, state.nextId);
         Walk memory walk = _loadWalk(day, firstId == 1);
+        walk.isBrokered = state.brokeredLayers != 0;
         p.net = new uint256[][](count);
         p.payment = new int256[](count);
         p.traded = new uint256[](count);
@@ -300,8 +314,9 @@ contract CallAuction is ICallAuction, AccessManaged, EIP712, Calendar, Pausable,
         found = new Fill[](_countOrders(day, slot, firstId, count));
         uint256 n = 0;
         for (uint32 id = firstId; id < firstId + count; ++id) {
-            uint256 layers = _layersInUse(id, day);
-            for (uint256 layer = 0; layer < layers; ++layer) {
+            (uint256 own, uint256 layers) = _layersInUse(id, day);
+            for (uint256 i = 0; i < layers; ++i) {
+                uint256 layer = _layerAt(i, own);
                 uint256 order = _orderOf(id, day, layer, slot);
                 if (order != 0) found[n++] = Fill(id, uint16(layer), uint64(_fill(order, outcome, sum, 0)));
             }
@@ -364,8 +379,18 @@ contract CallAuction is ICallAuction, AccessManaged, EIP712, Calendar, Pausable,
 
     /// @inheritdoc ICallAuction
     function sheetOf(uint32 id, uint256 day) external view returns (uint256, uint256, uint256) {
-        Sheet memory s = _sheets[_place(id, day, 0)];
-        return s.day == day ? (s.sequence, s.layers, s.locked) : (0, 0, 0);
+        return _sheetOf(id, day, 0);
+    }
+
+    /// @inheritdoc ICallAuction
+    function brokeredSheetOf(uint32 id, uint256 day) external view returns (uint256, uint256, uint256) {
+        return _sheetOf(id, day, Orders.BROKERED_LAYER * STRIPS_PER_DAY);
+    }
+
+    /// @inheritdoc IBrokeredMarket
+    function brokeredEnergy(uint32 id, uint256 day) external view returns (uint256) {
+        uint256 word = _brokered[_place(id, day, 0)];
+        return Strips.dayOf(word) == day ? word & Strips.LANES_MASK : 0;
     }
 
     // ------------------------------------------------------------------------------------------------ taking orders
@@ -375,7 +400,19 @@ contract CallAuction is ICallAuction, AccessManaged, EIP712, Calendar, Pausable,
         if (block.timestamp >= gateClosesAt(day)) revert GateClosed(day, gateClosesAt(day), block.timestamp);
     }
 
-    function _requireSigned(OrderSheet calldata s, bytes32[] calldata lines, bytes calldata signature) private view {
+    /// @return the first line of the layers a sheet is for: 0, or that of the brokered ones. Whose lines are whose follows from it:
+    /// no sheet reaches from the one's into the other's.
+    function _handOf(uint256 firstLine) private view returns (uint256) {
+        uint256 brokered = Orders.BROKERED_LAYER * STRIPS_PER_DAY;
+        return firstLine < brokered ? 0 : brokered;
+    }
+
+    /// @return id and capacities (Wh per period) of the member, if the sheet is its intermediary's.
+    function _requireSigned(OrderSheet calldata s, bytes32[] calldata lines, bytes calldata signature, bool isBrokered)
+        private
+        view
+        returns (uint32 id, uint256 importCapacity, uint256 exportCapacity)
+    {
         bytes32 digest = _hashTypedDataV4(
             keccak256(
                 abi.encode(
@@ -384,15 +421,21 @@ contract CallAuction is ICallAuction, AccessManaged, EIP712, Calendar, Pausable,
             )
         );
         address signer = ECDSA.recover(digest, signature);
+        if (isBrokered) return REGISTRY.client(s.participant, signer, s.day);
         if (signer != s.participant) revert NotSignedByParticipant(s.participant, signer);
     }
 
     /// @return orders per period that the sheet reaches up to.
-    function _layersOf(uint256 firstLine, uint256 lines, uint256 maxLayers) private view returns (uint256) {
+    function _layersOf(uint256 hand, uint256 firstLine, uint256 lines, uint256 maxLayers)
+        private
+        view
+        returns (uint256)
+    {
         if (lines == 0) revert EmptySheet();
         uint256 last = firstLine + lines - 1;
-        if (last >= maxLayers * STRIPS_PER_DAY) revert LineOutOfRange(last, maxLayers * STRIPS_PER_DAY);
-        return last / STRIPS_PER_DAY + 1;
+        uint256 end = hand + maxLayers * STRIPS_PER_DAY;
+        if (last >= end) revert LineOutOfRange(last, end);
+        return (last - hand) / STRIPS_PER_DAY + 1;
     }
 
     function _writeLines(uint32 id, uint256 day, uint256 firstLine, bytes32[] calldata lines, Terms memory terms)
@@ -414,16 +457,19 @@ contract CallAuction is ICallAuction, AccessManaged, EIP712, Calendar, Pausable,
         }
     }
 
-    function _termsOf(DayState memory state, uint256 importCapacity, uint256 exportCapacity)
+    function _termsOf(DayState memory state, uint256 hand, uint256 importCapacity, uint256 exportCapacity)
         private
         pure
         returns (Terms memory)
     {
-        uint256 freeTick = (uint256(state.ceiling) + UNITS_PER_TICK - 1) / UNITS_PER_TICK;
+        uint256 commission = hand == 0 ? 0 : state.commissionCap;
+        uint256 ceiling = state.ceiling + commission;
+        uint256 freeTick = (ceiling + UNITS_PER_TICK - 1) / UNITS_PER_TICK;
         if (freeTick > MAX_TICK) freeTick = MAX_TICK + 1;
         return Terms({
-            fees: state.fees,
-            ceiling: state.ceiling,
+            hand: hand,
+            fees: state.fees + commission,
+            ceiling: ceiling,
             minEnergy: state.minEnergy,
             importCapacity: importCapacity,
             exportCapacity: exportCapacity,
@@ -499,7 +545,7 @@ contract CallAuction is ICallAuction, AccessManaged, EIP712, Calendar, Pausable,
                 uint256 bids = 0;
                 uint256 asks = 0;
                 for (uint256 layer = 0; layer < layers; ++layer) {
-                    uint256 word = _lines[_place(id, day, layer * STRIPS_PER_DAY + strip)];
+                    uint256 word = _lines[_place(id, day, terms.hand + layer * STRIPS_PER_DAY + strip)];
                     if (Strips.dayOf(word) != day) continue;
                     uint256 order = Strips.lane(word, k);
                     if (Orders.isAsk(order)) asks += Orders.energy(order);
@@ -512,12 +558,17 @@ contract CallAuction is ICallAuction, AccessManaged, EIP712, Calendar, Pausable,
         }
     }
 
-    function _markActive(uint32 id, uint256 day, uint256 from, uint256 to) private {
+    function _markActive(uint32 id, uint256 day, uint256 hand, uint256 from, uint256 to) private {
         DayState storage state = _stateOf(day);
-        if (to > state.layers) state.layers = uint16(to);
+        if (hand != 0) {
+            if (to > state.brokeredLayers) state.brokeredLayers = uint16(to);
+        } else if (to > state.layers) {
+            state.layers = uint16(to);
+        }
         if (id > state.highestId) state.highestId = id;
+        uint256 first = hand / STRIPS_PER_DAY;
         for (uint256 layer = from; layer < to; ++layer) {
-            uint256 place = _activePlace(day, layer, id / GROUP);
+            uint256 place = _activePlace(day, first + layer, id / GROUP);
             uint256 word = _active[place];
             if (Strips.dayOf(word) != day) word = Strips.withDay(0, day);
             _active[place] = word | (1 << (id % GROUP));
@@ -632,22 +683,33 @@ contract CallAuction is ICallAuction, AccessManaged, EIP712, Calendar, Pausable,
 
     // ------------------------------------------------------------------------------------------------------- booking
 
+    /// Books the member's own orders, then those of its intermediary, and keeps what the latter trade.
     function _bookMember(uint256 day, uint32 id, uint256 i, Positions memory p, Walk memory walk) private {
-        Sheet storage sheet = _sheets[_place(id, day, 0)];
+        _bookHand(day, _place(id, day, 0), i, p, walk);
+        if (!walk.isBrokered) return;
+        uint256 own = p.traded[i];
+        _bookHand(day, _place(id, day, Orders.BROKERED_LAYER * STRIPS_PER_DAY), i, p, walk);
+        if (p.traded[i] > own) _brokered[_place(id, day, 0)] = Strips.withDay(p.traded[i] - own, day);
+    }
+
+    /// @param first place of the first line of the hand whose orders are booked, own or brokered.
+    function _bookHand(uint256 day, uint256 first, uint256 i, Positions memory p, Walk memory walk) private {
+        Sheet storage sheet = _sheets[first];
         if (sheet.day != day) return;
         uint256 locked = sheet.locked;
         if (locked > 0) {
-            p.release[i] = locked;
+            p.release[i] += locked;
             sheet.locked = 0;
         }
+        if (p.net[i].length == 0) p.net[i] = new uint256[](STRIPS_PER_DAY);
         Trades memory trades = Trades(0, 0, 0);
-        uint256[] memory net = new uint256[](STRIPS_PER_DAY);
+        uint256[] memory net = p.net[i];
         uint256 layers = sheet.layers;
-        // A member's 1,024 lines of orders of 27 bits stay within a signed lane.
+        // Twice 1,024 lines of orders of 27 bits stay within a signed lane.
         unchecked {
             for (uint256 strip = 0; strip < net.length; ++strip) {
-                trades.net = Strips.ZERO_LANES;
-                uint256 place = _place(id, day, strip);
+                trades.net = net[strip] == 0 ? Strips.ZERO_LANES : net[strip];
+                uint256 place = first + strip;
                 for (uint256 layer = 0; layer < layers; ++layer) {
                     uint256 word = _lines[place];
                     if (Strips.dayOf(word) == day) _bookWord(word, strip, trades, walk);
@@ -655,10 +717,9 @@ contract CallAuction is ICallAuction, AccessManaged, EIP712, Calendar, Pausable,
                 }
                 net[strip] = trades.net;
             }
-            p.payment[i] = trades.value * int256(UNITS_PER_TICK);
+            p.payment[i] += trades.value * int256(UNITS_PER_TICK);
         }
-        p.net[i] = net;
-        p.traded[i] = trades.energy;
+        p.traded[i] += trades.energy;
     }
 
     /// Adds what the six orders of a word trade.
@@ -774,16 +835,24 @@ contract CallAuction is ICallAuction, AccessManaged, EIP712, Calendar, Pausable,
         DayState storage state = _days[day % Strips.RING];
         if (state.day != day || state.cleared & (1 << (slot / Strips.LANES)) == 0) revert NotCleared(day);
         for (uint32 id = firstId; id < firstId + count; ++id) {
-            uint256 layers = _layersInUse(id, day);
-            for (uint256 layer = 0; layer < layers; ++layer) {
-                if (_orderOf(id, day, layer, slot) != 0) ++n;
+            (uint256 own, uint256 layers) = _layersInUse(id, day);
+            for (uint256 i = 0; i < layers; ++i) {
+                if (_orderOf(id, day, _layerAt(i, own), slot) != 0) ++n;
             }
         }
     }
 
-    function _layersInUse(uint32 id, uint256 day) private view returns (uint256) {
-        Sheet storage sheet = _sheets[_place(id, day, 0)];
-        return sheet.day == day ? sheet.layers : 0;
+    function _sheetOf(uint32 id, uint256 day, uint256 hand) private view returns (uint256, uint256, uint256) {
+        Sheet memory s = _sheets[_place(id, day, hand)];
+        return s.day == day ? (s.sequence, s.layers, s.locked) : (0, 0, 0);
+    }
+
+    /// @return own number of a member's own layers, and
+    /// @return all of those and the brokered ones.
+    function _layersInUse(uint32 id, uint256 day) private view returns (uint256 own, uint256 all) {
+        (, own,) = _sheetOf(id, day, 0);
+        (, all,) = _sheetOf(id, day, Orders.BROKERED_LAYER * STRIPS_PER_DAY);
+        all += own;
     }
 
     function _orderOf(uint32 id, uint256 day, uint256 layer, uint256 slot) private view returns (uint256) {
@@ -810,7 +879,9 @@ contract CallAuction is ICallAuction, AccessManaged, EIP712, Calendar, Pausable,
             fees: uint24(fees),
             ceiling: uint24(Price.unwrap(rules.maxBuy + rules.deviationRate) + fees),
             minEnergy: uint32(Energy.unwrap(rules.minOrderEnergy)),
-            maxLayers: rules.maxLayers
+            maxLayers: rules.maxLayers,
+            brokeredLayers: 0,
+            commissionCap: uint24(Price.unwrap(rules.commissionCap))
         });
     }
 
@@ -828,6 +899,11 @@ contract CallAuction is ICallAuction, AccessManaged, EIP712, Calendar, Pausable,
 
     function _outcomePlace(uint256 day, uint256 slot) private pure returns (uint256) {
         return ((day % Strips.RING) << 16) | slot;
+    }
+
+    /// @return the n-th layer of those in use: the members' own, then the brokered ones.
+    function _layerAt(uint256 n, uint256 own) private pure returns (uint256) {
+        return n < own ? n : Orders.BROKERED_LAYER + n - own;
     }
 
     function _slotOf(uint256 line, uint256 k) private view returns (uint256) {

@@ -69,6 +69,7 @@ contract MarketRules is IMarketRules, AccessManaged, Calendar {
         _requireAtMost("standingSell", Price.unwrap(r.standingSell), Price.unwrap(r.standingBuy));
         _requireAtMost("platformFee", Price.unwrap(r.platformFee), MAX_PRICE);
         _requireAtMost("networkFee", Price.unwrap(r.networkFee), MAX_PRICE);
+        _requireAtMost("commissionCap", Price.unwrap(r.commissionCap), MAX_PRICE);
         _requireAtMost("deviationRate", Price.unwrap(r.deviationRate), MAX_PRICE);
         _requireAtMost("toleranceFixed", Energy.unwrap(r.toleranceFixed), Strips.BIAS);
         _requireAtMost("toleranceShare", r.toleranceShare, WHOLE_SHARE);

@@ -5,7 +5,9 @@ import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManage
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {Multicall} from "@openzeppelin/contracts/utils/Multicall.sol";
+import {IIntermediaries} from "../interfaces/IIntermediaries.sol";
 import {Application, IParticipantRegistry, Member} from "../interfaces/IParticipantRegistry.sol";
+import {ITraders} from "../interfaces/ITraders.sol";
 import {Calendar, CalendarParameters} from "../types/Calendar.sol";
 import {CLEARING_HOUSE, FIRST_PARTICIPANT, Kind, Status} from "../types/Members.sol";
 
@@ -16,6 +18,7 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, EIP712, Cal
     );
     /// No connection limit: for members whose trading is not bound to a meter of their own.
     uint40 private constant UNLIMITED = type(uint40).max;
+    uint256 private constant WHOLE_SHARE = 10_000;
     /// All meters of the area together, Wh per period: their sum and the boundary meter's value always fit a signed lane.
     uint40 private constant MAX_AREA = (1 << 37) - 1;
 
@@ -28,6 +31,8 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, EIP712, Cal
         uint40 exportCapacity;
         uint32 firstDay;
         uint32 lastDay;
+        /// First day of its first mandate, 0 if it never gave one: nobody else's orders cost a question to the intermediaries.
+        uint32 dividedFrom;
     }
 
     struct Keys {
@@ -43,6 +48,8 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, EIP712, Cal
     /// Applications that were brought once, by digest: a rejected one cannot be brought again by somebody else.
     mapping(bytes32 digest => bool) private _isBrought;
     uint32 public memberCount;
+    /// Where the mandates are kept, once there is one.
+    IIntermediaries private _intermediaries;
     /// Capacity of all meters ever admitted, Wh per period: whoever leaves is still read for some days, and there is room for
     /// thousands of towns.
     uint256 private _connected;
@@ -148,6 +155,13 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, EIP712, Cal
     }
 
     /// @inheritdoc IParticipantRegistry
+    function divide(uint32 id, uint32 firstDay) external restricted {
+        Standing storage m = _known(id);
+        if (m.dividedFrom == 0 || firstDay < m.dividedFrom) m.dividedFrom = firstDay;
+        _intermediaries = IIntermediaries(msg.sender);
+    }
+
+    /// @inheritdoc IParticipantRegistry
     function member(uint32 id) external view returns (Member memory) {
         Standing memory m = _known(id);
         Keys memory keys = _keys[id];
@@ -163,13 +177,29 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, EIP712, Cal
         });
     }
 
-    /// @inheritdoc IParticipantRegistry
+    /// @inheritdoc ITraders
     function trader(address account, uint256 day) external view returns (uint32 id, uint256, uint256) {
-        Standing memory m = _standings[account];
-        if (m.id <= CLEARING_HOUSE) revert UnknownAccount(account);
-        if (m.status != Status.Admitted) revert WrongStatus(account, m.status);
-        if (day < m.firstDay) revert NotTakingPart(m.id, day, m.firstDay, m.lastDay);
-        return (m.id, m.importCapacity, m.exportCapacity);
+        Standing memory m = _trading(account, day);
+        (, uint256 share) = _mandateOf(m, day);
+        if (share == 0) return (m.id, m.importCapacity, m.exportCapacity);
+        return (
+            m.id,
+            m.importCapacity - _partDown(m.importCapacity, share),
+            m.exportCapacity - _partDown(m.exportCapacity, share)
+        );
+    }
+
+    /// @inheritdoc ITraders
+    function client(address participant, address signer, uint256 day) external view returns (uint32, uint256, uint256) {
+        Standing memory m = _standings[participant];
+        (uint32 intermediary, uint256 share) = _mandateOf(m, day);
+        if (intermediary == 0 || _standings[signer].id != intermediary) {
+            revert NotTheIntermediary(participant, signer, day);
+        }
+        if (block.timestamp < opensAt(day)) revert MandateNotFixed(day, opensAt(day));
+        _trading(signer, day);
+        _trading(participant, day);
+        return (m.id, _partDown(m.importCapacity, share), _partDown(m.exportCapacity, share));
     }
 
     /// @inheritdoc IParticipantRegistry
@@ -228,10 +258,29 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, EIP712, Cal
             importCapacity: importCapacity,
             exportCapacity: exportCapacity,
             firstDay: firstDay,
-            lastDay: type(uint32).max
+            lastDay: type(uint32).max,
+            dividedFrom: 0
         });
         if (meter != address(0)) _ownerOf[meter] = account;
         emit Admitted(id, account, meter, kind, firstDay);
+    }
+
+    /// @return m the member, if it may order for the day.
+    function _trading(address account, uint256 day) private view returns (Standing memory m) {
+        m = _standings[account];
+        if (m.id <= CLEARING_HOUSE) revert UnknownAccount(account);
+        if (m.status != Status.Admitted) revert WrongStatus(account, m.status);
+        if (day < m.firstDay) revert NotTakingPart(m.id, day, m.firstDay, m.lastDay);
+    }
+
+    function _mandateOf(Standing memory m, uint256 day) private view returns (uint32 intermediary, uint256 share) {
+        if (m.dividedFrom == 0 || day < m.dividedFrom) return (0, 0);
+        return _intermediaries.mandateOf(m.id, day);
+    }
+
+    /// @return Wh of a connection that a share (1/10,000) trades; the member's own part gains by less than 1 Wh.
+    function _partDown(uint256 capacity, uint256 share) private pure returns (uint256) {
+        return (capacity * share) / WHOLE_SHARE;
     }
 
     function _requireFresh(address account, address meter) private view {

@@ -12,6 +12,9 @@ library Orders {
     uint256 internal constant TICK_MASK = 0xfff;
     uint256 internal constant SIDE_SHIFT = 39;
 
+    /// Layers from this one on hold what an intermediary orders for a member (rule 9).
+    uint256 internal constant BROKERED_LAYER = 1024;
+
     /// Energies and limits of the six orders of a strip.
     uint256 internal constant ENERGIES = ENERGY_MASK * Strips.ONES;
     uint256 internal constant TICKS = (TICK_MASK << TICK_SHIFT) * Strips.ONES;

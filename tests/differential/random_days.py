@@ -82,6 +82,7 @@ def random_rules(random: Random) -> MarketRules:
         standing_buy=standing_buy,
         standing_sell=random.randint(0, standing_buy),
         max_buy=max_buy,
+        commission_cap=rate(),
         tolerance_fixed=random.choice((0, 1, random.randint(1, 500))),
         tolerance_share=random.choice((0, 1, random.randint(1, 9_999), 10_000)),
         min_order_energy=random.choice((1, 1, random.randint(1, 10))),
@@ -108,12 +109,14 @@ def random_tariffs(random: Random, day: int, periods: int, max_buy: int) -> list
 class RandomDays:
     """One community and its days."""
 
+    MARKET: type[Market] = Market
+
     def __init__(self, seed: int) -> None:
         self.random = random = Random(seed)
         self.days = random.choices((1, 2, 3, 10), (20, 30, 47, 3))[0]
         self.calendar = random_calendar(random)
         self.strips = strips_per_day(self.calendar.periods_per_day)
-        self.market = Market(self.calendar, random_rules(random), OPENING - self.calendar.open_lead - 1_000)
+        self.market = self.MARKET(self.calendar, random_rules(random), OPENING - self.calendar.open_lead - 1_000)
         self.center = random.choice((2, 40, MAX_TICK - 2, random.randrange(MAX_TICK)))
         self.energy = random.choice((10, 40, 2_000))
         self.people: dict[int, Person] = {GRID_OPERATOR_ID: Person.grid_operator()}

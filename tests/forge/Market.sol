@@ -59,6 +59,7 @@ abstract contract Market {
             standingBuy: Price.wrap(30_000),
             standingSell: Price.wrap(8_000),
             maxBuy: Price.wrap(60_000),
+            commissionCap: Price.wrap(500),
             toleranceFixed: Energy.wrap(10),
             toleranceShare: 500,
             minOrderEnergy: Energy.wrap(1),

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
@@ -219,6 +219,12 @@ class Chain:
         contract = Contract(artifacts()[name], to_checksum_address(address))
         self._names[contract.address.lower()] = contract
         return contract
+
+    def rename(self, contract: Contract, name: str) -> Contract:
+        """A deployed contract whose events carry another name than its code's."""
+        renamed = Contract(replace(contract.artifact, name=name), contract.address)
+        self._names[renamed.address.lower()] = renamed
+        return renamed
 
     def send(self, sender: str, contract: Contract, function: str, *arguments: Any) -> list[Event]:
         """A transaction's events.

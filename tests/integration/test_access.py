@@ -81,12 +81,13 @@ def _argument(entry: Mapping[str, Any], some_address: str) -> Any:
 
 
 @pytest.fixture
-def callers(village: Village) -> dict[str, AccountAPI]:
+def callers(market: Market, village: Village) -> dict[str, AccountAPI]:
     """Somebody in every role, and a stranger in none; the roles that contracts hold are given to accounts as well."""
     keys = village.market.keys
     found = {role.name: keys[role.name] for role in HUMAN_ROLES} | {ADMIN: keys[ADMIN], "stranger": village.stranger}
-    stand_ins = [village.buyer.sender, village.seller.sender, village.spare]
-    for role, account in zip([role for role in ROLES if role.holder], stand_ins, strict=True):
+    stand_ins = [account for account in market.chain.accounts(None) if account not in found.values()]
+    held = [role for role in ROLES if role.holder]
+    for role, account in zip(held, stand_ins[: len(held)], strict=True):
         village.grant(role.name, account)
         found[role.name] = account
     return found

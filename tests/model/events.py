@@ -50,6 +50,7 @@ _RULE_NAMES = (
     "standingBuy",
     "standingSell",
     "maxBuy",
+    "commissionCap",
     "toleranceFixed",
     "toleranceShare",
     "minOrderEnergy",

@@ -416,6 +416,8 @@ def test_a_reading_out_of_range_is_refused(net):
         {"network_fee": -1},
         {"deviation_rate": -1},
         {"max_buy": 2**20},
+        {"commission_cap": -1},
+        {"commission_cap": 2**20},
         {"standing_buy": 60_001},
         {"standing_sell": 30_001},
         {"tolerance_fixed": -1},

@@ -13,11 +13,13 @@ from dem.errors import InputError, RegisterDecreasedError, SignatureError
 from dem.signing import (
     Acceptance,
     Application,
+    Commission,
     Domain,
     Ending,
     IntradayCancellation,
     IntradayFunding,
     IntradayOrder,
+    Mandate,
     OrderSheet,
     Proposal,
     ReadingSheet,
@@ -51,6 +53,8 @@ PROPOSAL_TYPE = (
 INTRADAY_ORDER = IntradayOrder(SIGNER, 3, 7, True, 250, 1_000, 20, 9)
 INTRADAY_CANCELLATION = IntradayCancellation(SIGNER, 3, 7 << 45 | 5, 9)
 INTRADAY_FUNDING = IntradayFunding(SIGNER, 3, 10**12, True, 9)
+MANDATE = Mandate(SIGNER, OTHER, 2_500, 7, 3)
+COMMISSION = Commission(SIGNER, 150, 8, 4)
 
 # message, type string of the specification, hand-made encoding of the members
 CASES = [
@@ -121,6 +125,16 @@ CASES = [
         INTRADAY_FUNDING,
         "IntradayFunding(address participant,uint32 day,uint128 amount,bool isReturn,uint40 sequence)",
         encode(["address", "uint32", "uint128", "bool", "uint40"], [SIGNER, 3, 10**12, True, 9]),
+    ),
+    (
+        MANDATE,
+        "Mandate(address client,address intermediary,uint16 share,uint32 firstDay,uint40 sequence)",
+        encode(["address", "address", "uint16", "uint32", "uint40"], [SIGNER, OTHER, 2_500, 7, 3]),
+    ),
+    (
+        COMMISSION,
+        "Commission(address intermediary,uint32 perWh,uint32 firstDay,uint40 sequence)",
+        encode(["address", "uint32", "uint32", "uint40"], [SIGNER, 150, 8, 4]),
     ),
 ]
 MESSAGES = [message for message, _, _ in CASES]

@@ -40,6 +40,7 @@ RULES = MarketRules(
     imbalance_pricing=ImbalancePricing.SINGLE,
     charge_helpful=False,
     boundary_margin=100,
+    commission_cap=500,
 )
 FEES = RULES.platform_fee + RULES.network_fee
 CEILING = RULES.max_buy + RULES.deviation_rate + FEES

@@ -5,7 +5,7 @@ from support.village import CLEARING_HOUSE, Member, Village
 
 @pytest.fixture
 def bookkeeper(village: Village) -> AccountAPI:
-    """An account that counts as a market of the schedule and has the roles of schedule and settlement."""
+    """An account that counts as a market of the schedule and has the roles of the contracts that post."""
     village.grant("schedule", village.stranger)
     village.grant("cashier", village.stranger)
     village.market.chain.send(village.stranger, village.market.accounts, "admitMarket", village.stranger.address, 1)

@@ -229,7 +229,7 @@ def test_reverts_without_enough_money(village: Village, buyer: Member, opened: N
 def test_reverts_in_arrears_even_when_nothing_is_locked(
     village: Village, ledger: Contract, seller: Member, stranger: AccountAPI, opened: None
 ) -> None:
-    village.grant("settlement", stranger)
+    village.grant("cashier", stranger)
     due = DEPOSIT + 5
     village.market.chain.send(stranger, ledger, "post", [(seller.id, -due, 0), (2, due, 0)])
     with refused("InArrears", id=seller.id, arrears=5):
@@ -240,7 +240,7 @@ def test_a_debtor_may_cancel(
     village: Village, auction: Contract, ledger: Contract, seller: Member, stranger: AccountAPI, opened: None
 ) -> None:
     village.place(seller, ask(0, 100, 1_000))
-    village.grant("settlement", stranger)
+    village.grant("cashier", stranger)
     due = DEPOSIT - ASK_COLLATERAL + 5
     village.market.chain.send(stranger, ledger, "post", [(seller.id, -due, 0), (2, due, 0)])
     village.relay(auction, "enter", lines_sheet(village.market, seller.wallet, empty_line(), sequence=2))

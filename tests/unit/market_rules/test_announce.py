@@ -16,6 +16,7 @@ FIELDS = (
     "standingBuy",
     "standingSell",
     "maxBuy",
+    "commissionCap",
     "toleranceFixed",
     "toleranceShare",
     "minOrderEnergy",
@@ -88,6 +89,7 @@ def test_reverts_when_there_is_no_such_day(village: Village, rules: Contract) ->
         ("platformFee", MAX_PRICE + 1, MAX_PRICE),
         ("networkFee", MAX_PRICE + 1, MAX_PRICE),
         ("deviationRate", MAX_PRICE + 1, MAX_PRICE),
+        ("commissionCap", MAX_PRICE + 1, MAX_PRICE),
         ("toleranceFixed", (1 << 38) + 1, 1 << 38),
         ("toleranceShare", 10_001, 10_000),
         ("minOrderEnergy", 1 << 27, (1 << 27) - 1),
@@ -108,7 +110,7 @@ def test_reverts_when_a_parameter_is_out_of_range(
 
 
 def test_takes_parameters_at_their_limits(village: Village, rules: Contract) -> None:
-    utmost = (MAX_PRICE,) * 6 + (1 << 38, 10_000, (1 << 27) - 1, 1_024 // STRIPS, 2, True, (1 << 64) - 1)
+    utmost = (MAX_PRICE,) * 7 + (1 << 38, 10_000, (1 << 27) - 1, 1_024 // STRIPS, 2, True, (1 << 64) - 1)
     village.send("council", rules, "announce", 2, utmost)
     assert rules.functions.rulesOf(2).call() == utmost
 

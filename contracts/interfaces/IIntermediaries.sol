@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.24;
+
+import {Energy, Money, Price} from "../types/Units.sol";
+import {IBrokeredMarket} from "./IBrokeredMarket.sol";
+
+/// What a member signs to choose an intermediary, change it or do without one.
+struct Mandate {
+    address client;
+    /// Zero: from the first day on the member trades for itself alone.
+    address intermediary;
+    /// Part of its connection that the intermediary trades, 1/10,000; the member trades the rest itself. 0 without one.
+    uint16 share;
+    /// A day whose auction has not opened.
+    uint32 firstDay;
+    /// Higher than that of the member's message before.
+    uint40 sequence;
+}
+
+/// What an intermediary signs to publish its commission.
+struct Commission {
+    address intermediary;
+    /// Per Wh that a client buys or sells through the intermediary's share.
+    Price perWh;
+    /// Late enough for a client to choose otherwise: the day after the next to open at the earliest.
+    uint32 firstDay;
+    /// Higher than that of the intermediary's message before.
+    uint40 sequence;
+}
+
+/// @title Intermediaries
+/// @notice Rule 9: who has chosen whom for which part and from which day on, what the intermediaries ask for, and the payment of it.
+/// It holds nobody's money: a commission goes from the client's account to the intermediary's.
+interface IIntermediaries {
+    /// Mandates of the client for `replacedFrom` and later had not begun: this one stands in their place.
+    event MandateGiven(
+        uint32 indexed client,
+        uint32 indexed intermediary,
+        uint16 share,
+        uint32 firstDay,
+        uint32 replacedFrom,
+        uint40 sequence
+    );
+    /// Likewise for commissions that were published for `replacedFrom` and later.
+    event CommissionPublished(
+        uint32 indexed intermediary, Price perWh, uint32 firstDay, uint32 replacedFrom, uint40 sequence
+    );
+    /// The two postings, the client's first, follow in the same order once all payments of the call are worked out.
+    event CommissionPaid(
+        uint32 indexed client,
+        uint32 indexed intermediary,
+        uint32 indexed day,
+        IBrokeredMarket market,
+        Energy energy,
+        Money amount
+    );
+
+    error NotSignedBy(address account, address signer);
+    /// Only members admitted to the market give mandates, and intermediaries give none.
+    error NotAClient(address account);
+    error NotAnIntermediary(address account);
+    error StaleMessage(uint32 id, uint256 sequence, uint256 last);
+    /// With an intermediary the share is 1 to 10,000, without one 0.
+    error BadShare(uint256 share);
+    error TooLateToChoose(uint256 firstDay, uint256 earliest);
+    error TooLateToPublish(uint256 firstDay, uint256 earliest);
+    /// The rules of its first day allow less, units/Wh.
+    error CommissionTooHigh(uint256 perWh, uint256 cap);
+    /// The schedule does not count this market's trades.
+    error NotOfTheSchedule(address market);
+    /// Commissions of a later day are kept in its place.
+    error CollectedLater(uint256 day, uint256 later);
+
+    /// @notice Takes a mandate; anyone may bring the signed message. It takes the place of one whose first day has not opened.
+    function choose(Mandate calldata mandate, bytes calldata signature) external;
+
+    /// @notice Takes a commission; anyone may bring the signed message. It takes the place of one that a client could still leave for.
+    function publish(Commission calldata commission, bytes calldata signature) external;
+
+    /// @notice Pays what clients owe their intermediaries for what a market has booked for a day. Anyone may call; each client, day
+    /// and market counts once, and whoever owes nothing, or not yet, is passed over. Like any posting it makes arrears of what a
+    /// client cannot pay.
+    function collect(uint32 day, uint32[] calldata clients, IBrokeredMarket market) external;
+
+    /// @return intermediary its number, 0 for none, and
+    /// @return share its part of the member's connection on a day, 1/10,000.
+    function mandateOf(uint32 client, uint256 day) external view returns (uint32 intermediary, uint256 share);
+
+    /// @return what the intermediary asks for on a day, units/Wh: as published, at most the cap of the day's rules.
+    function commissionOf(uint32 intermediary, uint256 day) external view returns (uint256);
+
+    /// @return sequence of the member's last message.
+    function lastSequence(uint32 id) external view returns (uint40);
+}

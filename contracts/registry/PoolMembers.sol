@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.24;
+
+import {IParticipantRegistry, Member} from "../interfaces/IParticipantRegistry.sol";
+import {ITraders} from "../interfaces/ITraders.sol";
+import {Kind} from "../types/Members.sol";
+
+/// @title Members of an intermediary's pool
+/// @notice Stands where the registry stands for the market (rule 9): the same call auction, deployed with these members, is the
+/// pool. The intermediary trades there with orders of its own; its clients trade in the brokered layers only, ordered by
+/// themselves or by the intermediary, within the share they have given it.
+contract PoolMembers is ITraders {
+    IParticipantRegistry private immutable REGISTRY;
+    address public immutable INTERMEDIARY;
+
+    /// Only the intermediary whose pool it is has orders of its own here.
+    error NotThePoolsOwn(address account);
+    error NotAnIntermediary(uint32 id);
+
+    /// @param intermediary number of the member whose pool it is.
+    constructor(IParticipantRegistry registry, uint32 intermediary) {
+        Member memory m = registry.member(intermediary);
+        if (m.kind != Kind.Intermediary) revert NotAnIntermediary(intermediary);
+        REGISTRY = registry;
+        INTERMEDIARY = m.account;
+    }
+
+    /// @inheritdoc ITraders
+    function trader(address account, uint256 day) external view returns (uint32, uint256, uint256) {
+        if (account != INTERMEDIARY) revert NotThePoolsOwn(account);
+        return REGISTRY.trader(account, day);
+    }
+
+    /// @inheritdoc ITraders
+    function client(address participant, address signer, uint256 day) external view returns (uint32, uint256, uint256) {
+        if (signer != participant && signer != INTERMEDIARY) revert NotTheIntermediary(participant, signer, day);
+        return REGISTRY.client(participant, INTERMEDIARY, day);
+    }
+}

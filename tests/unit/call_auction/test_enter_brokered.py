@@ -1,0 +1,116 @@
+"""Sheets that an intermediary signs for a client."""
+
+import pytest
+from support.brokers import BROKERED_LINE, admit_intermediary, choose, order, place
+from support.refusals import refused
+from support.signed import bid
+from support.village import CAPACITY, CEILING, DEPOSIT, FEES, RULES, STRIPS, SUSPENDED, Member, Village, events
+from web3.contract import Contract
+
+from dem.orders import Side
+
+PART = CAPACITY // 4
+CAP = RULES.commission_cap
+
+
+@pytest.fixture
+def retailer(village: Village) -> Member:
+    return admit_intermediary(village, "retailer")
+
+
+@pytest.fixture
+def mandated(village: Village, buyer: Member, retailer: Member) -> None:
+    """The buyer trades a quarter through the retailer; day 1 is open."""
+    choose(village, buyer, retailer, share=2_500)
+    village.open_auction()
+
+
+def test_keeps_the_orders_apart_and_locks_the_commission_as_well(
+    village: Village, auction: Contract, buyer: Member, retailer: Member, mandated: None
+) -> None:
+    receipt = place(village, auction, buyer, retailer, order(Side.BID, 0, 200, 1_000), sequence=3)
+    [event] = events(receipt, auction, "SheetAccepted")
+    assert (event["id"], event["sequence"], event["firstLine"]) == (buyer.id, 3, BROKERED_LINE)
+    bought = 1_000 * (200 * 100 + FEES + CAP)
+    assert auction.functions.brokeredSheetOf(buyer.id, 1).call() == [3, 1, bought]
+    assert auction.functions.sheetOf(buyer.id, 1).call() == [0, 0, 0]
+    place(village, auction, buyer, retailer, order(Side.ASK, 6, 100, 1_000), sequence=4)
+    sold = 1_000 * (CEILING + CAP - 100 * 100)
+    assert village.account(buyer) == (DEPOSIT - bought - sold, bought + sold, 0, 0)
+
+
+def test_both_hands_together_fill_the_connection(
+    village: Village, auction: Contract, buyer: Member, retailer: Member, mandated: None
+) -> None:
+    village.place(buyer, bid(0, 1, CAPACITY - PART), sequence=9)
+    place(village, auction, buyer, retailer, order(Side.BID, 0, 1, PART - 100), sequence=1)
+    place(village, auction, buyer, retailer, order(Side.BID, 0, 1, 100, layer=1), sequence=2)
+    with refused("ExceedsCapacity", id=buyer.id, slot=0, asked=PART + 1, allowed=PART):
+        place(village, auction, buyer, retailer, order(Side.BID, 0, 1, 101, layer=1), sequence=3)
+    with refused("ExceedsCapacity", id=buyer.id, slot=0, asked=CAPACITY - PART + 1, allowed=CAPACITY - PART):
+        village.place(buyer, bid(0, 1, CAPACITY - PART + 1), sequence=10)
+
+
+def test_reverts_when_the_client_reaches_for_the_intermediarys_lines(
+    village: Village, auction: Contract, buyer: Member, mandated: None
+) -> None:
+    with refused("NotTheIntermediary", participant=buyer.account, signer=buyer.account, day=1):
+        place(village, auction, buyer, buyer, order(Side.BID, 0, 1, 100))
+
+
+def test_reverts_when_the_intermediary_reaches_for_the_clients_lines(
+    village: Village, auction: Contract, buyer: Member, retailer: Member, mandated: None
+) -> None:
+    with refused("NotSignedByParticipant", participant=buyer.account, signer=retailer.account):
+        place(village, auction, buyer, retailer, bid(0, 1, 100))
+
+
+def test_reverts_without_a_mandate(
+    village: Village, auction: Contract, seller: Member, retailer: Member, mandated: None
+) -> None:
+    with refused("NotTheIntermediary", participant=seller.account, signer=retailer.account, day=1):
+        place(village, auction, seller, retailer, order(Side.BID, 0, 1, 100))
+
+
+def test_reverts_once_the_mandate_has_ended(
+    village: Village, auction: Contract, buyer: Member, retailer: Member, mandated: None
+) -> None:
+    choose(village, buyer, None, first_day=2, sequence=2)
+    village.open_auction(2)
+    with refused("NotTheIntermediary", participant=buyer.account, signer=retailer.account, day=2):
+        place(village, auction, buyer, retailer, order(Side.BID, 0, 1, 100), day=2)
+    village.place(buyer, bid(0, 1, CAPACITY), day=2)
+
+
+def test_reverts_while_the_client_may_choose_otherwise(
+    village: Village, auction: Contract, buyer: Member, retailer: Member
+) -> None:
+    choose(village, buyer, retailer)
+    with refused("MandateNotFixed", day=1, fixedAt=village.calendar.opens_at(1)):
+        place(village, auction, buyer, retailer, order(Side.BID, 0, 1, 100))
+
+
+@pytest.mark.parametrize("who", ["buyer", "retailer"])
+def test_reverts_when_either_is_suspended(
+    village: Village, auction: Contract, registry: Contract, buyer: Member, retailer: Member, mandated: None, who: str
+) -> None:
+    member = {"buyer": buyer, "retailer": retailer}[who]
+    village.send("registrar", registry, "suspend", member.id)
+    with refused("WrongStatus", account=member.account, status=SUSPENDED):
+        place(village, auction, buyer, retailer, order(Side.BID, 0, 1, 100))
+
+
+def test_reverts_when_an_earlier_sheet_of_the_intermediary_is_brought_again(
+    village: Village, auction: Contract, buyer: Member, retailer: Member, mandated: None
+) -> None:
+    place(village, auction, buyer, retailer, order(Side.BID, 0, 1, 100), sequence=2)
+    with refused("StaleSheet", id=buyer.id, sequence=2, last=2):
+        place(village, auction, buyer, retailer, order(Side.BID, 0, 1, 200), sequence=2)
+
+
+def test_reverts_when_a_line_is_beyond_the_allowed_layers(
+    village: Village, auction: Contract, buyer: Member, retailer: Member, mandated: None
+) -> None:
+    end = BROKERED_LINE + RULES.max_layers * STRIPS
+    with refused("LineOutOfRange", line=end, lines=end):
+        place(village, auction, buyer, retailer, order(Side.BID, 0, 1, 100, layer=RULES.max_layers))

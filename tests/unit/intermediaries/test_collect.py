@@ -1,0 +1,104 @@
+import pytest
+from support.brokers import choose, order, place, publish
+from support.refusals import refused
+from support.signed import ask
+from support.village import CLEARING_HOUSE, Member, Village, events
+from web3.contract import Contract
+
+from dem.clearing import clear
+from dem.orders import Order, Side
+from dem.strips import LANES
+
+DAY = 2
+COMMISSION = 120
+
+
+def clear_brokered(village: Village, *orders: Order) -> None:
+    """The day cleared with the pivots of these orders in slot 7."""
+    village.wait_until(village.calendar.gate_closes_at(DAY))
+    pivots = [0] * LANES
+    pivots[1] = clear(list(orders)).pivot
+    for strip, own in ((0, [0] * LANES), (1, pivots)):
+        village.relay(village.market.auction, "clear", DAY, strip, own, 100)
+
+
+@pytest.fixture
+def booked(village: Village, buyer: Member, seller: Member, retailer: Member) -> None:
+    """On day 2 the retailer buys 600 Wh for the buyer, at 150 ticks, of the seller, who trades itself."""
+    publish(village, retailer, COMMISSION, first_day=DAY)
+    choose(village, buyer, retailer)
+    village.open_auction(DAY)
+    place(village, village.market.auction, buyer, retailer, order(Side.BID, 7, 150, 600), day=DAY)
+    village.place(seller, ask(7, 150, 600), day=DAY)
+    clear_brokered(village, Order(buyer.id, 0, 7, Side.BID, 150, 600), Order(seller.id, 0, 7, Side.ASK, 150, 600))
+    village.close_metering(1)
+    village.close_metering(DAY)
+    village.settle(DAY)
+
+
+def test_pays_the_commission_from_account_to_account(
+    village: Village, intermediaries: Contract, auction: Contract, buyer: Member, retailer: Member, booked: None
+) -> None:
+    before = village.free(buyer), village.free(retailer)
+    receipt = village.relay(intermediaries, "collect", DAY, [buyer.id], auction.address)
+    assert events(receipt, intermediaries, "CommissionPaid") == [
+        {
+            "client": buyer.id,
+            "intermediary": retailer.id,
+            "day": DAY,
+            "market": auction.address,
+            "energy": 600,
+            "amount": 600 * COMMISSION,
+        }
+    ]
+    assert village.free(buyer) == before[0] - 600 * COMMISSION
+    assert village.free(retailer) == before[1] + 600 * COMMISSION
+    assert village.free(CLEARING_HOUSE) == 0
+
+
+def test_each_client_day_and_market_counts_once(
+    village: Village, intermediaries: Contract, auction: Contract, buyer: Member, booked: None
+) -> None:
+    village.relay(intermediaries, "collect", DAY, [buyer.id, buyer.id], auction.address)
+    before = village.free(buyer)
+    receipt = village.relay(intermediaries, "collect", DAY, [buyer.id], auction.address)
+    assert events(receipt, intermediaries, "CommissionPaid") == []
+    assert village.free(buyer) == before
+
+
+def test_passes_over_who_owes_nothing(
+    village: Village, intermediaries: Contract, auction: Contract, seller: Member, booked: None
+) -> None:
+    receipt = village.relay(intermediaries, "collect", DAY, [seller.id, 99], auction.address)
+    assert events(receipt, intermediaries, "CommissionPaid") == []
+
+
+def test_nothing_is_due_before_the_day_is_booked(
+    village: Village, intermediaries: Contract, auction: Contract, buyer: Member, retailer: Member
+) -> None:
+    publish(village, retailer, COMMISSION, first_day=DAY)
+    choose(village, buyer, retailer)
+    village.open_auction(DAY)
+    place(village, auction, buyer, retailer, order(Side.BID, 7, 150, 600), day=DAY)
+    receipt = village.relay(intermediaries, "collect", DAY, [buyer.id], auction.address)
+    assert events(receipt, intermediaries, "CommissionPaid") == []
+
+
+def test_what_a_client_cannot_pay_becomes_arrears(
+    village: Village, intermediaries: Contract, auction: Contract, buyer: Member, retailer: Member, booked: None
+) -> None:
+    village.grant("cashier", village.stranger)
+    left = village.free(buyer) - 5
+    ledger = village.market.accounts
+    village.market.chain.send(village.stranger, ledger, "post", [(buyer.id, -left, 0), (4, left, 0)])
+    before = village.free(retailer)
+    village.relay(intermediaries, "collect", DAY, [buyer.id], auction.address)
+    assert village.account(buyer) == (0, 0, 600 * COMMISSION - 5, 0)
+    assert village.free(retailer) == before + 600 * COMMISSION
+
+
+def test_reverts_for_a_market_that_the_schedule_does_not_have(
+    village: Village, intermediaries: Contract, buyer: Member
+) -> None:
+    with refused("NotOfTheSchedule", market=buyer.account):
+        village.relay(intermediaries, "collect", 1, [buyer.id], buyer.account)
