@@ -102,15 +102,16 @@ interface ICallAuction is IBrokeredMarket {
     /// @return outcomes of `count` slots from `firstSlot` on, as UniformPrice packs them; 0 where nothing is traded or cleared.
     function outcomesIn(uint256 day, uint256 firstSlot, uint256 count) external view returns (uint256[] memory);
 
-    /// @return layers orders per period of whoever has most.
+    /// @return layers orders per period of whoever has most, own and brokered added up.
     /// @return highestId number of the last member with orders.
     function bookOf(uint256 day) external view returns (uint256 layers, uint256 highestId);
 
+    /// @param line of the book: brokered layers follow the members' own ones without a gap.
     /// @return one line of all members of a group, members 240 * group to 240 * group + 239, who have it.
     function linesIn(uint256 day, uint256 line, uint256 group) external view returns (uint256[] memory);
 
-    /// @return all lines of `count` members from `firstId` on, zero where there is none for that day; no lines at all for a
-    /// member without orders.
+    /// @return all lines of `count` members from `firstId` on, the brokered ones after their own, zero where there is none for that
+    /// day; no lines at all for a member without orders.
     function linesOf(uint256 day, uint32 firstId, uint256 count) external view returns (uint256[][] memory);
 
     /// @return the line as it stands, zero if there is none for that day.

@@ -337,14 +337,16 @@ contract CallAuction is ICallAuction, AccessManaged, EIP712, Calendar, Pausable,
     /// @inheritdoc ICallAuction
     function bookOf(uint256 day) external view returns (uint256 layers, uint256 highestId) {
         DayState storage state = _days[day % Strips.RING];
-        if (state.day == day) return (state.layers, state.highestId);
+        if (state.day == day) return (uint256(state.layers) + state.brokeredLayers, state.highestId);
     }
 
     /// @inheritdoc ICallAuction
     function linesIn(uint256 day, uint256 line, uint256 group) external view returns (uint256[] memory words) {
-        uint256 active = _activeIn(day, line / STRIPS_PER_DAY, group);
+        uint256 layer = _layerAt(line / STRIPS_PER_DAY, _days[day % Strips.RING].layers);
+        uint256 active = _activeIn(day, layer, group);
         words = new uint256[](GROUP);
         uint256 n = 0;
+        line = layer * STRIPS_PER_DAY + line % STRIPS_PER_DAY;
         for (uint256 place = _place(group * GROUP, day, line); active != 0; place += MEMBER_STEP) {
             if (active & 1 != 0) {
                 uint256 word = _lines[place];
@@ -361,11 +363,14 @@ contract CallAuction is ICallAuction, AccessManaged, EIP712, Calendar, Pausable,
     function linesOf(uint256 day, uint32 firstId, uint256 count) external view returns (uint256[][] memory lines) {
         lines = new uint256[][](count);
         for (uint256 i = 0; i < count; ++i) {
-            uint256[] memory words = new uint256[](_layersInUse(firstId + uint32(i), day) * STRIPS_PER_DAY);
-            uint256 place = _place(firstId + i, day, 0);
-            for (uint256 line = 0; line < words.length; ++line) {
-                uint256 word = _lines[place | line];
-                if (Strips.dayOf(word) == day) words[line] = word;
+            (uint256 own, uint256 layers) = _layersInUse(firstId + uint32(i), day);
+            uint256[] memory words = new uint256[](layers * STRIPS_PER_DAY);
+            for (uint256 layer = 0; layer < layers; ++layer) {
+                uint256 place = _place(firstId + i, day, _layerAt(layer, own) * STRIPS_PER_DAY);
+                for (uint256 strip = 0; strip < STRIPS_PER_DAY; ++strip) {
+                    uint256 word = _lines[place + strip];
+                    if (Strips.dayOf(word) == day) words[layer * STRIPS_PER_DAY + strip] = word;
+                }
             }
             lines[i] = words;
         }
