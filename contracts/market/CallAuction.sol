@@ -348,9 +348,11 @@ contract CallAuction is ICallAuction, AccessManaged, EIP712, Calendar, Pausable,
         for (uint256 i = 0; i < count; ++i) {
             uint256[] memory words = new uint256[](_layersInUse(firstId + uint32(i), day) * STRIPS_PER_DAY);
             uint256 place = _place(firstId + i, day, 0);
-            for (uint256 line = 0; line < words.length; ++line) {
-                uint256 word = _lines[place | line];
-                if (Strips.dayOf(word) == day) words[line] = word;
+            unchecked {
+                for (uint256 line = 0; line < words.length; ++line) {
+                    uint256 word = _lines[place + line];
+                    if (Strips.dayOf(word) == day) words[line] = word;
+                }
             }
             lines[i] = words;
         }
