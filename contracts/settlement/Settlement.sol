@@ -82,12 +82,9 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
         uint256 freeLess;
         uint256 shortArea;
         uint256 longArea;
-    }
-
-    /// Penalty rates of a strip as factors of Strips.dot.
-    struct StripPenalties {
-        uint256 even;
-        uint256 odd;
+        /// Penalty rates as factors of Strips.dot; zero where there are none.
+        uint256 penaltyEven;
+        uint256 penaltyOdd;
     }
 
     /// Of a strip's imbalance prices in one word: lanes as Tariffs packs them, what the short pay and what the long receive,
@@ -239,15 +236,13 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
 
     function _settleMembers(uint32 day, uint256 count, DayState memory state, Rules memory rules) private {
         uint32 firstId = state.nextId;
-        StripPrices[] memory prices = _loadPrices(day, rules.chargeHelpful);
-        StripPenalties[] memory penalties = _loadPenalties(day, state.desk);
+        StripPrices[] memory prices = _loadPrices(day, rules.chargeHelpful, state.desk != 0);
         Positions memory positions = SCHEDULE.collect(day, firstId, count);
         uint256[][] memory metered = READINGS.netOf(day, firstId, count);
         Posting[] memory postings = new Posting[](count + 1);
         int256 collected = 0;
         for (uint256 i = 0; i < count; ++i) {
             Bill memory bill = _billOf(positions.net[i], metered[i], rules, prices);
-            if (penalties.length > 0) bill.penalty = _penaltyOf(positions.net[i], metered[i], prices, penalties);
             uint256 fees = positions.traded[i] * Price.unwrap(rules.platformFee + rules.networkFee);
             int256 payment = positions.payment[i] + bill.imbalance + int256(fees + bill.deviation + bill.penalty);
             state.traded += positions.traded[i].toUint64();
@@ -270,7 +265,7 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
         state.nextId = firstId + uint32(count);
     }
 
-    /// @return bill imbalance payment and deviation charge of one member over the day.
+    /// @return bill imbalance payment, deviation charge and penalty of one member over the day.
     function _billOf(
         uint256[] memory contracted,
         uint256[] memory metered,
@@ -283,37 +278,21 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
             uint256 c = _lanesOf(contracted, strip);
             uint256 m = _lanesOf(metered, strip);
             if (c == m) continue;
+            StripPrices memory p = prices[strip];
             // Energies have 39 bits, prices 20, a day 96 periods: nothing overflows.
             unchecked {
                 uint256 isMore = Strips.minus(m, c);
                 uint256 more = isMore & Strips.spread(isMore, Strips.SIGNED_MASK);
                 uint256 less = Strips.minus(c, m) & Strips.spread(~isMore, Strips.SIGNED_MASK);
-                bill.imbalance += _payment(more, less, prices[strip]);
-                uint256 isFree = (isMore & prices[strip].freeMore) | (~isMore & prices[strip].freeLess);
+                bill.imbalance += _payment(more, less, p);
+                if (p.penaltyEven | p.penaltyOdd != 0) bill.penalty += _penalty(more, less, p);
+                uint256 isFree = (isMore & p.freeMore) | (~isMore & p.freeLess);
                 uint256 beyond = Strips.minus(more | less, (toleranceFixed + 1) * Strips.ONES) & ~isFree;
                 charged += _chargeable(beyond & Strips.ALL_FLAGS, more | less, c, toleranceFixed, rules.toleranceShare);
             }
         }
         bill.charged = charged;
         bill.deviation = charged * Price.unwrap(rules.deviationRate);
-    }
-
-    /// @return units penalty for what was taken otherwise than contracted in the direction of the area's deviation, money units.
-    function _penaltyOf(
-        uint256[] memory contracted,
-        uint256[] memory metered,
-        StripPrices[] memory prices,
-        StripPenalties[] memory penalties
-    ) private pure returns (uint256 units) {
-        for (uint256 strip = 0; strip < prices.length; ++strip) {
-            uint256 c = _lanesOf(contracted, strip);
-            uint256 m = _lanesOf(metered, strip);
-            if (c == m) continue;
-            uint256 isMore = Strips.minus(m, c);
-            uint256 more = isMore & Strips.spread(isMore & prices[strip].shortArea, Strips.SIGNED_MASK);
-            uint256 less = Strips.minus(c, m) & Strips.spread(~isMore & prices[strip].longArea, Strips.SIGNED_MASK);
-            if (more | less != 0) units += Strips.dot(more | less, penalties[strip].even, penalties[strip].odd);
-        }
     }
 
     /// What the member may claim from the balancing fund: energy sold back that helped, and energy traded that was forecast well.
@@ -351,6 +330,13 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
             if (more != 0) units += int256(Strips.dot(more, p.shortEven, p.shortOdd));
             if (less != 0) units -= int256(Strips.dot(less, p.longEven, p.longOdd));
         }
+    }
+
+    /// @return units penalty for what was taken beyond in a short area, and not taken in a long one (Wh by lane), money units.
+    function _penalty(uint256 more, uint256 less, StripPrices memory p) private pure returns (uint256 units) {
+        uint256 caused = (more & Strips.spread(p.shortArea, Strips.SIGNED_MASK))
+            | (less & Strips.spread(p.longArea, Strips.SIGNED_MASK));
+        return Strips.dot(caused, p.penaltyEven, p.penaltyOdd);
     }
 
     /// @param flags of the lanes to be charged.
@@ -449,13 +435,18 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
         return strips.length == 0 ? Strips.ZERO_LANES : strips[strip];
     }
 
-    function _loadPrices(uint256 day, bool chargeHelpful) private view returns (StripPrices[] memory prices) {
+    function _loadPrices(uint256 day, bool chargeHelpful, bool hasPenalties)
+        private
+        view
+        returns (StripPrices[] memory prices)
+    {
         prices = new StripPrices[](STRIPS_PER_DAY);
         for (uint256 strip = 0; strip < prices.length; ++strip) {
             uint256 word = _prices[_pricePlace(day, strip)];
             StripPrices memory p = prices[strip];
             (p.shortEven, p.shortOdd) = Strips.factors(Tariffs.buys(word));
             (p.longEven, p.longOdd) = Strips.factors(Tariffs.sells(word));
+            if (hasPenalties) (p.penaltyEven, p.penaltyOdd) = Strips.factors(_penalties[_pricePlace(day, strip)]);
             for (uint256 k = 0; k < Strips.LANES; ++k) {
                 uint256 flag = Strips.FLAG << (k * Strips.LANE_BITS);
                 if (word & (1 << (LONG_AREA + k)) != 0) p.longArea |= flag;
@@ -463,15 +454,6 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
             }
             // An imbalance against the area's own brings the area nearer to balance.
             if (!chargeHelpful) (p.freeMore, p.freeLess) = (p.longArea, p.shortArea);
-        }
-    }
-
-    /// @return penalties none on a day without.
-    function _loadPenalties(uint256 day, uint32 desk) private view returns (StripPenalties[] memory penalties) {
-        if (desk == 0) return penalties;
-        penalties = new StripPenalties[](STRIPS_PER_DAY);
-        for (uint256 strip = 0; strip < penalties.length; ++strip) {
-            (penalties[strip].even, penalties[strip].odd) = Strips.factors(_penalties[_pricePlace(day, strip)]);
         }
     }
 
