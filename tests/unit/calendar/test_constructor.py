@@ -16,6 +16,7 @@ DATED = [
     "MeterReadings",
     "FallbackSupply",
     "Settlement",
+    "BilateralContracts",
 ]
 """The contracts that reckon with the calendar, each with a copy of its own."""
 DAY = 10_800
