@@ -3,12 +3,14 @@
 from itertools import product
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dem.flexibility import Battery, Day, Household, Prices, Store
 
 SLOTS = 12
+SOME = settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+"""Households take a while to draw on a busy machine."""
 
 
 def household(
@@ -83,7 +85,7 @@ def households(draw: st.DrawFn) -> Household:
 
 
 @given(households(), nets)
-@settings(max_examples=40)
+@SOME
 def test_delivery_conserves_energy(home: Household, contracted: list[int]) -> None:
     done = home.movements(contracted)
     shown = home.delivered(contracted)
@@ -96,7 +98,7 @@ def test_delivery_conserves_energy(home: Household, contracted: list[int]) -> No
 
 
 @given(households(), nets)
-@settings(max_examples=40)
+@SOME
 def test_a_battery_stays_within_what_it_holds_and_can_do(home: Household, contracted: list[int]) -> None:
     done = home.movements(contracted)
     battery = home.battery or Battery(0, 0, 1000, 0)
@@ -109,7 +111,7 @@ def test_a_battery_stays_within_what_it_holds_and_can_do(home: Household, contra
 
 
 @given(households(), nets)
-@settings(max_examples=40)
+@SOME
 def test_only_the_movable_part_of_a_load_moves(home: Household, contracted: list[int]) -> None:
     done = home.movements(contracted)
     for load, moved in zip(home.actual.load, done.shift, strict=True):
@@ -118,7 +120,7 @@ def test_only_the_movable_part_of_a_load_moves(home: Household, contracted: list
 
 
 @given(households(), nets)
-@settings(max_examples=40)
+@SOME
 def test_nothing_passes_the_connection(home: Household, contracted: list[int]) -> None:
     planned = [net + moved for net, moved in zip(home.expected.net, home.plan.moves, strict=True)]
     for shown in (home.delivered(contracted), planned):
@@ -126,7 +128,7 @@ def test_nothing_passes_the_connection(home: Household, contracted: list[int]) -
 
 
 @given(households(), nets, nets, st.integers(0, SLOTS))
-@settings(max_examples=40)
+@SOME
 def test_what_was_done_does_not_depend_on_later_contracts(
     home: Household, contracted: list[int], later: list[int], known: int
 ) -> None:
@@ -135,7 +137,7 @@ def test_what_was_done_does_not_depend_on_later_contracts(
 
 
 @given(households(), nets, nets, prices(), st.integers(0, SLOTS))
-@settings(max_examples=40)
+@SOME
 def test_a_new_plan_leaves_the_past_alone(
     home: Household, contracted: list[int], revised: list[int], now: Prices, known: int
 ) -> None:
