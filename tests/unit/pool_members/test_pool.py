@@ -86,7 +86,7 @@ def test_clients_trade_at_one_internal_price_and_the_retailer_what_they_leave(
     # Without a meter its whole position is imbalance: it bought 200 Wh and took none.
     retailers = bills[retailer.id]
     assert retailers["trade"] == 200 * 110 * 100
-    # Nobody has a meter reading: the area is balanced, and what it did not take is paid for at the middle of the tariffs.
+    # The meters show nothing: what it did not take is paid for at the middle of the tariffs.
     assert retailers["imbalance"] == -200 * (RULES.standing_buy + RULES.standing_sell) // 2
     due = sum(retailers[name] for name in ("trade", "imbalance", "fees", "deviation"))
     assert village.free(retailer) == before - due
