@@ -235,8 +235,8 @@ contract CallAuction is ICallAuction, AccessManaged, EIP712, Calendar, Pausable,
         uint256 groups = uint256(state.highestId) / GROUP + 1;
         uint256 limits = _toLimits(pivots, strip);
         for (uint256 n = 0; layer < layers && n < maxGroups; ++n) {
-            uint256 l = _layerAt(layer, own);
-            _addGroup(day, l * STRIPS_PER_DAY + strip, _activeIn(day, l, group), group, limits, sums);
+            uint256 next = _layerAt(layer, own);
+            _addGroup(day, next * STRIPS_PER_DAY + strip, _activeIn(day, next, group), group, limits, sums);
             if (++group == groups) (layer, group) = (layer + 1, 0);
         }
         if (layer < layers) {

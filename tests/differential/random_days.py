@@ -33,7 +33,7 @@ from harness.people import (
     withdrawal,
 )
 
-from dem.orders import MAX_ENERGY, MAX_LINE, Order, Side, encode_lane
+from dem.orders import BROKERED_LAYER, MAX_ENERGY, Order, Side, encode_lane
 from dem.plan import CalendarParameters, rules_tuple
 from dem.settlement import MAX_TARIFF, ImbalancePricing, MarketRules, Tariff
 from dem.signing import OrderSheet
@@ -332,7 +332,7 @@ class RandomDays:
         elif spoil < 0.11:
             words = []
         elif spoil < 0.12:
-            first = random.choice((layers * self.strips, MAX_LINE))
+            first = random.choice((layers * self.strips, BROKERED_LAYER * self.strips - 1))
         return OrderSheet(person.account.address, day, first, sequence, tuple(words)), signer
 
     def _lane(self, person: Person, smallest: int) -> int:

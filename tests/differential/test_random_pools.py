@@ -36,4 +36,4 @@ def test_contracts_and_reference_model_agree_with_intermediaries_and_a_pool(port
     for event in ("MandateGiven", "CommissionPublished", "CommissionPaid"):
         assert tally.events[f"Intermediaries.{event}"] > days / 4, event
     assert tally.events["Pool.SheetAccepted"] > days
-    assert {"NotTheIntermediary", "ExceedsCapacity", "TooLateToChoose", "CommissionTooHigh"} <= set(tally.refused)
+    assert {"NotTheIntermediary", "ExceedsCapacity", "CommissionTooHigh"} <= set(tally.refused)

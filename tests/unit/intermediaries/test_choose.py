@@ -131,6 +131,7 @@ def test_reverts_when_there_is_no_such_day(village: Village, buyer: Member, reta
 def test_several_messages_come_in_one_transaction(
     village: Village, intermediaries: Contract, buyer: Member, seller: Member, retailer: Member
 ) -> None:
-    calls = [intermediaries.encode_abi("choose", args=mandate(village, member, retailer)) for member in (buyer, seller)]
+    encoded = [intermediaries.encode_abi("choose", args=mandate(village, m, retailer)) for m in (buyer, seller)]
+    calls = [bytes.fromhex(call[2:]) for call in encoded]
     receipt = village.relay(intermediaries, "multicall", calls)
     assert [event["client"] for event in events(receipt, intermediaries, "MandateGiven")] == [buyer.id, seller.id]
