@@ -213,12 +213,12 @@ def _require_all_accepted(operations: Operations, expected: int) -> None:
 
 def _result(operations: Operations, orders: Sequence[Order]) -> BookResult:
     """What the contract says, compared with what the reference model says."""
-    auction = operations.market.auction.functions
+    reader = operations.market.contract("AuctionReader").functions
     cleared = next(event for event in operations.events("CallAuction", "Cleared", _DAY) if event.args["slot"] == _SLOT)
     filled: dict[tuple[int, int], int] = {}
     walked = 0
     for id_ in range(1, max(order.participant for order in orders) + 1):
-        found, walked = auction.fills(_DAY, _SLOT, id_, 1, walked).call()
+        found, walked = reader.fills(_DAY, _SLOT, id_, 1, walked).call()
         filled.update({(id_, layer): energy for id_, layer, energy in found})
     chain_fills = [Wh(filled[order.participant, order.layer]) for order in orders]
     model = operations.book(_DAY).clearing[_SLOT]

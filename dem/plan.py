@@ -163,6 +163,7 @@ STEPS = (
         "Intermediaries",
         lambda p, at: (p.calendar.as_tuple(), at["ParticipantRegistry"], at["MarketRules"], at["Accounts"]),
     ),
+    Step("AuctionReader", lambda p, at: (at["CallAuction"], p.calendar.periods_per_day)),
     Step("Schedule", lambda p, at: (at["Authority"], p.calendar.as_tuple(), at["Accounts"])),
     Step(
         "WholesaleResidual",

@@ -22,13 +22,6 @@ struct SignedSheet {
     bytes signature;
 }
 
-/// What one order trades, Wh.
-struct Fill {
-    uint32 id;
-    uint16 layer;
-    uint64 energy;
-}
-
 /// @title Day-ahead call auction
 /// @notice Order book and uniform-price double auction for every period of a day (rule 5).
 interface ICallAuction is IBrokeredMarket {
@@ -82,16 +75,6 @@ interface ICallAuction is IBrokeredMarket {
     function pause() external;
 
     function unpause() external;
-
-    /// @notice What the orders of one slot of a cleared day trade: those of `count` members from `firstId` on. For reading off
-    /// chain, page by page.
-    /// @param walked 0 for the first page, then what the page before returned.
-    /// @return found one entry per order, by member, then layer.
-    /// @return walkedAfter energy of the marginal orders up to here, Wh.
-    function fills(uint256 day, uint256 slot, uint32 firstId, uint256 count, uint256 walked)
-        external
-        view
-        returns (Fill[] memory found, uint256 walkedAfter);
 
     /// @return one bit per strip of the day that is cleared.
     function clearedStrips(uint256 day) external view returns (uint256);

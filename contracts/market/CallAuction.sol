@@ -8,7 +8,7 @@ import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {Multicall} from "@openzeppelin/contracts/utils/Multicall.sol";
 import {Pausable} from "@openzeppelin/contracts/utils/Pausable.sol";
 import {IAccounts} from "../interfaces/IAccounts.sol";
-import {Fill, ICallAuction, OrderSheet, SignedSheet} from "../interfaces/ICallAuction.sol";
+import {ICallAuction, OrderSheet, SignedSheet} from "../interfaces/ICallAuction.sol";
 import {IBrokeredMarket} from "../interfaces/IBrokeredMarket.sol";
 import {IMarket, Positions} from "../interfaces/IMarket.sol";
 import {IMarketRules, Rules} from "../interfaces/IMarketRules.sol";
@@ -300,28 +300,6 @@ contract CallAuction is ICallAuction, AccessManaged, EIP712, Calendar, Pausable,
         for (uint256 slot = 0; slot < packed.length; ++slot) {
             results[slot] = UniformPrice.unpack(packed[slot]);
         }
-    }
-
-    /// @inheritdoc ICallAuction
-    function fills(uint256 day, uint256 slot, uint32 firstId, uint256 count, uint256 walked)
-        external
-        view
-        returns (Fill[] memory found, uint256 walkedAfter)
-    {
-        uint256 outcome = _outcomes[_outcomePlace(day, slot)];
-        uint256[] memory sum = new uint256[](1);
-        sum[0] = walked;
-        found = new Fill[](_countOrders(day, slot, firstId, count));
-        uint256 n = 0;
-        for (uint32 id = firstId; id < firstId + count; ++id) {
-            (uint256 own, uint256 layers) = _layersInUse(id, day);
-            for (uint256 i = 0; i < layers; ++i) {
-                uint256 layer = _layerAt(i, own);
-                uint256 order = _orderOf(id, day, layer, slot);
-                if (order != 0) found[n++] = Fill(id, uint16(layer), uint64(_fill(order, outcome, sum, 0)));
-            }
-        }
-        return (found, sum[0]);
     }
 
     /// @inheritdoc ICallAuction
@@ -767,19 +745,6 @@ contract CallAuction is ICallAuction, AccessManaged, EIP712, Calendar, Pausable,
         }
     }
 
-    /// @return Wh of the order that trade.
-    function _fill(uint256 order, uint256 outcome, uint256[] memory walked, uint256 slot)
-        private
-        pure
-        returns (uint256)
-    {
-        if (outcome == 0) return 0;
-        uint256 tick = Orders.tick(order);
-        uint256 price = uint16(outcome);
-        if (tick == price) return _fillAtPrice(order, outcome, walked, slot);
-        return (tick < price) == Orders.isAsk(order) ? Orders.energy(order) : 0;
-    }
-
     function _fillAtPrice(uint256 order, uint256 outcome, uint256[] memory walked, uint256 slot)
         private
         pure
@@ -836,17 +801,6 @@ contract CallAuction is ICallAuction, AccessManaged, EIP712, Calendar, Pausable,
 
     // -------------------------------------------------------------------------------------------------------- reading
 
-    function _countOrders(uint256 day, uint256 slot, uint32 firstId, uint256 count) private view returns (uint256 n) {
-        DayState storage state = _days[day % Strips.RING];
-        if (state.day != day || state.cleared & (1 << (slot / Strips.LANES)) == 0) revert NotCleared(day);
-        for (uint32 id = firstId; id < firstId + count; ++id) {
-            (uint256 own, uint256 layers) = _layersInUse(id, day);
-            for (uint256 i = 0; i < layers; ++i) {
-                if (_orderOf(id, day, _layerAt(i, own), slot) != 0) ++n;
-            }
-        }
-    }
-
     function _sheetOf(uint32 id, uint256 day, uint256 hand) private view returns (uint256, uint256, uint256) {
         Sheet memory s = _sheets[_place(id, day, hand)];
         return s.day == day ? (s.sequence, s.layers, s.locked) : (0, 0, 0);
@@ -858,11 +812,6 @@ contract CallAuction is ICallAuction, AccessManaged, EIP712, Calendar, Pausable,
         (, own,) = _sheetOf(id, day, 0);
         (, all,) = _sheetOf(id, day, Orders.BROKERED_LAYER * STRIPS_PER_DAY);
         all += own;
-    }
-
-    function _orderOf(uint32 id, uint256 day, uint256 layer, uint256 slot) private view returns (uint256) {
-        uint256 word = _lines[_place(id, day, layer * STRIPS_PER_DAY + slot / Strips.LANES)];
-        return Strips.dayOf(word) == day ? Strips.lane(word, slot % Strips.LANES) : 0;
     }
 
     // -------------------------------------------------------------------------------------------------------- places
