@@ -242,10 +242,8 @@ ROLES = (
         "council",
         3,
         {
-            "Accounts": ("setCreditLimit",),
+            "Accounts": ("setCreditLimit", "unpause"),
             "MarketRules": ("announce",),
-            "CallAuction": ("unpause",),
-            "BilateralContracts": ("unpause",),
             "ContinuousMarket": ("unpause",),
             "Schedule": ("addMarket",),
         },
@@ -254,7 +252,7 @@ ROLES = (
     Role(
         "node",
         5,
-        {"CallAuction": ("pause",), "ContinuousMarket": ("pause",), "BilateralContracts": ("pause",)},
+        {"Accounts": ("pause", "pauseAll"), "ContinuousMarket": ("pause",)},
     ),
     Role(
         "schedule",
@@ -282,7 +280,7 @@ ROLES = (
 OPEN = {
     "ParticipantRegistry": ("applyFor", "multicall"),
     "Accounts": ("depositTokens", "withdraw", "multicall"),
-    "CallAuction": ("submit", "enter", "clear", "multicall"),
+    "CallAuction": ("submit", "enter", "enterOwn", "clear", "multicall"),
     "WholesaleResidual": ("report", "clear"),
     "ContinuousMarket": (
         "fund",
@@ -303,6 +301,6 @@ OPEN = {
 }
 """Functions anyone may call: they carry a signature, only compute, or move the caller's own money."""
 
-INTERNAL = {TOKEN: ("mint", "burn"), "Accounts": ("lock", "unlock")}
+INTERNAL = {TOKEN: ("mint", "burn"), "Accounts": ("lockCollateral", "releaseCollateral")}
 """Functions that contracts keep to themselves: the token's are for the accounts, those on collateral for the markets of
 the schedule."""

@@ -114,11 +114,6 @@ interface IBilateralContracts is IMarket {
     /// after its last day. Anyone may call.
     function terminate(uint32 number) external;
 
-    /// @notice Stops the making and changing of contracts; settlement, revocation and termination go on.
-    function pause() external;
-
-    function unpause() external;
-
     /// @return number of contracts ever concluded, which is also the highest number.
     function contractCount() external view returns (uint32);
 

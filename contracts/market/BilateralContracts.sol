@@ -6,7 +6,6 @@ import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {Multicall} from "@openzeppelin/contracts/utils/Multicall.sol";
-import {Pausable} from "@openzeppelin/contracts/utils/Pausable.sol";
 import {IAccounts} from "../interfaces/IAccounts.sol";
 import {Ending, IBilateralContracts, Proposal, Terms} from "../interfaces/IBilateralContracts.sol";
 import {IMarket, Positions} from "../interfaces/IMarket.sol";
@@ -22,8 +21,9 @@ import {Energy, Money, Price} from "../types/Units.sol";
 /// @title Bilateral contracts
 /// @dev A contract is two words, and never written while it delivers: what is locked for it follows from its terms and from which days
 /// are booked, which is kept once for all contracts.
-contract BilateralContracts is IBilateralContracts, AccessManaged, EIP712, Calendar, Pausable, Multicall {
+contract BilateralContracts is IBilateralContracts, AccessManaged, EIP712, Calendar, Multicall {
     using DeliveryDays for DeliveryDays.Delivery;
+    using SafeCast for int256;
     using SafeCast for uint256;
 
     bytes32 private constant PROPOSAL_TYPEHASH = keccak256(
@@ -107,7 +107,6 @@ contract BilateralContracts is IBilateralContracts, AccessManaged, EIP712, Calen
     /// @inheritdoc IBilateralContracts
     function conclude(Proposal calldata p, bytes calldata signature, address accepter, bytes calldata acceptance)
         external
-        whenNotPaused
         returns (uint32 number)
     {
         bytes32 proposal = _hashOf(p);
@@ -133,8 +132,8 @@ contract BilateralContracts is IBilateralContracts, AccessManaged, EIP712, Calen
         if (covered > WINDOW) covered = WINDOW;
         (uint256 buyers, uint256 sellers) = _perDay(r);
         // A side that locks nothing still has to be free of arrears.
-        ACCOUNTS.lock(r.buyer, Money.wrap((buyers * covered).toUint128()));
-        ACCOUNTS.lock(r.seller, Money.wrap((sellers * covered).toUint128()));
+        ACCOUNTS.lockCollateral(r.buyer, (buyers * covered).toInt256().toInt128());
+        ACCOUNTS.lockCollateral(r.seller, (sellers * covered).toInt256().toInt128());
     }
 
     /// @inheritdoc IBilateralContracts
@@ -146,10 +145,9 @@ contract BilateralContracts is IBilateralContracts, AccessManaged, EIP712, Calen
     }
 
     /// @inheritdoc IBilateralContracts
-    function end(Ending calldata e, bytes calldata buyerSignature, bytes calldata sellerSignature)
-        external
-        whenNotPaused
-    {
+    function end(Ending calldata e, bytes calldata buyerSignature, bytes calldata sellerSignature) external {
+        // Revocation and termination go on while the market is paused, and so does settlement.
+        ACCOUNTS.requireUnpaused(address(this));
         Record memory r = _known(e.number);
         bytes32 message = keccak256(abi.encode(ENDING_TYPEHASH, e));
         _requireSigned(REGISTRY.member(r.buyer).account, message, buyerSignature);
@@ -189,16 +187,6 @@ contract BilateralContracts is IBilateralContracts, AccessManaged, EIP712, Calen
             _through = (progress.through & ~(PLACE_MASK << shift)) | (uint256(last.toUint32()) << shift);
             emit Booked(uint32(day), uint32(last));
         }
-    }
-
-    /// @inheritdoc IBilateralContracts
-    function pause() external restricted {
-        _pause();
-    }
-
-    /// @inheritdoc IBilateralContracts
-    function unpause() external restricted {
-        _unpause();
     }
 
     /// @inheritdoc IMarket
@@ -344,7 +332,7 @@ contract BilateralContracts is IBilateralContracts, AccessManaged, EIP712, Calen
     }
 
     function _unlock(uint32 id, uint256 amount) private {
-        if (amount > 0) ACCOUNTS.unlock(id, Money.wrap(amount.toUint128()));
+        if (amount > 0) ACCOUNTS.releaseCollateral(id, Money.wrap(amount.toUint128()));
     }
 
     // ----------------------------------------------------------------------------------------------------- collateral

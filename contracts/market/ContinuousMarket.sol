@@ -299,12 +299,12 @@ contract ContinuousMarket is IContinuousMarket, AccessManaged, EIP712, Calendar,
             if (_traders[participant].id == 0) _traders[participant].id = id;
         }
         uint256 units = Money.unwrap(amount);
-        // Whatever of it becomes available again fits as well.
+        // Whatever of it becomes available again fits as well, and what is locked fits its signed form.
         ((funds & Strips.LANES_MASK) + units).toUint72();
         _funds[at] = funds + units;
         _accounts[at] = TradingAccounts.free(account, units);
         emit Funded(id, day, amount, uint32(TradingAccounts.limit(account)));
-        ACCOUNTS.lock(id, amount);
+        ACCOUNTS.lockCollateral(id, int128(Money.unwrap(amount)));
     }
 
     function _defund(address participant, uint32 day, Money amount) private {
@@ -319,7 +319,7 @@ contract ContinuousMarket is IContinuousMarket, AccessManaged, EIP712, Calendar,
         _funds[at] -= units;
         _accounts[at] = TradingAccounts.spend(account, units);
         emit Defunded(id, day, amount);
-        ACCOUNTS.unlock(id, amount);
+        ACCOUNTS.releaseCollateral(id, amount);
     }
 
     function _accountAt(uint256 at, uint256 id, uint256 day) private view returns (uint256 account) {
