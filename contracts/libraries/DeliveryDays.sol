@@ -68,6 +68,8 @@ library DeliveryDays {
             if (day > v.lastDay) return number;
             if (slotsOn(v, v.lastDay) != 0) ++number;
             uint256 between = v.lastDay - day;
+            // Whole weeks, then what is left of one.
+            // slither-disable-next-line divide-before-multiply
             number += (between / DAYS_A_WEEK) * count(v.weekdays);
             number += count(_rotate(v.weekdays, day) & ((1 << (between % DAYS_A_WEEK)) - 1));
         }

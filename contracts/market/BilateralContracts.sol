@@ -153,6 +153,7 @@ contract BilateralContracts is IBilateralContracts, AccessManaged, EIP712, Calen
         _requireSigned(REGISTRY.member(r.buyer).account, message, buyerSignature);
         _requireSigned(REGISTRY.member(r.seller).account, message, sellerSignature);
         if (block.timestamp >= e.expiry) revert Expired(e.expiry, block.timestamp);
+        _requireGateOpen(uint256(e.lastDay) + 1);
         _shorten(e.number, r, e.lastDay, 0);
     }
 
@@ -289,13 +290,21 @@ contract BilateralContracts is IBilateralContracts, AccessManaged, EIP712, Calen
         returns (uint32 buyer, uint32 seller)
     {
         (address buying, address selling) = p.isSale ? (accepter, p.proposer) : (p.proposer, accepter);
-        uint256 energy = Energy.unwrap(p.energy);
-        uint256 capacity;
-        (buyer, capacity,) = REGISTRY.trader(buying, firstDay);
-        if (energy > capacity) revert ExceedsCapacity(buyer, energy, capacity);
-        (seller,, capacity) = REGISTRY.trader(selling, firstDay);
-        if (energy > capacity) revert ExceedsCapacity(seller, energy, capacity);
+        buyer = _traderOf(buying, firstDay, Energy.unwrap(p.energy), true);
+        seller = _traderOf(selling, firstDay, Energy.unwrap(p.energy), false);
         if (buyer == seller) revert ContractWithItself(buyer);
+    }
+
+    function _traderOf(address account, uint256 firstDay, uint256 energy, bool isBuyer)
+        private
+        view
+        returns (uint32 id)
+    {
+        uint256 imports;
+        uint256 exports;
+        (id, imports, exports) = REGISTRY.trader(account, firstDay);
+        uint256 capacity = isBuyer ? imports : exports;
+        if (energy > capacity) revert ExceedsCapacity(id, energy, capacity);
     }
 
     // --------------------------------------------------------------------------------------------------------- ending
@@ -314,10 +323,10 @@ contract BilateralContracts is IBilateralContracts, AccessManaged, EIP712, Calen
         return m.lastDay > committed ? m.lastDay : committed;
     }
 
+    /// The gate of the day after the last one is open.
     function _shorten(uint32 number, Record memory r, uint32 lastDay, uint32 defaulter) private {
         DeliveryDays.Delivery memory v = _deliveryOf(r);
         if (lastDay >= v.lastDay) revert NotEarlier(number, lastDay, v.lastDay);
-        _requireGateOpen(uint256(lastDay) + 1);
         Progress memory progress = Progress(_tags, _through, RULES.lastFinalDay());
         uint256 buyersDays = _covered(v, r.buyer, progress);
         uint256 sellersDays = _covered(v, r.seller, progress);
@@ -418,6 +427,8 @@ contract BilateralContracts is IBilateralContracts, AccessManaged, EIP712, Calen
     ) private view {
         DeliveryDays.Delivery memory v = _deliveryOf(r);
         uint256 slots = v.slotsOn(day);
+        // A set of bits that anything may be in.
+        // slither-disable-next-line incorrect-equality
         if (slots == 0) return;
         bool isBuyer = id == r.buyer;
         _addLanes(p, i, slots, r.energy, isBuyer);
