@@ -28,17 +28,18 @@ def paying(village: Village, rules: Contract) -> MarketRules:
 @pytest.fixture
 def earned(village: Village, paying: MarketRules, buyer: Member, seller: Member) -> None:
     """Days 1 and 2 pass by; on day 3 the buyer takes 500 Wh more than the 1,000 it contracted; all three are final."""
-    for day in (1, 2, PAYING_DAY):
-        village.open_auction(day)
-        if day == PAYING_DAY:
-            village.place(buyer, bid(7, 200, 1_000), day=day)
-            village.place(seller, ask(7, 100, 1_000), day=day)
+    days = (1, 2, PAYING_DAY)
+    village.open_auction(PAYING_DAY)
+    village.place(buyer, bid(7, 200, 1_000), day=PAYING_DAY)
+    village.place(seller, ask(7, 100, 1_000), day=PAYING_DAY)
+    for day in days:
         village.clear_day(day)
-        if day == PAYING_DAY:
-            village.wait_until(village.calendar.start_of(day + 1))
-            village.read(buyer, [0] * 7 + [1_500] + [0] * 4, day=day)
-            village.read(seller, [0] * 7 + [-1_000] + [0] * 4, day=day)
+    village.wait_until(village.calendar.start_of(PAYING_DAY + 1))
+    village.read(buyer, [0] * 7 + [1_500] + [0] * 4, day=PAYING_DAY)
+    village.read(seller, [0] * 7 + [-1_000] + [0] * 4, day=PAYING_DAY)
+    for day in days:
         village.close_metering(day)
         village.settle(day)
-        village.wait_until(village.calendar.corrections_close_at(day))
+    village.wait_until(village.calendar.corrections_close_at(PAYING_DAY))
+    for day in days:
         village.relay(village.market.settlement, "finalize", day)

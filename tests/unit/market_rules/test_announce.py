@@ -111,6 +111,7 @@ def test_reverts_when_a_parameter_is_out_of_range(
 
 def test_takes_parameters_at_their_limits(village: Village, rules: Contract) -> None:
     utmost = (MAX_PRICE,) * 7 + (1 << 38, 10_000, (1 << 27) - 1, 1_024 // STRIPS, 2, True, (1 << 64) - 1)
+    utmost += (MAX_PRICE,) * 3 + (10_000,)
     village.send("council", rules, "announce", 2, utmost)
     assert rules.functions.rulesOf(2).call() == utmost
 

@@ -1,5 +1,6 @@
 """The wholesale market's penalty for the area's deviation from what the desk nominated, passed on to who caused it."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
@@ -40,7 +41,7 @@ def imported(village: Village, buyer: Member, rival: Member, seller: Member, des
     village.wait_until(village.calendar.start_of(DAY + 1))
 
 
-def read(village: Village, buyer: Member, rival: Member, seller: Member, **beyond: int) -> None:
+def read(village: Village, buyer: Member, rival: Member, seller: Member, beyond: Mapping[str, int]) -> None:
     for member, contracted, name in ((buyer, 1_000, "buyer"), (rival, 0, "rival"), (seller, 0, "seller")):
         village.read(member, [0] * 7 + [contracted + beyond[name], 50, 0, 0, 0], day=DAY)
 
@@ -48,7 +49,7 @@ def read(village: Village, buyer: Member, rival: Member, seller: Member, **beyon
 def test_falls_on_those_who_deviate_as_the_area_does(
     village: Village, settlement: Contract, buyer: Member, rival: Member, seller: Member, desk: Member, imported: None
 ) -> None:
-    read(village, buyer, rival, seller, **SHORT)
+    read(village, buyer, rival, seller, SHORT)
     village.close_metering(DAY)
     receipt = village.settle(DAY)
     assert events(receipt, settlement, "PenaltyDue") == [{"day": DAY, "desk": desk.id, "penalty": 400 * RATE}]
@@ -69,7 +70,7 @@ def test_falls_on_those_who_deviate_as_the_area_does(
 def test_a_correction_changes_penalties_and_claims(
     village: Village, settlement: Contract, buyer: Member, rival: Member, seller: Member, desk: Member, imported: None
 ) -> None:
-    read(village, buyer, rival, seller, **SHORT)
+    read(village, buyer, rival, seller, SHORT)
     village.close_metering(DAY)
     village.settle(DAY)
     before = {member.id: village.free(member) for member in (buyer, rival, desk)}
@@ -87,7 +88,7 @@ def test_a_correction_changes_penalties_and_claims(
 def test_no_penalty_without_deviation(
     village: Village, settlement: Contract, buyer: Member, rival: Member, seller: Member, desk: Member, imported: None
 ) -> None:
-    read(village, buyer, rival, seller, buyer=0, rival=300, seller=-300)
+    read(village, buyer, rival, seller, {"buyer": 0, "rival": 300, "seller": -300})
     village.close_metering(DAY)
     receipt = village.settle(DAY)
     assert events(receipt, settlement, "PenaltyDue") == [{"day": DAY, "desk": desk.id, "penalty": 0}]
