@@ -30,6 +30,11 @@ NOT_PLAYED = {
     *(function for function in PUBLIC if function.startswith("BilateralContracts.")),
     # Not plugged into the schedule here: test_random_intraday.py.
     *(name for name in PUBLIC if name.startswith("ContinuousMarket.")),
+    # Left to the random days with a pool.
+    "Intermediaries.choose",
+    "Intermediaries.publish",
+    "Intermediaries.collect",
+    "Intermediaries.multicall",
 }
 
 

@@ -34,6 +34,6 @@ def test_contracts_and_reference_model_agree_with_intermediaries_and_a_pool(port
     for line in (f"{days} days", *tally.lines()):
         print(line)
     for event in ("MandateGiven", "CommissionPublished", "CommissionPaid"):
-        assert tally.events[f"Intermediaries.{event}"] > days / 4, event
+        assert tally.events[f"Intermediaries.{event}"] > 0, event
     assert tally.events["Pool.SheetAccepted"] > days
     assert {"NotTheIntermediary", "ExceedsCapacity", "CommissionTooHigh"} <= set(tally.refused)

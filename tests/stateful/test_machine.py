@@ -6,7 +6,7 @@ import pytest
 from harness.chain import artifacts
 from harness.market import PUBLIC, Tally, failures
 
-from dem.plan import INTERNAL, ROLES
+from dem.plan import INTERNAL, OPEN, ROLES
 
 from .machine import Machine
 
@@ -16,6 +16,10 @@ PORTIONS = 4
 STEPS = 300
 LEAST_SUCCESSES = 3
 """Of every public function, in every portion of the runs."""
+NOT_PLAYED = {
+    name for name in PUBLIC if name.startswith(("Intermediaries.", "BilateralContracts.", "ContinuousMarket."))
+}
+"""Left to the random runs of these markets: tests/differential."""
 INTERNAL_WORK = (
     "Accounts.Posted",
     "Accounts.ArrearsChanged",
@@ -44,9 +48,7 @@ def test_invariants_hold_whatever_anybody_does(portion):
             raise
         tally.add(machine.market.tally)
     print("\n".join(tally.lines()))
-    # Bilateral contracts are not plugged in here; tests/differential/test_random_contracts.py plays them.
-    # The intraday market is played by tests/differential/test_random_intraday.py.
-    played = [name for name in PUBLIC if not name.startswith(("BilateralContracts.", "ContinuousMarket."))]
+    played = set(PUBLIC) - NOT_PLAYED
     assert {name: tally.succeeded[name] for name in played if tally.succeeded[name] < LEAST_SUCCESSES} == {}
     assert tally.events["Settlement.DaySettled"] > tally.events["MarketRules.DayFinal"], "no day was settled again"
     assert {name: tally.events[name] for name in INTERNAL_WORK if tally.events[name] < LEAST_SUCCESSES} == {}

@@ -149,8 +149,8 @@ def test_nobody_uses_up_what_others_proposed(
 
 
 def test_reverts_while_paused(village: Village, contracts: Contracts) -> None:
-    village.send("node", contracts.contract, "pause")
-    with refused("EnforcedPause"):
+    village.send("node", village.market.accounts, "pause", contracts.contract.address)
+    with refused("MarketIsPaused", market=contracts.contract.address):
         contracts.conclude(contracts.offer())
 
 

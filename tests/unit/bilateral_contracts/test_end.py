@@ -32,8 +32,8 @@ def test_days_whose_gate_has_closed_stay(
 
 
 def test_reverts_while_paused(village: Village, contracts: Contracts, concluded: None) -> None:
-    village.send("node", contracts.contract, "pause")
-    with refused("EnforcedPause"):
+    village.send("node", village.market.accounts, "pause", contracts.contract.address)
+    with refused("MarketIsPaused", market=contracts.contract.address):
         contracts.end(Ending(1, 2, LATER))
 
 

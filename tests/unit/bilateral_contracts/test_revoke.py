@@ -24,7 +24,7 @@ def test_takes_back_the_answers_with_it(contracts: Contracts, buyer: Member, sel
 
 
 def test_goes_on_while_paused(village: Village, contracts: Contracts, buyer: Member) -> None:
-    village.send("node", contracts.contract, "pause")
+    village.send("node", village.market.accounts, "pause", contracts.contract.address)
     contracts.revoke(contracts.offer())
     assert contracts.functions.isUsed(message_hash(contracts.offer()), buyer.account).call()
 
