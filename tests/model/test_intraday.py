@@ -71,8 +71,8 @@ def test_the_continuous_auction_of_harris():
 
 def test_zero_intelligence_traders_reach_nearly_the_whole_surplus():
     """Gode and Sunder, "Allocative Efficiency of Markets with Zero-Intelligence Traders", Journal of Political
-    Economy 101 (1993): with a budget constraint, random bids and asks in a continuous double auction reach almost all of
-    the surplus (98.7 % on average in their markets), however random the traders."""
+    Economy 101 (1993): with a budget constraint, random bids and asks in a continuous double auction reach almost all
+    of the surplus (98.7 % on average in their markets), however random the traders."""
     random = Random(1993)
     reached = possible = 0
     for _ in range(12):
