@@ -357,16 +357,7 @@ contract ContinuousMarket is IContinuousMarket, AccessManaged, EIP712, Calendar,
         uint256 energy,
         uint256 maxFills
     ) private {
-        _requireOpen(day, slot);
-        if (tick > MAX_TICK) revert NoSuchTick(tick, MAX_TICK);
-        (uint32 id, uint256 imports, uint256 exports) = REGISTRY.trader(participant, day);
-        uint256 capacity = Math.min(isAsk ? exports : imports, Orders.ENERGY_MASK);
-        if (energy > capacity) revert ExceedsCapacity(id, slot, energy, capacity);
-        uint256 account = _accountAt(_memberPlace(id, day), id, day);
-        uint256 state = _bookOf(day, slot);
-        if (BookStates.isPaused(state)) revert OrderEntryPaused();
-        if (energy < BookStates.smallest(state)) revert OrderTooSmall(energy, BookStates.smallest(state));
-
+        (uint32 id, uint256 account, uint256 state) = _accept(participant, day, slot, isAsk, tick, energy);
         uint256 side = _sideOf(isAsk);
         uint256 before = state;
         uint256 spent = 0;
@@ -401,6 +392,28 @@ contract ContinuousMarket is IContinuousMarket, AccessManaged, EIP712, Calendar,
         }
         _accounts[_memberPlace(id, day)] = TradingAccounts.spend(account, spent);
         if (state != before) _books[_bookPlace(day, slot)] = state;
+    }
+
+    /// Checks all of an order but what the book says to it.
+    /// @return id the member's number.
+    /// @return account of the member.
+    /// @return state of the book.
+    function _accept(address participant, uint32 day, uint256 slot, bool isAsk, uint256 tick, uint256 energy)
+        private
+        view
+        returns (uint32 id, uint256 account, uint256 state)
+    {
+        _requireOpen(day, slot);
+        if (tick > MAX_TICK) revert NoSuchTick(tick, MAX_TICK);
+        uint256 imports;
+        uint256 exports;
+        (id, imports, exports) = REGISTRY.trader(participant, day);
+        uint256 capacity = Math.min(isAsk ? exports : imports, Orders.ENERGY_MASK);
+        if (energy > capacity) revert ExceedsCapacity(id, slot, energy, capacity);
+        account = _accountAt(_memberPlace(id, day), id, day);
+        state = _bookOf(day, slot);
+        if (BookStates.isPaused(state)) revert OrderEntryPaused();
+        if (energy < BookStates.smallest(state)) revert OrderTooSmall(energy, BookStates.smallest(state));
     }
 
     /// Puts an order behind all others of its price.
@@ -463,29 +476,41 @@ contract ContinuousMarket is IContinuousMarket, AccessManaged, EIP712, Calendar,
         uint256 top = _levels[at];
         // Places and positions of 32 bits.
         unchecked {
-            uint256 index = OrderNumbers.positionOf(number) / Levels.PLACES;
-            uint256 k = OrderNumbers.positionOf(number) % Levels.PLACES;
-            (uint256 first, uint256 live) = Levels.span(top);
-            // Words before the first are left as they were when their last order was filled.
-            bool isKnown = Strips.dayOf(top) == day && index >= first && index <= Levels.index(top);
-            bool isTop = index == Levels.index(top);
-            uint256 word = isTop || !isKnown ? top : _levels[at + index + 1];
-            energy = Levels.energyAt(word, k);
-            if (!isKnown || energy == 0 || Strips.dayOf(word) != day) revert NoSuchOrder(day, number);
-            if (Levels.memberAt(word, k) != id) revert NotOwner(id, Levels.memberAt(word, k));
-            word = Levels.take(word, k, energy);
-            if (isTop) {
-                top = word;
+            uint256 position = OrderNumbers.positionOf(number);
+            uint256 index = position / Levels.PLACES;
+            uint256 k = position - index * Levels.PLACES;
+            uint256 newest = Levels.index(top);
+            if (Strips.dayOf(top) != day || index > newest) revert NoSuchOrder(day, number);
+            if (index == newest) {
+                energy = _energyOf(top, k, id, day, number);
+                top = Levels.take(top, k, energy);
                 _levels[at] = top;
             } else {
+                (uint256 first, uint256 live) = Levels.span(top);
+                // Words before the first are left as they were when their last order was filled.
+                if (index < first) revert NoSuchOrder(day, number);
+                uint256 word = _levels[at + index + 1];
+                energy = _energyOf(word, k, id, day, number);
+                word = Levels.take(word, k, energy);
                 _levels[at + index + 1] = word;
-                if (!Levels.isOpen(word)) {
-                    top = Levels.withSpan(top, first, live - 1);
-                    _levels[at] = top;
-                }
+                if (Levels.isOpen(word)) return energy;
+                top = Levels.withSpan(top, first, live - 1);
+                _levels[at] = top;
             }
         }
         if (Levels.isEmpty(top)) _emptied(day, number);
+    }
+
+    /// @return energy of an open order in lane k of a word, which must be the member's.
+    function _energyOf(uint256 word, uint256 k, uint256 id, uint256 day, uint256 number)
+        private
+        pure
+        returns (uint256 energy)
+    {
+        energy = Levels.energyAt(word, k);
+        if (energy == 0 || Strips.dayOf(word) != day) revert NoSuchOrder(day, number);
+        uint256 owner = Levels.memberAt(word, k);
+        if (owner != id) revert NotOwner(id, owner);
     }
 
     function _emptied(uint256 day, uint256 number) private {

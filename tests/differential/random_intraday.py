@@ -76,6 +76,8 @@ class RandomIntraday:
         self.center = random.choice((2, 40, 255, 256, MAX_TICK - 2, random.randrange(MAX_TICK)))
         self.spread = random.choice((1, 3, 3, 300))
         self.slots = random.sample(range(self.calendar.periods_per_day), 2)
+        self.has_sides = random.random() < 0.6
+        """Whether most members either buy or sell, and come to their limits."""
         self.length = random.choice((20, 60, 60, 150))
 
     def run(self) -> None:
@@ -96,7 +98,7 @@ class RandomIntraday:
     def _trade(self, first: int) -> None:
         """Two days from the gate of the first on."""
         c, random = self.calendar, self.random
-        start = max(self.market.now, c.gate_closes_at(first) - random.choice((0, 0, 0, 5)))
+        start = max(self.market.now, c.gate_closes_at(first) - 5 * (random.random() < 0.05))
         end = self._gate(first, c.periods_per_day - 1)
         self.market.now = start
         for person in self.people:
@@ -130,8 +132,8 @@ class RandomIntraday:
             energy = random.choice((0, MAX_ENERGY, MAX_ENERGY + 1, (1 << 32) - 1))
         elif spoil < 0.04:
             tick = random.choice((0, MAX_TICK))
-        side = random.choice(list(Side))
-        max_fills = random.choice((0, 1, 2, 3, 20, 256, (1 << 16) - 1, 20))
+        side = Side((person.id + (random.random() < 0.1)) % 2) if self.has_sides else random.choice(list(Side))
+        max_fills = random.choice((0, 1, 2, 3, 20, 20, 256, (1 << 16) - 1))
         message = IntradayOrder(
             person.account.address, day, slot, side == Side.ASK, tick, energy, max_fills, self._sequence(person)
         )

@@ -47,5 +47,13 @@ def test_contract_and_reference_model_agree_trade_by_trade(portion):
         "DayOpened",
     )
     errors = ("GateClosed", "NotOpenYet", "InsufficientCollateral", "ExceedsCapacity", "NoSuchOrder", "NotOwner")
-    errors += ("StaleSequence", "NotSignedByParticipant", "WrongStatus", "OrderEntryPaused", "NotFunded", "NoSuchSlot")
+    errors += (
+        "ExceedsPosition",
+        "StaleSequence",
+        "NotSignedByParticipant",
+        "WrongStatus",
+        "OrderEntryPaused",
+        "NotFunded",
+        "NoSuchSlot",
+    )
     assert not [name for name in events + errors if not counts[name]]

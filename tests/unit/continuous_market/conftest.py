@@ -5,7 +5,7 @@ from support.village import Member, Village
 from web3.contract import Contract
 from web3.types import TxReceipt
 
-FUNDS = 10**9
+FUNDS = 9 * 10**8
 """Of the buyer and the seller, money units."""
 
 Send = Callable[..., TxReceipt]

@@ -51,7 +51,7 @@ def test_a_day_that_nobody_funded_is_empty(
 
 
 def test_reverts_before_the_last_gate(village: Village, intraday: Contract, booker: AccountAPI, opened: None) -> None:
-    village.wait_until(village.calendar.start_of(1) + (PERIODS - 1) * PERIOD - 1)
+    village.wait_until(village.calendar.start_of(1) + (PERIODS - 1) * PERIOD - 2)
     assert not intraday.functions.isCleared(1).call()
     with refused("NotCleared", day=1):
         village.market.chain.send(booker, intraday, "book", 1, 1, 8)
