@@ -6,7 +6,7 @@ import pytest
 from harness.chain import artifacts
 from harness.market import PUBLIC, Tally, failures
 
-from dem.plan import INTERNAL, OPEN, ROLES
+from dem.plan import INTERNAL, ROLES
 
 from .machine import Machine
 
