@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 
 from dem.chain import Chain
 from dem.cli import console
-from dem.day import Community, TradingDays, calendar_for
+from dem.day import Community, TradingDays, calendar_for, intraday_lead, markets_of
 from dem.deployment import ADMIN, Market, deploy, role_keys
 from dem.errors import BlocksLostError
 from dem.exports import Exporter, RejectedOrder
@@ -55,26 +55,29 @@ class Outsider:
         self._driver = driver
         self._operations = driver.operations
         self._folder = folder
-        self._replay = Replay(self._operations.periods_per_day)
-        names, rejected = driver.community.names, partial(_rejected_orders, driver)
+        self._replay = Replay(self._operations.periods_per_day, driver.market.addresses)
+        names, rejected = driver.community.names, partial(_rejected_orders, driver, self._replay)
         self._exporter = Exporter(driver.scenario, self._replay, names, rejected, folder)
         self._next_block = driver.market.manifest.first_block
+        driver.follow = self.follow
 
-    def follow(self) -> None:
-        """Take what has happened on the chain since the last time."""
+    def follow(self) -> Replay:
+        """Take what has happened on the chain since the last time; returns what that comes to."""
         first, last = self._next_block, self._driver.chain.block
         is_new = first == self._driver.market.manifest.first_block
         events = write_events(self._folder, self._operations.events_between(first, last), is_new)
         for day in self._replay.ended_days(events):
             if day in self._driver.scenario.days:
                 self._exporter.add(day)
+            self._driver.ended(day, self._replay)
         self._next_block = last + 1
+        return self._replay
 
     def reconcile(self) -> list[Check]:
         """The invariants, checked against the chain's balances, which end the record."""
         self.follow()
         balances = self._operations.balances()
-        write_balances(self._folder, self._operations.periods_per_day, balances)
+        write_balances(self._folder, self._operations.periods_per_day, balances, self._driver.market.addresses)
         return reconcile(self._replay, balances)
 
     def finish(self, run: Mapping[str, Any]) -> None:
@@ -148,6 +151,8 @@ def deploy_for(
         rules=community.scenario.rules(1),
         offices=community.offices,
         first_weekday=community.scenario.calendar.start.weekday(),
+        intraday_lead=intraday_lead(community.scenario, period_length),
+        markets=markets_of(community.scenario),
     )
     with console.status("compiling and deploying the contracts"):
         return deploy(chain, keys, parameters, folder / MANIFEST)
@@ -181,7 +186,7 @@ def _drive(
         return outsider
 
 
-def _rejected_orders(driver: TradingDays, day: int) -> list[RejectedOrder]:
+def _rejected_orders(driver: TradingDays, replay: Replay, day: int) -> list[RejectedOrder]:
     """The orders of a day's sheets that the chain refused, as their senders made them, with the chain's reason."""
     reasons = {
         driver.community.names[sender]: driver.chain.artifacts.describe(reason)
@@ -200,6 +205,6 @@ def _rejected_orders(driver: TradingDays, day: int) -> list[RejectedOrder]:
             energy=order.energy,
             reason=reasons[names[order.participant]],
         )
-        for order in driver.scenario.orders(day, driver.ids)
+        for order in driver.orders(day, replay)
         if names[order.participant] in reasons
     ]
