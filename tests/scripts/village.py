@@ -63,13 +63,12 @@ parameters.truthful.max_gain_permille = 0
 """
 """Truthful members all name the same limit, the edge of the band, so that somebody has to be rationed."""
 
-MARKETS = """
-[markets]
-{switches}
-
+SECTIONS = {
+    "bilateral": """
 [bilateral]
 contracts = "contracts.csv"
-
+""",
+    "pools": """
 [[pools]]
 name = "roofs"
 intermediary = "agency"
@@ -77,7 +76,8 @@ preset = "virtual_power_plant"
 commission = 0.002
 margin = 0.004
 gate_lead_seconds = 50400
-
+""",
+    "wholesale": """
 [wholesale]
 desk = "desk"
 prices = "prices.csv"
@@ -86,11 +86,14 @@ margin = 0.17
 import_capacity_wh = 3000
 export_capacity_wh = 3000
 penalty = 0.01
-
+""",
+    "intraday": """
 [intraday]
 gate_lead_seconds = 3600
 sessions = [-4, 9, 15]
-"""
+""",
+}
+"""How a mechanism works, by its name."""
 MIXED = ("call_auction", "intraday", "bilateral", "pools", "wholesale")
 """Every mechanism."""
 _RULES_OF_ALL = """commission_cap = 0.005
@@ -105,7 +108,7 @@ INTERMEDIARIES = (
     ("desk", "wholesale_desk", "", 0, 0, 2000, 0, "none"),
 )
 AGREEMENTS = (
-    ("roof-1", "home-1", "0.07", 100, "2016-05-08", "2016-12-31", "Mo-Su", "09:00-17:00"),
+    ("roof-3", "home-1", "0.07", 100, "2016-05-08", "2016-12-31", "Mo-Su", "09:00-17:00"),
     ("roof-2", "home-2", "0.065", 50, "2016-05-01", "2016-05-08", "Mo-Su", "08:00-18:00"),
 )
 
@@ -134,7 +137,8 @@ DEBTOR = ("debtor", "consumer", "", 900, 0, "0.5", 0, "none")
 @dataclass(frozen=True)
 class Village:
     """A generated community; the same for the same numbers. more: further rows of the participant table.
-    markets: mechanisms it uses, of MIXED; without any, the call auction as scenarios have it that name none."""
+    markets: mechanisms it uses, of MIXED; without any, the call auction as scenarios have it that name
+    none. described: mechanisms it does not use but says how they work."""
 
     consumers: int = 5
     plants: int = 3
@@ -142,6 +146,7 @@ class Village:
     periods_per_day: int = 24
     more: Sequence[tuple[object, ...]] = field(default=())
     markets: Sequence[str] = field(default=())
+    described: Sequence[str] = field(default=())
 
     def write(self, folder: Path) -> Path:
         """Write scenario.toml and its tables; returns the folder."""
@@ -159,7 +164,8 @@ class Village:
             *self.more,
         ]
         if self.markets:
-            members = [(*member, *_extras(str(member[0]))) for member in (*members, *INTERMEDIARIES)]
+            has_pool = "pools" in (*self.markets, *self.described)
+            members = [(*member, *_extras(str(member[0]), has_pool)) for member in (*members, *INTERMEDIARIES)]
             self._describe_markets(folder)
         columns = (*PARTICIPANTS, *FLEXIBLE) if self.markets else PARTICIPANTS
         write_table(folder / "participants.csv", columns, members)
@@ -184,8 +190,9 @@ class Village:
 
     def _describe_markets(self, folder: Path) -> None:
         switches = "\n".join(f"{name} = {str(name in self.markets).lower()}" for name in MIXED)
+        sections = "".join(SECTIONS[name] for name in SECTIONS if name in (*self.markets, *self.described))
         config = (folder / "scenario.toml").read_text(encoding="utf-8").replace("[strategies]", _RULES_OF_ALL)
-        (folder / "scenario.toml").write_text(config + MARKETS.format(switches=switches), encoding="utf-8")
+        (folder / "scenario.toml").write_text(f"{config}\n[markets]\n{switches}\n{sections}", encoding="utf-8")
         columns = ("seller", "buyer", "price", "energy_wh", "first", "last", "weekdays", "hours")
         write_table(folder / "contracts.csv", columns, AGREEMENTS)
 
@@ -194,10 +201,10 @@ class Village:
         write_table(path, ("start", *columns), rows)
 
 
-def _extras(name: str) -> tuple[object, ...]:
+def _extras(name: str, has_pool: bool) -> tuple[object, ...]:
     """Intermediary, share and battery of a member."""
     clients = {"roof-1": 1000, "roof-2": 500, "home-3": 1000, "home-4": 400}
-    mandate = ("agency", clients[name]) if name in clients else ("", "")
+    mandate = ("agency", clients[name]) if has_pool and name in clients else ("", "")
     return (*mandate, *((4000, 2000) if name in ("home-2", "roof-3") else ("", "")))
 
 
