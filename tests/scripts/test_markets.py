@@ -1,4 +1,4 @@
-"""`ape run day` on a scenario that mixes all markets, recomputed from its record; `ape run compare` on small set-ups."""
+"""`ape run day` on a scenario that mixes all markets, recomputed from its record; `ape run compare` on small ones."""
 
 import json
 from collections import defaultdict
