@@ -5,9 +5,13 @@ from collections import defaultdict
 from pathlib import Path
 
 import pytest
-from shell import EMBEDDED, run
+from node import Cut, anvil, wire_to
+from shell import EMBEDDED, Command, run
 from village import MIXED, Village, read_table
 
+SIGKILL = -9
+STEPS = {"addMarket", "publish", "choose", "conclude", "report", "pay"}
+"""Functions that only the further markets need."""
 MARKETS = {"call auction", "intraday", "bilateral", "pool", "wholesale"}
 
 
@@ -69,3 +73,36 @@ def test_set_ups_are_compared_and_not_played_twice(tmp_path):
     before = (out / "call-auction" / "run.json").stat().st_mtime_ns
     assert run("compare", scenario, "--out", out, *EMBEDDED).code == 0
     assert (out / "call-auction" / "run.json").stat().st_mtime_ns == before
+
+
+def test_a_run_that_is_killed_in_each_of_the_further_steps_ends_like_one_that_is_not(tmp_path):
+    """Without intraday trade, of which a participant's orders of a session are not resumed one by one."""
+    scenario = Village(markets=[name for name in MIXED if name != "intraday"]).write(tmp_path / "hamlet")
+    with anvil() as node, wire_to(node) as (wire, url):
+        undisturbed = run("day", scenario, "--out", tmp_path / "whole", "--network", f"ethereum:local:{url}")
+        assert undisturbed.code == 0, undisturbed
+        changes = [change for change in dict.fromkeys(wire.changes) if change.partition(".")[2] in STEPS]
+    assert len(changes) >= len(STEPS) - 1, changes
+    with anvil() as node, wire_to(node) as (wire, url):
+        network = "--network", f"ethereum:local:{url}"
+        for number, change in enumerate(changes):
+            with Command("day", scenario, "--out", tmp_path / "killed", *network) as driver:
+                wire.arm(Cut(change, 0, heard=number % 2 == 0), driver.process.kill)
+                assert driver.result().code == SIGKILL, (change, driver.result())
+        last = run("day", scenario, "--out", tmp_path / "killed", *network)
+        assert last.code == 0, last
+    for table in (tmp_path / "whole").glob("*.csv"):
+        assert (tmp_path / "killed" / table.name).read_bytes() == table.read_bytes(), table.name
+
+
+def test_a_run_that_is_killed_in_an_intraday_session_goes_on(tmp_path):
+    scenario = Village(consumers=3, plants=3, markets=("call_auction", "intraday")).write(tmp_path / "hamlet")
+    with anvil() as node, wire_to(node) as (wire, url):
+        network = "--network", f"ethereum:local:{url}"
+        for change in ("ContinuousMarket.fundSigned", "ContinuousMarket.placeSigned", "ContinuousMarket.cancelSigned"):
+            with Command("day", scenario, "--out", tmp_path / "out", *network) as driver:
+                wire.arm(Cut(change, wire.changes.count(change), heard=True), driver.process.kill)
+                assert driver.result().code == SIGKILL, (change, driver.result())
+        last = run("day", scenario, "--out", tmp_path / "out", *network)
+        assert last.code == 0, last
+        assert "BROKEN" not in last.out
