@@ -30,13 +30,14 @@ def matrix(market: Market) -> Iterator[tuple[str, str, str]]:
 
 
 def _who(market: Market, contract: str, function: str, selector: bytes) -> str:
+    address, contract = market.addresses[contract], contract.partition(":")[0]
     if contract == "Authority" or function == "setAuthority":
         return ADMIN
     if function in INTERNAL.get(contract, ()):
         return CONTRACTS
     if function in OPEN.get(contract, ()):
         return ANYONE
-    id_ = market.authority.functions.getTargetFunctionRole(market.addresses[contract], selector).call()
+    id_ = market.authority.functions.getTargetFunctionRole(address, selector).call()
     planned = [role for role in ROLES if function in role.functions.get(contract, ())]
     if [role.id for role in planned] != [id_]:
         raise ChainError(f"{contract}.{function}: the chain says role {id_}, the plan {planned}")

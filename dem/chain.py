@@ -65,6 +65,7 @@ class Artifacts:
         self._read: dict[str, Artifact] = {}
 
     def __getitem__(self, name: str) -> Artifact:
+        name = name.partition(":")[0]  # "CallAuction:<pool>" is one more CallAuction
         if name not in self._read:
             self._read[name] = self._artifact(name)
         return self._read[name]

@@ -13,8 +13,8 @@ import pandas as pd
 
 from dem.errors import DemError
 from dem.reconcile import Check
-from dem.results import Results
-from dem.split import OUTSIDERS, Split, exact, of_community, split_rows
+from dem.results import OUTSIDERS, Results
+from dem.split import Split, exact, of_community, split_rows
 from dem.summary import Bill, GroupResult, Summary, money, share, summarise, total
 from dem.units import TICK_UNITS
 

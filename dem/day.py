@@ -4,25 +4,35 @@ A driver that was killed is simply started again: every step asks the chain what
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property, partial
 
 from eth_utils.crypto import keccak
 
+from dem.contracting import Contracting
 from dem.deployment import Market
+from dem.markets import Markets
 from dem.meters import Meter, boundary
 from dem.operations import Applicant, Operations, batches
+from dem.orders import Order
 from dem.plan import CalendarParameters, Offices, rules_tuple
-from dem.replay import KINDS
+from dem.replay import AUCTION, KINDS, POOL, Replay
 from dem.scenario import Kind, Participant, Scenario
 from dem.signing import Application
 from dem.strips import LANES, pack
+from dem.trading import Crowd, Session
 from dem.wallets import Wallet, wallet
 
 _SETUP_SECONDS = 300
 """Time on the chain for deploying and registering before the first auction opens, however short the periods are."""
+PLUGS = {"wholesale": "WholesaleResidual", "intraday": "ContinuousMarket", "bilateral": "BilateralContracts"}
+"""Contract by mechanism, of those that are plugged into the schedule when the market is deployed."""
+_RESIDUAL = PLUGS["wholesale"]
+_INTRADAY = PLUGS["intraday"]
+_ALONE = Markets()
+"""The call auction and nothing else: what the driver does depends on no events then."""
 _NO_METER = "0x" + "00" * 20
 
 Progress = Callable[[str, datetime, int], None]
@@ -91,6 +101,17 @@ def calendar_for(scenario: Scenario, now: int, period_length: int | None = None)
     )
 
 
+def intraday_lead(scenario: Scenario, period_length: int | None = None) -> int:
+    """Seconds on the chain from a period's intraday gate to its start."""
+    seconds = scenario.config.intraday.gate_lead_seconds if scenario.config.intraday else 0
+    return seconds * (period_length or scenario.calendar.period_seconds) // scenario.calendar.period_seconds
+
+
+def markets_of(scenario: Scenario) -> tuple[str, ...]:
+    """Contracts that are plugged into the schedule at deployment; without orders the auction clears to nothing."""
+    return AUCTION, *(contract for name, contract in PLUGS.items() if name in scenario.markets.names)
+
+
 class TradingDays:
     """Drives the days of a scenario on a deployed market."""
 
@@ -105,12 +126,19 @@ class TradingDays:
         self.operations = Operations(market, self._tell_part)
         self._progress = progress
         self._doing = ("", 0, 0)
+        self.follow: Callable[[], Replay] = self._follow
+        """The replay of all events so far; an outsider who follows the run anyway puts its own in this place."""
+        self._replay = Replay(self.calendar.periods_per_day, market.addresses)
+        self._next_block = market.manifest.first_block
+        self._net: dict[str, dict[int, list[int]]] = defaultdict(dict)
+        """What meters showed on the days that have ended, and on those whose readings were pushed."""
 
     def run(self) -> Iterator[int]:
         """Register everybody, then every day from its tariffs to its end; yields each day that has ended."""
         self._tell("register", self.chain.now(), steps=0)
         self.operations.register([self.community.applicant(member) for member in self.scenario.participants])
         self.announce_rules()
+        self.open_pools()
         timeline = self.timeline()
         for number, (when, step, day) in enumerate(timeline):
             self.chain.wait_until(when, partial(self._tell, "waiting", steps=number))
@@ -122,19 +150,49 @@ class TradingDays:
 
     def timeline(self) -> list[tuple[int, Callable[[int], None], int]]:
         """Every step of every day with the time it is due, in order of time."""
-        c, do = self.calendar, self.operations
+        c, do, markets = self.calendar, self.operations, self.scenario.markets
         steps: list[tuple[int, Callable[[int], None], int]] = []
         for day in self.scenario.days:
+            opens, gate, deadline = c.opens_at(day), c.gate_closes_at(day), c.metering_deadline(day)
+            pools_close = max(
+                (calendar.gate_closes_at(day) for calendar in self._pool_calendars.values()), default=opens
+            )
+            steps.append((opens - c.day_length, self.publish_tariffs, day))
+            if markets.bilateral:
+                steps.append((opens, self.conclude_contracts, day))
+            if markets.pools:
+                steps += [(opens, self.trade_in_pools, day), (pools_close, self.clear_pools, day)]
+            steps += [(pools_close, self.submit_orders, day), (gate, do.clear, day)]
+            if markets.wholesale:
+                steps.append((gate, self.trade_with_the_desk, day))
+            for session in Crowd(self.scenario, day).sessions:
+                steps.append((c.start_of(day) + self._scaled(session.starts), self._intraday(session), day))
             steps += [
-                (c.opens_at(day) - c.day_length, self.publish_tariffs, day),
-                (c.opens_at(day), self.submit_orders, day),
-                (c.gate_closes_at(day), do.clear, day),
                 (c.start_of(day + 1), self.push_readings, day),
-                (c.metering_deadline(day), do.close_metering, day),
-                (c.metering_deadline(day), do.settle, day),
-                (c.corrections_close_at(day), do.finalize, day),
+                (deadline, do.close_metering, day),
+                (deadline, do.settle, day),
             ]
+            if markets.pools:
+                steps.append((deadline, self.collect_commissions, day))
+            steps.append((c.corrections_close_at(day), do.finalize, day))
+            rules = self.scenario.rules(day)
+            if rules.premium_rate or rules.reward_share:
+                steps.append((c.corrections_close_at(day), self.pay_fund, day))
         return sorted(steps, key=lambda step: step[0])
+
+    def _scaled(self, seconds: int) -> int:
+        """Seconds of the scenario as seconds of the chain."""
+        return seconds * self.calendar.period_length // self.scenario.calendar.period_seconds
+
+    @cached_property
+    def _pool_calendars(self) -> dict[str, CalendarParameters]:
+        """A pool closes at a gate of its own, before the auction's."""
+        if not self.scenario.markets.pools:
+            return {}
+        return {
+            pool.name: replace(self.calendar, gate_lead=self._scaled(pool.gate_lead_seconds))
+            for pool in self.scenario.config.pools
+        }
 
     def local_time(self, time: int) -> datetime:
         """The scenario's local time at a time of the chain."""
@@ -164,28 +222,153 @@ class TradingDays:
             return
         self.chain.send(self.market.keys["supplier"], contract, "publish", day, words)
 
+    # ------------------------------------------------------------------------------------- the further markets
+
+    @cached_property
+    def contracting(self) -> Contracting:
+        """What is brought for the markets beside the auction; everybody must be registered."""
+        wallets = {self.ids[name]: keys for name, keys in self.community.wallets.items()}
+        return Contracting(self.operations, wallets)
+
+    def open_pools(self) -> None:
+        """Pools, with commissions and mandates for all days that can still be chosen for."""
+        if not self.scenario.markets.pools:
+            return
+        pools = self.scenario.config.pools
+        self.contracting.open_pools(pools, self.ids, self._pool_calendars)
+        clients = {m.name: (m.intermediary, m.share) for m in self.scenario.participants if m.share}
+        self.contracting.mandate(pools, self.ids, clients, first_day=1)
+
+    def conclude_contracts(self, day: int) -> None:
+        """Bilateral contracts that begin on the day, unless its gate has closed."""
+        if self.chain.now() >= self.calendar.gate_closes_at(day):
+            return
+        numbers = {id(agreement): n for n, agreement in enumerate(self.scenario.agreements)}
+        name = self.scenario.config.name
+        wanted = [
+            (agreement, f"{name}/agreement {numbers[id(agreement)]}".encode())
+            for agreement in self.crowd(day).proposals()
+        ]
+        self.contracting.conclude(day, wanted, self.ids, self.scenario.period0)
+
+    def trade_in_pools(self, day: int) -> None:
+        """Everybody's orders in the pools."""
+        orders = self.crowd(day).pool_orders(self.ids, self._contracted(day, self.follow(), only=[PLUGS["bilateral"]]))
+        for pool in self.scenario.config.pools:
+            self.contracting.submit_to_pool(day, pool, self.ids[pool.intermediary], orders[pool.name])
+
+    def clear_pools(self, day: int) -> None:
+        """The prices of every pool."""
+        for pool in self.scenario.config.pools:
+            self.operations.clear(day, POOL + pool.name)
+
+    def trade_with_the_desk(self, day: int) -> None:
+        """The wholesale desk's report, and what it makes of what the auction left over."""
+        report, desk = self.crowd(day).desk_report(), self.scenario.config.wholesale
+        if report is not None and desk is not None:
+            self.contracting.report(day, self.ids[desk.desk], report)
+            self.contracting.clear_residual(day, self.follow())
+
+    def _intraday(self, session: Session) -> Callable[[int], None]:
+        def trade_intraday(day: int) -> None:
+            # A session that the driver comes to late is over.
+            if self.chain.now() >= self._session_ends(day, session):
+                return
+            replay = self.follow()
+            orders = self.crowd(day).intraday_orders(session, self.ids, self._contracted(day, replay))
+            self.contracting.trade(day, session.number, orders, replay, self.scenario.rules(day))
+
+        return trade_intraday
+
+    def _session_ends(self, day: int, session: Session) -> int:
+        """When its first period's gate closes."""
+        keys = self.scenario.config.intraday
+        lead = self._scaled(keys.gate_lead_seconds) if keys else 0
+        return self.calendar.start_of(day) + session.first * self.calendar.period_length - lead
+
+    def collect_commissions(self, day: int) -> None:
+        """What clients owe their intermediaries for a settled day."""
+        self.contracting.collect(day, self.follow())
+
+    def pay_fund(self, day: int) -> None:
+        """Premiums and rewards of a final day."""
+        self.contracting.pay_fund(day)
+
+    # ------------------------------------------------------------------------------------------------- the crowd
+
+    def crowd(self, day: int) -> Crowd:
+        """The participants on a day; kept, as they do not change."""
+        if day not in self._crowds:
+            self._crowds[day] = Crowd(self.scenario, day)
+        return self._crowds[day]
+
+    @cached_property
+    def _crowds(self) -> dict[int, Crowd]:
+        return {}
+
+    def orders(self, day: int, replay: Replay | None = None) -> list[Order]:
+        """Everybody's orders in the day-ahead auction; replay: of the events so far, or of all of a day not final."""
+        if self.scenario.markets == _ALONE:
+            return self.crowd(day).orders(self.ids)
+        had = self._contracted(day, replay or self.follow(), besides=[AUCTION, _RESIDUAL, _INTRADAY])
+        for pool in self.scenario.config.pools if self.scenario.markets.pools else ():
+            had.setdefault(pool.intermediary, [0] * self.calendar.periods_per_day)
+        return self.crowd(day).orders(self.ids, had)
+
+    def _contracted(
+        self, day: int, replay: Replay, besides: Collection[str] = (), only: Collection[str] = ()
+    ) -> dict[str, list[int]]:
+        """What everybody contracted so far, by name: in all markets but some, or in some of them."""
+        left_out = set(besides) | ({AUCTION, *replay.markets} - set(only) if only else set())
+        names = {id_: name for name, id_ in self.ids.items()}
+        return {names[id_]: wh for id_, wh in replay.contracted(day, left_out).items() if id_ in names}
+
+    def _follow(self) -> Replay:
+        last = self.chain.block
+        for day in self._replay.ended_days(self.operations.events_between(self._next_block, last)):
+            self.ended(day, self._replay)
+        self._next_block = last + 1
+        return self._replay
+
+    def ended(self, day: int, replay: Replay) -> None:
+        """A day is final: what its meters showed is remembered, for registers go on counting."""
+        if day in self.scenario.days:
+            self._meter(day, replay)
+            self._crowds.pop(day, None)
+
+    # ------------------------------------------------------------------------------------------ orders, readings
+
     def submit_orders(self, day: int) -> None:
         """Everybody's orders for the day, unless the gate has closed."""
         if self.chain.now() < self.calendar.gate_closes_at(day):
             wallets = {self.ids[name]: keys for name, keys in self.community.wallets.items()}
-            self.operations.submit_orders(day, self.scenario.orders(day, self.ids), wallets)
+            self.operations.submit_orders(day, self.orders(day), wallets)
 
     def push_readings(self, day: int) -> None:
         """Every meter's signed readings of the day, unless it can no longer be corrected."""
         if self.chain.now() >= self.calendar.corrections_close_at(day):
             return
+        if any(member.flexible for member in self.scenario.participants):
+            self._meter(day, self.follow())
+        else:
+            for known in range(1, day + 1):
+                self._meter(known, None)
         self.operations.push_readings(day, {self.ids[name]: meter for name, meter in self._meters.items()})
+
+    def _meter(self, day: int, replay: Replay | None) -> None:
+        """What every meter shows on a day; batteries and moved loads follow what was contracted."""
+        if self._net and all(day in days for days in self._net.values()):
+            return
+        contracted = self._contracted(day, replay) if replay else None
+        metered = self.crowd(day).metered(contracted)
+        grid_operator = self.scenario.of_kind(Kind.GRID_OPERATOR)[0].name
+        for name, values in metered.items():
+            self._net[name][day] = values
+        self._net[grid_operator][day] = boundary(metered)
 
     @cached_property
     def _meters(self) -> dict[str, Meter]:
-        net: dict[str, dict[int, list[int]]] = defaultdict(dict)
-        grid_operator = self.scenario.of_kind(Kind.GRID_OPERATOR)[0].name
-        for day in self.scenario.days:
-            metered = self.scenario.metered(day)
-            for name, values in metered.items():
-                net[name][day] = values
-            net[grid_operator][day] = boundary(metered)
-        return {name: Meter(self.community.wallets[name], days) for name, days in net.items()}
+        return {name: Meter(self.community.wallets[name], days) for name, days in self._net.items()}
 
     def _tell(self, what: str, time: int, steps: int) -> None:
         self._doing = what, time, steps

@@ -128,8 +128,12 @@ def deploy(chain: Chain, keys: Mapping[str, AccountAPI], parameters: Parameters,
             accounts = chain.contract("Accounts", manifest.contracts["Accounts"]["address"])
             _record(chain, manifest, TOKEN, accounts.functions.TOKEN().call())
     market = Market(chain, manifest, keys)
-    if not (manifest.complete and market.contract("Schedule").functions.markets().call()):
+    plugged = {entry[0] for entry in market.contract("Schedule").functions.markets().call()}
+    missing = [name for name in parameters.markets if market.addresses[name] not in plugged]
+    if not manifest.complete or missing:
         _set_up_roles(market)
+        for name in missing:
+            chain.send(keys["council"], market.contract("Schedule"), "addMarket", market.addresses[name], 1)
         manifest.complete = True
         manifest.save()
     return market
@@ -186,7 +190,7 @@ def _code_hash(chain: Chain, address: str) -> str:
 
 
 def _set_up_roles(market: Market) -> None:
-    """Write the table of role x function into the authority, grant the roles, plug the auction into the schedule."""
+    """Write the table of role x function into the authority, grant the roles."""
     chain, admin = market.chain, market.keys[ADMIN]
     calls: list[tuple[str, tuple[Any, ...]]] = []
     for role in ROLES:
@@ -200,6 +204,33 @@ def _set_up_roles(market: Market) -> None:
             ]
             calls.append(("setTargetFunctionRole", (contract.address, selectors, role.id)))
     chain.send_many(admin, market.authority, calls)
+
+
+def add_pool(market: Market, name: str, intermediary: int, calendar: CalendarParameters) -> None:
+    """Deploy an intermediary's pool and plug it into the schedule; what is done already is left out.
+
+    Raises:
+        RefusedError: it comes too late for day 1.
+    """
+    chain, manifest, admin = market.chain, market.manifest, market.keys[ADMIN]
+    members, pool = f"PoolMembers:{name}", f"CallAuction:{name}"
+    at = market.addresses
+    if members not in at:
+        address = chain.deploy(admin, "PoolMembers", (at["ParticipantRegistry"], intermediary))
+        _record(chain, manifest, members, address)
+        at[members] = address
+    if pool not in at:
+        arguments = (at["Authority"], calendar.as_tuple(), at[members], at["MarketRules"], at["Accounts"])
+        address = chain.deploy(admin, "CallAuction", arguments)
+        _record(chain, manifest, pool, address)
+        at[pool] = address
     schedule = market.contract("Schedule")
-    if not schedule.functions.markets().call():
-        chain.send(market.keys["council"], schedule, "addMarket", market.auction.address, 1)
+    if at[pool] in {entry[0] for entry in schedule.functions.markets().call()}:
+        return
+    contract, calls = market.contract(pool), []
+    for role in ROLES:
+        for function in role.functions.get("CallAuction", ()):
+            selector = function_signature_to_4byte_selector(contract.get_function_by_name(function).signature)
+            calls.append(("setTargetFunctionRole", (contract.address, [selector], role.id)))
+    chain.send_many(admin, market.authority, calls)
+    chain.send(market.keys["council"], schedule, "addMarket", at[pool], 1)

@@ -19,6 +19,7 @@ from dem.clearing import Column
 from dem.orders import Side
 from dem.replay import CORRECTED, ESTIMATED, MEASURED, MISSING, Member, Replay
 from dem.scenario import Scenario
+from dem.settlement import Trades
 from dem.units import Tick, Wh, kwh, price_of, price_per_kwh
 
 RUN = "run.json"
@@ -39,6 +40,7 @@ COLUMNS = {
     ),
     "clearing.csv": ("period", "price_ticks", "volume_wh", "start_local", "price_per_kwh", "volume_kwh"),
     "fills.csv": ("order", "filled_wh", "amount_units"),
+    "trades.csv": ("market", "participant", "period", "bought_wh", "sold_wh", "amount_units"),
     "schedule.csv": ("participant", "period", "contracted_wh", "contracted_kwh"),
     "readings.csv": ("participant", "period", "metered_wh", "status", "metered_kwh"),
     "tariffs.csv": ("period", "buy_units_per_wh", "sell_units_per_wh", "start_local", "buy_per_kwh", "sell_per_kwh"),
@@ -52,6 +54,7 @@ COLUMNS = {
         "imbalance_units",
         "fees_units",
         "deviation_units",
+        "penalty_units",
     ),
     "area.csv": (
         "period",
@@ -60,7 +63,9 @@ COLUMNS = {
         "fallback_wh",
         "fallback_units",
         "fund_units",
+        "penalty_units",
     ),
+    "payments.csv": ("participant", "first_period", "cause", "amount_units"),
     "accounts.csv": (
         "account",
         "kind",
@@ -72,6 +77,15 @@ COLUMNS = {
     ),
 }
 """Columns of every table."""
+
+MARKETS = {
+    "CallAuction": "call auction",
+    "ContinuousMarket": "intraday",
+    "BilateralContracts": "bilateral",
+    "WholesaleResidual": "wholesale",
+}
+"""Markets as people call them, by contract; all others are pools."""
+_POOL = "pool"
 
 _SIDES = {Side.BID: "bid", Side.ASK: "ask"}
 _STATUS = {MISSING: "estimated", MEASURED: "measured", CORRECTED: "corrected", ESTIMATED: "estimated"}
@@ -121,11 +135,14 @@ class Exporter:
         self._clearing(day, periods)
         self._tariffs(day, periods)
         self._readings(day, periods)
+        self._trades(day, periods)
         self._settlement(day, periods)
+        self._payments()
 
     def finish(self, run: Mapping[str, Any]) -> None:
         """Write participants, accounts, and run.json with the scenario's facts and `run`."""
         self._participants()
+        self._payments()
         self._accounts()
         calendar = self.scenario.calendar
         facts = {
@@ -231,6 +248,34 @@ class Exporter:
             ),
         )
 
+    def _trades(self, day: int, periods: range) -> None:
+        """A row for each market, participant, period and side; those of all pools together."""
+        found: dict[str, list[Trades]] = {}
+        for contract, trades in self.replay.trades(day).items():
+            found.setdefault(MARKETS.get(contract, _POOL), []).append(trades)
+        for market, parts in found.items():
+            own = Trades(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+            keys = np.stack([own.participant, own.slot, own.bought > 0])
+            rows, where = np.unique(keys, axis=1, return_inverse=True)
+            sums = np.zeros((3, rows.shape[1]), np.int64)
+            for total, column in zip(sums, (own.bought, own.sold, own.payment), strict=True):
+                np.add.at(total, where.ravel(), column)
+            starts = [periods[slot] for slot in rows[1].tolist()]
+            self._append(
+                "trades.csv",
+                zip(repeat(market), self._names(rows[0]), starts, *(total.tolist() for total in sums), strict=False),
+            )
+
+    def _payments(self) -> None:
+        """Premiums, rewards and commissions since the last time, with the first period of the day they are for."""
+        payments, rows = self.replay.payments, []
+        for payment in payments:
+            if payment.day in self.scenario.days:
+                first = self.scenario.periods(payment.day).start
+                rows.append((self._name(self.replay.members[payment.member]), first, payment.what, payment.amount))
+        payments.clear()
+        self._append("payments.csv", rows)
+
     def _settlement(self, day: int, periods: range) -> None:
         settled = self.replay.settlement(day)
         members, slots = np.nonzero(settled.has_row)
@@ -239,7 +284,7 @@ class Exporter:
         energy = [
             grid[members, slots].tolist() for grid in (settled.contracted, settled.delivery.metered, settled.imbalance)
         ]
-        due = (settled.trade, settled.imbalance_units, settled.fees, settled.deviation)
+        due = (settled.trade, settled.imbalance_units, settled.fees, settled.deviation, settled.penalty)
         money = [grid[members, slots].tolist() for grid in due]
         self._append("schedule.csv", zip(names, starts, energy[0], map(kwh, energy[0]), strict=True))
         self._append("settlement.csv", zip(names, starts, *energy, *money, strict=True))
@@ -253,6 +298,7 @@ class Exporter:
                 area.imbalance.tolist(),
                 area.fallback.tolist(),
                 (area.surplus + area.deviation + area.penalty_surplus).tolist(),
+                area.penalty.tolist(),
                 strict=True,
             ),
         )

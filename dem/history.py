@@ -45,13 +45,16 @@ def write_events(folder: Path, events: Iterable[Event], anew: bool) -> Iterator[
             yield event
 
 
-def write_balances(folder: Path, periods_per_day: int, balances: Balances) -> None:
-    """The end of a record: what the chain says after all events."""
+def write_balances(
+    folder: Path, periods_per_day: int, balances: Balances, addresses: Mapping[str, str] | None = None
+) -> None:
+    """The end of a record: what the chain says after all events; addresses: of the contracts, by name."""
     accounts = {
         id_: [account.free, account.locked, account.arrears, account.credit_limit]
         for id_, account in balances.accounts.items()
     }
     record = {"periods_per_day": periods_per_day, "supply": balances.supply, "accounts": accounts}
+    record["addresses"] = dict(addresses or {})
     (folder / BALANCES).write_text(json.dumps(record) + "\n", encoding="utf-8")
 
 
@@ -81,13 +84,33 @@ def read_balances(folder: Path) -> tuple[int, Balances]:
     """
     path = folder / BALANCES
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = _read_record(path)
         accounts = {int(id_): Account(*map(Money, values)) for id_, values in record["accounts"].items()}
         return record["periods_per_day"], Balances(accounts, record["supply"])
     except OSError as error:
         raise _unreadable(path, error) from None
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(str(path), type(error).__name__, f"is no record of balances: {error}") from None
+
+
+def read_addresses(folder: Path) -> dict[str, str]:
+    """Of the recorded market's contracts, by name; events name a market by its address.
+
+    Raises:
+        InputError: the file is missing or is no such record.
+    """
+    path = folder / BALANCES
+    try:
+        return dict(_read_record(path)["addresses"])
+    except OSError as error:
+        raise _unreadable(path, error) from None
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(str(path), type(error).__name__, f"is no record of balances: {error}") from None
+
+
+def _read_record(path: Path) -> dict[str, Any]:
+    record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return record
 
 
 def _unreadable(path: Path, error: OSError) -> InputError:

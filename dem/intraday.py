@@ -12,7 +12,7 @@ import numpy as np
 
 from dem.errors import IntradayError
 from dem.orders import Side
-from dem.settlement import Trades
+from dem.settlement import Flexible, Trades
 from dem.units import TICK_UNITS
 
 PLACES = 3
@@ -368,8 +368,8 @@ class IntradayReplay:
 
     def apply(self, name: str, args: Mapping[str, Any]) -> list[str]:
         """Take an event of the contract; returns what the model says otherwise."""
-        if name in ("Paused", "Unpaused"):
-            return []
+        if "day" not in args:
+            return []  # of the office, not of trading
         event = Event(name, dict(args))
         if self._expected:
             expected = self._expected.pop(0)
@@ -394,6 +394,12 @@ class IntradayReplay:
         """What was traded on a day, a row per trade and side."""
         rows = self.days[day].trades if day in self.days else []
         return Trades(*np.array(rows, np.int64).reshape(-1, len(Trades._fields)).T)
+
+    def flexible(self, day: int) -> Flexible:
+        """Energy sold back on a day, which may earn the premium: what a member sold beyond what it bought in a slot."""
+        accounts = self.days[day].accounts if day in self.days else {}
+        rows = [(id_, slot, -net) for id_, own in accounts.items() for slot, net in own.net.items() if net < 0]
+        return Flexible(*np.array(rows, np.int64).reshape(-1, len(Flexible._fields)).T)
 
     def release(self, day: int) -> dict[int, int]:
         """Collateral by member that settling the day releases."""

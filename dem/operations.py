@@ -247,16 +247,19 @@ class Operations:
             if self.chain.artifacts.error_name(event.args["reason"]) not in _NOTHING_TOLD
         }
 
-    def book(self, day: int) -> Book:
+    def book(self, day: int, contract: str = "CallAuction") -> Book:
         """The order book of a day, from the events."""
         book = Book(day, self.periods_per_day)
-        for event in self.events("CallAuction", "SheetAccepted", day):
+        for event in self.events(contract, "SheetAccepted", day):
             book.accept(event.args)
         return book
 
-    def clear(self, day: int) -> None:
-        """The prices of a day: pivots from the reference model, verified on the chain."""
-        auction = self.market.auction
+    def clear(self, day: int, contract: str = "CallAuction") -> None:
+        """The prices of a day: pivots from the reference model, verified on the chain.
+
+        contract: the auction's, or a pool's.
+        """
+        auction = self.market.contract(contract)
 
         def missing() -> list[int]:
             cleared = auction.functions.clearedStrips(day).call()
@@ -264,7 +267,7 @@ class Operations:
 
         if not missing():
             return
-        book = self.book(day)
+        book = self.book(day, contract)
         pivots = [clearing.pivot for clearing in book.clearing]
         hands = book.layers, book.brokered_layers
         lines = Counter(

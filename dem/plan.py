@@ -77,7 +77,7 @@ class Parameters:
     """Everything a deployment depends on; `admin` holds the admin role of the authority.
 
     first_weekday: of day 1, for the profiles of contracts; 0 is Monday. intraday_lead: seconds from a period's
-    intraday gate to its start.
+    intraday gate to its start. markets: contracts plugged into the schedule from day 1 on.
     """
 
     admin: str
@@ -86,6 +86,7 @@ class Parameters:
     offices: Offices
     first_weekday: int = 0
     intraday_lead: int = 0
+    markets: tuple[str, ...] = ("CallAuction",)
 
 
 Addresses = Mapping[str, str]

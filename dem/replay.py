@@ -6,17 +6,20 @@ A day that is final is forgotten, so that a market of years takes no more memory
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dem.bilateral import BilateralReplay
 from dem.clearing import Clearing, Column, OrderBook, clear_day, fills_of_day
 from dem.errors import LedgerError
 from dem.fund import Payout, pay_claims
+from dem.intermediaries import IntermediariesReplay, PoolReplay, brokered_energy
+from dem.intraday import IntradayReplay
 from dem.ledger import BALANCING_FUND, CLEARING_HOUSE, FALLBACK_SUPPLIER, GRID_OPERATOR, OPERATOR, Ledger, Posting
 from dem.orders import BROKERED_LAYER, Lanes, Side, decode_lanes
 from dem.settlement import (
@@ -39,7 +42,7 @@ from dem.settlement import (
 from dem.signing import net_consumption
 from dem.strips import LANES, unpack, unpack_all
 from dem.units import Money, UnitsPerWh, Wh
-from dem.wholesale import ResidualReplay
+from dem.wholesale import Residual, ResidualReplay
 
 KINDS = (
     "none",
@@ -65,6 +68,11 @@ _NO_BILL = Bill(Money(0), Money(0), Money(0), Money(0), Money(0))
 """Of who has neither a meter nor a position."""
 _RING = 8
 """Days whose records the chain keeps side by side."""
+AUCTION = "CallAuction"
+POOL = f"{AUCTION}:"
+"""A pool is one more auction: its events are those of "CallAuction:<its name>"."""
+_ROLLING = 0
+"""Stands for the day of collateral that goes from day to day."""
 _PLACE_BITS = 20
 """Of a place in a member's book: 65,536 lines of six lanes are fewer."""
 
@@ -246,11 +254,22 @@ class Totals:
         return Totals(*(getattr(self, name) + getattr(other, name) for name in names))
 
 
+class SidePayment(NamedTuple):
+    """Money that came (positive) or went outside of a settlement: a premium, a reward or a commission of a day."""
+
+    member: int
+    day: int
+    what: str
+    amount: Money
+
+
 @dataclass(slots=True)
 class Replay:
     """State of the market after the events applied so far."""
 
     periods_per_day: int
+    addresses: dict[str, str] = field(default_factory=dict)
+    """Of the contracts, by name: commissions name the market by its address."""
     members: dict[int, Member] = field(default_factory=dict)
     rules_versions: list[tuple[int, MarketRules]] = field(default_factory=list)
     final_days: set[int] = field(default_factory=set)
@@ -259,6 +278,8 @@ class Replay:
     to_wallets: int = 0
     ledger: Ledger = field(default_factory=Ledger)
     differences: list[str] = field(default_factory=list)
+    payments: list[SidePayment] = field(default_factory=list)
+    """Since the market's start; whoever writes them down may empty it."""
     _days: dict[int, Day] = field(default_factory=dict)
     _ended: Totals = field(default_factory=Totals)
     _final_readings: dict[int, dict[int, MeterValues]] = field(default_factory=dict)
@@ -271,13 +292,26 @@ class Replay:
     """Income of the balancing fund and claims on it, of final days it may still pay for."""
     _payout: Payout = field(default_factory=lambda: Payout(Money(0), Money(0), Money(0), {}))
     _rewarded: list[Posting] = field(default_factory=list)
+    _commissions: list[Posting] = field(default_factory=list)
+    """Postings of commissions that are still to come, and those that came of the same transaction."""
+    _collected: list[Posting] = field(default_factory=list)
+    _ended_brokered: dict[tuple[str, int], dict[int, int]] = field(default_factory=dict)
+    """Of final days whose commissions may still be collected, by contract and day."""
+    _releases: dict[int, dict[int, int]] = field(default_factory=dict)
+    """By day, what settling it releases; as long as no market tells anything."""
     _residual: ResidualReplay = field(init=False)
+    intermediaries: IntermediariesReplay = field(init=False)
     markets: dict[str, MarketReplay] = field(init=False)
-    """The markets besides the auction by the name of their contract."""
+    """The markets besides the auction by the name of their contract; a pool from its first event on."""
 
     def __post_init__(self) -> None:
         self._residual = ResidualReplay(self.periods_per_day, self.book, self.rules)
-        self.markets = {"WholesaleResidual": self._residual}
+        self.intermediaries = IntermediariesReplay(self.periods_per_day, self.brokered, self.rules)
+        self.markets = {
+            "WholesaleResidual": self._residual,
+            "BilateralContracts": BilateralReplay(self.periods_per_day),
+            "ContinuousMarket": IntradayReplay(self.periods_per_day),
+        }
 
     # ------------------------------------------------------------------------------------------ what is known
 
@@ -310,8 +344,61 @@ class Replay:
         return own.settlement
 
     def open_collateral(self) -> dict[tuple[int, int], int]:
-        """Money locked by member and day, for the days that are not settled."""
-        return {(id_, number): locked for number, day in self._days.items() for id_, locked in day.locked.items()}
+        """Money locked by member and day, for the days that are not settled; that of contracts over days at day 0."""
+        found: dict[tuple[int, int], int] = defaultdict(int)
+        for number, day in self._days.items():
+            for id_, locked in day.locked.items():
+                found[id_, number] += locked
+        for market in self.markets.values():
+            if isinstance(market, BilateralReplay):
+                for id_, locked in market.locked().items():
+                    found[id_, _ROLLING] += locked
+                continue
+            for number, day in self._days.items():
+                for id_, locked in market.release(number).items():
+                    found[id_, number] += locked if id_ not in day.released else 0
+        return found
+
+    def pool(self, contract: str) -> PoolReplay:
+        """The pool of that name."""
+        pool = self.markets.setdefault(contract, PoolReplay(self.periods_per_day, Book, self.rules))
+        assert isinstance(pool, PoolReplay)
+        return pool
+
+    def residual(self, day: int) -> list[Residual]:
+        """What the model makes of the wholesale desk's report, by slot; nothing without one."""
+        return self._residual.outcomes(day)
+
+    @property
+    def pools(self) -> dict[str, PoolReplay]:
+        """All pools by the name of their contract."""
+        return {name: market for name, market in self.markets.items() if isinstance(market, PoolReplay)}
+
+    def trades(self, day: int) -> dict[str, Trades]:
+        """What every market contracted on a day that is not final, by the name of its contract."""
+        book = self.book(day)
+        trades = {AUCTION: auction_trades(book.standing, book.fills, book.clearing)}
+        return trades | {name: market.trades(day) for name, market in self.markets.items()}
+
+    def contracted(self, day: int, besides: Collection[str] = ()) -> dict[int, list[int]]:
+        """Net consumption by slot that members contracted so far, Wh; besides: contracts left out."""
+        trades = [own for name, own in self.trades(day).items() if name not in besides]
+        members = np.unique(np.concatenate([own.participant for own in trades]))
+        held = positions(trades, members, self.periods_per_day)
+        return dict(zip(members.tolist(), (held.bought - held.sold).tolist(), strict=True))
+
+    def brokered(self, market: str, day: int) -> Mapping[int, int]:
+        """Wh by member that the market at an address booked through intermediaries on a day."""
+        contract = next((name for name, address in self.addresses.items() if address == market), "")
+        return self._brokered_in(contract, day)
+
+    def _brokered_in(self, contract: str, day: int) -> Mapping[int, int]:
+        if (contract, day) in self._ended_brokered:
+            return self._ended_brokered[contract, day]
+        if contract != AUCTION:
+            return self.pools[contract].brokered(day) if contract in self.pools else {}
+        book = self.book(day)
+        return brokered_energy(book.standing, book.fills)
 
     def totals(self) -> Totals:
         """Counts over all days that are settled."""
@@ -326,8 +413,7 @@ class Replay:
         return self._days.setdefault(number, self._known(number))
 
     def _delivery(self, day: Day) -> Delivery:
-        auction = auction_trades(day.book.standing, day.book.fills, day.book.clearing)
-        trades = [auction, *(market.trades(day.number) for market in self.markets.values())]
+        trades = [*self.trades(day.number).values()]
         traders = {id_ for market in trades for id_ in np.unique(market.participant).tolist()}
         members = sorted({GRID_OPERATOR, *day.readings, *traders})
         participants = np.array(members, np.int64)
@@ -391,7 +477,7 @@ class Replay:
     def ended_days(self, events: Iterable[EventLike]) -> Iterator[int]:
         """Apply events in the chain's order; yields each day that has become final, and then forgets it."""
         for event in events:
-            if event.contract in self.markets:
+            if event.contract in self.markets or event.contract.startswith(POOL):
                 self._apply_market(event)
                 continue
             handler = getattr(self, f"_on_{event.contract}_{event.name}", None)
@@ -406,10 +492,40 @@ class Replay:
                 self._forget(event.args["day"])
 
     def _apply_market(self, event: EventLike) -> None:
+        """What a market tells; what it locks and unlocks follows, what settling releases comes with settling."""
+        self._releases.clear()
+        name, args = event.name, event.args
+        market = self.markets.get(event.contract) or self.pool(event.contract)
         try:
-            self.differences += self.markets[event.contract].apply(event.name, event.args)
+            if isinstance(market, PoolReplay) and name == "SheetAccepted":
+                self._day(args["day"])
+                self._lock_orders(args["id"], *market.accept(args))
+                return
+            contracts = market.contracts if isinstance(market, BilateralReplay) else None
+            ended = contracts.standing.get(args["number"]) if contracts and name == "Ended" else None
+            before = contracts.collateral(args["number"]) if contracts and name == "Ended" else ()
+            self.differences += market.apply(name, args)
+            if contracts and name == "Concluded":
+                for side, locked in zip(("buyer", "seller"), contracts.collateral(args["number"]), strict=True):
+                    self.ledger.lock(args[side], locked)
+            elif contracts and ended:
+                after = contracts.collateral(args["number"])
+                for id_, had, has in zip((ended.buyer, ended.seller), before, after, strict=True):
+                    self.ledger.unlock(id_, Money(had - has))
+            elif isinstance(market, IntradayReplay) and name == "Funded":
+                self._day(args["day"])
+                self.ledger.lock(args["id"], Money(args["amount"]))
+            elif isinstance(market, IntradayReplay) and name == "Defunded":
+                self.ledger.unlock(args["id"], Money(args["amount"]))
         except LedgerError as error:
-            self.differences.append(f"{event.contract} {event.name}: {error}")
+            self.differences.append(f"{event.contract} {name}: {error}")
+
+    def _lock_orders(self, id_: int, change: Money, has_new: bool) -> None:
+        """Collateral of a sheet: who is in arrears may cancel orders, not place any."""
+        if has_new:
+            self.ledger.lock(id_, Money(max(change, 0)))
+        if change < 0:
+            self.ledger.unlock(id_, Money(-change))
 
     def _forget(self, number: int) -> None:
         day = self._day(number)
@@ -417,8 +533,14 @@ class Replay:
         self._final_readings = {number: day.readings}
         self._claims = {earlier: claims for earlier, claims in self._claims.items() if earlier > number - _RING}
         self._claims[number] = (self.settlement(number).fund(), self.settlement(number).claims)
+        self._ended_brokered = {key: wh for key, wh in self._ended_brokered.items() if key[1] > number - _RING}
+        for contract in (AUCTION, *self.pools):
+            self._ended_brokered[contract, number] = dict(self._brokered_in(contract, number))
         for market in self.markets.values():
             market.forget(number)
+        if number > _RING:
+            self.intermediaries.forget(number - _RING)
+        self._releases.pop(number, None)
         del self._days[number]
 
     def _differ(self, what: str, chain: object, model: object) -> None:
@@ -496,10 +618,7 @@ class Replay:
         if gone.any():
             change = Money(change - order_collateral(decode_lanes(gone), rules, is_brokered))
         day.locked[id_] += change
-        if ((come != gone) & (come != 0)).any():
-            self.ledger.lock(id_, Money(max(change, 0)))
-        if change < 0:
-            self.ledger.unlock(id_, Money(-change))
+        self._lock_orders(id_, change, bool(((come != gone) & (come != 0)).any()))
 
     def _on_CallAuction_Cleared(self, args: Mapping[str, Any]) -> None:  # noqa: N802
         day, slot = args["day"], args["slot"]
@@ -581,10 +700,22 @@ class Replay:
         release = day.locked.pop(id_, 0)
         if id_ not in day.released:
             day.released.add(id_)
-            release += sum(market.release(day.number).get(id_, 0) for market in self.markets.values())
+            release += self._releases_of(day.number).get(id_, 0)
         return Money(release)
 
+    def _releases_of(self, number: int) -> dict[int, int]:
+        if number not in self._releases:
+            found: dict[int, int] = defaultdict(int)
+            for market in self.markets.values():
+                for id_, release in market.release(number).items():
+                    found[id_] += release
+            self._releases[number] = found
+        return self._releases[number]
+
     def _on_Accounts_Posted(self, args: Mapping[str, Any]) -> None:  # noqa: N802
+        if self._commissions:
+            self._post_commission(Posting(args["id"], args["amount"], args["release"]))
+            return
         if not self._expected and not self._rewarded:
             self._expected = self._pay_out(self.settlement(self._settling))
         self._moved.append((args["id"], args["amount"], args["release"]))
@@ -599,6 +730,32 @@ class Replay:
         self._differ(what, self._moved, expected)
         self.ledger.post(batch)
         self._moved, self._expected, self._rewarded = [], [], []
+
+    # -------------------------------------------------------------------------------------------- commissions
+
+    def _on_Intermediaries_MandateGiven(self, args: Mapping[str, Any]) -> None:  # noqa: N802
+        self.differences += self.intermediaries.apply("MandateGiven", args)
+
+    def _on_Intermediaries_CommissionPublished(self, args: Mapping[str, Any]) -> None:  # noqa: N802
+        self.differences += self.intermediaries.apply("CommissionPublished", args)
+
+    def _on_Intermediaries_CommissionPaid(self, args: Mapping[str, Any]) -> None:  # noqa: N802
+        self.differences += self.intermediaries.apply("CommissionPaid", args)
+        self._commissions += self.intermediaries.postings(args)
+        self._pay(args["client"], args["day"], "commission", -args["amount"])
+        self._pay(args["intermediary"], args["day"], "commission", args["amount"])
+
+    def _post_commission(self, posting: Posting) -> None:
+        expected = self._commissions.pop(0)
+        self._differ("posting of a commission", posting, expected)
+        self._collected.append(expected)
+        if not self._commissions:
+            self.ledger.post(self._collected)
+            self._collected = []
+
+    def _pay(self, id_: int, day: int, what: str, amount: int) -> None:
+        if amount:
+            self.payments.append(SidePayment(id_, day, what, Money(amount)))
 
     # ----------------------------------------------------------------------------------------- balancing fund
 
@@ -618,6 +775,8 @@ class Replay:
         id_, paid = args["id"], self._payout.paid.pop(args["id"], (0, 0))
         self._differ(f"premium and reward of member {id_}", (args["premium"], args["reward"]), paid)
         self._rewarded.append(Posting(id_, Money(sum(paid))))
+        for what in ("premium", "reward"):
+            self._pay(id_, args["day"], what, args[what])
 
     def _on_BalancingFund_DayPaid(self, args: Mapping[str, Any]) -> None:  # noqa: N802
         self._differ(f"claims of day {args['day']} that were not paid", {}, self._payout.paid)

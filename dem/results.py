@@ -49,6 +49,7 @@ TABLES: Mapping[str, Mapping[str, Literal["int64", "Int64", "category"]]] = {
         "imbalance_units": INTEGER,
         "fees_units": INTEGER,
         "deviation_units": INTEGER,
+        "penalty_units": INTEGER,
     },
     "tariffs": {"period": INTEGER, "buy_units_per_wh": INTEGER, "sell_units_per_wh": INTEGER},
     "accounts": {
@@ -66,6 +67,7 @@ TABLES: Mapping[str, Mapping[str, Literal["int64", "Int64", "category"]]] = {
         "fallback_wh": INTEGER,
         "fallback_units": INTEGER,
         "fund_units": INTEGER,
+        "penalty_units": INTEGER,
     },
     "participants": {
         "participant": TEXT,
@@ -84,7 +86,12 @@ TRADES: Mapping[str, Literal["int64", "Int64", "category"]] = {
     "amount_units": INTEGER,
 }
 """Columns of trades.csv, which only a run with more than the call auction needs: without it the fills say the same."""
+WITHOUT = {"penalty_units": 0}
+"""Columns that a table may lack, and what stands for them: without a wholesale desk there are no penalties."""
+OUTSIDERS = ("wholesale_desk", "wholesale desk")
+"""Kinds that trade with the community and are no part of it: what they sell is imported."""
 CALL_AUCTION = "call auction"
+WHOLESALE = "wholesale"
 
 _LARGEST_PRICE = 1 << 20
 _LARGEST_SUMS = {"_wh": 1 << 42, "_units": 1 << 62}
@@ -189,8 +196,10 @@ class Results:
             "given_wh",
             "imbalance_wh",
             "deviation_units",
+            "penalty_units",
         ]
-        sums = self.bills.groupby("period")[columns].sum().reindex(self.periods, fill_value=0)
+        kinds = self.bills["participant"].map(self.participants["kind"]).astype(str)
+        sums = self.bills[~kinds.isin(OUTSIDERS)].groupby("period")[columns].sum().reindex(self.periods, fill_value=0)
         return sums.assign(
             shared_wh=sums[["consumed_wh", "generated_wh"]].min(axis=1),
             delivered_wh=sums[["taken_wh", "given_wh"]].min(axis=1),
@@ -239,6 +248,8 @@ def _read(path: Path, columns: Mapping[str, Literal["int64", "Int64", "category"
         raise ResultsError(f"{path}: missing file")
     with path.open(newline="", encoding="utf-8") as file:
         header = next(csv.reader(file), [])
+    absent = [name for name in columns if name in WITHOUT and name not in header]
+    columns = {name: kind for name, kind in columns.items() if name not in absent}
     missing = [name for name in columns if name not in header]
     if missing:
         raise ResultsError(f"{path}: missing column {', '.join(missing)}")
@@ -256,7 +267,7 @@ def _read(path: Path, columns: Mapping[str, Literal["int64", "Int64", "category"
         raise _mistake(path, columns, error) from None
     for name in columns:
         _require_summable(path, frame[name])
-    return frame
+    return frame.assign(**{name: WITHOUT[name] for name in absent})
 
 
 def _mistake(
@@ -361,12 +372,12 @@ def _check(folder: Path, results: Results) -> None:
         for row in _first(settlement, wrong):
             where = f"{folder}/settlement.csv: participant {row['participant']}, period {row['period']}"
             raise ResultsError(f"{where}: {why.format(**row)}")
-    sums = settlement.groupby("period")[["imbalance_wh", "imbalance_units", "deviation_units"]].sum()
+    sums = settlement.groupby("period")[["imbalance_wh", "imbalance_units", "deviation_units", "penalty_units"]].sum()
     sums = sums.reindex(results.area["period"], fill_value=0).reset_index(drop=True)
     area = results.area.assign(
         settled_wh=sums["imbalance_wh"],
-        due_units=sums["imbalance_units"] + sums["deviation_units"],
-        received_units=results.area["fallback_units"] + results.area["fund_units"],
+        due_units=sums["imbalance_units"] + sums["deviation_units"] + sums["penalty_units"],
+        received_units=results.area["fallback_units"] + results.area["fund_units"] + results.area["penalty_units"],
     )
     for wrong, why in (
         (
@@ -375,7 +386,7 @@ def _check(folder: Path, results: Results) -> None:
         ),
         (
             area["due_units"] != area["received_units"],
-            "paid for imbalance and deviation {due_units}, but fallback_units + fund_units = {received_units}",
+            "due {due_units}, but fallback_units + fund_units + penalty_units = {received_units}",
         ),
     ):
         for row in _first(area, wrong):

@@ -12,17 +12,18 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 
 from dem.chain import Chain
 from dem.cli import console
-from dem.day import Community, TradingDays, calendar_for
+from dem.day import Community, TradingDays, calendar_for, intraday_lead, markets_of
 from dem.deployment import ADMIN, Market, deploy, role_keys
 from dem.errors import BlocksLostError
-from dem.exports import Exporter, RejectedOrder
+from dem.exports import RUN, Exporter, RejectedOrder
 from dem.history import write_balances, write_events
+from dem.markets import SETUPS
 from dem.plan import Parameters
 from dem.reconcile import Check, reconcile
 from dem.replay import Replay
 from dem.report import write_report
-from dem.results import read_results
-from dem.scenario import load_scenario
+from dem.results import Results, read_results
+from dem.scenario import Scenario, load_scenario
 from dem.summary import Summary, summarise
 
 MANIFEST = "manifest.json"
@@ -55,27 +56,35 @@ class Outsider:
         self._driver = driver
         self._operations = driver.operations
         self._folder = folder
-        self._replay = Replay(self._operations.periods_per_day)
-        names, rejected = driver.community.names, partial(_rejected_orders, driver)
+        self._replay = Replay(self._operations.periods_per_day, driver.market.addresses)
+        names, rejected = driver.community.names, partial(_rejected_orders, driver, self._replay)
         self._exporter = Exporter(driver.scenario, self._replay, names, rejected, folder)
         self._next_block = driver.market.manifest.first_block
+        driver.follow = self.follow
 
-    def follow(self) -> None:
-        """Take what has happened on the chain since the last time."""
+    def follow(self) -> Replay:
+        """Take what has happened on the chain since the last time; returns what that comes to."""
         first, last = self._next_block, self._driver.chain.block
         is_new = first == self._driver.market.manifest.first_block
         events = write_events(self._folder, self._operations.events_between(first, last), is_new)
         for day in self._replay.ended_days(events):
             if day in self._driver.scenario.days:
                 self._exporter.add(day)
+            self._driver.ended(day, self._replay)
         self._next_block = last + 1
+        return self._replay
 
     def reconcile(self) -> list[Check]:
         """The invariants, checked against the chain's balances, which end the record."""
         self.follow()
         balances = self._operations.balances()
-        write_balances(self._folder, self._operations.periods_per_day, balances)
+        write_balances(self._folder, self._operations.periods_per_day, balances, self._driver.market.addresses)
         return reconcile(self._replay, balances)
+
+    @property
+    def refused(self) -> list[str]:
+        """What the chain refused of the messages to the further markets, in its words; the driver knows."""
+        return self._driver.contracting.refused
 
     def finish(self, run: Mapping[str, Any]) -> None:
         """Write what is left of the tables, and run.json with these facts."""
@@ -100,6 +109,44 @@ def run_scenario(
     watch = Stopwatch("read the scenario")
     scenario = load_scenario(scenario_folder)
     folder = out or Path("out") / scenario.config.name
+    return run_loaded(scenario, folder, account, period_length, ended, watch)
+
+
+def run_set_ups(
+    scenario_folder: Path, out: Path, account: str | None, period_length: int | None
+) -> tuple[dict[str, Results], bool]:
+    """Run a scenario under every set-up that it describes, each on a market of its own; what is finished is read only.
+
+    Returns the results by set-up, the plainest first, and whether all invariants hold.
+
+    Raises:
+        InputError: the scenario is faulty.
+        ChainError: the chain refuses.
+    """
+    scenario = load_scenario(scenario_folder)
+    known = set(scenario.config.possible.names)
+    runs: dict[str, Results] = {}
+    for name, markets in SETUPS.items():
+        if not known.issuperset(markets.names):
+            continue
+        folder = out / name.replace(" + ", "-").replace(" ", "-")
+        console.print(f"\n[bold]{name}[/]", highlight=False)
+        if not (folder / RUN).exists():
+            run_loaded(scenario.with_markets(markets), folder, account, period_length)
+        runs[name] = read_results(folder)
+    return runs, all(invariant.ok for results in runs.values() for invariant in results.run.invariants)
+
+
+def run_loaded(
+    scenario: Scenario,
+    folder: Path,
+    account: str | None,
+    period_length: int | None,
+    ended: Callable[[int], None] = lambda _day: None,
+    watch: Stopwatch | None = None,
+) -> tuple[Path, Summary, Sequence[Check]]:
+    """As `run_scenario`, of a scenario that is read."""
+    watch = watch or Stopwatch("connect")
     chain = Chain.connected()
     community = Community(scenario)
     console.print(f"[bold]{scenario.config.title}[/] on {chain.network}", highlight=False)
@@ -120,7 +167,7 @@ def run_scenario(
                 raise
             console.print(f"[yellow]{lost}[/]: asking it again from the start what is done", highlight=False)
     watch.start("draw the report")
-    run = {
+    run: dict[str, Any] = {
         "network": chain.network,
         "blocks": blocks,
         "transactions": chain.transactions,
@@ -128,6 +175,9 @@ def run_scenario(
         "seconds": {what: round(seconds, 2) for what, seconds in watch.seconds.items() if seconds >= 0.005},
         "invariants": [asdict(check) for check in checks],
     }
+    if refused := outsider.refused:
+        run["refused"] = refused
+        console.print(f"{len(refused)} messages to further markets refused, first: {refused[0]}", highlight=False)
     with console.status("drawing pictures"):
         outsider.finish(run)
         results = read_results(folder)
@@ -148,6 +198,8 @@ def deploy_for(
         rules=community.scenario.rules(1),
         offices=community.offices,
         first_weekday=community.scenario.calendar.start.weekday(),
+        intraday_lead=intraday_lead(community.scenario, period_length),
+        markets=markets_of(community.scenario),
     )
     with console.status("compiling and deploying the contracts"):
         return deploy(chain, keys, parameters, folder / MANIFEST)
@@ -181,7 +233,7 @@ def _drive(
         return outsider
 
 
-def _rejected_orders(driver: TradingDays, day: int) -> list[RejectedOrder]:
+def _rejected_orders(driver: TradingDays, replay: Replay, day: int) -> list[RejectedOrder]:
     """The orders of a day's sheets that the chain refused, as their senders made them, with the chain's reason."""
     reasons = {
         driver.community.names[sender]: driver.chain.artifacts.describe(reason)
@@ -200,6 +252,6 @@ def _rejected_orders(driver: TradingDays, day: int) -> list[RejectedOrder]:
             energy=order.energy,
             reason=reasons[names[order.participant]],
         )
-        for order in driver.scenario.orders(day, driver.ids)
+        for order in driver.orders(day, replay)
         if names[order.participant] in reasons
     ]

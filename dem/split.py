@@ -9,10 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from dem.results import Results
-
-OUTSIDERS = ("wholesale_desk", "wholesale desk")
-"""Kinds that trade with the community and are no part of it: what they sell is imported."""
+from dem.results import OUTSIDERS, Results
 
 Exact = NDArray[np.object_]
 """Python integers, where products may exceed 64 bits."""
@@ -26,7 +23,7 @@ class Split(NamedTuple):
     uncontracted: int
     """Energy without a contract at the tariffs less what it cost at the imbalance price."""
     charge: int
-    """Deviation charges on energy without a contract, but for what a forecast too small is to blame for."""
+    """Deviation charges and penalties on energy without a contract, but for what too small a forecast is to blame."""
     error: int
     """Lost on contracted energy that was not drawn or fed in or was traded back, and charges for that and for a
     forecast too small."""
@@ -45,9 +42,10 @@ def split_rows(results: Results) -> pd.DataFrame:
     tariffs = results.tariffs.reindex(bills["period"])
     buy, sell = (exact(tariffs[name]) for name in ("buy_units_per_wh", "sell_units_per_wh"))
     contracted, metered, off = (exact(bills[name]) for name in ("contracted_wh", "metered_wh", "imbalance_wh"))
-    trade, imbalance, fees, charge = (
-        exact(bills[f"{name}_units"]) for name in ("trade", "imbalance", "fees", "deviation")
+    trade, imbalance, fees, deviation, penalty = (
+        exact(bills[f"{name}_units"]) for name in ("trade", "imbalance", "fees", "deviation", "penalty")
     )
+    charge = deviation + penalty
 
     # What was traded to and fro is over; the rest is at the average price of its side.
     bought, sold, cost, proceeds = (exact(column) for _, column in _sides(results, bills).items())

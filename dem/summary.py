@@ -15,8 +15,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from dem.results import Results
-from dem.units import KWH_DECIMALS, MONEY_DECIMALS, TICK_UNITS
+from dem.results import OUTSIDERS, WHOLESALE, Results
+from dem.units import KWH_DECIMALS, MONEY_DECIMALS
 
 UNITS_PER_CURRENCY = 10**MONEY_DECIMALS
 WH_PER_KWH = 10**KWH_DECIMALS
@@ -34,12 +34,13 @@ class Bill:
     imbalance_units: int
     fees_units: int
     deviation_units: int
+    penalty_units: int
     tariff_only_units: int
     """The same metered energy bought and sold at the fallback tariffs, without market, fees and charges."""
 
     @property
     def paid_units(self) -> int:
-        return self.trade_units + self.imbalance_units + self.fees_units + self.deviation_units
+        return self.trade_units + self.imbalance_units + self.fees_units + self.deviation_units + self.penalty_units
 
     @property
     def saved_units(self) -> int:
@@ -163,6 +164,7 @@ class Summary:
             ("Saved by all participants", money(self.saved_units, self.currency)),
             ("Fees", money(self.fees_units, self.currency)),
             ("Deviation charges", money(self.deviation_units, self.currency)),
+            *self._penalties(),
             ("Balancing fund, income", money(self.fund_units, self.currency)),
             (
                 "Imbalance cost above the fallback supply",
@@ -170,11 +172,19 @@ class Summary:
             ),
         )
 
+    def _penalties(self) -> tuple[tuple[str, str], ...]:
+        """Where there is a wholesale desk."""
+        units = self.community.penalty_units
+        return (("Penalties of the wholesale market", money(units, self.currency)),) if units else ()
+
 
 def summarise(results: Results) -> Summary:
     """The figures of a run."""
     names = list(Bill.__slots__)
-    sums = results.bills.groupby("participant", observed=True)[names].sum()
+    everybody = results.bills
+    is_outsider = everybody["participant"].map(results.participants["kind"]).astype(str).isin(OUTSIDERS)
+    local = results.trades[(results.trades["market"] != WHOLESALE) & (results.trades["bought_wh"] > 0)]
+    sums = everybody[~is_outsider].groupby("participant", observed=True)[names].sum()
     kinds = results.participants["kind"].astype(str)[sums.index.astype(str)]
     bills = [
         ParticipantResult(str(name), kind, Bill(*row))
@@ -196,8 +206,8 @@ def summarise(results: Results) -> Summary:
         orders_accepted=int(status.get("accepted", 0)),
         orders_replaced=int(status.get("replaced", 0)),
         orders_rejected=int(status.get("rejected", 0)),
-        traded_wh=int(traded["volume_wh"].sum()),
-        traded_units=int((traded["volume_wh"] * traded["price_ticks"]).sum()) * TICK_UNITS,
+        traded_wh=int(local["bought_wh"].sum()),
+        traded_units=int(local["amount_units"].sum()),
         consumed_wh=community.consumed_wh,
         generated_wh=community.generated_wh,
         shared_wh=int(balance["shared_wh"].sum()),

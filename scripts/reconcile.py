@@ -8,7 +8,7 @@ from ape.cli import ConnectedProviderCommand, network_option
 from dem.chain import Chain
 from dem.cli import console, fail_readably, print_checks
 from dem.deployment import connect, role_keys
-from dem.history import read_balances, read_events
+from dem.history import read_addresses, read_balances, read_events
 from dem.operations import Operations
 from dem.reconcile import reconcile
 from dem.replay import Replay
@@ -31,13 +31,14 @@ def cli(folder: Path, account: str | None, recorded: bool) -> None:
     if recorded or chain.is_embedded:
         console.print(f"events and balances as recorded in {folder}", highlight=False)
         periods_per_day, balances = read_balances(folder)
-        events = read_events(folder)
+        events, addresses = read_events(folder), read_addresses(folder)
     else:
         market = connect(chain, role_keys(chain, account), folder / MANIFEST)
         operations = Operations(market)
         periods_per_day, balances = operations.periods_per_day, operations.balances()
         events = operations.events_between(market.manifest.first_block, chain.block)
-    replay = Replay(periods_per_day)
+        addresses = market.addresses
+    replay = Replay(periods_per_day, addresses)
     replay.apply(events)
     checks = reconcile(replay, balances)
     print_checks(checks)

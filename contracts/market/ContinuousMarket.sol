@@ -736,12 +736,20 @@ contract ContinuousMarket is IContinuousMarket, AccessManaged, EIP712, Calendar,
         uint256 traded = TradingAccounts.strips(account);
         if (traded == 0) return;
         uint256[] memory net = new uint256[](STRIPS_PER_DAY);
+        uint256[] memory flexible = new uint256[](STRIPS_PER_DAY);
+        bool hasSold = false;
         for (uint256 strip = 0; strip < net.length; ++strip) {
-            net[strip] = traded & (1 << strip) == 0
-                ? Strips.ZERO_LANES
-                : Strips.signedLanes(_nets[_netPlace(id, day, strip)], day);
+            net[strip] = Strips.ZERO_LANES;
+            if (traded & (1 << strip) == 0) continue;
+            net[strip] = Strips.signedLanes(_nets[_netPlace(id, day, strip)], day);
+            flexible[strip] = Strips.soldOf(net[strip]);
+            if (flexible[strip] != 0) hasSold = true;
         }
         p.net[i] = net;
+        if (hasSold) {
+            if (p.flexible.length == 0) p.flexible = new uint256[][](p.net.length);
+            p.flexible[i] = flexible;
+        }
         p.payment[i] = TradingAccounts.payment(account);
         p.traded[i] = TradingAccounts.traded(account);
     }

@@ -89,6 +89,12 @@ library Strips {
         }
     }
 
+    /// @return sold Wh by lane, zero where nothing is or more is bought; neither word has flags or a day.
+    function soldOf(uint256 net) internal pure returns (uint256 sold) {
+        uint256 flags = minus(ZERO_LANES, net);
+        return flags & spread(flags, SIGNED_MASK);
+    }
+
     /// @return total of six lanes that together fit a lane.
     function sum(uint256 lanes) internal pure returns (uint256 total) {
         unchecked {

@@ -17,6 +17,7 @@ OPERATOR = "operator"
 GRID = "grid operator"
 BOTH_OPERATORS = "operators"
 
+DESK = "wholesale desk"
 TRADE, IMBALANCE, FEES, DEVIATION = "local energy", "imbalance", "fees", "deviation charges"
 CAUSES = (TRADE, IMBALANCE, FEES, DEVIATION)
 
@@ -35,12 +36,16 @@ def money_flows(results: Results) -> tuple[Flow, ...]:
     groups = bills["participant"].map(results.participants["kind"]).astype(str).str.replace("_", " ")
     totals: dict[tuple[str, str, str], float] = {}
     fees = fee_shares(results)
-    sums = bills.groupby(groups)[["fees_units", "deviation_units"]].sum()
-    for group, (fee, deviation) in zip(sums.index, sums.to_numpy().tolist(), strict=True):
-        totals[group, FUND, DEVIATION] = deviation
+    sums = bills.groupby(groups)[["fees_units", "deviation_units", "penalty_units"]].sum()
+    penalties, to_desk = int(sums["penalty_units"].sum()), int(area["penalty_units"].sum())
+    for group, (fee, deviation, penalty) in zip(sums.index, sums.to_numpy().tolist(), strict=True):
+        desks = penalty * to_desk / penalties if penalties else 0.0
+        totals[group, FUND, DEVIATION] = deviation + penalty - desks
+        totals[group, DESK, DEVIATION] = desks
         for receiver, part in fees.items():
             totals[group, receiver, FEES] = fee * part
     charges = results.balance["deviation_units"].reindex(area.index, fill_value=0)
+    charges += results.balance["penalty_units"].reindex(area.index, fill_value=0) - area["penalty_units"]
     outside = pd.DataFrame({FALLBACK: -area["fallback_units"], FUND: charges - area["fund_units"]})
     for cause, column, others in (
         (TRADE, "trade_units", pd.DataFrame(index=area.index)),

@@ -20,7 +20,7 @@ from dem.orders import MAX_ENERGY, Side
 from dem.plan import CalendarParameters
 from dem.settlement import MarketRules
 from dem.signing import IntradayCancellation, IntradayFunding, IntradayOrder
-from dem.strips import LANES
+from dem.strips import LANES, unpack
 from dem.units import MAX_TICK
 
 from .random_days import OPENING, random_calendar, random_rules
@@ -332,7 +332,7 @@ class RandomIntraday:
         assert market.call(MARKET, "isCleared", number)
         members = market.member_count()
         for is_first in (True, False):
-            net, payment, traded, release = self._book(number, members)
+            net, payment, traded, release, flexible = self._book(number, members)
             assert not sum(payment)
             for id_ in range(1, members + 1):
                 account = day.accounts.get(id_) if day else None
@@ -342,6 +342,10 @@ class RandomIntraday:
                 assert payment[id_ - 1] == (account.payment if account else 0)
                 assert traded[id_ - 1] == (account.traded if account else 0)
                 assert release[id_ - 1] == (account.funded if account and is_first else 0)
+                sold_back = [max(0, -wh) for wh in lanes]
+                assert [lane for word in flexible[id_ - 1] for lane in unpack(word)[1]] == (
+                    sold_back if any(sold_back) else []
+                )
         if day:
             rows = self.replay.trades(number)
             assert rows.bought.sum() == rows.sold.sum()
@@ -351,13 +355,13 @@ class RandomIntraday:
     def _book(self, day: int, members: int) -> Any:
         """As the schedule calls it, some members at a time."""
         chain, contract = self.market.chain, self.market.contracts[MARKET]
-        parts: list[list[Any]] = [[], [], [], []]
+        parts: list[list[Any]] = [[], [], [], [], []]
         at = 1
         while at <= members:
             count = self.random.randint(1, members)
             count = min(count, members - at + 1)
             for part, more in zip(parts, chain.execute(CLERK.address, contract, "book", day, at, count), strict=True):
-                part.extend(more)
+                part.extend(more or [()] * count)
             at += count
         return parts
 

@@ -240,7 +240,7 @@ class RandomPools(RandomDays):
     ) -> set[str]:
         """Whether all orders of the hand fit its part of the connection."""
         replay, periods = self.market.replay, self.calendar.periods_per_day
-        book = (replay.pool.book(sheet.day) if contract == POOL else replay.book(sheet.day)).standing
+        book = (self.market.pool.book(sheet.day) if contract == POOL else replay.book(sheet.day)).standing
         mine = (book.participant == person.id) & ((book.layer >= BROKERED_LAYER) == is_brokered)
         energies: dict[tuple[int, int], dict[int, int]] = {}
         for layer, slot, side, energy in zip(
@@ -268,7 +268,7 @@ class RandomPools(RandomDays):
 
     def clear_pool(self, day: int, strip: int) -> None:
         """One strip of the pool."""
-        clearing = self.market.replay.pool.book(day).clearing[strip * LANES : (strip + 1) * LANES]
+        clearing = self.market.pool.book(day).clearing[strip * LANES : (strip + 1) * LANES]
         pivots = [outcome.pivot for outcome in clearing]
         groups = self.random.choice((1, 2, ALL_GROUPS))
         while not self.market.call(POOL, "clearedStrips", day) >> strip & 1:

@@ -6,7 +6,7 @@ from itertools import count
 import pytest
 from harness.market import Tally, failures
 
-from .random_pools import RandomPools
+from .random_pools import POOL, RandomPools
 
 DAYS = int(os.environ.get("DEM_RANDOM_DAYS", "1500")) // 5
 """Delivery days to run."""
@@ -35,5 +35,5 @@ def test_contracts_and_reference_model_agree_with_intermediaries_and_a_pool(port
         print(line)
     for event in ("MandateGiven", "CommissionPublished", "CommissionPaid"):
         assert tally.events[f"Intermediaries.{event}"] > 0, event
-    assert tally.events["Pool.SheetAccepted"] > days
+    assert tally.events[f"{POOL}.SheetAccepted"] > days
     assert {"NotTheIntermediary", "ExceedsCapacity", "CommissionTooHigh"} <= set(tally.refused)

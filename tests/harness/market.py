@@ -61,13 +61,11 @@ class Tally:
 class Market:
     """A market deployed step by step from the project's plan."""
 
-    REPLAY: type[Replay] = Replay
-
     def __init__(self, calendar: CalendarParameters, rules: MarketRules, now: int, intraday_lead: int = 0) -> None:
         self.calendar = calendar
         self.chain = Chain(CHAIN_ID, now)
         self.contracts: dict[str, Contract] = {}
-        self.replay = self.REPLAY(calendar.periods_per_day)
+        self.replay = Replay(calendar.periods_per_day)
         self.tally = Tally.empty()
         self.listeners: list[Callable[[list[Event]], None]] = [self.replay.apply, self._count]
         self._deploy(Parameters(ADMIN.address, calendar, rules, OFFICES, intraday_lead=intraday_lead))

@@ -14,6 +14,7 @@ from village import Village
 COMMANDS = {
     "access": ["--out", "--account", "--network"],
     "clear": ["ORDERS", "--out", "--account", "--window", "--network", "participant, side,"],
+    "compare": ["SCENARIO", "--out", "--account", "--period-length", "--network", "After an interruption"],
     "day": ["SCENARIO", "--out", "--account", "--period-length", "--network", "After an interruption"],
     "deploy": ["SCENARIO", "--out", "--account", "--period-length", "--network"],
     "reconcile": ["FOLDER", "--recorded", "--account", "--network"],

@@ -63,6 +63,55 @@ parameters.truthful.max_gain_permille = 0
 """
 """Truthful members all name the same limit, the edge of the band, so that somebody has to be rationed."""
 
+SECTIONS = {
+    "bilateral": """
+[bilateral]
+contracts = "contracts.csv"
+""",
+    "pools": """
+[[pools]]
+name = "roofs"
+intermediary = "agency"
+preset = "virtual_power_plant"
+commission = 0.002
+margin = 0.004
+gate_lead_seconds = 50400
+""",
+    "wholesale": """
+[wholesale]
+desk = "desk"
+prices = "prices.csv"
+price_seconds = 3600
+margin = 0.17
+import_capacity_wh = 3000
+export_capacity_wh = 3000
+penalty = 0.01
+""",
+    "intraday": """
+[intraday]
+gate_lead_seconds = 3600
+sessions = [-4, 9, 15]
+""",
+}
+"""How a mechanism works, by its name."""
+MIXED = ("call_auction", "intraday", "bilateral", "pools", "wholesale")
+"""Every mechanism."""
+_RULES_OF_ALL = """commission_cap = 0.005
+wholesale_margin = 0.17
+penalty_cap = 0.02
+premium_rate = 0.03
+reward_share = 5000
+
+[strategies]"""
+INTERMEDIARIES = (
+    ("agency", "intermediary", "", 9000, 9000, 100, 0, "truthful"),
+    ("desk", "wholesale_desk", "", 0, 0, 2000, 0, "none"),
+)
+AGREEMENTS = (
+    ("roof-3", "home-1", "0.07", 100, "2016-05-08", "2016-12-31", "Mo-Su", "09:00-17:00"),
+    ("roof-2", "home-2", "0.065", 50, "2016-05-01", "2016-05-08", "Mo-Su", "08:00-18:00"),
+)
+
 PARTICIPANTS = (
     "participant",
     "kind",
@@ -73,6 +122,7 @@ PARTICIPANTS = (
     "credit_limit",
     "strategy",
 )
+FLEXIBLE = ("intermediary", "share_permille", "battery_wh", "battery_w")
 OFFICES = (
     ("supplier", "fallback_supplier", "", 0, 0, 0, 2000, "none"),
     ("operator", "operator", "", 0, 0, 0, 0, "none"),
@@ -86,13 +136,17 @@ DEBTOR = ("debtor", "consumer", "", 900, 0, "0.5", 0, "none")
 
 @dataclass(frozen=True)
 class Village:
-    """A generated community; the same for the same numbers. more: further rows of the participant table."""
+    """A generated community; the same for the same numbers. more: further rows of the participant table.
+    markets: mechanisms it uses, of MIXED; without any, the call auction as scenarios have it that name
+    none. described: mechanisms it does not use but says how they work."""
 
     consumers: int = 5
     plants: int = 3
     days: int = 1
     periods_per_day: int = 24
     more: Sequence[tuple[object, ...]] = field(default=())
+    markets: Sequence[str] = field(default=())
+    described: Sequence[str] = field(default=())
 
     def write(self, folder: Path) -> Path:
         """Write scenario.toml and its tables; returns the folder."""
@@ -109,7 +163,12 @@ class Village:
             *((name, "prosumer", "", 300, 3000, 30, 0, strategies[i % 2]) for i, name in enumerate(plants)),
             *self.more,
         ]
-        write_table(folder / "participants.csv", PARTICIPANTS, members)
+        if self.markets:
+            has_pool = "pools" in (*self.markets, *self.described)
+            members = [(*member, *_extras(str(member[0]), has_pool)) for member in (*members, *INTERMEDIARIES)]
+            self._describe_markets(folder)
+        columns = (*PARTICIPANTS, *FLEXIBLE) if self.markets else PARTICIPANTS
+        write_table(folder / "participants.csv", columns, members)
         metered = [*consumers, *(str(member[0]) for member in self.more)]
         random = Random(self.periods_per_day)
         periods = (HISTORY_DAYS + self.days) * self.periods_per_day
@@ -129,9 +188,24 @@ class Village:
         write_table(folder / "prices.csv", ("start", "price_per_mwh"), _in_time(3600, prices))
         return folder
 
+    def _describe_markets(self, folder: Path) -> None:
+        switches = "\n".join(f"{name} = {str(name in self.markets).lower()}" for name in MIXED)
+        sections = "".join(SECTIONS[name] for name in SECTIONS if name in (*self.markets, *self.described))
+        config = (folder / "scenario.toml").read_text(encoding="utf-8").replace("[strategies]", _RULES_OF_ALL)
+        (folder / "scenario.toml").write_text(f"{config}\n[markets]\n{switches}\n{sections}", encoding="utf-8")
+        columns = ("seller", "buyer", "price", "energy_wh", "first", "last", "weekdays", "hours")
+        write_table(folder / "contracts.csv", columns, AGREEMENTS)
+
     def _write_profiles(self, path: Path, columns: dict[str, list[int]]) -> None:
         rows = _in_time(DAY_SECONDS // self.periods_per_day, zip(*columns.values(), strict=True))
         write_table(path, ("start", *columns), rows)
+
+
+def _extras(name: str, has_pool: bool) -> tuple[object, ...]:
+    """Intermediary, share and battery of a member."""
+    clients = {"roof-1": 1000, "roof-2": 500, "home-3": 1000, "home-4": 400}
+    mandate = ("agency", clients[name]) if has_pool and name in clients else ("", "")
+    return (*mandate, *((4000, 2000) if name in ("home-2", "roof-3") else ("", "")))
 
 
 def write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

@@ -26,18 +26,19 @@ def test_answers_what_each_member_traded(
     intraday: Contract, buyer: Member, seller: Member, booker: AccountAPI, traded: None
 ) -> None:
     assert intraday.functions.isCleared(1).call()
-    net, payment, traded_, release = intraday.functions.book(1, 1, 8).call({"from": booker.address})
+    net, payment, traded_, release, flexible = intraday.functions.book(1, 1, 8).call({"from": booker.address})
     assert net == [[]] * 5 + [[NO_ENERGY, signed_lanes(0, e, 0, 0, 0, 0)] for e in (600, -600)] + [[]]
     assert payment == [0] * 5 + [6_000_000, -6_000_000, 0]
     assert traded_ == [0] * 5 + [600, 600, 0]
     assert release == [0] * 5 + [FUNDS, FUNDS, 0]
+    assert flexible == [[]] * 6 + [[0, 600 << 40]] + [[]]
 
 
 def test_a_second_walk_gives_the_same_positions_and_releases_nothing_more(
     village: Village, intraday: Contract, booker: AccountAPI, traded: None
 ) -> None:
     village.market.chain.send(booker, intraday, "book", 1, 1, 8)
-    _, payment, _, release = intraday.functions.book(1, 1, 8).call({"from": booker.address})
+    _, payment, _, release, _ = intraday.functions.book(1, 1, 8).call({"from": booker.address})
     assert payment[5:7] == [6_000_000, -6_000_000]
     assert release == [0] * 8
 
@@ -47,7 +48,13 @@ def test_a_day_that_nobody_funded_is_empty(
 ) -> None:
     village.wait_until(village.calendar.start_of(2))
     for day in (1,):
-        assert intraday.functions.book(day, 1, 2).call({"from": booker.address}) == ([[], []], [0, 0], [0, 0], [0, 0])
+        assert intraday.functions.book(day, 1, 2).call({"from": booker.address}) == (
+            [[], []],
+            [0, 0],
+            [0, 0],
+            [0, 0],
+            [],
+        )
 
 
 def test_reverts_before_the_last_gate(village: Village, intraday: Contract, booker: AccountAPI, opened: None) -> None:
