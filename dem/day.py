@@ -16,13 +16,14 @@ from dem.deployment import Market
 from dem.markets import Markets
 from dem.meters import Meter, boundary
 from dem.operations import Applicant, Operations, batches
-from dem.orders import Order
+from dem.orders import Order, Side
 from dem.plan import CalendarParameters, Offices, rules_tuple
 from dem.replay import AUCTION, KINDS, POOL, Replay
 from dem.scenario import Kind, Participant, Scenario
 from dem.signing import Application
 from dem.strips import LANES, pack
 from dem.trading import Crowd, Session
+from dem.units import Wh
 from dem.wallets import Wallet, wallet
 
 _SETUP_SECONDS = 300
@@ -276,9 +277,18 @@ class TradingDays:
                 return
             replay = self.follow()
             orders = self.crowd(day).intraday_orders(session, self.ids, self._contracted(day, replay))
-            self.contracting.trade(day, session.number, orders, replay, self.scenario.rules(day))
+            allowed = [cut for order in orders for cut in self._within_connection(order, day)]
+            self.contracting.trade(day, session.number, allowed, replay, self.scenario.rules(day))
 
         return trade_intraday
+
+    def _within_connection(self, order: Order, day: int) -> list[Order]:
+        """An intraday order, cut to what the market takes in one: the member's own part of its connection."""
+        member = self.scenario.participants[list(self.ids.values()).index(order.participant)]
+        whole = member.import_capacity if order.side == Side.BID else member.export_capacity
+        own = whole - (whole * member.share // 1000 if self.scenario.markets.pools else 0)
+        energy = min(order.energy, own)
+        return [replace(order, energy=Wh(energy))] if energy >= self.scenario.rules(day).min_order_energy else []
 
     def _session_ends(self, day: int, session: Session) -> int:
         """When its first period's gate closes."""

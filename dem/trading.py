@@ -239,12 +239,8 @@ class Crowd:
             household = self._households.get(member.name)
             plan = household.replan(session.known, net, had, prices) if household else self._no_plan
             wish = _Wish(_less(net, had), plan.moves, plan.limits)
-            imports, exports = (
-                capacity - self._through_intermediary(member, capacity)
-                for capacity in (member.import_capacity, member.export_capacity)
-            )
-            bought = [min(imports, member.import_capacity - wh) for wh in had]
-            sold = [min(exports, member.export_capacity + wh) for wh in had]
+            bought = [member.import_capacity - wh for wh in had]
+            sold = [member.export_capacity + wh for wh in had]
             orders += self._orders(member, ids, _from(session.first, wish), bought, sold)
         return orders
 
@@ -356,10 +352,6 @@ class Crowd:
     def _is_represented(self, member: Participant) -> bool:
         """Whether all of its energy goes through an intermediary."""
         return self.scenario.markets.pools and member.share == 1000
-
-    def _through_intermediary(self, member: Participant, capacity: int) -> int:
-        """The part of a connection that its intermediary trades."""
-        return capacity * member.share // 1000 if self.scenario.markets.pools else 0
 
     def _share(self, member: Participant, before: Contracted) -> _Wish:
         """The part of its wish that goes through the intermediary; rounded towards zero."""

@@ -46,6 +46,16 @@ contract LanesTest {
         require(result >> Strips.DAY_SHIFT == 0, "beyond the lanes");
     }
 
+    function test_soldOf(uint256 net) external pure {
+        net = _lanes(net, LOW);
+        uint256 sold = Strips.soldOf(net);
+        for (uint256 k = 0; k < Strips.LANES; ++k) {
+            int256 energy = Strips.signedLane(net, k);
+            require(Strips.lane(sold, k) == (energy < 0 ? uint256(-energy) : 0), "lane");
+        }
+        require(sold >> Strips.DAY_SHIFT == 0, "beyond the lanes");
+    }
+
     function test_used(uint256 seed) external pure {
         uint256 word = _lanes(seed, Strips.LANE_MASK);
         uint256 flags = Strips.used(word);
