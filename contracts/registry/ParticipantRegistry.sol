@@ -178,14 +178,18 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, EIP712, Cal
     }
 
     /// @inheritdoc ITraders
-    function trader(address account, uint256 day) external view returns (uint32 id, uint256, uint256) {
+    function trader(address account, uint256 day)
+        external
+        view
+        returns (uint32 id, uint256 importCapacity, uint256 exportCapacity)
+    {
         Standing memory m = _trading(account, day);
         (, uint256 share) = _mandateOf(m, day);
-        return (
-            m.id,
-            m.importCapacity - _partDown(m.importCapacity, share),
-            m.exportCapacity - _partDown(m.exportCapacity, share)
-        );
+        (id, importCapacity, exportCapacity) = (m.id, m.importCapacity, m.exportCapacity);
+        if (share > 0) {
+            importCapacity -= _partDown(importCapacity, share);
+            exportCapacity -= _partDown(exportCapacity, share);
+        }
     }
 
     /// @inheritdoc ITraders
