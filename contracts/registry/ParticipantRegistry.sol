@@ -178,22 +178,26 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, EIP712, Cal
     }
 
     /// @inheritdoc ITraders
-    function trader(address account, uint256 day) external view returns (uint32 id, uint256, uint256) {
+    function trader(address account, uint256 day)
+        external
+        view
+        returns (uint32 id, uint256 importCapacity, uint256 exportCapacity)
+    {
         Standing memory m = _trading(account, day);
         (, uint256 share) = _mandateOf(m, day);
-        if (share == 0) return (m.id, m.importCapacity, m.exportCapacity);
-        return (
-            m.id,
-            m.importCapacity - _partDown(m.importCapacity, share),
-            m.exportCapacity - _partDown(m.exportCapacity, share)
-        );
+        (id, importCapacity, exportCapacity) = (m.id, m.importCapacity, m.exportCapacity);
+        if (share > 0) {
+            importCapacity -= _partDown(importCapacity, share);
+            exportCapacity -= _partDown(exportCapacity, share);
+        }
     }
 
     /// @inheritdoc ITraders
     function client(address participant, address signer, uint256 day) external view returns (uint32, uint256, uint256) {
         Standing memory m = _standings[participant];
         (uint32 intermediary, uint256 share) = _mandateOf(m, day);
-        if (intermediary == 0 || _standings[signer].id != intermediary) {
+        bool isMandated = share > 0;
+        if (!isMandated || _standings[signer].id != intermediary) {
             revert NotTheIntermediary(participant, signer, day);
         }
         if (block.timestamp < opensAt(day)) revert MandateNotFixed(day, opensAt(day));
@@ -274,8 +278,7 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, EIP712, Cal
     }
 
     function _mandateOf(Standing memory m, uint256 day) private view returns (uint32 intermediary, uint256 share) {
-        if (m.dividedFrom == 0 || day < m.dividedFrom) return (0, 0);
-        return _intermediaries.mandateOf(m.id, day);
+        if (m.dividedFrom > 0 && day >= m.dividedFrom) return _intermediaries.mandateOf(m.id, day);
     }
 
     /// @return Wh of a connection that a share (1/10,000) trades; the member's own part gains by less than 1 Wh.
