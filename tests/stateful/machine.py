@@ -169,9 +169,9 @@ class Machine:
         (1, "add_market"),
         (14, "bring_orders"),
         (18, "clear"),
-        (6, "report"),
-        (8, "clear_residual"),
-        (3, "pay"),
+        (10, "report"),
+        (14, "clear_residual"),
+        (4, "pay"),
         (16, "bring_readings"),
         (4, "correct"),
         (10, "close"),
@@ -627,12 +627,10 @@ class Machine:
         """A desk reports for a day, in time mostly; or somebody who may not."""
         desks = [person for person in self.people.values() if person.kind == DESK and person.status == ADMITTED]
         desk = self.random.choice(desks) if desks and self.random.random() < 0.9 else self._person()
-        day = self._open_day() - self.random.choice((0, 1))
-        if self.random.random() < 0.5:
-            day = self._open_day()
-            self._wait_until(CALENDAR.gate_closes_at(day))
-        day = max(1, day)
+        day = max(1, self._open_day() - self.random.choice((0, 1)))
         gate = CALENDAR.gate_closes_at(day)
+        if 0 < gate - self.market.now <= 5 * PERIOD:
+            self._wait_until(gate)
         signer = desk.account if self.random.random() < 0.95 else STRANGER
         cap = self.market.replay.rules(day).penalty_cap
         offers = [self._offer(cap) for _ in range(PERIODS)]
@@ -666,8 +664,10 @@ class Machine:
         """A strip of a day that was reported for, with the right ticks or others."""
         waiting = [day for day in self.state.phases if self.market.call("WholesaleResidual", "reportOf", day)[1]]
         day = waiting[0] if waiting and self.random.random() < 0.9 else self._day()
-        strip, reasons = self.random.randrange(STRIPS), set()
         desk, pending = self.market.call("WholesaleResidual", "reportOf", day)
+        strips = [strip for strip in range(STRIPS) if pending >> strip & 1]
+        strip = self.random.choice(strips if strips and self.random.random() < 0.8 else range(STRIPS))
+        reasons = set()
         ticks = ([0] * LANES, [0] * LANES)
         if desk == 0:
             reasons.add("NotReported")
