@@ -17,7 +17,7 @@ They are numbered as in the rules:
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from random import Random
 from typing import Any
@@ -169,9 +169,9 @@ class Machine:
         (1, "add_market"),
         (14, "bring_orders"),
         (18, "clear"),
-        (6, "report"),
-        (8, "clear_residual"),
-        (3, "pay"),
+        (10, "report"),
+        (14, "clear_residual"),
+        (4, "pay"),
         (16, "bring_readings"),
         (4, "correct"),
         (10, "close"),
@@ -522,6 +522,10 @@ class Machine:
             max_layers=self.random.randint(1, 3),
             imbalance_pricing=self.random.choice(list(ImbalancePricing)),
             charge_helpful=self.random.random() < 0.5,
+            wholesale_margin=self.random.choice((0, 50)),
+            penalty_cap=self.random.choice((0, 1_000)),
+            premium_rate=100,
+            reward_share=self.random.choice((0, 5_000)),
         )
         fields = list(rules_tuple(rules))
         if self.random.random() < 0.2:
@@ -631,13 +635,15 @@ class Machine:
         """A desk reports for a day, in time mostly; or somebody who may not."""
         desks = [person for person in self.people.values() if person.kind == DESK and person.status == ADMITTED]
         desk = self.random.choice(desks) if desks and self.random.random() < 0.9 else self._person()
-        day = self._open_day() if self.random.random() < 0.3 else max(1, self._open_day() - 1)
-        if self.random.random() < 0.5:
-            self._wait_until(CALENDAR.gate_closes_at(day))
+        day = max(1, self._open_day() - self.random.choice((0, 1)))
         gate = CALENDAR.gate_closes_at(day)
+        if 0 < gate - self.market.now <= 5 * PERIOD:
+            self._wait_until(gate)
         signer = desk.account if self.random.random() < 0.95 else STRANGER
-        offers = [self._offer() for _ in range(PERIODS)]
         cap = self.market.replay.rules(day).penalty_cap
+        offers = [self._offer(cap) for _ in range(PERIODS)]
+        if self.random.random() < 0.05:
+            offers[0] = replace(offers[0], penalty=cap + 1)
         plugged = {address.lower() for address, _ in self.market.call("Schedule", "markets")}
         objections = {
             "NotSignedByDesk": signer is STRANGER,
@@ -657,17 +663,19 @@ class Machine:
         refused = self._do("WholesaleResidual.report", *signed, may=reasons)
         assert bool(refused) == bool(reasons), f"reported in spite of {reasons}"
 
-    def _offer(self) -> Offer:
+    def _offer(self, cap: int) -> Offer:
         price = self.random.randint(5_000, 5_600) if self.random.random() < 0.95 else -self.random.randint(1, 5_000)
         capacity = (0, 30, 300, 10_000)
-        return Offer(price, self.random.choice((0, 0, 500)), self.random.choice(capacity), self.random.choice(capacity))
+        return Offer(price, self.random.randint(0, cap), self.random.choice(capacity), self.random.choice(capacity))
 
     def clear_residual(self) -> None:
         """A strip of a day that was reported for, with the right ticks or others."""
         waiting = [day for day in self.state.phases if self.market.call("WholesaleResidual", "reportOf", day)[1]]
         day = waiting[0] if waiting and self.random.random() < 0.9 else self._day()
-        strip, reasons = self.random.randrange(STRIPS), set()
         desk, pending = self.market.call("WholesaleResidual", "reportOf", day)
+        strips = [strip for strip in range(STRIPS) if pending >> strip & 1]
+        strip = self.random.choice(strips if strips and self.random.random() < 0.8 else range(STRIPS))
+        reasons = set()
         ticks = ([0] * LANES, [0] * LANES)
         if desk == 0:
             reasons.add("NotReported")
