@@ -47,7 +47,8 @@ contract ContinuousMarket is IContinuousMarket, AccessManaged, EIP712, Calendar,
     /// Members whose activity on a day fits one word beside the day.
     uint256 private constant GROUP = 240;
     /// Prices in one word of a side's bitmap.
-    uint256 private constant RANKS = 256;
+    uint256 private constant RANK_BITS = 8;
+    uint256 private constant RANKS = 1 << RANK_BITS;
 
     /// What the market keeps of a participant, day in, day out.
     struct Trader {
@@ -254,7 +255,7 @@ contract ContinuousMarket is IContinuousMarket, AccessManaged, EIP712, Calendar,
         uint256 at = _levelPlace(day, level);
         uint256 top = _levels[at];
         if (Strips.dayOf(top) != day) return found;
-        (uint256 first,) = Levels.span(top);
+        uint256 first = Levels.first(top);
         uint256 index = Levels.index(top);
         found = new RestingOrder[]((index + 1 - first) * Levels.PLACES);
         uint256 n = 0;
@@ -300,8 +301,7 @@ contract ContinuousMarket is IContinuousMarket, AccessManaged, EIP712, Calendar,
         }
         uint256 units = Money.unwrap(amount);
         // Whatever of it becomes available again fits as well, and what is locked fits its signed form.
-        ((funds & Strips.LANES_MASK) + units).toUint72();
-        _funds[at] = funds + units;
+        _funds[at] = Strips.withDay(((funds & Strips.LANES_MASK) + units).toUint72(), day);
         _accounts[at] = TradingAccounts.free(account, units);
         emit Funded(id, day, amount, uint32(TradingAccounts.limit(account)));
         ACCOUNTS.lockCollateral(id, int128(Money.unwrap(amount)));
@@ -478,7 +478,7 @@ contract ContinuousMarket is IContinuousMarket, AccessManaged, EIP712, Calendar,
         unchecked {
             uint256 position = OrderNumbers.positionOf(number);
             uint256 index = position / Levels.PLACES;
-            uint256 k = position - index * Levels.PLACES;
+            uint256 k = position % Levels.PLACES;
             uint256 newest = Levels.index(top);
             if (Strips.dayOf(top) != day || index > newest) revert NoSuchOrder(day, number);
             if (index == newest) {
@@ -681,7 +681,7 @@ contract ContinuousMarket is IContinuousMarket, AccessManaged, EIP712, Calendar,
             group = Math.log2(groups);
             word = _ranks[_ranksPlace(Strips.dayOf(state), slot, side, group)];
         }
-        return BookStates.withBest(state, side, group * RANKS + Math.log2(word) + 1);
+        return BookStates.withBest(state, side, ((group << RANK_BITS) | Math.log2(word)) + 1);
     }
 
     // ------------------------------------------------------------------------------------------------------- states
@@ -710,15 +710,14 @@ contract ContinuousMarket is IContinuousMarket, AccessManaged, EIP712, Calendar,
         if (Strips.dayOf(state) != day) state = BookStates.withPaused(_days[day % Strips.RING], _isPaused);
     }
 
-    /// Orders read their book's state and nothing above it: a pause is written into all books that may be open, some hundred.
+    /// Orders read their book's state and nothing above it: a pause is written into all books of the ring.
     function _setPaused(bool isPaused) private {
         _isPaused = isPaused;
-        uint256 last = dayAt(block.timestamp + GATE_LEAD);
-        for (uint256 day = Math.max(dayAt(block.timestamp + INTRADAY_LEAD), 1); day <= last; ++day) {
+        for (uint256 day = 0; day < Strips.RING; ++day) {
             for (uint256 slot = 0; slot < PERIODS_PER_DAY; ++slot) {
                 uint256 at = _bookPlace(day, slot);
                 uint256 state = _books[at];
-                if (Strips.dayOf(state) == day) _books[at] = BookStates.withPaused(state, isPaused);
+                if (state != 0) _books[at] = BookStates.withPaused(state, isPaused);
             }
         }
     }

@@ -74,10 +74,15 @@ library Levels {
         return uint16(top >> INDEX_SHIFT);
     }
 
-    /// @return first number of the first word that may hold an open order.
+    /// @return number of the first word that may hold an open order.
+    function first(uint256 top) internal pure returns (uint256) {
+        return uint16(top >> FIRST_SHIFT);
+    }
+
+    /// @return first_ number of the first word that may hold an open order.
     /// @return live how many words before the top hold one.
-    function span(uint256 top) internal pure returns (uint256 first, uint256 live) {
-        return (uint16(top >> FIRST_SHIFT), uint16(top >> LIVE_SHIFT));
+    function span(uint256 top) internal pure returns (uint256 first_, uint256 live) {
+        return (first(top), uint16(top >> LIVE_SHIFT));
     }
 
     /// @return whether no order of the level is open.
@@ -85,13 +90,13 @@ library Levels {
         return !isOpen(top) && uint16(top >> LIVE_SHIFT) == 0;
     }
 
-    function withSpan(uint256 top, uint256 first, uint256 live) internal pure returns (uint256) {
+    function withSpan(uint256 top, uint256 first_, uint256 live) internal pure returns (uint256) {
         uint256 kept = top & ~(uint256(type(uint32).max) << LIVE_SHIFT);
-        return kept | (first << FIRST_SHIFT) | (live << LIVE_SHIFT);
+        return kept | (first_ << FIRST_SHIFT) | (live << LIVE_SHIFT);
     }
 
     /// @return a top without orders.
-    function emptyTop(uint256 day, uint256 index_, uint256 first, uint256 live) internal pure returns (uint256) {
-        return (day << DAY_SHIFT) | (index_ << INDEX_SHIFT) | (first << FIRST_SHIFT) | (live << LIVE_SHIFT);
+    function emptyTop(uint256 day, uint256 index_, uint256 first_, uint256 live) internal pure returns (uint256) {
+        return (day << DAY_SHIFT) | (index_ << INDEX_SHIFT) | (first_ << FIRST_SHIFT) | (live << LIVE_SHIFT);
     }
 }

@@ -73,8 +73,7 @@ def test_zero_intelligence_traders_reach_nearly_the_whole_surplus():
     """Gode and Sunder, "Allocative Efficiency of Markets with Zero-Intelligence Traders", Journal of Political
     Economy 101 (1993): with a budget constraint, random bids and asks in a continuous double auction reach almost all
     of the surplus (98.7 % on average in their markets), however random the traders. As there, everybody trades single
-    units,
-    and a trade cancels all that stands."""
+    units, and a trade cancels all that stands."""
     random = Random(1993)
     # Demand and supply in steps: the surplus is that of the first six units.
     values, costs = range(190, 70, -10), range(20, 140, 10)
