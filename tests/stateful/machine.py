@@ -256,11 +256,11 @@ class Machine:
         """Add up what a day's settlement posts to each member, and what it says it should be."""
         claims = [event.args for event in events if event.name == "Settled"]
         postings = [event.args for event in events if event.name == "Posted"]
-        # Where a walk begins, the supplier and the clearing house come first, then a desk that is owed penalties and
-        # the clearing house; then the members in the order of the claims; what the offices are paid follows.
-        for beginning in ("SettlementBegun", "PenaltyDue"):
+        # Where a walk begins, the supplier, a desk that is owed penalties and the clearing house come first; then the
+        # members in the order of the claims; what the offices are paid follows.
+        for beginning, ahead in (("SettlementBegun", 2), ("PenaltyDue", 1)):
             if any(event.name == beginning for event in events):
-                postings = postings[2:]
+                postings = postings[ahead:]
         penalties = {event.args["id"]: event.args["penalty"] for event in events if event.name == "PenaltyCharged"}
         for claim, posting in zip(claims, postings, strict=False):
             key = (claim["id"], claim["day"])
