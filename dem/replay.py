@@ -532,8 +532,8 @@ class Replay:
     # --------------------------------------------------------------------------------------------- settlement
     #
     # A settling transaction posts batches that each end with the clearing house: when a walk begins, that of the
-    # fallback supplier, and of the wholesale desk if it is owed penalties; then its members'; after the last member those of
-    # the fund, the operator and the grid operator. The balancing fund's own batches begin with the fund.
+    # fallback supplier, and of the wholesale desk if it is owed penalties; then its members'; after the last member
+    # those of the fund, the operator and the grid operator. The balancing fund's own batches begin with the fund.
 
     def _on_Settlement_SettlementBegun(self, args: Mapping[str, Any]) -> None:  # noqa: N802
         self._settling = args["day"]
