@@ -669,9 +669,9 @@ class Replay:
 
     # --------------------------------------------------------------------------------------------- settlement
     #
-    # A settling transaction posts batches that each end with the clearing house: when a walk begins, the fallback
-    # supplier's, and the wholesale desk's if it is owed penalties; then its members'; after the last member those of
-    # the fund, the operator and the grid operator. The balancing fund's own batches begin with the fund.
+    # A settling transaction posts batches that each end with the clearing house: when a walk begins, that of the
+    # fallback supplier, and of the wholesale desk if it is owed penalties; then its members'; after the last member
+    # those of the fund, the operator and the grid operator. The balancing fund's own batches begin with the fund.
 
     def _on_Settlement_SettlementBegun(self, args: Mapping[str, Any]) -> None:  # noqa: N802
         self._settling = args["day"]
@@ -692,7 +692,7 @@ class Replay:
     def _on_Settlement_PenaltyDue(self, args: Mapping[str, Any]) -> None:  # noqa: N802
         due = self.settlement(args["day"]).desk()
         self._differ(f"penalties of day {args['day']}", args["penalty"], due)
-        self._expected = [self._posting_to(args["desk"], due)]
+        self._expected.append(self._posting_to(args["desk"], due))
 
     def _release(self, id_: int) -> Money:
         """Collateral of a member that settling the day releases, the first time."""

@@ -166,6 +166,8 @@ contract WholesaleResidual is IWholesaleResidual, AccessManaged, EIP712, Calenda
             revert TooEarlyToReport(day, gateClosesAt(day), block.timestamp);
         }
         if (block.timestamp >= reportDueAt(day)) revert TooLateToReport(day, reportDueAt(day), block.timestamp);
+        // Its capacity is what it reports.
+        // slither-disable-next-line unused-return
         (uint32 id,,) = REGISTRY.trader(r.desk, day);
         if (REGISTRY.member(id).kind != Kind.WholesaleDesk) revert NotADesk(id);
         DayState storage state = _days[day % Strips.RING];
@@ -327,7 +329,7 @@ contract WholesaleResidual is IWholesaleResidual, AccessManaged, EIP712, Calenda
             uint256 exports = _laneWord(r.exports[strip], r.day, strip);
             for (uint256 k = 0; k < Strips.LANES; ++k) {
                 uint256 slot = strip * Strips.LANES + k;
-                (uint256 rate,) = Tariffs.unpack(Strips.lane(prices, k));
+                uint256 rate = Strips.lane(Tariffs.buys(prices), k);
                 if (rate > penaltyCap) revert PenaltyAboveCap(slot, rate, penaltyCap);
                 _requireExchange(slot, Strips.lane(imports, k));
                 _requireExchange(slot, Strips.lane(exports, k));
@@ -362,7 +364,7 @@ contract WholesaleResidual is IWholesaleResidual, AccessManaged, EIP712, Calenda
         (uint256 prices, uint256 imports, uint256 exports) = (_prices[place], _imports[place], _exports[place]);
         offers = new Offer[](Strips.LANES);
         for (uint256 k = 0; k < Strips.LANES; ++k) {
-            (, uint256 biased) = Tariffs.unpack(Strips.lane(prices, k));
+            uint256 biased = Strips.lane(Tariffs.sells(prices), k);
             offers[k] = Offer(int256(biased) - int256(PRICE_BIAS), Strips.lane(imports, k), Strips.lane(exports, k));
         }
     }
@@ -458,15 +460,18 @@ contract WholesaleResidual is IWholesaleResidual, AccessManaged, EIP712, Calenda
     /// @return better flags of those that are served before the last.
     /// @return at of those that are the last to be served.
     function _leftOf(uint256 word, StripTerms memory terms) private pure returns (uint256 better, uint256 at) {
+        // slither-disable-next-line unused-return
         (uint256 above,, uint256 below) = Orders.compare(word, terms.prices);
         uint256 bids = ~word & terms.imports & (below | ~terms.traded);
         uint256 asks = word & terms.exports & (above | ~terms.traded);
         if (bids != 0) {
+            // slither-disable-next-line unused-return
             (uint256 dearer, uint256 same,) = Orders.compare(word, terms.importTicks);
             better = dearer & bids;
             at = same & bids;
         }
         if (asks != 0) {
+            // slither-disable-next-line unused-return
             (, uint256 same, uint256 cheaper) = Orders.compare(word, terms.exportTicks);
             better |= cheaper & asks;
             at |= same & asks;

@@ -230,8 +230,7 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
             }
             _prices[_pricePlace(day, strip)] = word;
         }
-        _postFallback(day, due);
-        _postPenalties(day, area, state);
+        _postAhead(day, due, area, state);
     }
 
     function _settleMembers(uint32 day, uint256 count, DayState memory state, Rules memory rules) private {
@@ -362,22 +361,26 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
         }
     }
 
-    function _postFallback(uint32 day, int256 due) private {
+    /// Pays the fallback supplier, and the wholesale desk what the area's deviation costs it, ahead of what members pay for it.
+    function _postAhead(uint32 day, int256 due, int256[] memory area, DayState memory state) private {
+        uint256 penalties = _loadPenalties(day, area, state);
         Paid storage paid = _paid[day % Strips.RING];
         int128 change = (due - paid.fallbackSupply).toInt128();
+        int128 deskChange = penalties.toInt256().toInt128() - int256(uint256(paid.desk)).toInt128();
         paid.fallbackSupply = due.toInt128();
-        Posting[] memory postings = new Posting[](2);
+        if (deskChange != 0) paid.desk = penalties.toUint128();
+        Posting[] memory postings = new Posting[](state.desk == 0 ? 2 : 3);
         postings[0] = Posting(FALLBACK_SUPPLIER, change, 0);
-        postings[1] = Posting(CLEARING_HOUSE, -change, 0);
+        if (state.desk != 0) postings[1] = Posting(state.desk, deskChange, 0);
+        postings[postings.length - 1] = Posting(CLEARING_HOUSE, -change - deskChange, 0);
         ACCOUNTS.post(postings);
     }
 
-    /// Pays the wholesale desk what the area's deviation costs it, ahead of what the members who caused it pay.
-    function _postPenalties(uint32 day, int256[] memory area, DayState memory state) private {
+    /// @return due what the area's deviation costs the wholesale desk, money units; nothing on a day without penalties.
+    function _loadPenalties(uint32 day, int256[] memory area, DayState memory state) private returns (uint256 due) {
         (uint32 desk, uint256[] memory rates) = EXCHANGE.penaltiesOf(day);
-        if (desk == 0) return;
+        if (desk == 0) return 0;
         state.desk = desk;
-        uint256 due = 0;
         for (uint256 strip = 0; strip < STRIPS_PER_DAY; ++strip) {
             _penalties[_pricePlace(day, strip)] = rates[strip];
             for (uint256 k = 0; k < Strips.LANES; ++k) {
@@ -385,14 +388,7 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
                 due += Strips.lane(rates[strip], k) * uint256(net < 0 ? -net : net);
             }
         }
-        Paid storage paid = _paid[day % Strips.RING];
-        int128 change = due.toInt256().toInt128() - int256(uint256(paid.desk)).toInt128();
-        paid.desk = due.toUint128();
         emit PenaltyDue(day, desk, due);
-        Posting[] memory postings = new Posting[](2);
-        postings[0] = Posting(desk, change, 0);
-        postings[1] = Posting(CLEARING_HOUSE, -change, 0);
-        ACCOUNTS.post(postings);
     }
 
     /// Pays from the clearing house what the members paid into it.

@@ -63,6 +63,13 @@ def test_contracts_and_reference_model_agree_on_random_days(portion):
     assert tally.events["Accounts.ArrearsChanged"] > 0
     assert tally.events["MeterReadings.Estimated"] > 0
     assert tally.events["Settlement.DaySettled"] > days, "no day was settled again after a correction"
-    assert {"WrongPivot", "InArrears", "InsufficientFunds", "ExceedsCapacity", "CreditLimitExceeded"} <= set(
-        tally.refused
-    )
+    for name in ("WholesaleResidual.ResidualCleared", "Settlement.PenaltyCharged", "BalancingFund.Rewarded"):
+        assert tally.events[name] > 0, name
+    assert {
+        "WrongPivot",
+        "WrongTicks",
+        "InArrears",
+        "InsufficientFunds",
+        "ExceedsCapacity",
+        "CreditLimitExceeded",
+    } <= set(tally.refused)

@@ -153,7 +153,7 @@ class Machine:
         self.state = self.look()
 
     ACTIONS = (
-        (20, "pass_time"),
+        (23, "pass_time"),
         (3, "apply"),
         (2, "admit"),
         (2, "reject"),
@@ -169,8 +169,8 @@ class Machine:
         (1, "add_market"),
         (14, "bring_orders"),
         (18, "clear"),
-        (10, "report"),
-        (14, "clear_residual"),
+        (8, "report"),
+        (10, "clear_residual"),
         (4, "pay"),
         (16, "bring_readings"),
         (4, "correct"),
@@ -256,11 +256,11 @@ class Machine:
         """Add up what a day's settlement posts to each member, and what it says it should be."""
         claims = [event.args for event in events if event.name == "Settled"]
         postings = [event.args for event in events if event.name == "Posted"]
-        # Where a walk begins, the supplier and the clearing house come first, then a desk that is owed penalties and
-        # the clearing house; then the members in the order of the claims; what the offices are paid follows.
-        for beginning in ("SettlementBegun", "PenaltyDue"):
+        # Where a walk begins, the supplier, a desk that is owed penalties and the clearing house come first; then the
+        # members in the order of the claims; what the offices are paid follows.
+        for beginning, ahead in (("SettlementBegun", 2), ("PenaltyDue", 1)):
             if any(event.name == beginning for event in events):
-                postings = postings[2:]
+                postings = postings[ahead:]
         penalties = {event.args["id"]: event.args["penalty"] for event in events if event.name == "PenaltyCharged"}
         for claim, posting in zip(claims, postings, strict=False):
             key = (claim["id"], claim["day"])
@@ -285,12 +285,18 @@ class Machine:
             self._wait_until(CALENDAR.metering_deadline(day))
             if not self.market.call("MeterReadings", "isClosed", day):
                 self.market.act("MeterReadings.close", day, 100)
-            while not self.market.call("Settlement", "isSettled", day):
-                self._settle(day, 100, set())
+            self._settle_all(day)
+            self.state = self.look()
+            self.correct()
+            self._settle_all(day)
             self._wait_until(CALENDAR.corrections_close_at(day))
             self.market.act("Settlement.finalize", day)
         self.state = self.look()
         assert all(account.locked == 0 for account in self.state.accounts.values()), "collateral is left"
+
+    def _settle_all(self, day: int) -> None:
+        while not self.market.call("Settlement", "isSettled", day):
+            self._settle(day, 100, set())
 
     # ---------------------------------------------------------------------------------------------------- helpers
 
@@ -455,6 +461,7 @@ class Machine:
         amount = self.random.choice((1, max(1, free // 3), max(0, free), free + 1 if free > 0 else 1))
         signer = self.random.choice((person.account,) * 5 + (STRANGER,))
         changes = {"sequence": 1} if self.random.random() < 0.1 else {}
+        person.sequence = max(person.sequence, len(changes))
         message = withdrawal(self.market, person, amount, to_bank, signer, **changes)
         wrong = self.random.random() < 0.1
         reasons = ["ERC20InsufficientBalance"]
@@ -637,7 +644,7 @@ class Machine:
         desk = self.random.choice(desks) if desks and self.random.random() < 0.9 else self._person()
         day = max(1, self._open_day() - self.random.choice((0, 1)))
         gate = CALENDAR.gate_closes_at(day)
-        if 0 < gate - self.market.now <= 5 * PERIOD:
+        if 0 < gate - self.market.now <= 3 * PERIOD:
             self._wait_until(gate)
         signer = desk.account if self.random.random() < 0.95 else STRANGER
         cap = self.market.replay.rules(day).penalty_cap

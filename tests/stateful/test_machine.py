@@ -13,7 +13,7 @@ from .machine import Machine
 RUNS = int(os.environ.get("DEM_RANDOM_RUNS", "40"))
 """More for a long run, e.g. DEM_RANDOM_RUNS=4000 pytest -n 2 tests/stateful."""
 PORTIONS = 4
-STEPS = 300
+STEPS = 350
 LEAST_SUCCESSES = 3
 """Of every public function, in every portion of the runs."""
 NOT_PLAYED = {
