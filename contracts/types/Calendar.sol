@@ -96,7 +96,10 @@ abstract contract Calendar {
     /// @return unix time of the day's first second.
     function startOf(uint256 day) public view returns (uint256) {
         if (day == 0 || day > Strips.MAX_DAY) revert NoSuchDay(day);
-        return OPENING + (day - 1) * DAY_LENGTH;
+        // Parameters of 64 bits at most: nothing overflows before the last day there is.
+        unchecked {
+            return OPENING + (day - 1) * DAY_LENGTH;
+        }
     }
 
     /// @return unix time by which the day's readings are due.

@@ -24,6 +24,14 @@ library Orders {
         return (order >> TICK_SHIFT) & TICK_MASK;
     }
 
+    /// @return bids energies of the bids of a word in their lanes, and of the
+    /// @return asks in theirs.
+    function sides(uint256 word) internal pure returns (uint256 bids, uint256 asks) {
+        uint256 all = word & ENERGIES;
+        asks = energies(all, word);
+        bids = all ^ asks;
+    }
+
     /// @notice Compares the limits of six orders with six prices in the place of limits, at most MAX_TICK.
     /// @return above flags (Strips.spread) of the orders that name a higher tick.
     /// @return at of those that name the same.

@@ -108,10 +108,21 @@ library Strips {
     /// @return even factors of lanes 4, 2, 0 and
     /// @return odd of lanes 5, 3, 1, in reverse, as `dot` takes them.
     function factors(uint256 lanes) internal pure returns (uint256 even, uint256 odd) {
-        for (uint256 k = 0; k < LANES; k += 2) {
-            even = (even << PAIR_BITS) | lane(lanes, k);
-            odd = (odd << PAIR_BITS) | lane(lanes, k + 1);
+        even = _reversed(lanes & EVEN_LANES);
+        odd = _reversed((lanes >> LANE_BITS) & EVEN_LANES);
+    }
+
+    /// @return a number of 39 bits at most in every lane.
+    function inAllLanes(uint256 number) internal pure returns (uint256) {
+        unchecked {
+            return number * ONES;
         }
+    }
+
+    /// @return three lanes with room between them, in reverse.
+    function _reversed(uint256 lanes) private pure returns (uint256) {
+        uint256 middle = lanes & (PAIR_MASK << PAIR_BITS);
+        return (lanes << (2 * PAIR_BITS)) | middle | (lanes >> (2 * PAIR_BITS));
     }
 
     function withDay(uint256 lanes, uint256 day) internal pure returns (uint256) {

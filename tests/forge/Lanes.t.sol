@@ -55,6 +55,17 @@ contract LanesTest {
         require(flags & ~Strips.ALL_FLAGS == 0, "more than flags");
     }
 
+    function test_sides(uint256 word) external pure {
+        (uint256 bids, uint256 asks) = Orders.sides(word);
+        for (uint256 k = 0; k < Strips.LANES; ++k) {
+            uint256 order = Strips.lane(word, k);
+            bool isAsk = Orders.isAsk(order);
+            require(Strips.lane(bids, k) == (isAsk ? 0 : Orders.energy(order)), "bid");
+            require(Strips.lane(asks, k) == (isAsk ? Orders.energy(order) : 0), "ask");
+        }
+        require((bids | asks) >> Strips.DAY_SHIFT == 0, "beyond the lanes");
+    }
+
     function test_sum(uint256 seed) external pure {
         uint256 word = _lanes(seed, (1 << 37) - 1);
         uint256 total = 0;
