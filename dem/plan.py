@@ -171,14 +171,13 @@ ROLES = (
         "council",
         3,
         {
-            "Accounts": ("setCreditLimit",),
+            "Accounts": ("setCreditLimit", "unpause"),
             "MarketRules": ("announce",),
-            "CallAuction": ("unpause",),
             "Schedule": ("addMarket",),
         },
     ),
     Role("supplier", 4, {"FallbackSupply": ("publish",)}),
-    Role("node", 5, {"CallAuction": ("pause",)}),
+    Role("node", 5, {"Accounts": ("pause", "pauseAll")}),
     Role("schedule", 10, {"CallAuction": ("book",), "Accounts": ("admitMarket",)}, holder="Schedule"),
     Role(
         "settlement",
@@ -192,13 +191,13 @@ ROLES = (
 OPEN = {
     "ParticipantRegistry": ("applyFor", "multicall"),
     "Accounts": ("depositTokens", "withdraw", "multicall"),
-    "CallAuction": ("submit", "enter", "clear", "multicall"),
+    "CallAuction": ("submit", "enter", "enterOwn", "clear", "multicall"),
     "MeterReadings": ("submit", "enter", "close"),
     "Settlement": ("settle", "finalize"),
     TOKEN: ("transfer", "transferFrom", "approve"),
 }
 """Functions anyone may call: they carry a signature, only compute, or move the caller's own money."""
 
-INTERNAL = {TOKEN: ("mint", "burn"), "Accounts": ("lock", "unlock")}
+INTERNAL = {TOKEN: ("mint", "burn"), "Accounts": ("lockCollateral", "releaseCollateral")}
 """Functions that contracts keep to themselves: the token's are for the accounts, those on collateral for the markets of
 the schedule."""

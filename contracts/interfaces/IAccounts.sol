@@ -38,10 +38,10 @@ interface IAccounts {
     event Deposited(uint32 indexed id, Money amount, bytes32 indexed paymentReference);
     event Withdrawn(uint32 indexed id, Money amount, bool toBank, bytes32 indexed paymentReference);
     event CreditLimitSet(uint32 indexed id, Money limit);
-    /// Collateral locked (positive) or released (negative) outside of a settlement.
-    event Locked(uint32 indexed id, int128 change);
     /// The market may lock collateral from that unix time on.
     event MarketAdmitted(address indexed market, uint64 from);
+    event MarketPaused(address indexed market, address by);
+    event MarketUnpaused(address indexed market, address by);
     event Posted(uint32 indexed id, int128 amount, uint128 release);
     /// What the member owes the fallback supplier from now on.
     event ArrearsChanged(uint32 indexed id, uint128 arrears);
@@ -56,6 +56,9 @@ interface IAccounts {
     error InsufficientFunds(uint32 id, uint256 needed, int256 available);
     /// Only markets of the schedule lock and release collateral, each from a time on (0: never).
     error NotAMarket(address caller, uint256 from);
+    /// The market takes, changes and cancels no orders until the council lifts the pause.
+    error MarketIsPaused(address market);
+    error MarketIsNotPaused(address market);
     error InArrears(uint32 id, uint256 arrears);
     /// Only the fallback supplier, the grid operator and a wholesale desk settle on credit.
     error NoCreditFor(uint32 id, Kind kind);
@@ -84,11 +87,25 @@ interface IAccounts {
     /// not with every order.
     function admitMarket(address market, uint64 from) external;
 
-    /// @notice Locks free money as collateral; refused to members in arrears or without enough of it.
-    function lock(uint32 id, Money amount) external;
+    /// @notice Stops a market's orders: collateral is neither locked nor released for them. What was agreed is cleared and settled,
+    /// and money leaves, as ever.
+    function pause(address market) external;
 
-    /// @notice Releases collateral.
-    function unlock(uint32 id, Money amount) external;
+    /// @notice Stops the orders of all markets.
+    function pauseAll() external;
+
+    function unpause(address market) external;
+
+    /// @notice Reverts while the market is paused.
+    function requireUnpaused(address market) external view;
+
+    /// @notice Changes the collateral that the calling market holds for a member's orders, a new one among them: refused to
+    /// members in arrears or without enough free money. The market tells of it, with the order: there is no event here.
+    /// @param change locked more (positive) or less (negative).
+    function lockCollateral(uint32 id, int128 change) external;
+
+    /// @notice Releases collateral for orders that are only given up, which a member in arrears may as well: it pays them.
+    function releaseCollateral(uint32 id, Money amount) external;
 
     /// @notice Books a settlement whose amounts sum to zero, in the order given. What a member cannot pay, its credit included,
     /// becomes arrears, and the fallback supplier, who carries that risk, receives less. Reverts only if that takes the
@@ -100,6 +117,9 @@ interface IAccounts {
 
     /// @return unix time from which the market may lock and release collateral; 0 if it may not.
     function lockableFrom(address market) external view returns (uint64);
+
+    /// @return whether the market's orders are stopped.
+    function isPaused(address market) external view returns (bool);
 
     /// @return the account as it stands.
     function accountOf(uint32 id) external view returns (Account memory);

@@ -70,17 +70,15 @@ interface ICallAuction is IMarket {
     /// @notice Takes a batch of sheets; each is accepted, or rejected with its reason on record, for itself.
     function submit(SignedSheet[] calldata sheets) external;
 
-    /// @notice Takes one sheet, or reverts with the reason.
+    /// @notice Takes one sheet, whoever brings it, or reverts with the reason.
     function enter(SignedSheet calldata signed) external;
+
+    /// @notice Takes a sheet of the caller's own, unsigned: the transaction says who it is from. As `enter` otherwise.
+    function enterOwn(uint32 day, uint16 firstLine, uint40 sequence, bytes32[] calldata lines) external;
 
     /// @notice Clears one strip, or goes on clearing it, for at most `maxGroups` groups of 240 members. Anyone may call.
     /// @param pivots per lane the lowest equilibrium price in ticks (0 if there are no bids), computed from the book; verified.
     function clear(uint32 day, uint8 strip, uint16[6] calldata pivots, uint256 maxGroups) external;
-
-    /// @notice Stops the taking of orders; clearing and settlement go on.
-    function pause() external;
-
-    function unpause() external;
 
     /// @notice What the orders of one slot of a cleared day trade: those of `count` members from `firstId` on. For reading off
     /// chain, page by page.

@@ -15,6 +15,8 @@ struct Positions {
 }
 
 /// @title A market that fills the schedule
+/// @notice What it locks in the accounts and releases must follow from its own events (rule 14.9): the accounts tell what is
+/// paid, the market what is held ready for it.
 interface IMarket {
     /// Members are booked in the order of their numbers, from 1.
     error BookedOutOfOrder(uint32 firstId, uint32 expected);

@@ -102,7 +102,7 @@ interface IParticipantRegistry {
     function statusOf(address account) external view returns (Status);
 
     /// @notice Number and capacities (Wh per period) of a member that may trade for a day; reverts for all others.
-    function trader(address account, uint256 day)
+    function requireTrader(address account, uint256 day)
         external
         view
         returns (uint32 id, uint256 importCapacity, uint256 exportCapacity);

@@ -6,7 +6,6 @@ import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {Multicall} from "@openzeppelin/contracts/utils/Multicall.sol";
-import {Pausable} from "@openzeppelin/contracts/utils/Pausable.sol";
 import {IAccounts} from "../interfaces/IAccounts.sol";
 import {Fill, ICallAuction, OrderSheet, SignedSheet} from "../interfaces/ICallAuction.sol";
 import {IMarket, Positions} from "../interfaces/IMarket.sol";
@@ -16,15 +15,15 @@ import {ProRata} from "../libraries/ProRata.sol";
 import {UniformPrice} from "../libraries/UniformPrice.sol";
 import {Calendar, CalendarParameters} from "../types/Calendar.sol";
 import {Orders} from "../types/Orders.sol";
+import {Sheet, Sheets} from "../types/Sheets.sol";
 import {Strips} from "../types/Strips.sol";
 import {Energy, MAX_TICK, Money, Price, UNITS_PER_TICK} from "../types/Units.sol";
 
 /// @title Day-ahead call auction
 /// @dev The book is the signed lines themselves, six orders a storage word, in a ring of days. Nothing is aggregated when an order
 /// comes in, so its cost does not depend on the book and no sum can drift from the orders.
-contract CallAuction is ICallAuction, AccessManaged, EIP712, Calendar, Pausable, Multicall {
+contract CallAuction is ICallAuction, AccessManaged, EIP712, Calendar, Multicall {
     using SafeCast for uint256;
-    using SafeCast for int256;
 
     bytes32 private constant SHEET_TYPEHASH =
         keccak256("OrderSheet(address participant,uint32 day,uint16 firstLine,uint40 sequence,bytes32[] lines)");
@@ -32,14 +31,6 @@ contract CallAuction is ICallAuction, AccessManaged, EIP712, Calendar, Pausable,
     uint256 private constant GROUP = 240;
     /// From the place of a member to that of the next.
     uint256 private constant MEMBER_STEP = 1 << 32;
-
-    /// A participant's sheet of one day.
-    struct Sheet {
-        uint16 day;
-        uint40 sequence;
-        uint16 layers;
-        uint128 locked;
-    }
 
     struct DayState {
         uint16 day;
@@ -50,12 +41,8 @@ contract CallAuction is ICallAuction, AccessManaged, EIP712, Calendar, Pausable,
         uint16 cleared;
         /// Next member to be booked.
         uint32 nextId;
-        /// Of the day's rules, which are fixed before it opens: fees and highest cost of an order, units/Wh ...
-        uint24 fees;
-        uint24 ceiling;
-        /// ... smallest order, Wh, and orders a member may have for one period.
-        uint32 minEnergy;
-        uint16 maxLayers;
+        /// Of the day's rules, which are fixed before it opens, as Sheets packs them.
+        uint104 terms;
     }
 
     /// A clearing that did not fit one transaction: sums per lane so far, and where to go on.
@@ -71,14 +58,6 @@ contract CallAuction is ICallAuction, AccessManaged, EIP712, Calendar, Pausable,
         uint64 asksBelow;
         uint64 asksAt;
         uint16 nextTick;
-    }
-
-    /// Collateral of a sheet's new lines and of those they replace, money units; and whether any order is not just the one
-    /// that stood there.
-    struct Change {
-        uint256 added;
-        uint256 removed;
-        bool hasNew;
     }
 
     /// UniformPrice.Sums of six periods, a lane each; the tick in the place of limits.
@@ -134,7 +113,8 @@ contract CallAuction is ICallAuction, AccessManaged, EIP712, Calendar, Pausable,
     IAccounts private immutable ACCOUNTS;
 
     mapping(uint256 place => uint256) private _lines;
-    mapping(uint256 place => Sheet) private _sheets;
+    /// As Sheets packs them.
+    mapping(uint256 place => uint256) private _sheets;
     /// Members with orders, a bit each, per ring place, layer and group.
     mapping(uint256 place => uint256) private _active;
     mapping(uint256 ringPlace => DayState) private _days;
@@ -157,7 +137,9 @@ contract CallAuction is ICallAuction, AccessManaged, EIP712, Calendar, Pausable,
     }
 
     /// @inheritdoc ICallAuction
-    function submit(SignedSheet[] calldata sheets) external whenNotPaused {
+    function submit(SignedSheet[] calldata sheets) external {
+        // A pause would refuse every sheet: none of them is on record as rejected for it.
+        ACCOUNTS.requireUnpaused(address(this));
         for (uint256 i = 0; i < sheets.length; ++i) {
             try this.enter(sheets[i]) {}
             catch (bytes memory reason) {
@@ -170,38 +152,22 @@ contract CallAuction is ICallAuction, AccessManaged, EIP712, Calendar, Pausable,
     }
 
     /// @inheritdoc ICallAuction
-    function enter(SignedSheet calldata signed) external whenNotPaused {
+    function enter(SignedSheet calldata signed) external {
         OrderSheet calldata s = signed.sheet;
+        (address participant, uint32 day, uint16 firstLine, uint40 sequence) =
+            (s.participant, s.day, s.firstLine, s.sequence);
         bytes32[] calldata lines = s.lines;
+        bytes32 hash = keccak256(
+            abi.encode(SHEET_TYPEHASH, participant, day, firstLine, sequence, keccak256(abi.encodePacked(lines)))
+        );
         // First of all: a rejection for any other reason then proves who signed.
-        _requireSigned(s, lines, signed.signature);
-        uint32 day = s.day;
-        _requireOpen(day);
-        (uint32 id, uint256 importCapacity, uint256 exportCapacity) = REGISTRY.trader(s.participant, day);
-        DayState memory state = _stateOf(day);
-        Terms memory terms = _termsOf(state, importCapacity, exportCapacity);
+        _requireSigned(participant, hash, signed.signature);
+        _take(participant, day, firstLine, sequence, lines);
+    }
 
-        Sheet memory sheet = _sheets[_place(id, day, 0)];
-        if (sheet.day != day) sheet = Sheet(uint16(day), 0, 0, 0);
-        if (s.sequence <= sheet.sequence) revert StaleSheet(id, s.sequence, sheet.sequence);
-        sheet.sequence = s.sequence;
-        uint256 firstLine = s.firstLine;
-        uint256 layers = _layersOf(firstLine, lines.length, state.maxLayers);
-
-        Change memory change = _writeLines(id, day, firstLine, lines, terms);
-        if (layers < sheet.layers) layers = sheet.layers;
-        if (layers > 1) _requireWithinConnection(id, day, firstLine, lines.length, layers, terms);
-        if (layers > sheet.layers) {
-            _markActive(id, day, sheet.layers, layers);
-            sheet.layers = uint16(layers);
-        }
-        uint256 locked = sheet.locked + change.added - change.removed;
-        sheet.locked = locked.toUint128();
-        _sheets[_place(id, day, 0)] = sheet;
-        emit SheetAccepted(id, day, sheet.sequence, uint16(firstLine), lines);
-        // A new order, even one that locks nothing more, has to come from somebody without arrears; cancelling need not.
-        if (change.hasNew) ACCOUNTS.lock(id, _difference(change.added, change.removed));
-        if (change.removed > change.added) ACCOUNTS.unlock(id, _difference(change.removed, change.added));
+    /// @inheritdoc ICallAuction
+    function enterOwn(uint32 day, uint16 firstLine, uint40 sequence, bytes32[] calldata lines) external {
+        _take(msg.sender, day, firstLine, sequence, lines);
     }
 
     /// @inheritdoc ICallAuction
@@ -253,16 +219,6 @@ contract CallAuction is ICallAuction, AccessManaged, EIP712, Calendar, Pausable,
         }
         _storeMarginal(day, walk.marginal);
         state.nextId = firstId + uint32(count);
-    }
-
-    /// @inheritdoc ICallAuction
-    function pause() external restricted {
-        _pause();
-    }
-
-    /// @inheritdoc ICallAuction
-    function unpause() external restricted {
-        _unpause();
     }
 
     /// @inheritdoc IMarket
@@ -317,108 +273,155 @@ contract CallAuction is ICallAuction, AccessManaged, EIP712, Calendar, Pausable,
 
     /// @inheritdoc ICallAuction
     function sheetOf(uint32 id, uint256 day) external view returns (uint256, uint256, uint256) {
-        Sheet memory s = _sheets[_place(id, day, 0)];
+        Sheet memory s = Sheets.unpack(_sheets[_place(id, day, 0)]);
         return s.day == day ? (s.sequence, s.layers, s.locked) : (0, 0, 0);
     }
 
     // ------------------------------------------------------------------------------------------------ taking orders
 
-    function _requireOpen(uint256 day) private view {
-        if (block.timestamp < opensAt(day)) revert NotOpenYet(day, opensAt(day), block.timestamp);
-        if (block.timestamp >= gateClosesAt(day)) revert GateClosed(day, gateClosesAt(day), block.timestamp);
+    /// Takes the sheet of whoever is known to have sent it.
+    function _take(address participant, uint32 day, uint256 firstLine, uint256 sequence, bytes32[] calldata lines)
+        private
+    {
+        _requireOpen(day);
+        (uint32 id, uint256 importCapacity, uint256 exportCapacity) = REGISTRY.requireTrader(participant, day);
+        Sheet memory sheet = _sheetOf(id, day);
+        if (sequence <= sheet.sequence) revert StaleSheet(id, sequence, sheet.sequence);
+        sheet.sequence = sequence;
+        uint256 layers = _layersOf(firstLine, lines.length, Sheets.maxLayers(sheet.terms));
+        uint256 ceiling = Sheets.ceiling(sheet.terms);
+        uint256 minEnergy = Sheets.minEnergy(sheet.terms);
+        Terms memory terms = Terms({
+            fees: Sheets.fees(sheet.terms),
+            ceiling: ceiling,
+            minEnergy: minEnergy,
+            importCapacity: importCapacity,
+            exportCapacity: exportCapacity,
+            least: Strips.inAllLanes(minEnergy),
+            mostBought: Strips.inAllLanes(_atMostEnergy(importCapacity)),
+            mostSold: Strips.inAllLanes(_atMostEnergy(exportCapacity)),
+            freeLimits: Strips.inAllLanes(_freeLimit(ceiling))
+        });
+
+        (uint256 added, uint256 removed, bool hasNew) = _writeLines(id, day, firstLine, lines, terms);
+        if (layers < sheet.layers) layers = sheet.layers;
+        if (layers > 1) _requireWithinConnection(id, day, firstLine, lines.length, layers, terms);
+        if (layers > sheet.layers) {
+            _markActive(id, day, sheet.layers, layers);
+            sheet.layers = layers;
+        }
+        // Some 62 bits at most.
+        unchecked {
+            sheet.locked = sheet.locked + added - removed;
+        }
+        _sheets[_place(id, day, 0)] = Sheets.pack(sheet);
+        emit SheetAccepted(id, day, uint40(sequence), uint16(firstLine), lines);
+        _secure(id, added, removed, hasNew);
     }
 
-    function _requireSigned(OrderSheet calldata s, bytes32[] calldata lines, bytes calldata signature) private view {
-        bytes32 digest = _hashTypedDataV4(
-            keccak256(
-                abi.encode(
-                    SHEET_TYPEHASH, s.participant, s.day, s.firstLine, s.sequence, keccak256(abi.encodePacked(lines))
-                )
-            )
+    /// A new order, even one that locks nothing more, has to come from somebody without arrears; cancelling need not. Asked
+    /// with every sheet, whatever it changes: a paused market takes none.
+    function _secure(uint32 id, uint256 added, uint256 removed, bool hasNew) private {
+        // A day's collateral of one member has 62 bits.
+        unchecked {
+            if (hasNew) ACCOUNTS.lockCollateral(id, int128(int256(added - removed)));
+            else ACCOUNTS.releaseCollateral(id, Money.wrap(uint128(removed)));
+        }
+    }
+
+    function _requireOpen(uint256 day) private view {
+        uint256 start = startOf(day);
+        unchecked {
+            if (block.timestamp + OPEN_LEAD < start) revert NotOpenYet(day, start - OPEN_LEAD, block.timestamp);
+            if (block.timestamp + GATE_LEAD >= start) revert GateClosed(day, start - GATE_LEAD, block.timestamp);
+        }
+    }
+
+    function _requireSigned(address participant, bytes32 hash, bytes calldata signature) private view {
+        if (signature.length != 65) revert ECDSA.ECDSAInvalidSignatureLength(signature.length);
+        address signer = ECDSA.recover(
+            _hashTypedDataV4(hash), uint8(signature[64]), bytes32(signature[:32]), bytes32(signature[32:64])
         );
-        address signer = ECDSA.recover(digest, signature);
-        if (signer != s.participant) revert NotSignedByParticipant(s.participant, signer);
+        if (signer != participant) revert NotSignedByParticipant(participant, signer);
     }
 
     /// @return orders per period that the sheet reaches up to.
     function _layersOf(uint256 firstLine, uint256 lines, uint256 maxLayers) private view returns (uint256) {
         if (lines == 0) revert EmptySheet();
-        uint256 last = firstLine + lines - 1;
-        if (last >= maxLayers * STRIPS_PER_DAY) revert LineOutOfRange(last, maxLayers * STRIPS_PER_DAY);
-        return last / STRIPS_PER_DAY + 1;
+        unchecked {
+            uint256 last = firstLine + lines - 1;
+            if (last >= maxLayers * STRIPS_PER_DAY) revert LineOutOfRange(last, maxLayers * STRIPS_PER_DAY);
+            return last / STRIPS_PER_DAY + 1;
+        }
     }
 
+    /// @return added collateral of the orders that the lines add, money units.
+    /// @return removed that of the orders that they remove.
+    /// @return hasNew whether they add any.
     function _writeLines(uint32 id, uint256 day, uint256 firstLine, bytes32[] calldata lines, Terms memory terms)
         private
-        returns (Change memory change)
+        returns (uint256 added, uint256 removed, bool hasNew)
     {
-        uint256 place = _place(id, day, firstLine);
-        for (uint256 i = 0; i < lines.length; ++i) {
-            uint256 word = uint256(lines[i]);
-            if (Strips.dayOf(word) != day) revert WrongDay(firstLine + i, Strips.dayOf(word), day);
-            uint256 replaced = _lines[place + i];
-            if (Strips.dayOf(replaced) != day) replaced = 0;
-            else change.removed += _collateral(id, firstLine + i, replaced, terms);
-            change.added += _collateral(id, firstLine + i, word, terms);
-            // An order in a lane where something else stood.
-            uint256 orders = word & Strips.LANES_MASK;
-            if (Strips.used(orders) & Strips.used(orders ^ (replaced & Strips.LANES_MASK)) != 0) change.hasNew = true;
-            _lines[place + i] = word;
+        uint256 first = _place(id, day, firstLine);
+        // At most 1,024 lines of six orders: neither their places nor their collateral overflow.
+        unchecked {
+            for (uint256 i = 0; i < lines.length; ++i) {
+                uint256 word = uint256(lines[i]);
+                if (Strips.dayOf(word) != day) revert WrongDay(firstLine + i, Strips.dayOf(word), day);
+                _requireValid(id, firstLine + i, word, terms);
+                uint256 replaced = _lines[first + i];
+                _lines[first + i] = word;
+                uint256 come = word & Strips.LANES_MASK;
+                if (Strips.dayOf(replaced) == day) {
+                    // Orders that stay as they were are neither removed nor added.
+                    uint256 changed =
+                        Strips.spread(Strips.used(come ^ (replaced & Strips.LANES_MASK)), Strips.LANE_MASK);
+                    removed += _collateral(replaced & changed, terms);
+                    come &= changed;
+                }
+                if (come == 0) continue;
+                added += _collateral(come, terms);
+                hasNew = true;
+            }
         }
     }
 
-    function _termsOf(DayState memory state, uint256 importCapacity, uint256 exportCapacity)
-        private
-        pure
-        returns (Terms memory)
-    {
-        uint256 freeTick = (uint256(state.ceiling) + UNITS_PER_TICK - 1) / UNITS_PER_TICK;
-        if (freeTick > MAX_TICK) freeTick = MAX_TICK + 1;
-        return Terms({
-            fees: state.fees,
-            ceiling: state.ceiling,
-            minEnergy: state.minEnergy,
-            importCapacity: importCapacity,
-            exportCapacity: exportCapacity,
-            least: state.minEnergy * Strips.ONES,
-            mostBought: (importCapacity < Orders.ENERGY_MASK ? importCapacity : Orders.ENERGY_MASK) * Strips.ONES,
-            mostSold: (exportCapacity < Orders.ENERGY_MASK ? exportCapacity : Orders.ENERGY_MASK) * Strips.ONES,
-            freeLimits: (freeTick << Orders.TICK_SHIFT) * Strips.ONES
-        });
+    /// @return the lowest limit, in its place in a lane, at which an ask costs no collateral any more.
+    function _freeLimit(uint256 ceiling) private pure returns (uint256) {
+        unchecked {
+            uint256 tick = (ceiling + UNITS_PER_TICK - 1) / UNITS_PER_TICK;
+            return (tick > MAX_TICK ? MAX_TICK + 1 : tick) << Orders.TICK_SHIFT;
+        }
     }
 
-    /// Checks the six orders of a word; those that stand have passed the same checks.
-    /// @return units collateral of the orders, money units: a buyer's highest payment; for a seller what replacing its
+    function _atMostEnergy(uint256 capacity) private pure returns (uint256) {
+        return capacity < Orders.ENERGY_MASK ? capacity : Orders.ENERGY_MASK;
+    }
+
+    /// Checks the six orders of a word.
+    function _requireValid(uint32 id, uint256 line, uint256 word, Terms memory terms) private view {
+        (uint256 bids, uint256 asks) = Orders.sides(word);
+        uint256 energies = bids | asks;
+        uint256 any = Strips.minus(energies, Strips.ONES);
+        uint256 fine = Strips.minus(energies, terms.least) & Strips.minus(terms.mostBought, bids)
+            & Strips.minus(terms.mostSold, asks);
+        // Lanes without energy are to be empty.
+        bool isClean = word & Strips.LANES_MASK & ~Strips.spread(any, Strips.LANE_MASK) == 0;
+        if (!isClean || any & ~fine & Strips.ALL_FLAGS != 0) _refuse(id, line, word, terms);
+    }
+
+    /// @return units collateral of six orders, money units: a buyer's highest payment; for a seller what replacing its
     /// energy may cost beyond its own limit (rule 5).
-    function _collateral(uint32 id, uint256 line, uint256 word, Terms memory terms)
-        private
-        view
-        returns (uint256 units)
-    {
+    function _collateral(uint256 word, Terms memory terms) private pure returns (uint256 units) {
+        (uint256 bids, uint256 asks) = Orders.sides(word);
+        uint256 limits = word & Orders.TICKS;
+        (uint256 even, uint256 odd) = Strips.factors(limits >> Orders.TICK_SHIFT);
         // 27 bits of energy times 24 bits of price: six of them are far from overflow.
         unchecked {
-            uint256 energies = word & Orders.ENERGIES;
-            uint256 asks = energies & Strips.spread(word, Orders.ENERGY_MASK);
-            uint256 bids = energies ^ asks;
-            uint256 any = Strips.minus(energies, Strips.ONES);
-            uint256 fine = Strips.minus(energies, terms.least) & Strips.minus(terms.mostBought, bids)
-                & Strips.minus(terms.mostSold, asks);
-            // Lanes without energy are to be empty.
-            bool isClean = word & Strips.LANES_MASK & ~Strips.spread(any, Strips.LANE_MASK) == 0;
-            if (!isClean || any & ~fine & Strips.ALL_FLAGS != 0) _refuse(id, line, word, terms);
-            asks = Orders.energies(asks, ~Strips.minus(word & Orders.TICKS, terms.freeLimits));
-            units = Strips.sum(bids) * terms.fees + Strips.sum(asks) * terms.ceiling;
-            units += (_value(bids, word) - _value(asks, word)) * UNITS_PER_TICK;
-        }
-    }
-
-    /// @return sum of the energies of six lanes times the limits of the orders there, Wh times ticks.
-    function _value(uint256 energies, uint256 word) private pure returns (uint256 sum) {
-        unchecked {
-            for (word >>= Orders.TICK_SHIFT; energies != 0; energies >>= Strips.LANE_BITS) {
-                sum += (energies & Strips.LANE_MASK) * (word & Orders.TICK_MASK);
-                word >>= Strips.LANE_BITS;
-            }
+            if (bids != 0) units = Strips.sum(bids) * terms.fees + Strips.dot(bids, even, odd) * UNITS_PER_TICK;
+            if (asks == 0) return units;
+            asks = Orders.energies(asks, ~Strips.minus(limits, terms.freeLimits));
+            return units + Strips.sum(asks) * terms.ceiling - Strips.dot(asks, even, odd) * UNITS_PER_TICK;
         }
     }
 
@@ -475,11 +478,6 @@ contract CallAuction is ICallAuction, AccessManaged, EIP712, Calendar, Pausable,
             if (Strips.dayOf(word) != day) word = Strips.withDay(0, day);
             _active[place] = word | (1 << (id % GROUP));
         }
-    }
-
-    /// @return a - b, or nothing if b is the larger.
-    function _difference(uint256 a, uint256 b) private pure returns (Money) {
-        return Money.wrap(a > b ? (a - b).toUint128() : 0);
     }
 
     // ------------------------------------------------------------------------------------------------------ clearing
@@ -586,12 +584,12 @@ contract CallAuction is ICallAuction, AccessManaged, EIP712, Calendar, Pausable,
     // ------------------------------------------------------------------------------------------------------- booking
 
     function _bookMember(uint256 day, uint32 id, uint256 i, Positions memory p, Walk memory walk) private {
-        Sheet storage sheet = _sheets[_place(id, day, 0)];
+        Sheet memory sheet = Sheets.unpack(_sheets[_place(id, day, 0)]);
         if (sheet.day != day) return;
-        uint256 locked = sheet.locked;
-        if (locked > 0) {
-            p.release[i] = locked;
+        if (sheet.locked > 0) {
+            p.release[i] = sheet.locked;
             sheet.locked = 0;
+            _sheets[_place(id, day, 0)] = Sheets.pack(sheet);
         }
         Trades memory trades = Trades(0, 0, 0);
         uint256[] memory net = new uint256[](STRIPS_PER_DAY);
@@ -735,7 +733,7 @@ contract CallAuction is ICallAuction, AccessManaged, EIP712, Calendar, Pausable,
     }
 
     function _layersInUse(uint32 id, uint256 day) private view returns (uint256) {
-        Sheet storage sheet = _sheets[_place(id, day, 0)];
+        Sheet memory sheet = Sheets.unpack(_sheets[_place(id, day, 0)]);
         return sheet.day == day ? sheet.layers : 0;
     }
 
@@ -746,6 +744,12 @@ contract CallAuction is ICallAuction, AccessManaged, EIP712, Calendar, Pausable,
 
     // -------------------------------------------------------------------------------------------------------- places
 
+    /// Sheet of a member, an empty one before the first that it sends for the day.
+    function _sheetOf(uint32 id, uint256 day) private returns (Sheet memory sheet) {
+        sheet = Sheets.unpack(_sheets[_place(id, day, 0)]);
+        if (sheet.day != day) sheet = Sheet(day, 0, 0, _stateOf(day).terms, 0);
+    }
+
     /// State of the day, taken over from the day that used its ring place before.
     function _stateOf(uint256 day) private returns (DayState storage state) {
         state = _days[day % Strips.RING];
@@ -754,17 +758,10 @@ contract CallAuction is ICallAuction, AccessManaged, EIP712, Calendar, Pausable,
         RULES.requireRoom(day);
         Rules memory rules = RULES.rulesOf(day);
         uint256 fees = Price.unwrap(rules.platformFee + rules.networkFee);
-        _days[day % Strips.RING] = DayState({
-            day: uint16(day),
-            layers: 0,
-            highestId: 0,
-            cleared: 0,
-            nextId: 1,
-            fees: uint24(fees),
-            ceiling: uint24(Price.unwrap(rules.maxBuy + rules.deviationRate) + fees),
-            minEnergy: uint32(Energy.unwrap(rules.minOrderEnergy)),
-            maxLayers: rules.maxLayers
-        });
+        uint256 ceiling = Price.unwrap(rules.maxBuy + rules.deviationRate) + fees;
+        uint256 terms = Sheets.packTerms(fees, ceiling, Energy.unwrap(rules.minOrderEnergy), rules.maxLayers);
+        _days[day % Strips.RING] =
+            DayState({day: uint16(day), layers: 0, highestId: 0, cleared: 0, nextId: 1, terms: uint104(terms)});
     }
 
     function _isCleared(DayState storage state) private view returns (bool) {

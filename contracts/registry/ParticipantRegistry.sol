@@ -164,12 +164,13 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, EIP712, Cal
     }
 
     /// @inheritdoc IParticipantRegistry
-    function trader(address account, uint256 day) external view returns (uint32 id, uint256, uint256) {
-        Standing memory m = _standings[account];
-        if (m.id <= CLEARING_HOUSE) revert UnknownAccount(account);
+    function requireTrader(address account, uint256 day) external view returns (uint32 id, uint256, uint256) {
+        Standing storage m = _standings[account];
+        id = m.id;
+        if (id <= CLEARING_HOUSE) revert UnknownAccount(account);
         if (m.status != Status.Admitted) revert WrongStatus(account, m.status);
-        if (day < m.firstDay) revert NotTakingPart(m.id, day, m.firstDay, m.lastDay);
-        return (m.id, m.importCapacity, m.exportCapacity);
+        if (day < m.firstDay) revert NotTakingPart(id, day, m.firstDay, m.lastDay);
+        return (id, m.importCapacity, m.exportCapacity);
     }
 
     /// @inheritdoc IParticipantRegistry

@@ -30,12 +30,19 @@ contract Accounts is IAccounts, AccessManaged, EIP712, Multicall {
         uint80 arrears;
     }
 
+    /// What a market may do, in the one word that is read with every order.
+    struct Admission {
+        uint64 from;
+        bool isPaused;
+    }
+
     IParticipantRegistry private immutable REGISTRY;
     ISettlementToken public immutable TOKEN;
 
     mapping(uint32 id => Purse) private _purses;
     mapping(uint32 id => uint128) private _creditLimits;
-    mapping(address market => uint64) public lockableFrom;
+    mapping(address market => Admission) private _admissions;
+    address[] private _markets;
     mapping(bytes32 paymentReference => bool) public isPaymentUsed;
     mapping(uint32 id => uint256) private _lastSequence;
 
@@ -47,8 +54,10 @@ contract Accounts is IAccounts, AccessManaged, EIP712, Multicall {
     }
 
     modifier onlyMarkets() {
-        uint256 from = lockableFrom[msg.sender];
+        Admission storage admission = _admissions[msg.sender];
+        uint256 from = admission.from;
         if (from == 0 || block.timestamp < from) revert NotAMarket(msg.sender, from);
+        if (admission.isPaused) revert MarketIsPaused(msg.sender);
         _;
     }
 
@@ -92,28 +101,52 @@ contract Accounts is IAccounts, AccessManaged, EIP712, Multicall {
 
     /// @inheritdoc IAccounts
     function admitMarket(address market, uint64 from) external restricted {
-        lockableFrom[market] = from;
+        if (_admissions[market].from == 0) _markets.push(market);
+        _admissions[market].from = from;
         emit MarketAdmitted(market, from);
     }
 
     /// @inheritdoc IAccounts
-    function lock(uint32 id, Money amount) external onlyMarkets {
-        Purse memory p = _purses[id];
-        if (p.arrears > 0) revert InArrears(id, p.arrears);
-        int256 left = int256(p.free) - int256(uint256(Money.unwrap(amount)));
-        if (left < 0 && left < _floor(id)) revert InsufficientFunds(id, Money.unwrap(amount), p.free - _floor(id));
-        p.free = left.toInt96();
-        p.locked = (uint256(p.locked) + Money.unwrap(amount)).toUint80();
-        _purses[id] = p;
-        emit Locked(id, _signed(amount));
+    function pause(address market) external restricted {
+        Admission storage admission = _admissions[market];
+        if (admission.from == 0) revert NotAMarket(market, 0);
+        if (admission.isPaused) revert MarketIsPaused(market);
+        _pause(market);
     }
 
     /// @inheritdoc IAccounts
-    function unlock(uint32 id, Money amount) external onlyMarkets {
+    function pauseAll() external restricted {
+        for (uint256 m = 0; m < _markets.length; ++m) {
+            if (!_admissions[_markets[m]].isPaused) _pause(_markets[m]);
+        }
+    }
+
+    /// @inheritdoc IAccounts
+    function unpause(address market) external restricted {
+        if (!_admissions[market].isPaused) revert MarketIsNotPaused(market);
+        _admissions[market].isPaused = false;
+        emit MarketUnpaused(market, msg.sender);
+    }
+
+    /// @inheritdoc IAccounts
+    function lockCollateral(uint32 id, int128 change) external onlyMarkets {
+        Purse memory p = _purses[id];
+        if (p.arrears > 0) revert InArrears(id, p.arrears);
+        // Sums of numbers of 128 bits at most.
+        unchecked {
+            int256 left = int256(p.free) - change;
+            if (left < 0 && left < _floor(id)) revert InsufficientFunds(id, uint128(change), p.free - _floor(id));
+            int256 locked = int256(uint256(p.locked)) + change;
+            if (locked < 0) revert ReleaseExceedsLock(id, uint256(-int256(change)), p.locked);
+            _purses[id] = Purse(left.toInt96(), uint256(locked).toUint80(), 0);
+        }
+    }
+
+    /// @inheritdoc IAccounts
+    function releaseCollateral(uint32 id, Money amount) external onlyMarkets {
         Purse memory p = _purses[id];
         _release(id, p, Money.unwrap(amount));
         _purses[id] = p;
-        emit Locked(id, -_signed(amount));
     }
 
     /// @inheritdoc IAccounts
@@ -135,9 +168,29 @@ contract Accounts is IAccounts, AccessManaged, EIP712, Multicall {
     }
 
     /// @inheritdoc IAccounts
+    function lockableFrom(address market) external view returns (uint64) {
+        return _admissions[market].from;
+    }
+
+    /// @inheritdoc IAccounts
+    function isPaused(address market) external view returns (bool) {
+        return _admissions[market].isPaused;
+    }
+
+    /// @inheritdoc IAccounts
+    function requireUnpaused(address market) external view {
+        if (_admissions[market].isPaused) revert MarketIsPaused(market);
+    }
+
+    /// @inheritdoc IAccounts
     function accountOf(uint32 id) external view returns (Account memory) {
         Purse memory p = _purses[id];
         return Account(p.free, p.locked, p.arrears, _creditLimits[id]);
+    }
+
+    function _pause(address market) private {
+        _admissions[market].isPaused = true;
+        emit MarketPaused(market, msg.sender);
     }
 
     function _use(bytes32 paymentReference) private {

@@ -15,9 +15,11 @@ PORTIONS = 12
 SEEDS_PER_PORTION = 1 << 20
 
 NOT_PLAYED = {
-    # Left to the stateful machine: pausing, batches, rejections, tokens from member to member.
-    "CallAuction.pause",
-    "CallAuction.unpause",
+    # Left to the stateful machine: pausing, batches, unsigned sheets, rejections, tokens from member to member.
+    "Accounts.pause",
+    "Accounts.pauseAll",
+    "Accounts.unpause",
+    "CallAuction.enterOwn",
     "ParticipantRegistry.multicall",
     "Accounts.multicall",
     "CallAuction.multicall",

@@ -2,6 +2,7 @@
 pragma solidity ^0.8.24;
 
 import {Orders} from "../../contracts/types/Orders.sol";
+import {Sheet, Sheets} from "../../contracts/types/Sheets.sol";
 import {Strips} from "../../contracts/types/Strips.sol";
 import {Tariffs} from "../../contracts/types/Tariffs.sol";
 import {MAX_TICK, Price, UNITS_PER_TICK} from "../../contracts/types/Units.sol";
@@ -27,6 +28,31 @@ contract OrdersTest {
         require(Orders.tick(type(uint40).max) == MAX_TICK, "highest tick");
         require(Orders.energy(type(uint40).max) == (1 << 27) - 1, "largest order");
         require(!Orders.isAsk(0) && Orders.isAsk(1 << 39), "side");
+    }
+}
+
+contract SheetsTest {
+    function test_a_sheet_comes_back(uint16 day, uint40 sequence, uint16 layers, uint104 terms, uint80 locked)
+        external
+        pure
+    {
+        uint256 word = Sheets.pack(Sheet(day, sequence, layers, terms, locked));
+        require(Strips.dayOf(word) == day, "the day as in a strip");
+        Sheet memory s = Sheets.unpack(word);
+        require(s.day == day && s.sequence == sequence && s.layers == layers, "day, sequence, layers");
+        require(s.terms == terms && s.locked == locked, "terms, locked");
+    }
+
+    function test_a_days_terms_come_back(uint256 fees, uint256 ceiling, uint32 minEnergy, uint16 maxLayers)
+        external
+        pure
+    {
+        fees = bound(fees, 0, (1 << 28) - 1);
+        ceiling = bound(ceiling, 0, (1 << 28) - 1);
+        uint256 terms = Sheets.packTerms(fees, ceiling, minEnergy, maxLayers);
+        require(terms < 1 << 104, "104 bits");
+        require(Sheets.fees(terms) == fees && Sheets.ceiling(terms) == ceiling, "fees, ceiling");
+        require(Sheets.minEnergy(terms) == minEnergy && Sheets.maxLayers(terms) == maxLayers, "energy, layers");
     }
 }
 

@@ -197,4 +197,4 @@ def test_a_role_taken_away_is_gone(village: Village, market: Market) -> None:
     receipt = village.send(ADMIN, market.authority, "revokeRole", role.id, market.keys["node"].address)
     assert len(events(receipt, market.authority, "RoleRevoked")) == 1
     with refused("AccessManagedUnauthorized", caller=market.keys["node"].address):
-        village.send("node", market.auction, "pause")
+        village.send("node", market.accounts, "pauseAll")

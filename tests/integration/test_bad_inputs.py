@@ -95,7 +95,7 @@ def suspended(village: Village) -> None:
 
 def paused(village: Village) -> None:
     opened(village)
-    village.send("node", village.market.auction, "pause")
+    village.send("node", village.market.accounts, "pauseAll")
 
 
 # ------------------------------------------------------------------------------------------------------ what is brought
@@ -257,7 +257,9 @@ ON_CHAIN = [
         enter_orders(ORDER),
         error("GateClosed", day=1, closedAt=lambda v: v.calendar.gate_closes_at(1), time=now),
     ),
-    Bad("order/paused", paused, enter_orders(ORDER), error("EnforcedPause")),
+    Bad(
+        "order/paused", paused, enter_orders(ORDER), error("MarketIsPaused", market=lambda v: v.market.auction.address)
+    ),
     Bad("order/empty sheet", opened, enter_orders(lines()), error("EmptySheet")),
     Bad(
         "order/a layer too many",

@@ -75,6 +75,6 @@ def test_a_refused_sheet_that_is_brought_alone_is_an_error(operations, market, b
 
 
 def test_an_auction_that_takes_nothing_is_an_error(operations, village, market, buyer, signature):
-    village.send("node", market.auction, "pause")
-    with pytest.raises(RefusedError, match="submit: EnforcedPause"):
+    village.send("node", market.accounts, "pause", market.auction.address)
+    with pytest.raises(RefusedError, match="submit: MarketIsPaused"):
         operations.relay(1, [sheet(market, buyer, bid(0, TICK, 1_000))], signature)

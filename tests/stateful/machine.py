@@ -24,7 +24,7 @@ from typing import Any
 
 from harness.acceptance import objections
 from harness.chain import Event, Refused
-from harness.keys import Key
+from harness.keys import Key, struct
 from harness.market import BOUNDARY_METER, HOLDER, ROLE_KEYS, STRANGER, Market
 from harness.people import (
     ADMITTED,
@@ -73,8 +73,8 @@ UNAUTHORIZED = "AccessManagedUnauthorized"
 
 FOR_CONTRACTS = {
     "Accounts.admitMarket": (STRANGER.address, 1),
-    "Accounts.lock": (6, 1),
-    "Accounts.unlock": (6, 1),
+    "Accounts.lockCollateral": (6, 1),
+    "Accounts.releaseCollateral": (6, 1),
     "Accounts.post": ([(6, 1, 0), (7, -1, 0)],),
     "Accounts.setAuthority": (STRANGER.address,),
     "CallAuction.book": (1, 1, 1),
@@ -213,7 +213,7 @@ class Machine:
             is_half_settled=any(
                 closed[d] and 1 < next_members[d] <= call("MeterReadings", "membersOf", d) for d in days
             ),
-            is_paused=call("CallAuction", "paused"),
+            is_paused=call("Accounts", "isPaused", self.market.contracts["CallAuction"].address),
         )
 
     def check(self, now: State) -> None:
@@ -525,10 +525,13 @@ class Machine:
 
     def pause_or_unpause(self) -> None:
         """A node stops the taking of orders, the council lets it go on."""
-        if self.state.is_paused or self.random.random() < 0.5:
-            self._do("CallAuction.unpause", may=() if self.state.is_paused else ("ExpectedPause",))
+        auction = self.market.contracts["CallAuction"].address
+        if self.random.random() < 0.5:
+            self._do("Accounts.unpause", auction, may=() if self.state.is_paused else ("MarketIsNotPaused",))
+        elif self.random.random() < 0.3:
+            self._do("Accounts.pauseAll")
         else:
-            self._do("CallAuction.pause")
+            self._do("Accounts.pause", auction, may=("MarketIsPaused",) if self.state.is_paused else ())
 
     def add_market(self) -> None:
         """The auction is a market of the schedule already."""
@@ -559,16 +562,22 @@ class Machine:
         if self.random.random() < 0.5:
             person = self._person()
             sheet, signer = self._sheet(person, day)
-            expected = objections(self.market, person, sheet, signer)
-            reasons = {"EnforcedPause"} if self.state.is_paused else expected
-            refused = self._do("CallAuction.enter", sign_sheet(self.market, sheet, signer), may=reasons)
+            reasons = objections(self.market, person, sheet, signer) | self._pause()
+            if signer is person.account and self.random.random() < 0.5:
+                own = struct(sheet)[1:]
+                refused = self._do("CallAuction.enterOwn", *own, by=person.account, may=reasons)
+            else:
+                refused = self._do("CallAuction.enter", sign_sheet(self.market, sheet, signer), may=reasons)
             assert bool(refused) == bool(reasons), f"taken in spite of {reasons}"
             self.brought["CallAuction"] += refused is None
             return
         batch = [sign_sheet(self.market, *self._sheet(self._person(), day)) for _ in range(self.random.randint(0, 3))]
-        reasons = {"EnforcedPause"} if self.state.is_paused else set()
-        if self._do("CallAuction.submit", batch, may=reasons) is None:
+        if self._do("CallAuction.submit", batch, may=self._pause()) is None:
             self.brought["CallAuction"] += len(batch)
+
+    def _pause(self) -> set[str]:
+        """What refuses orders while they are paused."""
+        return {"MarketIsPaused"} if self.state.is_paused else set()
 
     def clear(self) -> None:
         """A strip of a day, with the right pivots or others."""

@@ -17,7 +17,6 @@ STEPS = 300
 LEAST_SUCCESSES = 3
 """Of every public function, in every portion of the runs."""
 INTERNAL_WORK = (
-    "Accounts.Locked",
     "Accounts.Posted",
     "Accounts.ArrearsChanged",
     "CallAuction.ClearingProgress",

@@ -11,9 +11,9 @@ def test_lets_a_market_lock_collateral_from_a_time_on(village: Village, ledger: 
     receipt = chain.send(stranger, ledger, "admitMarket", market.address, from_)
     assert events(receipt, ledger, "MarketAdmitted") == [{"market": market.address, "from": from_}]
     with refused("NotAMarket", caller=market.address, **{"from": from_}):
-        chain.send(market, ledger, "lock", village.buyer.id, 1)
+        chain.send(market, ledger, "lockCollateral", village.buyer.id, 1)
     village.wait_until(from_)
-    chain.send(market, ledger, "lock", village.buyer.id, 1)
+    chain.send(market, ledger, "lockCollateral", village.buyer.id, 1)
 
 
 def test_knows_the_auction_from_the_deployment_on(village: Village, ledger: Contract) -> None:

@@ -21,7 +21,7 @@ def test_nobody_can_hold_up_a_suspended_members_money(
     village: Village, ledger: Contract, registry: Contract, buyer: Member
 ) -> None:
     village.send("registrar", registry, "suspend", buyer.id)
-    village.send("node", village.market.auction, "pause")
+    village.send("node", ledger, "pauseAll")
     village.relay(ledger, "withdraw", *withdrawal(village.market, buyer.wallet, DEPOSIT))
     assert village.free(buyer) == 0
 
@@ -66,7 +66,7 @@ def test_reverts_when_the_signature_is_the_malleable_one(village: Village, ledge
 def test_reverts_when_more_is_asked_for_than_is_free(
     village: Village, ledger: Contract, buyer: Member, bookkeeper: AccountAPI
 ) -> None:
-    village.market.chain.send(bookkeeper, ledger, "lock", buyer.id, 100)
+    village.market.chain.send(bookkeeper, ledger, "lockCollateral", buyer.id, 100)
     with refused("InsufficientFunds", id=buyer.id, needed=DEPOSIT, available=DEPOSIT - 100):
         village.relay(ledger, "withdraw", *withdrawal(village.market, buyer.wallet, DEPOSIT))
 

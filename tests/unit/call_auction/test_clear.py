@@ -85,7 +85,7 @@ def test_clears_a_day_without_orders(village: Village, auction: Contract, gate_c
 
 
 def test_clears_while_paused(village: Village, auction: Contract, rationed: None) -> None:
-    village.send("node", auction, "pause")
+    village.send("node", village.market.accounts, "pause", auction.address)
     village.clear_day()
     assert auction.functions.isCleared(1).call()
 

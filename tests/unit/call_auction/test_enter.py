@@ -84,9 +84,15 @@ def test_takes_orders_that_fill_the_connection(village: Village, buyer: Member, 
 
 
 def test_reverts_while_paused(village: Village, auction: Contract, buyer: Member, opened: None) -> None:
-    village.send("node", auction, "pause")
-    with refused("EnforcedPause"):
-        village.place(buyer, bid(0, 200, 1_000))
+    village.place(buyer, bid(0, 200, 1_000))
+    village.send("node", village.market.accounts, "pause", auction.address)
+    with refused("MarketIsPaused", market=auction.address):
+        village.place(buyer, bid(0, 200, 999), sequence=2)
+    # Neither cancels nor repeats what stands.
+    with refused("MarketIsPaused", market=auction.address):
+        village.relay(auction, "enter", lines_sheet(village.market, buyer.wallet, empty_line(), sequence=2))
+    with refused("MarketIsPaused", market=auction.address):
+        village.place(buyer, bid(0, 200, 1_000), sequence=2)
 
 
 def test_reverts_before_the_auction_opens(village: Village, buyer: Member) -> None:

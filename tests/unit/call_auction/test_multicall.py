@@ -12,4 +12,4 @@ def test_clears_several_strips_at_once(village: Village, auction: Contract, rati
 
 def test_opens_nothing_to_strangers(village: Village, auction: Contract) -> None:
     with refused("AccessManagedUnauthorized", caller=village.stranger.address):
-        village.market.chain.send_many(village.stranger, auction, [("pause", ())])
+        village.market.chain.send_many(village.stranger, auction, [("book", (1, 1, 1))])

@@ -37,8 +37,8 @@ def test_rejects_what_it_has_taken_before(village: Village, auction: Contract, b
 
 
 def test_reverts_while_paused(village: Village, auction: Contract, buyer: Member, opened: None) -> None:
-    village.send("node", auction, "pause")
-    with refused("EnforcedPause"):
+    village.send("node", village.market.accounts, "pause", auction.address)
+    with refused("MarketIsPaused", market=auction.address):
         village.relay(auction, "submit", [orders_sheet(village.market, buyer.wallet, bid(0, 200, 1_000))])
 
 

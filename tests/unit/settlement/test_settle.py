@@ -143,7 +143,7 @@ def test_a_correction_in_the_middle_begins_the_walk_again(
 def test_settles_while_orders_are_paused_and_members_suspended(
     village: Village, settlement: Contract, registry: Contract, auction: Contract, buyer: Member, short: None
 ) -> None:
-    village.send("node", auction, "pause")
+    village.send("node", village.market.accounts, "pause", auction.address)
     village.send("registrar", registry, "suspend", buyer.id)
     village.settle()
     assert settlement.functions.isSettled(1).call()
