@@ -436,7 +436,7 @@ class Machine:
         wrong = self.random.random() < 0.1
         reasons = ["ERC20InsufficientBalance"]
         reasons += ["InsufficientFunds"] * (amount > free) + ["ZeroAmount"] * (amount == 0) + ["WrongPayout"] * wrong
-        reasons += ["NotSignedByOwner"] * (signer is STRANGER) + ["StaleSequence"] * bool(changes)
+        reasons += ["NotSignedByOwner"] * (signer is STRANGER) + ["StaleSequence"] * (message[0][3] == 1)
         if to_bank != wrong:
             if self._do("Accounts.redeem", *message, self._reference(), may=reasons) is None:
                 self.paid_out += amount
@@ -524,14 +524,13 @@ class Machine:
         self._do("FallbackSupply.publish", day, words, may=reasons)
 
     def pause_or_unpause(self) -> None:
-        """A node stops the taking of orders, the council lets it go on."""
+        """A node stops the orders of the market, then those of all; the council lets them go on."""
         auction = self.market.contracts["CallAuction"].address
-        if self.random.random() < 0.5:
+        if self.state.is_paused or self.random.random() < 0.5:
             self._do("Accounts.unpause", auction, may=() if self.state.is_paused else ("MarketIsNotPaused",))
-        elif self.random.random() < 0.3:
-            self._do("Accounts.pauseAll")
-        else:
-            self._do("Accounts.pause", auction, may=("MarketIsPaused",) if self.state.is_paused else ())
+        elif self._do("Accounts.pause", auction) is None:
+            self.market.act("Accounts.unpause", auction)
+            self.market.act("Accounts.pauseAll")
 
     def add_market(self) -> None:
         """The auction is a market of the schedule already."""
@@ -563,7 +562,7 @@ class Machine:
             person = self._person()
             sheet, signer = self._sheet(person, day)
             reasons = objections(self.market, person, sheet, signer) | self._pause()
-            if signer is person.account and self.random.random() < 0.5:
+            if signer is person.account and sheet.sequence % 2:
                 own = struct(sheet)[1:]
                 refused = self._do("CallAuction.enterOwn", *own, by=person.account, may=reasons)
             else:
