@@ -98,7 +98,7 @@ def table(columns: dict[str, list[str]], first: datetime) -> str:
     return "\n".join([",".join(["start", *columns]), *(",".join([next(starts), *row]) for row in rows)]) + "\n"
 
 
-SHAPES_CSV = gzip.compress(table(SHAPES, FIRST).encode(), 1)
+SHAPES_CSV = gzip.compress(table(SHAPES, FIRST).encode(), 1, mtime=0)
 
 
 def write(folder: Path, start: str = MAY, resample: bool = True, homes: Sequence[str] = HOMES) -> Path:
