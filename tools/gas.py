@@ -29,6 +29,10 @@ PER_MEMBER_AND_PERIOD = (
 )
 ALL = "all together"
 ALL_TARGET = 8_000
+CHANGES = (
+    ("ownChange", "one order changed alone, sent by the participant (a transaction)"),
+    ("change", "one order changed alone, signed and relayed (a transaction)"),
+)
 CHANGE_TARGET = 65_000
 CLEARING = "clearing-10000"
 CLEARING_ORDERS = 60_000
@@ -98,7 +102,8 @@ def table(record: dict, day: str) -> list[str]:
         row(name, [per_unit(costs[key], members) for members, costs in days], target)
     totals = [sum(costs[key] for key, _, _ in PER_MEMBER_AND_PERIOD) for _, costs in days]
     row(f"**{ALL}**", [per_unit(total, n) for total, n in zip(totals, MEMBERS, strict=True)], ALL_TARGET)
-    row("one order changed alone (a transaction)", [costs["change"] for _, costs in days], CHANGE_TARGET)
+    for key, name in CHANGES:
+        row(name, [costs[key] for _, costs in days], CHANGE_TARGET)
     row("largest transaction", [costs["largest"] for _, costs in days], None)
     row("transactions", [costs["transactions"] for _, costs in days], None)
     return lines

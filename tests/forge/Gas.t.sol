@@ -26,7 +26,9 @@ contract GasTest is Market {
     /// Gas of all transactions of one kind.
     struct Costs {
         uint256 sheets;
+        /// One order changed in a transaction of its own: signed and relayed, and sent by the participant.
         uint256 change;
+        uint256 ownChange;
         uint256 clearing;
         uint256 readings;
         uint256 settlement;
@@ -107,7 +109,8 @@ contract GasTest is Market {
         VM.warp(calendar.opensAt(day));
         uint256[] memory energies = new uint256[](96 * 2 * TICKS);
         _submitSheets(day, STRIPS, energies);
-        _changeOne(day, energies);
+        _changeOne(day, 2, false, energies);
+        _changeOne(day, 3, true, energies);
         VM.warp(calendar.gateClosesAt(day));
         _clear(day, energies);
         VM.warp(calendar.startOf(day) + 1 days);
@@ -134,6 +137,7 @@ contract GasTest is Market {
     function _toJson() private view returns (string memory json) {
         Costs memory c = _costs;
         json = string.concat('{"sheets":', VM.toString(c.sheets), ',"change":', VM.toString(c.change));
+        json = string.concat(json, ',"ownChange":', VM.toString(c.ownChange));
         json = string.concat(json, ',"clearing":', VM.toString(c.clearing), ',"readings":', VM.toString(c.readings));
         json = string.concat(json, ',"settlement":', VM.toString(c.settlement), ',"day":', VM.toString(c.day));
         json = string.concat(json, ',"transactions":', VM.toString(c.transactions));
@@ -207,14 +211,21 @@ contract GasTest is Market {
     }
 
     /// The first participant wants 1 Wh more in the first period.
-    function _changeOne(uint32 day, uint256[] memory energies) private {
-        OrderSheet memory sheet = OrderSheet(VM.addr(_key(0)), day, 0, 2, new bytes32[](1));
+    function _changeOne(uint32 day, uint40 sequence, bool isRelayed, uint256[] memory energies) private {
+        bytes32[] memory lines = new bytes32[](1);
         uint256 word = uint256(auction.lineOf(FIRST_PARTICIPANT, day, 0));
-        sheet.lines[0] = bytes32(word + 1);
+        lines[0] = bytes32(word + 1);
         uint256 offset = ((word >> 27) & 0xfff) - FIRST_TICK;
         energies[_at(0, false) + offset] += 1;
-        auction.enter(_signSheet(_key(0), _domain(address(auction)), sheet));
-        _costs.change += _used();
+        if (isRelayed) {
+            OrderSheet memory sheet = OrderSheet(VM.addr(_key(0)), day, 0, sequence, lines);
+            auction.enter(_signSheet(_key(0), _domain(address(auction)), sheet));
+            _costs.change += _used();
+        } else {
+            VM.prank(VM.addr(_key(0)));
+            auction.enterOwn(day, 0, sequence, lines);
+            _costs.ownChange += _used();
+        }
     }
 
     function _clear(uint32 day, uint256[] memory energies) private {
