@@ -56,7 +56,6 @@ contract Accounts is IAccounts, AccessManaged, EIP712, Multicall {
     modifier onlyMarkets() {
         uint256 from = _admissions[msg.sender].from;
         if (from == 0 || block.timestamp < from) revert NotAMarket(msg.sender, from);
-        if (admission.isPaused) revert MarketIsPaused(msg.sender);
         _;
     }
 

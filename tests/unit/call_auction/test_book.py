@@ -13,13 +13,14 @@ def test_answers_what_each_member_contracted(
     village: Village, auction: Contract, booker: AccountAPI, rationed: None
 ) -> None:
     village.clear_day()
-    net, payment, traded, release = auction.functions.book(1, 1, 8).call({"from": booker.address})
+    net, payment, traded, release, flexible = auction.functions.book(1, 1, 8).call({"from": booker.address})
     # 600 Wh for bids of 600 and 300: exactly two thirds of each
     assert net[5:] == [[NO_ENERGY, signed_lanes(0, energy, 0, 0, 0, 0)] for energy in (400, -600, 200)]
     assert net[:5] == [[]] * 5
     assert payment == [0] * 5 + [400 * 15_000, -600 * 15_000, 200 * 15_000]
     assert traded == [0] * 5 + [400, 600, 200]
     assert release == [0] * 5 + [BUYERS, SELLERS, RIVALS]
+    assert flexible == []
 
 
 def test_fills_do_not_depend_on_how_many_are_booked_at_once(
@@ -28,7 +29,7 @@ def test_fills_do_not_depend_on_how_many_are_booked_at_once(
     village.clear_day()
     village.market.chain.send(booker, auction, "book", 1, 1, 6)
     village.market.chain.send(booker, auction, "book", 1, 7, 1)
-    _, _, traded, _ = auction.functions.book(1, rival.id, 1).call({"from": booker.address})
+    _, _, traded, _, _ = auction.functions.book(1, rival.id, 1).call({"from": booker.address})
     assert traded == [200]
 
 
@@ -37,7 +38,7 @@ def test_a_second_walk_gives_the_same_positions_and_releases_nothing_more(
 ) -> None:
     village.clear_day()
     village.market.chain.send(booker, auction, "book", 1, 1, 8)
-    _, _, traded, release = auction.functions.book(1, 1, 8).call({"from": booker.address})
+    _, _, traded, release, _ = auction.functions.book(1, 1, 8).call({"from": booker.address})
     assert traded == [0] * 5 + [400, 600, 200]
     assert release == [0] * 8
 
