@@ -16,7 +16,7 @@ from dem.deployment import Market
 from dem.markets import Markets
 from dem.meters import Meter, boundary
 from dem.operations import Applicant, Operations, batches
-from dem.orders import Order, Side
+from dem.orders import Order
 from dem.plan import CalendarParameters, Offices, rules_tuple
 from dem.replay import AUCTION, KINDS, POOL, Replay
 from dem.scenario import Kind, Participant, Scenario
@@ -283,10 +283,10 @@ class TradingDays:
         return trade_intraday
 
     def _within_connection(self, order: Order, day: int) -> list[Order]:
-        """An intraday order, cut to what the market takes in one: the member's own part of its connection."""
+        """An intraday order, cut to the most the market takes: import and export capacity of the member's own part."""
         member = self.scenario.participants[list(self.ids.values()).index(order.participant)]
-        whole = member.import_capacity if order.side == Side.BID else member.export_capacity
-        own = whole - (whole * member.share // 1000 if self.scenario.markets.pools else 0)
+        share = member.share if self.scenario.markets.pools else 0
+        own = sum(whole - whole * share // 1000 for whole in (member.import_capacity, member.export_capacity))
         energy = min(order.energy, own)
         return [replace(order, energy=Wh(energy))] if energy >= self.scenario.rules(day).min_order_energy else []
 

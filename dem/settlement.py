@@ -296,7 +296,7 @@ class DaySettlement:
     """Grids of a row per participant and a column per slot: energies in Wh, payments due in money units.
 
     imbalance is metered - contracted, imbalance_units the payment due for it, deviation the
-    charge on what exceeds the tolerance, penalty the part in the upper market's.
+    charge on contracted energy not kept beyond the tolerance, penalty the part in the upper market's.
     helpful, accurate: by participant over all slots, Wh, what it may claim from the balancing fund:
     energy sold back that helped the area, and energy traded beyond what deviation is charged for.
     """
@@ -428,19 +428,25 @@ def imbalance_prices(
 
 
 def tolerances(contracted: Grid, rules: MarketRules) -> Grid:
-    """Imbalance free of charge, Wh: a share of |contracted| rounded down, or a fixed energy."""
+    """Energy not kept that is free of charge, Wh: a share of |contracted| rounded down, or a fixed energy."""
     return np.maximum(rules.tolerance_fixed, abs(contracted) * rules.tolerance_share // SHARE_SCALE)
 
 
+def unkept_energy(imbalance: Grid, contracted: Grid) -> Grid:
+    """What was contracted and not kept, Wh: bought and not taken, or sold and not delivered."""
+    crosses = np.sign(imbalance) * np.sign(contracted) < 0
+    return np.where(crosses, np.minimum(abs(imbalance), abs(contracted)), 0)
+
+
 def charged_energy(imbalance: Grid, area: Column, contracted: Grid, rules: MarketRules) -> Grid:
-    """Imbalance beyond the tolerance that is charged, Wh; none where it helped, unless rules say so."""
-    excess = np.maximum(0, abs(imbalance) - tolerances(contracted, rules))
+    """Energy not kept beyond the tolerance that is charged, Wh; none where it helped, unless rules say so."""
+    excess = np.maximum(0, unkept_energy(imbalance, contracted) - tolerances(contracted, rules))
     helped = np.sign(imbalance) * np.sign(area) < 0
     return np.where(helped & (not rules.charge_helpful), 0, excess)
 
 
 def deviation_charges(imbalance: Grid, area: Column, contracted: Grid, rules: MarketRules) -> Grid:
-    """Charges on imbalance beyond the tolerance."""
+    """Charges on energy contracted and not kept beyond the tolerance."""
     return charged_energy(imbalance, area, contracted, rules) * rules.deviation_rate
 
 
@@ -458,7 +464,7 @@ def helpful_energy(flexible: Grid, contracted: Grid, imbalance: Grid, area: Colu
 
 def accurate_energy(traded: Grid, charged: Grid) -> Column:
     """Energy traded beyond what deviation is charged for, over all slots, Wh."""
-    energy: Column = np.maximum(0, traded.sum(axis=1) - charged.sum(axis=1))
+    energy: Column = traded.sum(axis=1) - charged.sum(axis=1)
     return energy
 
 

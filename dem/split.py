@@ -45,7 +45,6 @@ def split_rows(results: Results) -> pd.DataFrame:
     trade, imbalance, fees, deviation, penalty = (
         exact(bills[f"{name}_units"]) for name in ("trade", "imbalance", "fees", "deviation", "penalty")
     )
-    charge = deviation + penalty
 
     # What was traded to and fro is over; the rest is at the average price of its side.
     bought, sold, cost, proceeds = (exact(column) for _, column in _sides(results, bills).items())
@@ -61,12 +60,14 @@ def split_rows(results: Results) -> pd.DataFrame:
     inside = _at(buy, sell, off) - imbalance
     inside_kept_not = _part(inside, kept_not, size)
     too_small = _forecast_too_small(results, bills, off - np.sign(off) * kept_not)
-    charge_error = _part(charge, kept_not + too_small, size)
+    # A deviation charge falls on what was not kept alone; penalties fall on all of it.
+    charge_error = np.where(kept_not > 0, deviation, _part(deviation, too_small, size))
+    charge_error += _part(penalty, kept_not + too_small, size)
     frame = bills[["participant", "period"]].assign(
-        saved_units=_at(buy, sell, metered) - trade - imbalance - fees - charge,
+        saved_units=_at(buy, sell, metered) - trade - imbalance - fees - deviation - penalty,
         trade=gain,
         uncontracted=inside - inside_kept_not,
-        charge=charge - charge_error,
+        charge=deviation + penalty - charge_error,
         error=loss_back + (buy - sell) * kept_not - inside_kept_not + charge_error,
         inside_units=inside,
     )

@@ -15,7 +15,7 @@ struct Rules {
     /// Fees per Wh traded, from buyer and seller each.
     Price platformFee;
     Price networkFee;
-    /// Charge per Wh of imbalance beyond the tolerance.
+    /// Charge per Wh that was contracted and not kept, beyond the tolerance.
     Price deviationRate;
     /// Tariff of the fallback supplier for days it published none for.
     Price standingBuy;

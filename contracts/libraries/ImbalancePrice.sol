@@ -32,11 +32,11 @@ library ImbalancePrice {
         return (single, single);
     }
 
-    /// @param deviation magnitude of an imbalance, Wh.
+    /// @param unkept contracted energy that was not taken, or not delivered, Wh.
     /// @param contracted magnitude of the contracted energy, Wh.
-    /// @return Wh of the deviation that are charged: those beyond the tolerance, which is the larger of `toleranceFixed`
+    /// @return Wh of it that are charged: those beyond the tolerance, which is the larger of `toleranceFixed`
     /// and the share of the contracted energy rounded down (the balancing fund gains, by less than 1 Wh).
-    function chargeableDown(uint256 deviation, uint256 contracted, uint256 toleranceFixed, uint256 toleranceShare)
+    function chargeableDown(uint256 unkept, uint256 contracted, uint256 toleranceFixed, uint256 toleranceShare)
         internal
         pure
         returns (uint256)
@@ -45,7 +45,7 @@ library ImbalancePrice {
         unchecked {
             uint256 tolerance = (contracted * toleranceShare) / 10_000;
             if (tolerance < toleranceFixed) tolerance = toleranceFixed;
-            return deviation > tolerance ? deviation - tolerance : 0;
+            return unkept > tolerance ? unkept - tolerance : 0;
         }
     }
 }

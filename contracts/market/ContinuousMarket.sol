@@ -357,7 +357,7 @@ contract ContinuousMarket is IContinuousMarket, AccessManaged, EIP712, Calendar,
         uint256 energy,
         uint256 maxFills
     ) private {
-        (uint32 id, uint256 account, uint256 state) = _accept(participant, day, slot, isAsk, tick, energy);
+        (uint32 id, uint256 account, uint256 state) = _accept(participant, day, slot, tick, energy);
         uint256 side = _sideOf(isAsk);
         uint256 before = state;
         uint256 spent = 0;
@@ -398,19 +398,18 @@ contract ContinuousMarket is IContinuousMarket, AccessManaged, EIP712, Calendar,
     /// @return id the member's number.
     /// @return account of the member.
     /// @return state of the book.
-    function _accept(address participant, uint32 day, uint256 slot, bool isAsk, uint256 tick, uint256 energy)
+    function _accept(address participant, uint32 day, uint256 slot, uint256 tick, uint256 energy)
         private
         view
         returns (uint32 id, uint256 account, uint256 state)
     {
         _requireOpen(day, slot);
         if (tick > MAX_TICK) revert NoSuchTick(tick, MAX_TICK);
-        uint256 imports;
-        uint256 exports;
-        (id, imports, exports) = REGISTRY.trader(participant, day);
-        uint256 capacity = Math.min(isAsk ? exports : imports, Orders.ENERGY_MASK);
-        if (energy > capacity) revert ExceedsCapacity(id, slot, energy, capacity);
+        (id,,) = REGISTRY.trader(participant, day);
         account = _accountAt(_memberPlace(id, day), id, day);
+        // Either way: a consumer sells back what it bought, a producer buys back what it sold.
+        uint256 most = Math.min(TradingAccounts.limit(account), Orders.ENERGY_MASK);
+        if (energy > most) revert ExceedsCapacity(id, slot, energy, most);
         state = _bookOf(day, slot);
         if (BookStates.isPaused(state)) revert OrderEntryPaused();
         if (energy < BookStates.smallest(state)) revert OrderTooSmall(energy, BookStates.smallest(state));

@@ -62,7 +62,7 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
         uint56 accurate;
     }
 
-    /// One member's day, money units; and its energy beyond the tolerance that is charged, Wh.
+    /// One member's day, money units; and the contracted energy not kept that is charged, Wh.
     struct Bill {
         int256 imbalance;
         uint256 deviation;
@@ -285,9 +285,11 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
                 uint256 less = Strips.minus(c, m) & Strips.spread(~isMore, Strips.SIGNED_MASK);
                 bill.imbalance += _payment(more, less, p);
                 if (p.penaltyEven | p.penaltyOdd != 0) bill.penalty += _penalty(more, less, p);
+                (uint256 unkept, uint256 size) = _unkept(more, less, c);
+                if (unkept == 0) continue;
                 uint256 isFree = (isMore & p.freeMore) | (~isMore & p.freeLess);
-                uint256 beyond = Strips.minus(more | less, (toleranceFixed + 1) * Strips.ONES) & ~isFree;
-                charged += _chargeable(beyond & Strips.ALL_FLAGS, more | less, c, toleranceFixed, rules.toleranceShare);
+                uint256 beyond = Strips.minus(unkept, (toleranceFixed + 1) * Strips.ONES) & ~isFree;
+                charged += _chargeable(beyond & Strips.ALL_FLAGS, unkept, size, toleranceFixed, rules.toleranceShare);
             }
         }
         bill.charged = charged;
@@ -303,8 +305,8 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
         uint256 charged,
         StripPrices[] memory prices
     ) private pure {
-        uint256 traded = positions.traded[i];
-        if (traded > charged) posted.accurate = (traded - charged).toUint56();
+        // No more can be charged than was contracted, nor contracted than was traded.
+        posted.accurate = (positions.traded[i] - charged).toUint56();
         if (positions.flexible.length == 0 || positions.flexible[i].length == 0) return;
         posted.flexible = _helpfulOf(positions.flexible[i], positions.net[i], metered, prices).toUint56();
     }
@@ -338,11 +340,28 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
         return Strips.dot(caused, p.penaltyEven, p.penaltyOdd);
     }
 
+    /// @param contracted signed lanes.
+    /// @return unkept what was contracted and not kept: bought and not taken, or sold and not delivered, Wh by lane.
+    /// @return size what was contracted, bought or sold, Wh by lane.
+    function _unkept(uint256 more, uint256 less, uint256 contracted)
+        private
+        pure
+        returns (uint256 unkept, uint256 size)
+    {
+        uint256 bought = Strips.minus(contracted, Strips.ZERO_LANES);
+        uint256 isBuyer = Strips.spread(bought, Strips.SIGNED_MASK);
+        uint256 missed = (less & isBuyer) | (more & ~isBuyer);
+        if (missed == 0) return (0, 0);
+        size = (bought & isBuyer) | Strips.soldOf(contracted);
+        uint256 isAll = Strips.spread(Strips.minus(missed, size), Strips.SIGNED_MASK);
+        unkept = (size & isAll) | (missed & ~isAll);
+    }
+
     /// @param flags of the lanes to be charged.
     /// @return energy beyond the tolerance, Wh.
     function _chargeable(
         uint256 flags,
-        uint256 deviations,
+        uint256 unkept,
         uint256 contracted,
         uint256 toleranceFixed,
         uint256 toleranceShare
@@ -350,13 +369,12 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
         unchecked {
             for (flags >>= Strips.LANE_BITS - 1; flags != 0; flags >>= Strips.LANE_BITS) {
                 if (flags & 1 != 0) {
-                    int256 net = Strips.signedLane(contracted, 0);
                     energy += ImbalancePrice.chargeableDown(
-                        deviations & Strips.LANE_MASK, uint256(net < 0 ? -net : net), toleranceFixed, toleranceShare
+                        unkept & Strips.LANE_MASK, contracted & Strips.LANE_MASK, toleranceFixed, toleranceShare
                     );
                 }
                 contracted >>= Strips.LANE_BITS;
-                deviations >>= Strips.LANE_BITS;
+                unkept >>= Strips.LANE_BITS;
             }
         }
     }

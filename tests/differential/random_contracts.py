@@ -312,12 +312,12 @@ class RandomContracts:
         if not settled:
             return
         day = settled[0]["day"]
-        model, payments = self._settlement(day)
+        model = self._settlement(day)
         releases = self.contracts.replay.release(day)
         expected: dict[int, int] = {}
         for args in settled:
-            bill = model.bills[args["id"]]._replace(trade=payments[args["id"]])
-            assert {name: args[name] for name in bill._fields} == bill._asdict()
+            # A penalty, which nobody owes without a wholesale desk, has an event of its own.
+            assert {"penalty": 0} | args == args | model.bills[args["id"]]._asdict()
             is_first = (day, args["id"]) not in self.settled
             expected[args["id"]] = releases.get(args["id"], 0) if is_first else 0
             self.resettled += not is_first
@@ -334,21 +334,27 @@ class RandomContracts:
         scheduled = {event.args["id"] for event in events if event.name == "Scheduled"}
         assert scheduled == {id_ for id_ in expected if model.schedule[id_].any()}
 
-    def _settlement(self, day: int) -> tuple[DaySettlement, dict[int, int]]:
-        """The day by the reference model, and what everybody pays for contracts."""
+    def _settlement(self, day: int) -> DaySettlement:
+        """The day by the reference model."""
         base = self.market.replay.settlement(day).delivery
         trades = self.contracts.replay.trades(day)
         members = np.arange(1, self.market.member_count() + 1)
         shape = len(members), self.calendar.periods_per_day
-        metered, bought, sold = (np.zeros(shape, np.int64) for _ in range(3))
+        metered, bought, sold, due = (np.zeros(shape, np.int64) for _ in range(4))
         has_meter = np.zeros(len(members), np.bool_)
         metered[base.participants - 1] = base.metered
         has_meter[base.participants - 1] = base.has_meter
         np.add.at(bought, (trades.participant - 1, trades.slot), trades.bought)
         np.add.at(sold, (trades.participant - 1, trades.slot), trades.sold)
-        payments: dict[int, int] = defaultdict(int)
-        for id_, payment in zip(trades.participant.tolist(), trades.payment.tolist(), strict=True):
-            payments[id_] += payment
-        assert sum(payments.values()) == 0
-        delivery = replace(base, participants=members, has_meter=has_meter, bought=bought, sold=sold, metered=metered)
-        return settle(self.market.replay.rules(day), delivery), payments
+        np.add.at(due, (trades.participant - 1, trades.slot), trades.payment)
+        delivery = replace(
+            base,
+            participants=members,
+            has_meter=has_meter,
+            bought=bought,
+            sold=sold,
+            metered=metered,
+            payments=due,
+            flexible=None,
+        )
+        return settle(self.market.replay.rules(day), delivery)

@@ -259,10 +259,9 @@ class RandomIntraday:
             return Refused("InsufficientFunds", (person.id, amount, free)) if amount > free else None
         account = self.days[day].accounts.get(person.id) if person and day in self.days else None
         if name == "place":
-            _, is_ask, _, energy, _ = arguments
-            capacity = min(person.export_capacity if is_ask else person.import_capacity, MAX_ENERGY)
-            if energy > capacity:
-                return Refused("ExceedsCapacity", (person.id, slot, energy, capacity))
+            _, _, _, energy, _ = arguments
+            if account is not None and energy > min(account.limit, MAX_ENERGY):
+                return Refused("ExceedsCapacity", (person.id, slot, energy, min(account.limit, MAX_ENERGY)))
             if account is not None and self.is_paused:
                 return Refused("OrderEntryPaused", ())
         known = person is not None and any(person.id in d.accounts for d in self.days.values())

@@ -10,6 +10,7 @@ import {Calendar} from "../../contracts/types/Calendar.sol";
 import {BALANCING_FUND, FIRST_PARTICIPANT} from "../../contracts/types/Members.sol";
 import {Strips} from "../../contracts/types/Strips.sol";
 import {Energy, Price} from "../../contracts/types/Units.sol";
+import {magnitude, unkept} from "./Energies.sol";
 import {Market} from "./Market.sol";
 import {VM} from "./Vm.sol";
 
@@ -129,18 +130,14 @@ contract ClaimsTest is Market {
         uint256 charged = 0;
         for (uint256 k = 0; k < 6; ++k) {
             (int256 c, int256 m) = (_net[i][k], _metered[i][k]);
-            traded += _magnitude(c);
+            traded += magnitude(c);
             if (_area[k] > 0 && c >= 0 && m <= c) flexible += _flexible[i][k];
             if ((m > c && _area[k] < 0) || (m < c && _area[k] > 0)) continue;
             charged += ImbalancePrice.chargeableDown(
-                _magnitude(m - c), _magnitude(c), Energy.unwrap(r.toleranceFixed), r.toleranceShare
+                unkept(c, m - c), magnitude(c), Energy.unwrap(r.toleranceFixed), r.toleranceShare
             );
         }
-        accurate = traded > charged ? traded - charged : 0;
-    }
-
-    function _magnitude(int256 x) private pure returns (uint256) {
-        return uint256(x < 0 ? -x : x);
+        accurate = traded - charged;
     }
 
     /// forge-config: default.fuzz.runs = 8

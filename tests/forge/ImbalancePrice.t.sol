@@ -86,14 +86,14 @@ contract ImbalancePriceTest {
     }
 
     /// forge-config: default.fuzz.runs = 2000
-    function test_tolerance(uint256 deviation, uint256 contracted, uint256 fixedWh, uint256 share) external pure {
-        deviation = bound(deviation, 0, 2 * MAX_WH);
+    function test_tolerance(uint256 unkept, uint256 contracted, uint256 fixedWh, uint256 share) external pure {
+        unkept = bound(unkept, 0, 2 * MAX_WH);
         contracted = bound(contracted, 0, MAX_WH);
         fixedWh = bound(fixedWh, 0, MAX_WH);
         share = bound(share, 0, 10_000);
-        uint256 charged = ImbalancePrice.chargeableDown(deviation, contracted, fixedWh, share);
-        require(charged <= deviation, "charged beyond the deviation");
-        uint256 free = deviation - charged;
+        uint256 charged = ImbalancePrice.chargeableDown(unkept, contracted, fixedWh, share);
+        require(charged <= unkept, "charged beyond what was not kept");
+        uint256 free = unkept - charged;
         require(free <= fixedWh || free * 10_000 <= contracted * share, "tolerance rounded up");
         if (charged == 0) return;
         require(free >= fixedWh && (free + 1) * 10_000 > contracted * share, "1 Wh or more too much");

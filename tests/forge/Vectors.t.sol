@@ -7,6 +7,7 @@ import {UniformPrice} from "../../contracts/libraries/UniformPrice.sol";
 import {Strips} from "../../contracts/types/Strips.sol";
 import {UNITS_PER_TICK} from "../../contracts/types/Units.sol";
 import {Book} from "./Book.sol";
+import {magnitude, unkept} from "./Energies.sol";
 import {VM} from "./Vm.sol";
 
 /// Numbers of the reference model (tests/model/vectors.py) against the libraries, one by one.
@@ -105,7 +106,7 @@ contract VectorsTest {
             require(payment == c.imbalance[i], string.concat("imbalance ", name));
             surplus += payment;
             uint256 charged = ImbalancePrice.chargeableDown(
-                _magnitude(d), _magnitude(c.contracted[i]), c.toleranceFixed, c.toleranceShare
+                unkept(c.contracted[i], d), magnitude(c.contracted[i]), c.toleranceFixed, c.toleranceShare
             );
             bool isFree = !c.chargeHelpful && ((d > 0 && area < 0) || (d < 0 && area > 0));
             require(int256(isFree ? 0 : charged * c.deviationRate) == c.deviation[i], string.concat("deviation ", name));
@@ -115,9 +116,5 @@ contract VectorsTest {
         }
         int256 due = area * int256(area > 0 ? c.buy : c.sell);
         require(due == c.fallbackSupply && surplus - due == c.surplus, string.concat("area ", name));
-    }
-
-    function _magnitude(int256 x) private pure returns (uint256) {
-        return uint256(x < 0 ? -x : x);
     }
 }

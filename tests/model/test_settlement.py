@@ -108,7 +108,8 @@ def plain_dues(rules, day, row, slot):
         paid = tariff.buy if d > 0 else tariff.sell
     free = max(rules.tolerance_fixed, abs(c) * rules.tolerance_share // 10_000)
     helped = d * area < 0
-    charged = 0 if helped and not rules.charge_helpful else max(0, abs(d) - free)
+    unkept = min(abs(d), abs(c)) if d * c < 0 else 0
+    charged = 0 if helped and not rules.charge_helpful else max(0, unkept - free)
     return d * paid, charged * rules.deviation_rate
 
 
@@ -237,14 +238,14 @@ def test_one_period_by_hand():
     assert settled.trade[:, 0].tolist() == [-2_000 * 12_000, 1_200 * 12_000, 800 * 12_000, 0]
     assert settled.imbalance_units[:, 0].tolist() == [300 * 30_000, -50 * 12_000, 0, 100 * 30_000]
     assert settled.fees[:, 0].tolist() == [2_000 * 250, 1_200 * 250, 800 * 250, 0]
-    # Tolerances: 5 % of 2,000 = 100; 2 helped; 4 contracted nothing, so 10 Wh.
-    assert settled.deviation[:, 0].tolist() == [200 * 1_000, 0, 0, 90 * 1_000]
+    # Tolerance: 5 % of 2,000 = 100; 2 helped; 4 contracted nothing and broke no contract.
+    assert settled.deviation[:, 0].tolist() == [200 * 1_000, 0, 0, 0]
     assert settled.bills[1] == (-24_000_000, 9_000_000, 500_000, 200_000, 0)
     assert settled.area.imbalance.tolist() == [350]
     assert settled.area.price.tolist() == [30_000]
     assert settled.fallback() == 350 * 30_000
     assert settled.area.surplus.tolist() == [50 * (30_000 - 12_000)]
-    assert settled.fund() == 50 * (30_000 - 12_000) + 290_000
+    assert settled.fund() == 50 * (30_000 - 12_000) + 200_000
     assert (settled.operator(), settled.grid_operator()) == (4_000 * 50, 4_000 * 200)
 
 
@@ -304,21 +305,26 @@ def test_tolerance_is_the_larger_of_share_and_fixed(contracted, expected):
 
 
 @pytest.mark.parametrize(
-    ("imbalance", "area", "charge_helpful", "expected"),
+    ("contracted", "imbalance", "area", "charge_helpful", "expected"),
     [
-        (10, 1, False, 0),
-        (11, 1, False, 1_000),
-        (-11, -1, False, 1_000),
-        (11, 0, False, 1_000),
-        (-11, 1, False, 0),
-        (11, -1, False, 0),
-        (-11, 1, True, 1_000),
-        (0, 5, True, 0),
+        (-100, 10, 1, False, 0),
+        (-100, 11, 1, False, 1_000),
+        (100, -11, -1, False, 1_000),
+        (-100, 11, 0, False, 1_000),
+        (100, -11, 1, False, 0),
+        (-100, 11, -1, False, 0),
+        (100, -11, 1, True, 1_000),
+        (100, 0, 5, True, 0),
+        # What nobody contracted is no contract broken: only the imbalance price is due for it.
+        (100, 50, 1, False, 0),
+        (-100, -50, -1, False, 0),
+        (0, 50, 1, False, 0),
+        (-100, 500, 1, False, 90_000),
     ],
 )
-def test_deviation_charge(imbalance, area, charge_helpful, expected):
+def test_deviation_charge(contracted, imbalance, area, charge_helpful, expected):
     rules = replace(RULES, charge_helpful=charge_helpful)
-    assert deviation_charges(np.array(imbalance), area, np.array(0), rules) == expected
+    assert deviation_charges(np.array(imbalance), area, np.array(contracted), rules) == expected
 
 
 def test_order_collateral():
@@ -362,10 +368,12 @@ def test_flexible_energy_helps_where_a_buyer_takes_less_in_a_short_area(bought, 
 
 
 def test_accurate_energy_is_what_was_traded_beyond_what_is_charged():
-    day = delivery([TARIFF], [100], [1_000, 0], [0, 1_000], [1_070, -1_000])
+    day = delivery([TARIFF], [100], [1_000, 0], [0, 1_000], [930, -1_000])
     assert settle(RULES, day).claims == {1: (0, 980), 2: (0, 1_000)}
-    day = delivery([TARIFF], [100], [10, 0], [0, 10], [1_070, -10])
-    assert settle(RULES, day).claims == {1: (0, 0), 2: (0, 10)}
+    day = delivery([TARIFF], [100], [0, 1_000], [1_000, 0], [0, 1_000])
+    assert settle(RULES, day).claims == {1: (0, 50), 2: (0, 1_000)}
+    day = delivery([TARIFF], [100], [1_000, 0], [0, 1_000], [1_500, -1_000])
+    assert settle(RULES, day).claims == {1: (0, 1_000), 2: (0, 1_000)}
 
 
 # Lanes

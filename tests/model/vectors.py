@@ -136,9 +136,10 @@ def _book(random: Random, participants: int = 12) -> list[Order]:
 
 
 def _near(random: Random, contracted: int) -> int:
-    """As contracted, a little off, far off."""
+    """As contracted, a little off, far off, a part of it."""
     share = abs(contracted) // 5 + 30
-    return contracted + random.choice((0, random.randint(-share, share), random.randint(-5_000, 5_000)))
+    near = (0, random.randint(-share, share), random.randint(-5_000, 5_000))
+    return random.choice((*(contracted + wh for wh in near), random.randint(min(0, contracted), max(0, contracted))))
 
 
 def _tariff(random: Random) -> int:

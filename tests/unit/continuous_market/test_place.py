@@ -115,8 +115,8 @@ def test_reverts_when_the_order_is_too_small(buyer: Member, by: Send, funded: No
 
 
 def test_reverts_when_the_order_exceeds_the_connection(buyer: Member, by: Send, funded: None) -> None:
-    with refused("ExceedsCapacity", id=buyer.id, slot=7, asked=CAPACITY + 1, allowed=CAPACITY):
-        by(buyer, "place", 1, 7, False, 100, CAPACITY + 1, 0)
+    with refused("ExceedsCapacity", id=buyer.id, slot=7, asked=2 * CAPACITY + 1, allowed=2 * CAPACITY):
+        by(buyer, "place", 1, 7, True, 100, 2 * CAPACITY + 1, 0)
 
 
 def test_what_a_resting_orders_owner_may_not_trade_any_more_is_cancelled(
