@@ -4,6 +4,7 @@ One row each: what is brought, in which phase of day 1, and the error in full.
 """
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -194,15 +195,11 @@ def publish(day: int, buy: int, sell: int, strips: int = STRIPS) -> Bring:
 
 
 def announce(first_day: int, **changes: int) -> Bring:
-    names = list(type(RULES).__slots__)
-
-    def bring(v: Village) -> Any:
-        values = list(rules_tuple(RULES))
-        for name, value in changes.items():
-            values[names.index(name)] = value
-        return v.send("council", v.market.rules, "announce", first_day, tuple(values))
-
-    return bring
+    changed = copy(RULES)
+    for name, value in changes.items():
+        # As it is, without the checks of the package.
+        object.__setattr__(changed, name, value)
+    return lambda v: v.send("council", v.market.rules, "announce", first_day, rules_tuple(changed))
 
 
 def clear(strip: int, *pivots: int, groups: int = 5) -> Bring:

@@ -36,7 +36,7 @@ def sheet(market: Market, member: Member, order: Order, sequence: int = 1) -> Or
 
 def bad(member: Member) -> OrderSheet:
     """A sheet beyond the lines that the rules allow."""
-    return OrderSheet(member.account, 1, 60_000, 1, (empty_line(),))
+    return OrderSheet(member.account, 1, 200, 1, (empty_line(),))
 
 
 @pytest.mark.parametrize("alone", [False, True])

@@ -27,7 +27,7 @@ def paying(village: Village, rules: Contract) -> MarketRules:
 
 @pytest.fixture
 def earned(village: Village, paying: MarketRules, buyer: Member, seller: Member) -> None:
-    """Days 1 and 2 pass by; on day 3 the buyer takes 500 Wh more than the 1,000 it contracted; all three are final."""
+    """Days 1 and 2 pass by; on day 3 the seller delivers 500 of the 1,000 Wh it contracted; all three are final."""
     days = (1, 2, PAYING_DAY)
     village.open_auction(PAYING_DAY)
     village.place(buyer, bid(7, 200, 1_000), day=PAYING_DAY)
@@ -35,8 +35,8 @@ def earned(village: Village, paying: MarketRules, buyer: Member, seller: Member)
     for day in days:
         village.clear_day(day)
     village.wait_until(village.calendar.start_of(PAYING_DAY + 1))
-    village.read(buyer, [0] * 7 + [1_500] + [0] * 4, day=PAYING_DAY)
-    village.read(seller, [0] * 7 + [-1_000] + [0] * 4, day=PAYING_DAY)
+    village.read(buyer, [0] * 7 + [1_000] + [0] * 4, day=PAYING_DAY)
+    village.read(seller, [0] * 7 + [-500] + [0] * 4, day=PAYING_DAY)
     for day in days:
         village.close_metering(day)
         village.settle(day)

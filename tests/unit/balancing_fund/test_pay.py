@@ -6,8 +6,8 @@ from web3.contract import Contract
 from .conftest import PAYING_DAY
 
 INCOME = (500 - 100) * RULES.deviation_rate
-"""The buyer's deviation charge."""
-ACCURATE = {"buyer": 1_000 - 400, "seller": 1_000}
+"""The seller's deviation charge."""
+ACCURATE = {"buyer": 1_000, "seller": 1_000 - 400}
 POT = INCOME // 2
 
 

@@ -15,7 +15,7 @@ MEMBERS = 8
 
 
 def booked(contracts: Contracts, booker: AccountAPI, day: int = 1, first: int = 1, count: int = MEMBERS) -> list[Any]:
-    """What booking would answer now: net, payment, traded, release."""
+    """What booking would answer now: net, payment, traded, release, flexible."""
     return list(contracts.functions.book(day, first, count).call({"from": booker.address}))
 
 
@@ -31,7 +31,8 @@ def test_answers_what_each_member_contracted(
     village: Village, contracts: Contracts, booker: AccountAPI, concluded: None
 ) -> None:
     close_gate(village, 1)
-    net, payment, traded, release = booked(contracts, booker)
+    net, payment, traded, release, flexible = booked(contracts, booker)
+    assert flexible == []
     assert net == [[]] * 5 + [[signed_lanes(*[ENERGY] * 6)] * 2, [signed_lanes(*[-ENERGY] * 6)] * 2, []]
     assert payment == [0] * 5 + [PAID, -PAID, 0]
     assert traded == [0] * 5 + [ENERGY * PERIODS] * 2 + [0]
@@ -47,7 +48,7 @@ def test_adds_up_a_members_contracts(
     )
     contracts.conclude(resale, buyer, rival)
     close_gate(village, 1)
-    net, payment, traded, _ = booked(contracts, booker)
+    net, payment, traded, _, _ = booked(contracts, booker)
     left = signed_lanes(70, *[ENERGY] * 5)
     assert net[5] == [left, left]
     assert net[7] == [signed_lanes(30, 0, 0, 0, 0, 0)] * 2
@@ -112,7 +113,7 @@ def test_a_second_walk_gives_the_same_positions_and_releases_nothing_more(
     contracts.conclude(contracts.offer(counterparty=rival.account, first_period=PERIODS), accepter=rival)
     close_gate(village, 4)
     book(village, contracts, booker, 2)
-    net, payment, traded, release = booked(contracts, booker)
+    net, payment, traded, release, _ = booked(contracts, booker)
     assert [net, payment, traded] == before[:3]
     assert release == [0] * MEMBERS
     receipt = book(village, contracts, booker, 1)
@@ -168,7 +169,7 @@ def test_what_is_not_delivered_is_imbalance(
 
 def test_nobody_has_a_position_without_contracts(village: Village, contracts: Contracts, booker: AccountAPI) -> None:
     close_gate(village, 1)
-    assert booked(contracts, booker) == [[[]] * MEMBERS] + [[0] * MEMBERS] * 3
+    assert booked(contracts, booker) == [[[]] * MEMBERS] + [[0] * MEMBERS] * 3 + [[]]
     assert signed_lanes(*[0] * 6) == NO_ENERGY
 
 

@@ -11,4 +11,4 @@ def test_concludes_several_contracts_at_once(village: Village, contracts: Contra
 
 def test_opens_nothing_to_strangers(village: Village, contracts: Contracts) -> None:
     with refused("AccessManagedUnauthorized", caller=village.stranger.address):
-        village.market.chain.send_many(village.stranger, contracts.contract, [("pause", ())])
+        village.market.chain.send_many(village.stranger, contracts.contract, [("book", (1, 1, 1))])

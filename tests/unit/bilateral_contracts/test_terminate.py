@@ -42,7 +42,7 @@ def test_ends_the_contract_of_who_has_left_after_its_last_day(
 
 def test_goes_on_while_paused(village: Village, contracts: Contracts, concluded: None, buyer: Member) -> None:
     default(village, buyer)
-    village.send("node", contracts.contract, "pause")
+    village.send("node", village.market.accounts, "pause", contracts.contract.address)
     village.relay(contracts.contract, "terminate", 1)
     assert contracts.functions.contractOf(1).call()[2][3] == 2 * PERIODS
 

@@ -14,8 +14,8 @@ def traded(village: Village, buyer: Member, seller: Member) -> None:
 
 @pytest.fixture
 def short(village: Village, buyer: Member, seller: Member, traded: None) -> None:
-    """The buyer consumes 1,500 Wh in period 7, and the day's readings are closed."""
+    """The seller delivers 500 Wh in period 7, half of what it sold, and the day's readings are closed."""
     village.wait_until(village.calendar.start_of(2))
-    village.read(buyer, [0] * 7 + [1_500] + [0] * 4)
-    village.read(seller, [0] * 7 + [-1_000] + [0] * 4)
+    village.read(buyer, [0] * 7 + [1_000] + [0] * 4)
+    village.read(seller, [0] * 7 + [-500] + [0] * 4)
     village.close_metering()

@@ -58,9 +58,8 @@ def test_falls_on_those_who_deviate_as_the_area_does(
         {"id": rival.id, "day": DAY, "penalty": 200 * RATE},
     ]
     [day] = events(receipt, settlement, "DaySettled")
-    # What is paid beyond the desk's penalty stays with the fund, as the deviation charges do.
-    charged = (500 - 100) + (200 - 100)
-    assert day["fund"] == charged * RULES.deviation_rate + (700 - 400) * RATE
+    # What is paid beyond the desk's penalty stays with the fund. All contracts are kept: no deviation is charged.
+    assert day["fund"] == (700 - 400) * RATE
     assert village.free(BALANCING_FUND) == day["fund"]
     earned = 1_000 * (PRICE + MARGIN - RULES.fees)
     assert village.free(desk) == earned + 400 * RATE
@@ -74,14 +73,17 @@ def test_a_correction_changes_penalties_and_claims(
     village.close_metering(DAY)
     village.settle(DAY)
     before = {member.id: village.free(member) for member in (buyer, rival, desk)}
-    assert settlement.functions.claimsOf(DAY, buyer.id, 1).call() == [[0], [1_000 - 400]]
-    village.read(buyer, [0] * 7 + [1_000, 50, 0, 0, 0], day=DAY, sequence=2)
-    receipt = village.settle(DAY)
-    # The area is long by 100 now: only the seller, who feeds in 300, deviates with it.
-    assert events(receipt, settlement, "PenaltyDue")[0]["penalty"] == 100 * RATE
-    assert events(receipt, settlement, "PenaltyCharged") == [{"id": seller.id, "day": DAY, "penalty": 300 * RATE}]
-    assert village.free(desk) - before[desk.id] == -300 * RATE
     assert settlement.functions.claimsOf(DAY, buyer.id, 1).call() == [[0], [1_000]]
+    village.read(buyer, [0] * 7 + [600, 50, 0, 0, 0], day=DAY, sequence=2)
+    receipt = village.settle(DAY)
+    # The area is long by 500 now: buyer and seller deviate with it, and 400 Wh that were bought are not taken.
+    assert events(receipt, settlement, "PenaltyDue")[0]["penalty"] == 500 * RATE
+    assert events(receipt, settlement, "PenaltyCharged") == [
+        {"id": buyer.id, "day": DAY, "penalty": 400 * RATE},
+        {"id": seller.id, "day": DAY, "penalty": 300 * RATE},
+    ]
+    assert village.free(desk) - before[desk.id] == 100 * RATE
+    assert settlement.functions.claimsOf(DAY, buyer.id, 1).call() == [[0], [1_000 - 300]]
     assert village.free(CLEARING_HOUSE) == 0
 
 

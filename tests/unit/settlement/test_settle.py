@@ -33,20 +33,20 @@ def test_turns_contracts_and_readings_into_one_payment_a_member(
         "id": buyer.id,
         "day": 1,
         "trade": TRADE,
-        "imbalance": IMBALANCE,
+        "imbalance": 0,
         "fees": FEE,
-        "deviation": DEVIATION,
+        "deviation": 0,
     }
     assert settled[seller.id] == {
         "id": seller.id,
         "day": 1,
         "trade": -TRADE,
-        "imbalance": 0,
+        "imbalance": IMBALANCE,
         "fees": FEE,
-        "deviation": 0,
+        "deviation": DEVIATION,
     }
-    assert village.account(buyer) == (DEPOSIT - TRADE - IMBALANCE - FEE - DEVIATION, 0, 0, 0)
-    assert village.account(seller) == (DEPOSIT + TRADE - FEE, 0, 0, 0)
+    assert village.account(buyer) == (DEPOSIT - TRADE - FEE, 0, 0, 0)
+    assert village.account(seller) == (DEPOSIT + TRADE - IMBALANCE - FEE - DEVIATION, 0, 0, 0)
 
 
 def test_pays_supplier_fund_operator_and_grid_operator(village: Village, settlement: Contract, short: None) -> None:
@@ -97,11 +97,11 @@ def test_members_are_settled_in_as_many_steps_as_the_caller_likes(
     assert not settlement.functions.isSettled(1).call()
     # the fallback supplier is paid first
     assert village.free(FALLBACK_SUPPLIER) == IMBALANCE
-    assert village.free(CLEARING_HOUSE) == TRADE + FEE + DEVIATION
+    assert village.free(CLEARING_HOUSE) == TRADE + FEE - IMBALANCE
     village.relay(settlement, "settle", 1, 2)
     assert settlement.functions.isSettled(1).call()
-    assert village.free(buyer) == DEPOSIT - TRADE - IMBALANCE - FEE - DEVIATION
-    assert village.free(seller) == DEPOSIT + TRADE - FEE
+    assert village.free(buyer) == DEPOSIT - TRADE - FEE
+    assert village.free(seller) == DEPOSIT + TRADE - IMBALANCE - FEE - DEVIATION
     assert village.free(CLEARING_HOUSE) == 0
 
 
@@ -109,7 +109,7 @@ def test_after_a_correction_only_the_difference_moves(
     village: Village, settlement: Contract, ledger: Contract, buyer: Member, seller: Member, short: None
 ) -> None:
     village.settle()
-    village.read(buyer, [0] * 7 + [1_400] + [0] * 4, sequence=2)
+    village.read(seller, [0] * 7 + [-600] + [0] * 4, sequence=2)
     assert not settlement.functions.isSettled(1).call()
     receipt = village.settle()
     less = 100 * (RULES.standing_buy + RULES.deviation_rate)
@@ -117,27 +117,27 @@ def test_after_a_correction_only_the_difference_moves(
     assert moved == [
         (FALLBACK_SUPPLIER, -100 * RULES.standing_buy),
         (CLEARING_HOUSE, 100 * RULES.standing_buy),
-        (buyer.id, less),
+        (seller.id, less),
         (CLEARING_HOUSE, -less),
         (BALANCING_FUND, -100 * RULES.deviation_rate),
         (CLEARING_HOUSE, 100 * RULES.deviation_rate),
     ]
     assert events(receipt, settlement, "DaySettled")[0]["readingsVersion"] == 1
-    assert village.free(buyer) == DEPOSIT - TRADE - IMBALANCE - FEE - DEVIATION + less
-    assert village.free(seller) == DEPOSIT + TRADE - FEE
+    assert village.free(buyer) == DEPOSIT - TRADE - FEE
+    assert village.free(seller) == DEPOSIT + TRADE - IMBALANCE - FEE - DEVIATION + less
 
 
 def test_a_correction_in_the_middle_begins_the_walk_again(
-    village: Village, settlement: Contract, buyer: Member, short: None
+    village: Village, settlement: Contract, seller: Member, short: None
 ) -> None:
     village.relay(settlement, "settle", 1, 6)
-    village.read(buyer, [0] * 7 + [1_400] + [0] * 4, sequence=2)
+    village.read(seller, [0] * 7 + [-600] + [0] * 4, sequence=2)
     village.relay(settlement, "settle", 1, 1)
     assert settlement.functions.nextMember(1).call() == 2
     village.settle()
     assert village.free(CLEARING_HOUSE) == 0
     less = 100 * (RULES.standing_buy + RULES.deviation_rate)
-    assert village.free(buyer) == DEPOSIT - TRADE - IMBALANCE - FEE - DEVIATION + less
+    assert village.free(seller) == DEPOSIT + TRADE - IMBALANCE - FEE - DEVIATION + less
 
 
 def test_settles_while_orders_are_paused_and_members_suspended(
