@@ -13,7 +13,7 @@ interface ITraders {
 
     /// @notice Number of a member that may trade for a day and what it may trade itself, Wh per period: its connection without the
     /// share of its intermediary; reverts for all others.
-    function trader(address account, uint256 day)
+    function requireTrader(address account, uint256 day)
         external
         view
         returns (uint32 id, uint256 importCapacity, uint256 exportCapacity);

@@ -302,7 +302,7 @@ contract BilateralContracts is IBilateralContracts, AccessManaged, EIP712, Calen
     {
         uint256 imports;
         uint256 exports;
-        (id, imports, exports) = REGISTRY.trader(account, firstDay);
+        (id, imports, exports) = REGISTRY.requireTrader(account, firstDay);
         uint256 capacity = isBuyer ? imports : exports;
         if (energy > capacity) revert ExceedsCapacity(id, energy, capacity);
     }

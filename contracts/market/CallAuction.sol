@@ -398,7 +398,7 @@ contract CallAuction is ICallAuction, AccessManaged, EIP712, Calendar, Multicall
             _requireOpen(day);
         } else {
             _requireOpen(day);
-            (id, importCapacity, exportCapacity) = REGISTRY.trader(participant, day);
+            (id, importCapacity, exportCapacity) = REGISTRY.requireTrader(participant, day);
         }
     }
 

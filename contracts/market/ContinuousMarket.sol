@@ -288,7 +288,7 @@ contract ContinuousMarket is IContinuousMarket, AccessManaged, EIP712, Calendar,
 
     function _fund(address participant, uint32 day, Money amount) private {
         _requireOpen(day, PERIODS_PER_DAY - 1);
-        (uint32 id, uint256 imports, uint256 exports) = REGISTRY.trader(participant, day);
+        (uint32 id, uint256 imports, uint256 exports) = REGISTRY.requireTrader(participant, day);
         _openDay(day);
         uint256 at = _memberPlace(id, day);
         uint256 account = _accounts[at];
@@ -405,7 +405,7 @@ contract ContinuousMarket is IContinuousMarket, AccessManaged, EIP712, Calendar,
     {
         _requireOpen(day, slot);
         if (tick > MAX_TICK) revert NoSuchTick(tick, MAX_TICK);
-        (id,,) = REGISTRY.trader(participant, day);
+        (id,,) = REGISTRY.requireTrader(participant, day);
         account = _accountAt(_memberPlace(id, day), id, day);
         // Either way: a consumer sells back what it bought, a producer buys back what it sold.
         uint256 most = Math.min(TradingAccounts.limit(account), Orders.ENERGY_MASK);

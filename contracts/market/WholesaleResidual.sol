@@ -168,7 +168,7 @@ contract WholesaleResidual is IWholesaleResidual, AccessManaged, EIP712, Calenda
         if (block.timestamp >= reportDueAt(day)) revert TooLateToReport(day, reportDueAt(day), block.timestamp);
         // Its capacity is what it reports.
         // slither-disable-next-line unused-return
-        (uint32 id,,) = REGISTRY.trader(r.desk, day);
+        (uint32 id,,) = REGISTRY.requireTrader(r.desk, day);
         if (REGISTRY.member(id).kind != Kind.WholesaleDesk) revert NotADesk(id);
         DayState storage state = _days[day % Strips.RING];
         if (state.day == day) revert AlreadyReported(day, state.desk);

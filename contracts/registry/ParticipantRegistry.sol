@@ -163,7 +163,7 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, EIP712, Cal
 
     /// @inheritdoc IParticipantRegistry
     function member(uint32 id) external view returns (Member memory) {
-        Standing memory m = _known(id);
+        Standing storage m = _known(id);
         Keys memory keys = _keys[id];
         return Member({
             account: keys.account,
@@ -178,14 +178,14 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, EIP712, Cal
     }
 
     /// @inheritdoc ITraders
-    function trader(address account, uint256 day)
+    function requireTrader(address account, uint256 day)
         external
         view
         returns (uint32 id, uint256 importCapacity, uint256 exportCapacity)
     {
-        Standing memory m = _trading(account, day);
-        (, uint256 share) = _mandateOf(m, day);
+        Standing storage m = _trading(account, day);
         (id, importCapacity, exportCapacity) = (m.id, m.importCapacity, m.exportCapacity);
+        (, uint256 share) = _mandateOf(id, m.dividedFrom, day);
         if (share > 0) {
             importCapacity -= _partDown(importCapacity, share);
             exportCapacity -= _partDown(exportCapacity, share);
@@ -194,12 +194,9 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, EIP712, Cal
 
     /// @inheritdoc ITraders
     function client(address participant, address signer, uint256 day) external view returns (uint32, uint256, uint256) {
-        Standing memory m = _standings[participant];
-        (uint32 intermediary, uint256 share) = _mandateOf(m, day);
-        bool isMandated = share > 0;
-        if (!isMandated || _standings[signer].id != intermediary) {
-            revert NotTheIntermediary(participant, signer, day);
-        }
+        Standing storage m = _standings[participant];
+        (uint32 intermediary, uint256 share) = _mandateOf(m.id, m.dividedFrom, day);
+        if (share == 0 || _standings[signer].id != intermediary) revert NotTheIntermediary(participant, signer, day);
         if (block.timestamp < opensAt(day)) revert MandateNotFixed(day, opensAt(day));
         _trading(signer, day);
         _trading(participant, day);
@@ -210,7 +207,7 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, EIP712, Cal
     function metered(address meter, uint256 day) external view returns (uint32 id, uint256, uint256) {
         address owner = _ownerOf[meter];
         if (owner == address(0)) revert UnknownMeter(meter);
-        Standing memory m = _standings[owner];
+        Standing storage m = _standings[owner];
         if (day < m.firstDay || day > m.lastDay) revert NotTakingPart(m.id, day, m.firstDay, m.lastDay);
         return (m.id, m.importCapacity, m.exportCapacity);
     }
@@ -218,7 +215,7 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, EIP712, Cal
     /// @inheritdoc IParticipantRegistry
     function isMetered(uint32 id, uint256 day) external view returns (bool) {
         if (_keys[id].meter == address(0)) return false;
-        Standing memory m = _standings[_keyOf(id)];
+        Standing storage m = _standings[_keyOf(id)];
         return day >= m.firstDay && day <= m.lastDay;
     }
 
@@ -270,15 +267,19 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, EIP712, Cal
     }
 
     /// @return m the member, if it may order for the day.
-    function _trading(address account, uint256 day) private view returns (Standing memory m) {
+    function _trading(address account, uint256 day) private view returns (Standing storage m) {
         m = _standings[account];
         if (m.id <= CLEARING_HOUSE) revert UnknownAccount(account);
         if (m.status != Status.Admitted) revert WrongStatus(account, m.status);
         if (day < m.firstDay) revert NotTakingPart(m.id, day, m.firstDay, m.lastDay);
     }
 
-    function _mandateOf(Standing memory m, uint256 day) private view returns (uint32 intermediary, uint256 share) {
-        if (m.dividedFrom > 0 && day >= m.dividedFrom) return _intermediaries.mandateOf(m.id, day);
+    function _mandateOf(uint32 id, uint256 dividedFrom, uint256 day)
+        private
+        view
+        returns (uint32 intermediary, uint256 share)
+    {
+        if (dividedFrom > 0 && day >= dividedFrom) return _intermediaries.mandateOf(id, day);
     }
 
     /// @return Wh of a connection that a share (1/10,000) trades; the member's own part gains by less than 1 Wh.

@@ -26,9 +26,9 @@ contract PoolMembers is ITraders {
     }
 
     /// @inheritdoc ITraders
-    function trader(address account, uint256 day) external view returns (uint32, uint256, uint256) {
+    function requireTrader(address account, uint256 day) external view returns (uint32, uint256, uint256) {
         if (account != INTERMEDIARY) revert NotThePoolsOwn(account);
-        return REGISTRY.trader(account, day);
+        return REGISTRY.requireTrader(account, day);
     }
 
     /// @inheritdoc ITraders

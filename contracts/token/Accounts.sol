@@ -53,12 +53,6 @@ contract Accounts is IAccounts, AccessManaged, EIP712, Multicall {
         isPaymentUsed[bytes32(0)] = true;
     }
 
-    modifier onlyMarkets() {
-        uint256 from = _admissions[msg.sender].from;
-        if (from == 0 || block.timestamp < from) revert NotAMarket(msg.sender, from);
-        _;
-    }
-
     /// @inheritdoc IAccounts
     function deposit(address account, Money amount, bytes32 paymentReference) external restricted {
         uint32 id = _ownerId(account);
@@ -127,8 +121,8 @@ contract Accounts is IAccounts, AccessManaged, EIP712, Multicall {
     }
 
     /// @inheritdoc IAccounts
-    function lockCollateral(uint32 id, int128 change) external onlyMarkets {
-        requireUnpaused(msg.sender);
+    function lockCollateral(uint32 id, int128 change) external {
+        if (_askMarket()) revert MarketIsPaused(msg.sender);
         Purse memory p = _purses[id];
         if (p.arrears > 0) revert InArrears(id, p.arrears);
         // Sums of numbers of 128 bits at most.
@@ -142,7 +136,9 @@ contract Accounts is IAccounts, AccessManaged, EIP712, Multicall {
     }
 
     /// @inheritdoc IAccounts
-    function releaseCollateral(uint32 id, Money amount) external onlyMarkets {
+    function releaseCollateral(uint32 id, Money amount) external {
+        // A pause keeps no money back.
+        _askMarket();
         Purse memory p = _purses[id];
         _release(id, p, Money.unwrap(amount));
         _purses[id] = p;
@@ -177,7 +173,7 @@ contract Accounts is IAccounts, AccessManaged, EIP712, Multicall {
     }
 
     /// @inheritdoc IAccounts
-    function requireUnpaused(address market) public view {
+    function requireUnpaused(address market) external view {
         if (_admissions[market].isPaused) revert MarketIsPaused(market);
     }
 
@@ -222,6 +218,14 @@ contract Accounts is IAccounts, AccessManaged, EIP712, Multicall {
         _lastSequence[id] = w.sequence;
         p.free = (int256(p.free) - units).toInt96();
         emit Withdrawn(id, w.amount, toBank, paymentReference);
+    }
+
+    /// @return isPaused whether the caller, which has to be a market, is paused.
+    function _askMarket() private view returns (bool isPaused) {
+        Admission storage admission = _admissions[msg.sender];
+        uint256 from = admission.from;
+        if (from == 0 || block.timestamp < from) revert NotAMarket(msg.sender, from);
+        return admission.isPaused;
     }
 
     function _release(uint32 id, Purse memory p, uint256 amount) private {

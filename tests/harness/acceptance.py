@@ -2,7 +2,8 @@
 
 from dataclasses import fields
 
-from dem.orders import MAX_ENERGY, MAX_LINE, Order, Side, orders_of
+from dem.intermediaries import own_part
+from dem.orders import BROKERED_LAYER, MAX_ENERGY, MAX_LINE, Order, Side, orders_of
 from dem.replay import Replay
 from dem.settlement import order_collateral
 from dem.signing import OrderSheet
@@ -46,7 +47,7 @@ def objections(market: Market, person: Person, sheet: OrderSheet, signer: Key) -
         if tagged != day:
             found.add("WrongDay")
         for lane in lanes:
-            capacity = person.export_capacity if lane >> 39 else person.import_capacity
+            capacity = _capacity(replay, person, day, Side(lane >> 39))
             if lane and lane & MAX_ENERGY < rules.min_order_energy:
                 found.add("OrderTooSmall")
             if lane & MAX_ENERGY > capacity:
@@ -63,7 +64,8 @@ def _bounds(replay: Replay, person: Person, sheet: OrderSheet) -> set[str]:
     per_line = strips_per_day(periods)
     lines = range(sheet.first_line, sheet.first_line + len(sheet.lines))
     book = replay.book(sheet.day).standing
-    columns = (getattr(book, column.name)[book.participant == person.id].tolist() for column in fields(book))
+    is_own = (book.participant == person.id) & (book.layer < BROKERED_LAYER)
+    columns = (getattr(book, column.name)[is_own].tolist() for column in fields(book))
     before = [Order(*place, Side(side), tick, energy) for *place, side, tick, energy in zip(*columns, strict=True)]
     gone = [order for order in before if order.layer * per_line + order.slot // LANES in lines]
     come = [
@@ -73,7 +75,8 @@ def _bounds(replay: Replay, person: Person, sheet: OrderSheet) -> set[str]:
         for order in orders_of(person.id, sheet.day, line, word, periods)
     ]
     after = [order for order in before if order not in gone] + come
-    for side, capacity in ((Side.BID, person.import_capacity), (Side.ASK, person.export_capacity)):
+    for side in Side:
+        capacity = _capacity(replay, person, sheet.day, side)
         if any(_energy(after, slot, side) > capacity for slot in range(periods)):
             found.add("ExceedsCapacity")
     rules, account = replay.rules(sheet.day), replay.ledger.record(person.id)
@@ -83,6 +86,12 @@ def _bounds(replay: Replay, person: Person, sheet: OrderSheet) -> set[str]:
     if change > 0 and change > account.free + account.credit_limit:
         found.add("InsufficientFunds")
     return found
+
+
+def _capacity(replay: Replay, person: Person, day: int, side: Side) -> int:
+    """What is a person's own to trade, Wh per period; the rest of the connection is its intermediary's."""
+    _, share = replay.intermediaries.model.mandate_of(person.id, day)
+    return own_part(person.import_capacity if side == Side.BID else person.export_capacity, share)
 
 
 def _energy(orders: list[Order], slot: int, side: Side) -> int:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from dem.bilateral import ALL_WEEKDAYS, BilateralReplay, Contract, Profile
+from dem.intermediaries import own_part
 from dem.orders import MAX_ENERGY
 from dem.signing import Acceptance, Ending, Proposal, Revocation, message_hash
 
@@ -79,13 +80,17 @@ class ContractMarket:
         buyer, seller = (accepter, proposer) if proposal.is_sale else (proposer, accepter)
         for side, capacity in ((buyer, buyer.import_capacity), (seller, seller.export_capacity)):
             found |= self._of_side(side, proposal)
-            if proposal.energy > capacity:
+            _, share = self.market.replay.intermediaries.model.mandate_of(side.id, self._first_day(proposal))
+            if proposal.energy > own_part(capacity, share):
                 found.add("ExceedsCapacity")
         return found if found else self._of_money(proposal, buyer, seller)
 
     def take_up(self, proposal: Proposal, accepter: Person) -> None:
         """The proposal was concluded."""
         self.used |= self._keys(proposal, accepter)
+
+    def _first_day(self, proposal: Proposal) -> int:
+        return proposal.first_period // self.market.calendar.periods_per_day + 1
 
     def _keys(self, proposal: Proposal, accepter: Person) -> set[tuple[bytes, str]]:
         keys = {(message_hash(proposal), proposal.proposer)}
@@ -108,7 +113,7 @@ class ContractMarket:
     def _of_terms(self, proposal: Proposal) -> set[str]:
         calendar = self.market.calendar
         found = set()
-        first_day = proposal.first_period // calendar.periods_per_day + 1
+        first_day = self._first_day(proposal)
         least = self.market.replay.rules(first_day).min_order_energy
         if proposal.last_period < proposal.first_period or not least <= proposal.energy <= MAX_ENERGY:
             found.add("BadTerm")
@@ -126,8 +131,7 @@ class ContractMarket:
         found = set()
         if side.status != ADMITTED:
             found.add("WrongStatus")
-        first_day = proposal.first_period // self.market.calendar.periods_per_day + 1
-        if first_day < self.market.replay.members[side.id].first_day:
+        if self._first_day(proposal) < self.market.replay.members[side.id].first_day:
             found.add("NotTakingPart")
         return found
 
@@ -145,7 +149,7 @@ class ContractMarket:
 
     def contract(self, proposal: Proposal, buyer: int, seller: int) -> Contract:
         """The contract that a proposal would be."""
-        rules = self.market.replay.rules(proposal.first_period // self.market.calendar.periods_per_day + 1)
+        rules = self.market.replay.rules(self._first_day(proposal))
         return Contract(
             buyer=buyer,
             seller=seller,

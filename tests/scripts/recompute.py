@@ -109,7 +109,8 @@ def settle(
         contracted = bought - sold
         imbalance = energy - contracted
         free = max(rules.tolerance_fixed, abs(contracted) * rules.tolerance_share // 10_000)
-        beyond = 0 if imbalance * area < 0 else max(0, abs(imbalance) - free)
+        unkept = min(abs(imbalance), abs(contracted)) if imbalance * contracted < 0 else 0
+        beyond = 0 if imbalance * area < 0 else max(0, unkept - free)
         dues[name] = Due(
             trade=contracted * (price or 0) * TICK_UNITS,
             imbalance=imbalance * imbalance_price,

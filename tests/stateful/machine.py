@@ -25,7 +25,7 @@ from typing import Any
 from harness.acceptance import objections
 from harness.chain import Event, Refused
 from harness.keys import Key, struct
-from harness.market import BOUNDARY_METER, HOLDER, ROLE_KEYS, STRANGER, Market
+from harness.market import BOUNDARY_METER, HOLDER, ROLE_KEYS, STRANGER
 from harness.people import (
     ADMITTED,
     CONSUMER,
@@ -38,10 +38,10 @@ from harness.people import (
     readings,
     sign_readings,
     sign_sheet,
-    take_note,
     wholesale_report,
     withdrawal,
 )
+from harness.pools import PooledMarket
 
 from dem.ledger import Account
 from dem.orders import Order, Side, encode_lane
@@ -51,6 +51,8 @@ from dem.signing import OrderSheet
 from dem.strips import LANES, pack
 from dem.units import Tick, Wh
 from dem.wholesale import Offer, Residual
+
+from .trading import Trading
 
 PERIOD = 60
 PERIODS = 12
@@ -81,7 +83,9 @@ FOR_CONTRACTS = {
     "Accounts.releaseCollateral": (6, 1),
     "Accounts.post": ([(6, 1, 0), (7, -1, 0)],),
     "Accounts.setAuthority": (STRANGER.address,),
+    "BilateralContracts.book": (1, 1, 1),
     "CallAuction.book": (1, 1, 1),
+    "ContinuousMarket.book": (1, 1, 1),
     "MarketRules.markFinal": (1,),
     "Schedule.collect": (1, 1, 1),
     "SettlementToken.burn": (1,),
@@ -125,12 +129,12 @@ class State:
     is_paused: bool
 
 
-class Machine:
+class Machine(Trading):
     """One market, and somebody doing something at every step."""
 
     def __init__(self, seed: int) -> None:
         self.random = Random(seed)
-        self.market = Market(CALENDAR, RULES, CALENDAR.opens_at(1) - 200)
+        self.market = PooledMarket(CALENDAR, RULES, CALENDAR.opens_at(1) - 200)
         self.people: dict[int, Person] = {GRID_OPERATOR_ID: Person.grid_operator()}
         self.applicants: list[Person] = []
         self.paid_in = self.paid_out = 0
@@ -141,13 +145,14 @@ class Machine:
         self._references = count(1)
         self._used_reference = self._reference()
         self._faces = count(1)
-        self.market.listeners += [lambda events: take_note(self.market, self.people, events), self._note_postings]
+        self.market.listeners += [self._take_note, self._note_postings]
         self._do("Accounts.setCreditLimit", SUPPLIER_ID, PLENTY)
         if self.random.random() < 0.8:
             self.market.act("Schedule.addMarket", self.market.contracts["WholesaleResidual"].address, 1)
         for _ in range(4):
             self._apply(self._new_person())
             self._admit(self.applicants[0])
+        self._plug_in()
         for person in list(self.people.values())[1:]:
             self._deposit(person, PLENTY)
         self.state = self.look()
@@ -179,6 +184,7 @@ class Machine:
         (6, "finalize"),
         (3, "intrude"),
         (4, "batch"),
+        *Trading.ACTIONS,
     )
 
     def step(self) -> None:
@@ -274,8 +280,10 @@ class Machine:
     def finish(self) -> None:
         """Bring every day with orders to its end, paused or not; nobody has to agree to it."""
         last = (self.market.now + CALENDAR.open_lead - CALENDAR.opening) // CALENDAR.day_length + 1
+        self._end_contracts(last)
         while (day := self.market.call("MarketRules", "lastFinalDay") + 1) <= last:
             self._wait_until(CALENDAR.gate_closes_at(day))
+            self._clear_pool(day)
             for strip in range(STRIPS):
                 if not self.market.call("CallAuction", "clearedStrips", day) >> strip & 1:
                     self.market.act("CallAuction.clear", day, strip, self._pivots(day, strip), ALL_GROUPS)

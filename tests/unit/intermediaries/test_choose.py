@@ -27,8 +27,8 @@ def test_the_intermediary_has_its_share_from_the_first_day_on(
     assert mandate_of(buyer.id, 60_000).call() == [retailer.id, 3_333]
     assert intermediaries.functions.lastSequence(buyer.id).call() == 7
     # The member's own part gains by the rounding.
-    assert registry.functions.trader(buyer.account, 1).call() == [buyer.id, CAPACITY, CAPACITY]
-    assert registry.functions.trader(buyer.account, 2).call() == [buyer.id, CAPACITY - 3_333, CAPACITY - 3_333]
+    assert registry.functions.requireTrader(buyer.account, 1).call() == [buyer.id, CAPACITY, CAPACITY]
+    assert registry.functions.requireTrader(buyer.account, 2).call() == [buyer.id, CAPACITY - 3_333, CAPACITY - 3_333]
 
 
 def test_another_choice_applies_from_a_later_day_on(
@@ -61,8 +61,8 @@ def test_an_earlier_choice_than_the_first_divides_the_connection_earlier(
 ) -> None:
     choose(village, buyer, retailer, first_day=5)
     choose(village, buyer, retailer, first_day=2, sequence=2)
-    assert registry.functions.trader(buyer.account, 1).call()[1] == CAPACITY
-    assert registry.functions.trader(buyer.account, 2).call()[1] == CAPACITY // 2
+    assert registry.functions.requireTrader(buyer.account, 1).call()[1] == CAPACITY
+    assert registry.functions.requireTrader(buyer.account, 2).call()[1] == CAPACITY // 2
 
 
 def test_reverts_when_signed_by_somebody_else(village: Village, buyer: Member, retailer: Member) -> None:

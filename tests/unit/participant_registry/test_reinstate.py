@@ -8,7 +8,7 @@ def test_lets_a_suspended_member_trade_again(village: Village, registry: Contrac
     village.send("registrar", registry, "suspend", buyer.id)
     receipt = village.send("registrar", registry, "reinstate", buyer.id)
     assert events(receipt, registry, "StatusChanged") == [{"id": buyer.id, "status": ADMITTED, "lastDay": FOREVER}]
-    assert registry.functions.trader(buyer.account, 1).call()[0] == buyer.id
+    assert registry.functions.requireTrader(buyer.account, 1).call()[0] == buyer.id
 
 
 def test_reverts_when_not_suspended(village: Village, registry: Contract, buyer: Member) -> None:

@@ -32,29 +32,29 @@ def test_an_unknown_account_has_no_number_and_no_status(registry: Contract, appl
 
 
 def test_trader_is_told_with_its_connection(registry: Contract, buyer: Member) -> None:
-    assert registry.functions.trader(buyer.account, 1).call() == [buyer.id, CAPACITY, CAPACITY]
+    assert registry.functions.requireTrader(buyer.account, 1).call() == [buyer.id, CAPACITY, CAPACITY]
 
 
 def test_trader_reverts_when_unknown(village: Village, registry: Contract, applicant: Wallet) -> None:
     with refused("UnknownAccount", account=applicant.account):
-        village.relay(registry, "trader", applicant.account, 1)
+        village.relay(registry, "requireTrader", applicant.account, 1)
 
 
 def test_trader_reverts_when_suspended(village: Village, registry: Contract, buyer: Member) -> None:
     village.send("registrar", registry, "suspend", buyer.id)
     with refused("WrongStatus", account=buyer.account, status=SUSPENDED):
-        village.relay(registry, "trader", buyer.account, 1)
+        village.relay(registry, "requireTrader", buyer.account, 1)
 
 
 def test_trader_reverts_when_exited(village: Village, registry: Contract, buyer: Member) -> None:
     village.send("registrar", registry, "exit", buyer.id)
     with refused("WrongStatus", account=buyer.account, status=EXITED):
-        village.relay(registry, "trader", buyer.account, 1)
+        village.relay(registry, "requireTrader", buyer.account, 1)
 
 
 def test_trader_reverts_before_the_first_day(village: Village, registry: Contract, buyer: Member) -> None:
     with refused("NotTakingPart", id=buyer.id, day=0, firstDay=1, lastDay=FOREVER):
-        village.relay(registry, "trader", buyer.account, 0)
+        village.relay(registry, "requireTrader", buyer.account, 0)
 
 
 def test_meter_is_told_with_its_connection(registry: Contract, seller: Member) -> None:
