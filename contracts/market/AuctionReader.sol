@@ -31,6 +31,8 @@ contract AuctionReader is IAuctionReader {
         uint256 n = 0;
         for (uint256 i = 0; i < count; ++i) {
             uint32 id = firstId + uint32(i);
+            // Neither sequence nor collateral matter to fills.
+            // slither-disable-next-line unused-return
             (, uint256 own,) = AUCTION.sheetOf(id, day);
             for (uint256 row = 0; row < lines[i].length / STRIPS_PER_DAY; ++row) {
                 uint256 order = _orderIn(lines[i], row, slot);

@@ -405,6 +405,8 @@ contract ContinuousMarket is IContinuousMarket, AccessManaged, EIP712, Calendar,
     {
         _requireOpen(day, slot);
         if (tick > MAX_TICK) revert NoSuchTick(tick, MAX_TICK);
+        // Its capacities are in its account.
+        // slither-disable-next-line unused-return
         (id,,) = REGISTRY.requireTrader(participant, day);
         account = _accountAt(_memberPlace(id, day), id, day);
         // Either way: a consumer sells back what it bought, a producer buys back what it sold.

@@ -220,8 +220,8 @@ contract Accounts is IAccounts, AccessManaged, EIP712, Multicall {
         emit Withdrawn(id, w.amount, toBank, paymentReference);
     }
 
-    /// @return isPaused whether the caller, which has to be a market, is paused.
-    function _askMarket() private view returns (bool isPaused) {
+    /// @return isStopped whether the caller, which has to be a market, is paused.
+    function _askMarket() private view returns (bool isStopped) {
         Admission storage admission = _admissions[msg.sender];
         uint256 from = admission.from;
         if (from == 0 || block.timestamp < from) revert NotAMarket(msg.sender, from);

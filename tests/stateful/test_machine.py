@@ -11,9 +11,9 @@ from dem.plan import INTERNAL, ROLES
 from .machine import Machine
 
 RUNS = int(os.environ.get("DEM_RANDOM_RUNS", "40"))
-"""More for a long run, e.g. DEM_RANDOM_RUNS=4000 pytest -n 2 tests/stateful."""
+"""More for a long run, e.g. DEM_RANDOM_RUNS=400 pytest -n 2 tests/stateful."""
 PORTIONS = 4
-STEPS = 450
+STEPS = 500
 LEAST_SUCCESSES = 3
 """Of every public function, in every portion of the runs."""
 INTERNAL_WORK = (

@@ -12,7 +12,7 @@ from harness.chain import NOBODY, Event, Refused
 from harness.contracts import NOTHING, ContractMarket, conclusion, ending, revocation
 from harness.keys import Key, struct
 from harness.market import STRANGER
-from harness.people import ADMITTED, AMPLE, Person, admit, application, take_note
+from harness.people import ADMITTED, AMPLE, EXITED, Person, admit, application, take_note
 from harness.pools import POOL, PooledMarket
 
 from dem.bilateral import ALL_WEEKDAYS
@@ -53,10 +53,10 @@ class Trading:
         (12, "propose"),
         (3, "revoke"),
         (6, "end"),
-        (8, "terminate"),
-        (10, "fund_intraday"),
+        (10, "terminate"),
+        (20, "fund_intraday"),
         (30, "place_intraday"),
-        (10, "cancel_intraday"),
+        (14, "cancel_intraday"),
         (2, "pause_intraday"),
         (6, "choose"),
         (4, "publish_commission"),
@@ -202,9 +202,19 @@ class Trading:
             if self.contracts.last_day(number) > last_day:
                 self._end(number, last_day, may=())
 
+    def _sides(self, number: int) -> tuple[int, int]:
+        contract = self.contracts.concluded[number]
+        return contract.buyer, contract.seller
+
     def terminate(self) -> None:
-        """Contracts of who is in default, or of others."""
-        for number in self.random.sample(list(self.contracts.concluded), min(4, len(self.contracts.concluded))):
+        """Contracts of who is in default, or of others; now and then somebody leaves in spite of his contracts."""
+        standing = list(self.contracts.replay.contracts.standing)
+        if standing and self.random.random() < 0.15:
+            leaving = self.people[self._sides(self.random.choice(standing))[0]]
+            if self._do("ParticipantRegistry.exit", leaving.id, may=("WrongStatus",)) is None:
+                leaving.status = EXITED
+        gone = [n for n in standing if any(self.people[id_].status == EXITED for id_ in self._sides(n))]
+        for number in {*gone, *self.random.sample(standing, min(3, len(standing)))}:
             is_due, last_day = self.contracts.may_terminate(number, self.people)
             expected = ["NotInDefault"]
             if is_due:
@@ -233,19 +243,28 @@ class Trading:
 
     def fund_intraday(self) -> None:
         """Money for a day, or what is left of it back."""
-        person, day, is_return = self._member(), self._intraday_day(), self.random.random() < 0.25
-        amount = self.random.choice((10**6, 10**8, 10**8, 10**9))
+        day, is_return = self._intraday_day(), self.random.random() < 0.5
+        person = self._funded(day) if is_return else self._member()
+        amount = self.random.choice((10**6, 10**8) if is_return else (10**8, 10**9))
         message = IntradayFunding(person.account.address, day, amount, is_return, person.next_sequence())
         may = ("NotFunded", "InsufficientCollateral", "MarketIsPaused") if is_return else MONEY
         self._intraday("defund" if is_return else "fund", person, message, (day, amount), may)
 
-    def place_intraday(self) -> None:
-        """An order that rests or meets others; of somebody who funded the day, mostly."""
-        random, day = self.random, self._intraday_day()
+    def _funded(self, day: int) -> Person:
+        """Somebody who has funded the day, mostly."""
         known = self.market.replay.markets["ContinuousMarket"].days.get(day)
         funded = [self.people[id_] for id_ in known.accounts] if known else []
-        person = random.choice(funded) if funded and random.random() < 0.9 else self._person()
-        slot = random.randrange(self.market.calendar.periods_per_day + (random.random() < 0.02))
+        return self.random.choice(funded) if funded and self.random.random() < 0.9 else self._person()
+
+    def place_intraday(self) -> None:
+        """Some orders that rest or meet others, in one of the last periods."""
+        for _ in range(self.random.choice((1, 2, 4))):
+            self._place_order()
+
+    def _place_order(self) -> None:
+        random, day = self.random, self._intraday_day()
+        person, last = self._funded(day), self.market.calendar.periods_per_day - 1
+        slot = random.choice((last, last - 1, random.randrange(last))) + 2 * (random.random() < 0.02)
         order = (
             slot,
             random.random() < 0.5,
