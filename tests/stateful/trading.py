@@ -53,7 +53,7 @@ class Trading:
         (12, "propose"),
         (3, "revoke"),
         (6, "end"),
-        (10, "terminate"),
+        (14, "terminate"),
         (20, "fund_intraday"),
         (30, "place_intraday"),
         (14, "cancel_intraday"),
@@ -244,7 +244,9 @@ class Trading:
     def fund_intraday(self) -> None:
         """Money for a day, or what is left of it back."""
         day, is_return = self._intraday_day(), self.random.random() < 0.5
-        person = self._funded(day) if is_return else self._member()
+        self._fund(self._funded(day) if is_return else self._member(), day, is_return)
+
+    def _fund(self, person: Person, day: int, is_return: bool) -> None:
         amount = self.random.choice((10**6, 10**8) if is_return else (10**8, 10**9))
         message = IntradayFunding(person.account.address, day, amount, is_return, person.next_sequence())
         may = ("NotFunded", "InsufficientCollateral", "MarketIsPaused") if is_return else MONEY
@@ -252,18 +254,25 @@ class Trading:
 
     def _funded(self, day: int) -> Person:
         """Somebody who has funded the day, mostly."""
+        funded = self._funders(day)
+        return self.random.choice(funded) if funded and self.random.random() < 0.95 else self._person()
+
+    def _funders(self, day: int) -> list[Person]:
         known = self.market.replay.markets["ContinuousMarket"].days.get(day)
-        funded = [self.people[id_] for id_ in known.accounts] if known else []
-        return self.random.choice(funded) if funded and self.random.random() < 0.9 else self._person()
+        return [self.people[id_] for id_ in known.accounts] if known else []
 
     def place_intraday(self) -> None:
         """Some orders that rest or meet others, in one of the last periods."""
-        for _ in range(self.random.choice((1, 2, 4))):
-            self._place_order()
+        day = self._intraday_day()
+        if self.market.now < self.market.calendar.gate_closes_at(day) and self.random.random() < 0.9:
+            return
+        for _ in range(2 - len(self._funders(day))):
+            self._fund(self._member(), day, False)
+        for _ in range(self.random.choice((1, 3, 6))):
+            self._place_order(day)
 
-    def _place_order(self) -> None:
-        random, day = self.random, self._intraday_day()
-        person, last = self._funded(day), self.market.calendar.periods_per_day - 1
+    def _place_order(self, day: int) -> None:
+        random, person, last = self.random, self._funded(day), self.market.calendar.periods_per_day - 1
         slot = random.choice((last, last - 1, random.randrange(last))) + 2 * (random.random() < 0.02)
         order = (
             slot,
