@@ -184,12 +184,13 @@ def _checks(runs: Mapping[str, Results], rows: Mapping[str, pd.DataFrame]) -> tu
         check(
             "no deviation is charged but for a participant's own forecast error",
             periods,
-            by_period(lambda f: -f["charge"]),
+            by_period(lambda f: f["penalty"] - f["charge"]),
         ),
         check(
-            "in no period is anybody worse off than with the fallback tariffs alone except by its own forecast error",
+            "in no period is anybody worse off than with the fallback tariffs alone except by its own forecast error "
+            "and the upper market's penalty for what it had not contracted",
             periods,
-            by_period(lambda f: f["saved_units"] + f["error"].clip(lower=0)),
+            by_period(lambda f: f["saved_units"] + f["error"].clip(lower=0) + f["penalty"]),
         ),
         check(
             "nobody is worse off in the end than with the fallback tariffs alone except by its own forecast error",

@@ -36,7 +36,8 @@ class Split(NamedTuple):
 def split_rows(results: Results) -> pd.DataFrame:
     """The settlement of the community, each row with its result against the tariffs split as in `Split`.
 
-    Also inside_units: what the imbalance cost less than at the tariffs. Amounts are Python integers.
+    Also inside_units: what the imbalance cost less than at the tariffs; penalty: what of the charge is a penalty of the
+    upper market. Amounts are Python integers.
     """
     bills = of_community(results, results.bills)
     tariffs = results.tariffs.reindex(bills["period"])
@@ -62,7 +63,8 @@ def split_rows(results: Results) -> pd.DataFrame:
     too_small = _forecast_too_small(results, bills, off - np.sign(off) * kept_not)
     # A deviation charge falls on what was not kept alone; penalties fall on all of it.
     charge_error = np.where(kept_not > 0, deviation, _part(deviation, too_small, size))
-    charge_error += _part(penalty, kept_not + too_small, size)
+    penalty_error = _part(penalty, kept_not + too_small, size)
+    charge_error += penalty_error
     frame = bills[["participant", "period"]].assign(
         saved_units=_at(buy, sell, metered) - trade - imbalance - fees - deviation - penalty,
         trade=gain,
@@ -70,6 +72,7 @@ def split_rows(results: Results) -> pd.DataFrame:
         charge=deviation + penalty - charge_error,
         error=loss_back + (buy - sell) * kept_not - inside_kept_not + charge_error,
         inside_units=inside,
+        penalty=penalty - penalty_error,
     )
     return frame.reset_index(drop=True)
 
