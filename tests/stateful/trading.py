@@ -335,7 +335,7 @@ class Trading:
         may = ("NotAnIntermediary", "TooLateToPublish", "CommissionTooHigh")
         self._try("Intermediaries.publish", struct(message), signature, may=may)
 
-    def _words(self, day: int, length: int) -> tuple[bytes, ...]:
+    def _words(self, day: int, length: int) -> tuple[int, ...]:
         def lane() -> int:
             side, tick = self.random.choice(list(Side)), Tick(self.random.randint(50, 56))
             order = Order(1, 0, 0, side, tick, Wh(self.random.randint(2, 80)))
