@@ -11,7 +11,7 @@ from dem.plan import INTERNAL, ROLES
 from .machine import Machine
 
 RUNS = int(os.environ.get("DEM_RANDOM_RUNS", "40"))
-"""More for a long run, e.g. DEM_RANDOM_RUNS=200 (100,000 actions) pytest -n 2 tests/stateful."""
+"""More for a long run: DEM_RANDOM_RUNS=200 pytest -n 2 tests/stateful does 100,000 actions."""
 PORTIONS = 4
 STEPS = 500
 LEAST_SUCCESSES = 3
