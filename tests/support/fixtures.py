@@ -6,6 +6,7 @@ from web3.contract import Contract
 
 from dem.deployment import Market
 
+from .brokers import admit_intermediary
 from .village import Member, Village, found_village
 
 
@@ -67,6 +68,21 @@ def auction(market: Market) -> Contract:
 @pytest.fixture(scope="session")
 def intraday(market: Market) -> Contract:
     return market.intraday
+
+
+@pytest.fixture(scope="session")
+def intermediaries(market: Market) -> Contract:
+    return market.contract("Intermediaries")
+
+
+@pytest.fixture
+def retailer(village: Village) -> Member:
+    return admit_intermediary(village, "retailer")
+
+
+@pytest.fixture
+def aggregator(village: Village) -> Member:
+    return admit_intermediary(village, "aggregator")
 
 
 @pytest.fixture(scope="session")

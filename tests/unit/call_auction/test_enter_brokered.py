@@ -1,7 +1,7 @@
 """Sheets that an intermediary signs for a client."""
 
 import pytest
-from support.brokers import BROKERED_LINE, admit_intermediary, choose, order, place
+from support.brokers import BROKERED_LINE, choose, order, place
 from support.refusals import refused
 from support.signed import bid
 from support.village import CAPACITY, CEILING, DEPOSIT, FEES, RULES, STRIPS, SUSPENDED, Member, Village, events
@@ -11,11 +11,6 @@ from dem.orders import Side
 
 PART = CAPACITY // 4
 CAP = RULES.commission_cap
-
-
-@pytest.fixture
-def retailer(village: Village) -> Member:
-    return admit_intermediary(village, "retailer")
 
 
 @pytest.fixture
