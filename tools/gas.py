@@ -44,14 +44,13 @@ DAYS = (
 
 DEPTHS = (10, 1_000, 10_000)
 """Orders that rest in the period's book when the measuring begins."""
+RESTS = ("existing level, mean of three", "existing level, dearest of three", "new level", "new best", "empty side")
+CANCELS = ("cancel, newest of a level", "cancel, oldest of a level", "cancel, last of a level", "cancel, the best")
 INTRADAY_TARGETS = {
-    ("9", "existing level, mean of three"): 48_000,
-    ("1", "existing level, mean of three"): 85_000,
-    ("1", "new level"): 85_000,
-    ("1", "new best"): 85_000,
+    **{("9", name): 48_000 for name in RESTS},
+    **{("1", name): 85_000 for name in RESTS},
+    **{("9", name): 40_000 for name in CANCELS},
     ("9", "each further fill"): 25_000,
-    ("9", "cancel, newest of a level"): 40_000,
-    ("9", "cancel, oldest of a level"): 40_000,
 }
 INTRADAY_DAYS = (
     ("9", "Steady state (day 9: storage of day 1 used again)"),
