@@ -19,8 +19,12 @@ PLACES = 3
 """Orders that lie together in one word of a price level."""
 MAX_WORDS = (1 << 16) - 1
 MAX_FILLS = 256
-"""Steps of matching that one order takes at most."""
-MAX_TRADED = (1 << 48) - 1
+"""Resting orders that one order meets at most."""
+MAX_SKIPS = 256
+"""Empty words that one order passes besides."""
+MAX_TRADED = (1 << 40) - 1
+MAX_FUNDED = (1 << 56) - 1
+"""Money units that a member has at stake on a day at most."""
 MAX_LIMIT = (1 << 32) - 1
 """Highest limit of a net position, Wh."""
 
@@ -82,11 +86,13 @@ class RestingOrder:
 class Level:
     """The orders of one price in the order of their arrival, gone ones included.
 
-    They lie three to a word. Words before `first` are gone for good.
+    They lie three to a word. Words before `first` are gone for good. The book lists a price from its first order until
+    somebody meets it empty.
     """
 
     orders: list[RestingOrder] = field(default_factory=list)
     first: int = 0
+    is_listed: bool = False
 
     @property
     def top(self) -> int:
@@ -100,10 +106,6 @@ class Level:
     def is_open(self, number: int) -> bool:
         """Whether any order of a word is open."""
         return any(order.energy for order in self.word(number))
-
-    def live(self, first: int) -> bool:
-        """Whether any word from `first` to before the newest is open."""
-        return any(self.is_open(number) for number in range(first, self.top))
 
     @property
     def energy(self) -> int:
@@ -133,12 +135,15 @@ class Match(NamedTuple):
 
 @dataclass(slots=True)
 class _Walk:
-    """A taker on its way: what is left, its steps, what it met, and where the words begin that may be open."""
+    """A taker on its way: what is left, orders and empty words it may still meet, what it met, where the words begin
+    that may be open, and which prices leave the list."""
 
     left: int
-    steps: int
+    fills: int
+    skips: int = MAX_SKIPS
     matches: list[Match] = field(default_factory=list)
     firsts: dict[int, int] = field(default_factory=dict)
+    over: set[int] = field(default_factory=set)
     room: dict[int, int] = field(default_factory=dict)
 
 
@@ -190,7 +195,8 @@ class IntradayDay:
         traded = sum(match.energy for match in walk.matches)
         if traded > account.room(slot, side):
             raise IntradayError("ExceedsPosition", (id_, slot, traded, account.room(slot, side)))
-        is_crossing = self._still_crosses(walk, slot, side, tick)
+        left = (price for price in self._listed(slot, _other(side)) if price not in walk.over)
+        is_crossing = any(_crosses(side, tick, price) for price in left)
         rests = walk.left if not is_crossing else 0
         level = self._side(slot, side).get(tick, Level())
         if rests and len(level.orders) == (MAX_WORDS + 1) * PLACES:
@@ -263,32 +269,41 @@ class IntradayDay:
     def _walk(self, id_: int, slot: int, side: Side, tick: int, energy: int, max_fills: int) -> _Walk:
         """What an order meets; nothing changes yet."""
         walk = _Walk(energy, min(max_fills, MAX_FILLS))
-        for price in self.prices(slot, _other(side)):
-            if not (_crosses(side, tick, price) and walk.left and walk.steps):
+        for price in self._listed(slot, _other(side)):
+            if not (_crosses(side, tick, price) and walk.left):
                 break
-            level = self._side(slot, _other(side))[price]
-            first = level.first
-            while level.live(first) and walk.left and walk.steps:
-                if level.is_open(first):
-                    self._meet_word(walk, id_, slot, _other(side), price, first)
-                    if self._open_after(walk, level, price, first):
-                        break
-                else:
-                    walk.steps -= 1
-                first += 1
-            if not level.live(first):
-                self._meet_word(walk, id_, slot, _other(side), price, level.top)
-            walk.firsts[price] = first
+            self._meet_level(walk, id_, slot, _other(side), price)
+            if price not in walk.over:
+                break
         return walk
+
+    def _meet_level(self, walk: _Walk, id_: int, slot: int, side: Side, tick: int) -> None:
+        """Word by word, until none is left, or nothing of the order, or it has come to a bound."""
+        level = self._side(slot, side)[tick]
+        number = level.first
+        while walk.left and tick not in walk.over:
+            if level.is_open(number):
+                self._meet_word(walk, id_, slot, side, tick, number)
+                if self._open_after(walk, level, tick, number):
+                    break
+            elif walk.skips:
+                walk.skips -= 1
+            else:
+                break
+            if number == level.top:
+                walk.over.add(tick)
+            else:
+                number += 1
+        walk.firsts[tick] = number
 
     def _meet_word(self, walk: _Walk, id_: int, slot: int, side: Side, tick: int, word: int) -> None:
         level = self._side(slot, side)[tick]
         for n, order in enumerate(level.word(word)):
-            if not (walk.left and walk.steps):
+            if not (walk.left and walk.fills):
                 return
             if not order.energy:
                 continue
-            walk.steps -= 1
+            walk.fills -= 1
             energy, gone = 0, order.energy
             if order.id != id_:
                 room = walk.room.setdefault(order.id, self.accounts[order.id].room(slot, side))
@@ -306,17 +321,10 @@ class IntradayDay:
         gone = sum(m.gone for m in walk.matches if m.tick == tick and m.position // PLACES == word)
         return sum(order.energy for order in level.word(word)) > gone
 
-    def _still_crosses(self, walk: _Walk, slot: int, side: Side, tick: int) -> bool:
-        gone: dict[int, int] = {}
-        for match in walk.matches:
-            gone[match.tick] = gone.get(match.tick, 0) + match.gone
-        best = self._best(slot, _other(side), gone)
-        return best is not None and _crosses(side, tick, best)
-
-    def _best(self, slot: int, side: Side, gone: Mapping[int, int]) -> int | None:
-        """Best price of a side after so much energy has left its levels."""
-        levels = self._side(slot, side)
-        return next((tick for tick in self.prices(slot, side) if levels[tick].energy > gone.get(tick, 0)), None)
+    def _listed(self, slot: int, side: Side) -> list[int]:
+        """Ticks that a side lists, best first."""
+        ticks = [tick for tick, level in self._side(slot, side).items() if level.is_listed]
+        return sorted(ticks, reverse=side == Side.BID)
 
     def _apply(self, id_: int, slot: int, side: Side, walk: _Walk) -> Iterator[Event]:
         other = _other(side)
@@ -335,14 +343,21 @@ class IntradayDay:
                 owner.available += self.terms.collateral(other, gone - energy, tick)
                 yield self._event("OrderCancelled", id=maker, number=number, energy=gone - energy)
         for tick, first in walk.firsts.items():
-            self._side(slot, other)[tick].first = first
+            level = self._side(slot, other)[tick]
+            level.first, level.is_listed = first, tick not in walk.over
 
     def _rest(self, id_: int, slot: int, side: Side, tick: int, energy: int) -> Event:
         level = self._side(slot, side).setdefault(tick, Level())
-        if level.orders and len(level.orders) % PLACES == 0 and not level.live(level.first):
-            # A new word begins, and nothing before the one it follows is open.
-            level.first = level.top if level.is_open(level.top) else level.top + 1
+        if (
+            level.orders
+            and len(level.orders) % PLACES == 0
+            and level.first == level.top
+            and not level.is_open(level.top)
+        ):
+            # A new word begins, and what it follows, the only one, is empty.
+            level.first += 1
         level.orders.append(RestingOrder(id_, energy))
+        level.is_listed = True
         number = order_number(slot, side, tick, len(level.orders) - 1)
         return self._event("OrderRested", id=id_, number=number, energy=energy)
 

@@ -275,6 +275,8 @@ ROLES = (
     ),
     Role("cashier", 12, {"Accounts": ("post",)}, holder="Settlement", shared_with=("BalancingFund", "Intermediaries")),
     Role("mandates", 13, {"ParticipantRegistry": ("divide",)}, holder="Intermediaries"),
+    Role("watcher", 14, {"ParticipantRegistry": ("watch",)}, holder="ContinuousMarket"),
+    Role("standing", 15, {"ContinuousMarket": ("bar",)}, holder="ParticipantRegistry"),
 )
 """Who may call what; the authority denies everything else that is restricted."""
 

@@ -130,8 +130,8 @@ def write() -> int:
     return 0
 
 
-def intraday_name(depth: int) -> str:
-    return f"intraday-{depth}"
+def intraday_name(what: int | str) -> str:
+    return f"intraday-{what}"
 
 
 def write_intraday() -> int:
@@ -147,6 +147,14 @@ def write_intraday() -> int:
             target = INTRADAY_TARGETS.get((day, name))
             text.append(f"| {name} | {cells} | {'' if target is None else f'{target:,}'} |")
         text.append("")
+    largest = json.loads((MEASURED / f"{intraday_name('largest')}.json").read_text())["gas"]
+    text += [
+        "## The largest order",
+        "",
+        "256 orders met, each at a price of its own and of a member who had not traded yet, and 256 empty prices",
+        f"skipped, on storage never used before: {largest:,} gas; a transaction may have 16,777,216.",
+        "",
+    ]
     INTRADAY_TABLE.write_text("\n".join(text))
     print("\n".join(text))
     return 0

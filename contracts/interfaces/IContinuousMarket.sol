@@ -3,6 +3,7 @@ pragma solidity ^0.8.24;
 
 import {Money} from "../types/Units.sol";
 import {IMarket} from "./IMarket.sol";
+import {IStandingWatcher} from "./IStandingWatcher.sol";
 
 /// An order that a participant signs and anyone may bring (EIP-712).
 struct IntradayOrder {
@@ -14,7 +15,7 @@ struct IntradayOrder {
     uint16 tick;
     /// Wh.
     uint32 energy;
-    /// Steps of matching that the order may take, see `place`.
+    /// Orders that it may meet, see `place`.
     uint16 maxFills;
     /// Higher than that of the participant's message to this market before, of whatever kind.
     uint40 sequence;
@@ -63,13 +64,13 @@ struct RestingOrder {
 /// @notice Continuous double auction of every period (rule 7), from the day-ahead gate until `intradayLead` seconds before the period
 /// begins: price-time priority, trades at the resting order's price, partial fills. What is not filled rests until it is filled or
 /// cancelled, or the gate closes, after which nothing can happen to it. Order numbers are laid out in OrderNumbers.sol.
-interface IContinuousMarket is IMarket {
+interface IContinuousMarket is IMarket, IStandingWatcher {
     /// Somebody funded a day for the first time. Its terms: fees and ceiling in units/Wh (rule 5.4), smallest order in Wh.
     event DayOpened(uint32 indexed day, uint24 fees, uint24 ceiling, uint32 smallest);
     /// Money units locked for a day's orders, and the limit of the member's net position in a period, Wh.
     event Funded(uint32 indexed id, uint32 indexed day, Money amount, uint32 limit);
     event Defunded(uint32 indexed id, uint32 indexed day, Money amount);
-    /// An order meets the other side of the book; what comes of it follows: trades and cancellations, then OrderRested or
+    /// An order meets prices that the other side lists; what comes of it follows: trades and cancellations, then OrderRested or
     /// OrderReturned, if anything is left of it.
     event OrderCrossed(
         uint32 indexed id, uint32 indexed day, uint16 slot, bool isAsk, uint16 tick, uint32 energy, uint16 maxFills
@@ -80,7 +81,7 @@ interface IContinuousMarket is IMarket {
     event OrderRested(uint32 indexed id, uint32 indexed day, uint64 number, uint32 energy);
     /// An order is gone with so much energy left, Wh: cancelled by its owner, met by the owner's own order, or up to its owner's limit.
     event OrderCancelled(uint32 indexed id, uint32 indexed day, uint64 number, uint32 energy);
-    /// The order reached its bound while the book still crosses: this energy neither traded nor rests, Wh.
+    /// The order reached a bound while the book still crosses: this energy neither traded nor rests, Wh.
     event OrderReturned(uint32 indexed id, uint32 indexed day, uint32 energy);
     event Paused(address by);
     event Unpaused(address by);
@@ -91,8 +92,10 @@ interface IContinuousMarket is IMarket {
     error NoSuchTick(uint256 tick, uint256 highest);
     /// The market was plugged into the schedule for later days, from this time on.
     error DayDoesNotCount(uint256 day, uint256 from);
-    /// The member has funded nothing for this day.
-    error NotFunded(uint256 id, uint256 day);
+    /// The account has funded nothing for this day.
+    error NotFunded(address account, uint256 day);
+    /// The member is suspended or has left: it places no order.
+    error MemberBarred(uint256 id);
     error InsufficientCollateral(uint256 id, uint256 needed, uint256 available);
     error OrderTooSmall(uint256 energy, uint256 smallest);
     /// A single order exceeds the grid connection, or what an order may be, Wh.
@@ -117,8 +120,9 @@ interface IContinuousMarket is IMarket {
 
     /// @notice Places an order of the caller. It trades with the orders it meets, best price first, then first come, first served, at
     /// their prices; what is left rests. An order of its own that it meets is cancelled.
-    /// @param maxFills Steps of matching at most, 256 in any case: a step is an order met, or three places skipped because all three
-    /// are empty. If the book still crosses then, the rest is returned. 0: the order does not trade.
+    /// Empty prices, and three places in a row that are empty, it skips; they stay skipped.
+    /// @param maxFills Orders to meet at most, 256 in any case. If the book still crosses then, or after 256 skips, the rest is
+    /// returned. 0: the order does not trade.
     function place(uint32 day, uint16 slot, bool isAsk, uint16 tick, uint32 energy, uint16 maxFills) external;
 
     /// @notice Cancels an order of the caller, suspended or not. Also one that has expired, as long as another period of the day

@@ -64,6 +64,8 @@ interface IParticipantRegistry is ITraders {
     error UnknownMeter(address meter);
     /// The member's status does not allow this.
     error WrongStatus(address account, Status status);
+    /// Somebody else is told of the members' standing.
+    error WatchedAlready(address watcher);
     /// The member takes part from firstDay to lastDay only.
     error NotTakingPart(uint32 id, uint256 day, uint32 firstDay, uint32 lastDay);
 
@@ -93,6 +95,9 @@ interface IParticipantRegistry is ITraders {
     /// @notice Notes that from a day on the caller, which keeps the mandates, says what part of a member's connection its
     /// intermediary trades.
     function divide(uint32 id, uint32 firstDay) external;
+
+    /// @notice The caller, a market that keeps who may order, is told from now on whenever a member's standing changes.
+    function watch() external;
 
     /// @return number of members ever admitted, which is also the highest number.
     function memberCount() external view returns (uint32);

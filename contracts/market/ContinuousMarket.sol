@@ -19,6 +19,7 @@ import {
 import {IMarket, Positions} from "../interfaces/IMarket.sol";
 import {IMarketRules, Rules} from "../interfaces/IMarketRules.sol";
 import {IParticipantRegistry} from "../interfaces/IParticipantRegistry.sol";
+import {IStandingWatcher} from "../interfaces/IStandingWatcher.sol";
 import {BookStates} from "../types/BookStates.sol";
 import {Calendar, CalendarParameters} from "../types/Calendar.sol";
 import {Levels} from "../types/Levels.sol";
@@ -30,8 +31,8 @@ import {Energy, MAX_TICK, Money, Price, UNITS_PER_TICK} from "../types/Units.sol
 
 /// @title Intraday market
 /// @dev An order reads its book's state and rewrites its owner's account and the top of its price level, no more, however deep the
-/// book is; a level that was empty and a new best price cost a word each. Everything lies in a ring of days and carries its day:
-/// what is left at the gate expires by itself.
+/// book is; a price that was not listed and a new best price cost a word each. A cancellation leaves the lists alone: who meets an
+/// empty price delists it. Everything lies in a ring of days and carries its day: what is left at the gate expires by itself.
 contract ContinuousMarket is IContinuousMarket, AccessManaged, EIP712, Calendar, Multicall {
     using SafeCast for uint256;
 
@@ -42,19 +43,15 @@ contract ContinuousMarket is IContinuousMarket, AccessManaged, EIP712, Calendar,
         keccak256("IntradayCancellation(address participant,uint32 day,uint64 number,uint40 sequence)");
     bytes32 private constant FUNDING_TYPEHASH =
         keccak256("IntradayFunding(address participant,uint32 day,uint128 amount,bool isReturn,uint40 sequence)");
-    /// Steps of one order, whatever it asks for: they fit a transaction even on storage never used before.
+    /// Orders that one order meets at most, whatever it asks for, and empty words that it skips besides: together they fit a
+    /// transaction even on storage never used before.
     uint256 private constant MAX_FILLS = 256;
+    uint256 private constant MAX_SKIPS = 256;
     /// Members whose activity on a day fits one word beside the day.
     uint256 private constant GROUP = 240;
     /// Prices in one word of a side's bitmap.
     uint256 private constant RANK_BITS = 8;
     uint256 private constant RANKS = 1 << RANK_BITS;
-
-    /// What the market keeps of a participant, day in, day out.
-    struct Trader {
-        uint32 id;
-        uint40 sequence;
-    }
 
     /// An order on its way through the book.
     struct Taker {
@@ -63,9 +60,10 @@ contract ContinuousMarket is IContinuousMarket, AccessManaged, EIP712, Calendar,
         uint256 slot;
         uint256 side;
         uint256 tick;
-        /// Wh not traded yet, and steps it may still take.
+        /// Wh not traded yet; orders it may still meet, and empty words it may still skip.
         uint256 left;
-        uint256 steps;
+        uint256 fills;
+        uint256 skips;
         /// Words of the period and of the owner's account, written at the end.
         uint256 state;
         uint256 account;
@@ -80,16 +78,19 @@ contract ContinuousMarket is IContinuousMarket, AccessManaged, EIP712, Calendar,
     uint256 private immutable INTRADAY_LEAD;
 
     bool private _isPaused;
-    mapping(address account => Trader) private _traders;
+    /// @inheritdoc IContinuousMarket
+    mapping(address participant => uint40) public sequenceOf;
+    /// Accounts of members who ever funded a day.
+    mapping(uint256 id => address) private _members;
     /// Terms of a day, see BookStates.sol.
     mapping(uint256 ringPlace => uint256) private _days;
     /// State of a period's book, see BookStates.sol.
     mapping(uint256 place => uint256) private _books;
-    /// Prices with orders, by rank, 256 a word. A word means nothing unless its group's bit in the book's state is set.
+    /// Prices listed, by rank, 256 a word. A word means nothing unless its group's bit in the book's state is set.
     mapping(uint256 place => uint256) private _ranks;
     /// See Levels.sol: tops and the words they left.
     mapping(uint256 place => uint256) private _levels;
-    /// See TradingAccounts.sol.
+    /// See TradingAccounts.sol; by account, so that an order reads nothing else of its owner.
     mapping(uint256 place => uint256) private _accounts;
     /// Money units locked for the member's day below, the day in bits 255..240.
     mapping(uint256 place => uint256) private _funds;
@@ -165,6 +166,16 @@ contract ContinuousMarket is IContinuousMarket, AccessManaged, EIP712, Calendar,
         emit Unpaused(msg.sender);
     }
 
+    /// @inheritdoc IStandingWatcher
+    /// @dev Orders read their owner's account of the day and nothing above it: it is written into all of the ring.
+    function bar(address account, bool isBarred) external restricted {
+        for (uint256 day = 0; day < Strips.RING; ++day) {
+            uint256 at = _accountPlace(account, day);
+            uint256 word = _accounts[at];
+            if (word != 0) _accounts[at] = TradingAccounts.withBarred(word, isBarred);
+        }
+    }
+
     /// @inheritdoc IMarket
     function book(uint256 day, uint32 firstId, uint256 count) external restricted returns (Positions memory p) {
         if (!isCleared(day)) revert NotCleared(day);
@@ -206,7 +217,7 @@ contract ContinuousMarket is IContinuousMarket, AccessManaged, EIP712, Calendar,
 
     /// @inheritdoc IContinuousMarket
     function accountOf(uint32 id, uint256 day) external view returns (TradingAccount memory) {
-        uint256 a = _accounts[_memberPlace(id, day)];
+        uint256 a = _accounts[_accountPlace(_members[id], day)];
         if (Strips.dayOf(a) != day) return TradingAccount(0, 0, 0, 0, 0);
         return TradingAccount({
             funded: _funds[_memberPlace(id, day)] & Strips.LANES_MASK,
@@ -223,11 +234,6 @@ contract ContinuousMarket is IContinuousMarket, AccessManaged, EIP712, Calendar,
     }
 
     /// @inheritdoc IContinuousMarket
-    function sequenceOf(address participant) external view returns (uint40) {
-        return _traders[participant].sequence;
-    }
-
-    /// @inheritdoc IContinuousMarket
     function prices(uint256 day, uint256 slot, bool isAsk) external view returns (uint16[] memory found) {
         uint256 side = _sideOf(isAsk);
         uint256 state = _books[_bookPlace(day, slot)];
@@ -238,7 +244,9 @@ contract ContinuousMarket is IContinuousMarket, AccessManaged, EIP712, Calendar,
             uint256 r = MAX_TICK - k;
             if (BookStates.groups(state, side) & (1 << (r / RANKS)) == 0) continue;
             uint256 word = _ranks[_ranksPlace(day, slot, side, r / RANKS)];
-            if (word & (1 << (r % RANKS)) != 0) found[n++] = uint16(BookStates.rank(side, r));
+            if (word & (1 << (r % RANKS)) == 0) continue;
+            uint256 tick = BookStates.rank(side, r);
+            if (_hasOrders(day, OrderNumbers.firstOf(slot, side, tick))) found[n++] = uint16(tick);
         }
         assembly ("memory-safe") {
             mstore(found, n)
@@ -279,9 +287,9 @@ contract ContinuousMarket is IContinuousMarket, AccessManaged, EIP712, Calendar,
     function _requireSigned(address participant, uint40 sequence, bytes32 message, bytes calldata signature) private {
         address signer = ECDSA.recover(_hashTypedDataV4(message), signature);
         if (signer != participant) revert NotSignedByParticipant(participant, signer);
-        Trader storage trader = _traders[participant];
-        if (sequence <= trader.sequence) revert StaleSequence(sequence, trader.sequence);
-        trader.sequence = sequence;
+        uint40 last = sequenceOf[participant];
+        if (sequence <= last) revert StaleSequence(sequence, last);
+        sequenceOf[participant] = sequence;
     }
 
     // ------------------------------------------------------------------------------------------------------- money
@@ -290,18 +298,19 @@ contract ContinuousMarket is IContinuousMarket, AccessManaged, EIP712, Calendar,
         _requireOpen(day, PERIODS_PER_DAY - 1);
         (uint32 id, uint256 imports, uint256 exports) = REGISTRY.requireTrader(participant, day);
         _openDay(day);
-        uint256 at = _memberPlace(id, day);
+        uint256 at = _accountPlace(participant, day);
         uint256 account = _accounts[at];
-        uint256 funds = _funds[at];
+        uint256 fundsAt = _memberPlace(id, day);
+        uint256 funds = _funds[fundsAt];
         if (Strips.dayOf(account) != day) {
-            account = TradingAccounts.open(day, Math.min(imports + exports, TradingAccounts.MAX_LIMIT));
+            account = TradingAccounts.open(day, id, Math.min(imports + exports, TradingAccounts.MAX_LIMIT));
             funds = Strips.withDay(0, day);
             _markActive(id, day);
-            if (_traders[participant].id == 0) _traders[participant].id = id;
+            if (_members[id] == address(0)) _members[id] = participant;
         }
         uint256 units = Money.unwrap(amount);
         // Whatever of it becomes available again fits as well, and what is locked fits its signed form.
-        _funds[at] = Strips.withDay(((funds & Strips.LANES_MASK) + units).toUint72(), day);
+        _funds[fundsAt] = Strips.withDay(((funds & Strips.LANES_MASK) + units).toUint56(), day);
         _accounts[at] = TradingAccounts.free(account, units);
         emit Funded(id, day, amount, uint32(TradingAccounts.limit(account)));
         ACCOUNTS.lockCollateral(id, int128(Money.unwrap(amount)));
@@ -309,22 +318,22 @@ contract ContinuousMarket is IContinuousMarket, AccessManaged, EIP712, Calendar,
 
     function _defund(address participant, uint32 day, Money amount) private {
         _requireOpen(day, PERIODS_PER_DAY - 1);
-        uint32 id = _traders[participant].id;
-        uint256 at = _memberPlace(id, day);
-        uint256 account = _accountAt(at, id, day);
+        uint256 at = _accountPlace(participant, day);
+        uint256 account = _accountAt(at, participant, day);
+        uint32 id = uint32(TradingAccounts.id(account));
         uint256 units = Money.unwrap(amount);
         if (units > TradingAccounts.available(account)) {
             revert InsufficientCollateral(id, units, TradingAccounts.available(account));
         }
-        _funds[at] -= units;
+        _funds[_memberPlace(id, day)] -= units;
         _accounts[at] = TradingAccounts.spend(account, units);
         emit Defunded(id, day, amount);
         ACCOUNTS.releaseCollateral(id, amount);
     }
 
-    function _accountAt(uint256 at, uint256 id, uint256 day) private view returns (uint256 account) {
+    function _accountAt(uint256 at, address participant, uint256 day) private view returns (uint256 account) {
         account = _accounts[at];
-        if (Strips.dayOf(account) != day) revert NotFunded(id, day);
+        if (Strips.dayOf(account) != day) revert NotFunded(participant, day);
     }
 
     function _markActive(uint256 id, uint256 day) private {
@@ -357,12 +366,17 @@ contract ContinuousMarket is IContinuousMarket, AccessManaged, EIP712, Calendar,
         uint256 energy,
         uint256 maxFills
     ) private {
-        (uint32 id, uint256 account, uint256 state) = _accept(participant, day, slot, tick, energy);
+        _requireOpen(day, slot);
+        if (tick > MAX_TICK) revert NoSuchTick(tick, MAX_TICK);
+        uint256 at = _accountPlace(participant, day);
+        uint256 account = _accountAt(at, participant, day);
+        uint256 state = _accept(account, day, slot, energy);
+        uint256 id = TradingAccounts.id(account);
         uint256 side = _sideOf(isAsk);
         uint256 before = state;
         uint256 spent = 0;
         if (BookStates.isCrossing(state, side, tick)) {
-            emit OrderCrossed(id, day, uint16(slot), isAsk, uint16(tick), uint32(energy), uint16(maxFills));
+            emit OrderCrossed(uint32(id), day, uint16(slot), isAsk, uint16(tick), uint32(energy), uint16(maxFills));
             Taker memory t = Taker({
                 id: id,
                 day: day,
@@ -370,7 +384,8 @@ contract ContinuousMarket is IContinuousMarket, AccessManaged, EIP712, Calendar,
                 side: side,
                 tick: tick,
                 left: energy,
-                steps: Math.min(maxFills, MAX_FILLS),
+                fills: Math.min(maxFills, MAX_FILLS),
+                skips: MAX_SKIPS,
                 state: state,
                 account: account,
                 spent: 0,
@@ -378,7 +393,7 @@ contract ContinuousMarket is IContinuousMarket, AccessManaged, EIP712, Calendar,
             });
             _take(t);
             if (t.left > 0 && BookStates.isCrossing(t.state, side, tick)) {
-                emit OrderReturned(id, day, uint32(t.left));
+                emit OrderReturned(uint32(id), day, uint32(t.left));
                 t.left = 0;
             }
             (energy, state, account, spent) = (t.left, t.state, t.account, t.spent);
@@ -390,28 +405,17 @@ contract ContinuousMarket is IContinuousMarket, AccessManaged, EIP712, Calendar,
         if (spent > TradingAccounts.available(account)) {
             revert InsufficientCollateral(id, spent, TradingAccounts.available(account));
         }
-        _accounts[_memberPlace(id, day)] = TradingAccounts.spend(account, spent);
+        _accounts[at] = TradingAccounts.spend(account, spent);
         if (state != before) _books[_bookPlace(day, slot)] = state;
     }
 
     /// Checks all of an order but what the book says to it.
-    /// @return id the member's number.
-    /// @return account of the member.
     /// @return state of the book.
-    function _accept(address participant, uint32 day, uint256 slot, uint256 tick, uint256 energy)
-        private
-        view
-        returns (uint32 id, uint256 account, uint256 state)
-    {
-        _requireOpen(day, slot);
-        if (tick > MAX_TICK) revert NoSuchTick(tick, MAX_TICK);
-        // Its capacities are in its account.
-        // slither-disable-next-line unused-return
-        (id,,) = REGISTRY.requireTrader(participant, day);
-        account = _accountAt(_memberPlace(id, day), id, day);
+    function _accept(uint256 account, uint256 day, uint256 slot, uint256 energy) private view returns (uint256 state) {
+        if (TradingAccounts.isBarred(account)) revert MemberBarred(TradingAccounts.id(account));
         // Either way: a consumer sells back what it bought, a producer buys back what it sold.
         uint256 most = Math.min(TradingAccounts.limit(account), Orders.ENERGY_MASK);
-        if (energy > most) revert ExceedsCapacity(id, slot, energy, most);
+        if (energy > most) revert ExceedsCapacity(TradingAccounts.id(account), slot, energy, most);
         state = _bookOf(day, slot);
         if (BookStates.isPaused(state)) revert OrderEntryPaused();
         if (energy < BookStates.smallest(state)) revert OrderTooSmall(energy, BookStates.smallest(state));
@@ -428,9 +432,8 @@ contract ContinuousMarket is IContinuousMarket, AccessManaged, EIP712, Calendar,
             uint256 number = OrderNumbers.firstOf(slot, side, tick);
             uint256 at = _levelPlace(day, number);
             uint256 top = _levels[at];
-            bool isNew = true;
-            if (Strips.dayOf(top) == day) isNew = Levels.isEmpty(top);
-            else top = Levels.emptyTop(day, 0, 0, 0);
+            if (Strips.dayOf(top) != day) top = Levels.emptyTop(day, 0, 0);
+            if (!Levels.isListed(top)) state = _addPrice(state, slot, side, tick);
             uint256 k = Levels.used(top);
             if (k == Levels.PLACES) {
                 if (Levels.index(top) == Levels.MAX_WORDS) revert LevelFull(slot, side == BookStates.ASK, tick);
@@ -438,9 +441,9 @@ contract ContinuousMarket is IContinuousMarket, AccessManaged, EIP712, Calendar,
                 k = 0;
             }
             number += Levels.index(top) * Levels.PLACES + k;
-            _levels[at] = Levels.put(top, k, id, energy);
+            _levels[at] = Levels.withListed(Levels.put(top, k, id, energy), true);
             emit OrderRested(uint32(id), uint32(day), uint64(number), uint32(energy));
-            return isNew ? _addPrice(state, slot, side, tick) : state;
+            return state;
         }
     }
 
@@ -448,87 +451,58 @@ contract ContinuousMarket is IContinuousMarket, AccessManaged, EIP712, Calendar,
     /// @return the new top.
     function _turn(uint256 at, uint256 top) private returns (uint256) {
         uint256 index = Levels.index(top);
-        (uint256 first, uint256 live) = Levels.span(top);
-        if (live == 0) first = index;
-        if (Levels.isOpen(top)) {
-            _levels[at + index + 1] = Levels.lanes(top);
-            ++live;
-        } else if (live == 0) {
-            ++first;
-        }
-        return Levels.emptyTop(Strips.dayOf(top), index + 1, first, live);
+        uint256 first = Levels.first(top);
+        if (Levels.isOpen(top)) _levels[at + index + 1] = Levels.lanes(top);
+        else if (first == index) ++first;
+        return Levels.emptyTop(Strips.dayOf(top), index + 1, first);
     }
 
     function _cancel(address participant, uint32 day, uint64 number) private {
         _requireOpen(day, PERIODS_PER_DAY - 1);
-        uint32 id = _traders[participant].id;
-        uint256 account = _accountAt(_memberPlace(id, day), id, day);
+        uint256 at = _accountPlace(participant, day);
+        uint256 account = _accountAt(at, participant, day);
+        uint256 id = TradingAccounts.id(account);
         uint256 energy = _withdraw(id, day, number);
-        uint256 state = _books[_bookPlace(day, OrderNumbers.slotOf(number))];
-        uint256 units = BookStates.collateral(state, OrderNumbers.sideOf(number), energy, OrderNumbers.tickOf(number));
-        _accounts[_memberPlace(id, day)] = TradingAccounts.free(account, units);
-        emit OrderCancelled(id, day, number, uint32(energy));
+        uint256 terms = _days[day % Strips.RING];
+        uint256 units = BookStates.collateral(terms, OrderNumbers.sideOf(number), energy, OrderNumbers.tickOf(number));
+        _accounts[at] = TradingAccounts.free(account, units);
+        emit OrderCancelled(uint32(id), day, number, uint32(energy));
     }
 
-    /// Takes an order out of the book.
+    /// Takes an order out of its word, and leaves the lists to who comes by.
     /// @return energy that was left of it, Wh.
     function _withdraw(uint256 id, uint256 day, uint256 number) private returns (uint256 energy) {
-        uint256 at = _levelPlace(day, OrderNumbers.levelOf(number));
-        uint256 top = _levels[at];
         // Places and positions of 32 bits.
         unchecked {
-            uint256 position = OrderNumbers.positionOf(number);
-            uint256 index = position / Levels.PLACES;
-            uint256 k = position % Levels.PLACES;
-            uint256 newest = Levels.index(top);
-            if (Strips.dayOf(top) != day || index > newest) revert NoSuchOrder(day, number);
-            if (index == newest) {
-                energy = _energyOf(top, k, id, day, number);
-                top = Levels.take(top, k, energy);
-                _levels[at] = top;
-            } else {
-                (uint256 first, uint256 live) = Levels.span(top);
-                // Words before the first are left as they were when their last order was filled.
-                if (index < first) revert NoSuchOrder(day, number);
-                uint256 word = _levels[at + index + 1];
-                energy = _energyOf(word, k, id, day, number);
-                word = Levels.take(word, k, energy);
-                _levels[at + index + 1] = word;
-                if (Levels.isOpen(word)) return energy;
-                top = Levels.withSpan(top, first, live - 1);
-                _levels[at] = top;
+            uint256 at = _levelPlace(day, OrderNumbers.levelOf(number));
+            uint256 word = _levels[at];
+            uint256 index = OrderNumbers.positionOf(number) / Levels.PLACES;
+            uint256 k = OrderNumbers.positionOf(number) % Levels.PLACES;
+            uint256 newest = Levels.index(word);
+            // Words before the first are left as they were when their last order was filled.
+            if (Strips.dayOf(word) != day || index > newest || index < Levels.first(word)) {
+                revert NoSuchOrder(day, number);
             }
+            if (index < newest) {
+                at += index + 1;
+                word = _levels[at];
+            }
+            energy = Levels.energyAt(word, k);
+            if (energy == 0 || Strips.dayOf(word) != day) revert NoSuchOrder(day, number);
+            uint256 owner = Levels.memberAt(word, k);
+            if (owner != id) revert NotOwner(id, owner);
+            _levels[at] = Levels.take(word, k, energy);
         }
-        if (Levels.isEmpty(top)) _emptied(day, number);
-    }
-
-    /// @return energy of an open order in lane k of a word, which must be the member's.
-    function _energyOf(uint256 word, uint256 k, uint256 id, uint256 day, uint256 number)
-        private
-        pure
-        returns (uint256 energy)
-    {
-        energy = Levels.energyAt(word, k);
-        if (energy == 0 || Strips.dayOf(word) != day) revert NoSuchOrder(day, number);
-        uint256 owner = Levels.memberAt(word, k);
-        if (owner != id) revert NotOwner(id, owner);
-    }
-
-    function _emptied(uint256 day, uint256 number) private {
-        uint256 at = _bookPlace(day, OrderNumbers.slotOf(number));
-        uint256 before = _books[at];
-        uint256 state =
-            _removePrice(before, OrderNumbers.slotOf(number), OrderNumbers.sideOf(number), OrderNumbers.tickOf(number));
-        if (state != before) _books[at] = state;
     }
 
     // ---------------------------------------------------------------------------------------------------- matching
 
-    /// Trades with the other side until nothing crosses, nothing is left or no step is.
+    /// Trades with the other side until nothing crosses, nothing is left, or it has come to a bound.
     function _take(Taker memory t) private {
         uint256 wanted = t.left;
-        while (t.left > 0 && t.steps > 0 && BookStates.isCrossing(t.state, t.side, t.tick)) {
-            _takeLevel(t);
+        bool goesOn = true;
+        while (goesOn && t.left > 0 && BookStates.isCrossing(t.state, t.side, t.tick)) {
+            goesOn = _takeLevel(t);
         }
         uint256 energy = wanted - t.left;
         if (energy == 0) return;
@@ -540,43 +514,50 @@ contract ContinuousMarket is IContinuousMarket, AccessManaged, EIP712, Calendar,
         t.account = TradingAccounts.trade(t.account, t.slot / Strips.LANES, energy, _due(t.side, t.value));
     }
 
-    /// Trades with the orders at the best price of the other side.
-    function _takeLevel(Taker memory t) private {
+    /// Trades with the orders at the best price that the other side lists, word by word. Once none is left the price leaves the list.
+    /// @return isOver whether none is left.
+    function _takeLevel(Taker memory t) private returns (bool isOver) {
         uint256 side = 1 - t.side;
-        uint256 tick = BookStates.rank(side, BookStates.best(t.state, side) - 1);
-        uint256 level = OrderNumbers.firstOf(t.slot, side, tick);
+        uint256 level = OrderNumbers.firstOf(t.slot, side, BookStates.rank(side, BookStates.best(t.state, side) - 1));
         uint256 at = _levelPlace(t.day, level);
         uint256 top = _levels[at];
-        (uint256 first, uint256 live) = Levels.span(top);
-        while (live > 0 && t.left > 0 && t.steps > 0) {
-            uint256 word = _levels[at + first + 1];
-            if (Strips.dayOf(word) == t.day && Levels.isOpen(word)) {
-                word = _takeWord(t, word, level + first * Levels.PLACES);
-                if (Levels.isOpen(word)) {
-                    _levels[at + first + 1] = word;
-                    break;
+        uint256 index = Levels.index(top);
+        uint256 first = Levels.first(top);
+        // Places and positions of 32 bits.
+        unchecked {
+            while (t.left > 0 && !isOver) {
+                uint256 word = first == index ? top : _levels[at + first + 1];
+                if (Strips.dayOf(word) == t.day && Levels.isOpen(word)) {
+                    word = _takeWord(t, word, level + first * Levels.PLACES);
+                    if (first == index) top = word;
+                    if (Levels.isOpen(word)) {
+                        if (first < index) _levels[at + first + 1] = word;
+                        break;
+                    }
+                    // Not written otherwise: it lies before the first from now on.
+                } else {
+                    if (t.skips == 0) break;
+                    --t.skips;
                 }
-                // Not written: the word lies before the first from now on.
-                --live;
-            } else {
-                --t.steps;
+                if (first == index) isOver = true;
+                else ++first;
             }
-            ++first;
         }
-        if (live == 0) top = _takeWord(t, top, level + Levels.index(top) * Levels.PLACES);
-        top = Levels.withSpan(top, first, live);
-        _levels[at] = top;
-        if (Levels.isEmpty(top)) t.state = _removePrice(t.state, t.slot, side, tick);
+        if (isOver) {
+            top = Levels.withListed(top, false);
+            t.state = _removeBest(t.state, t.slot, side);
+        }
+        _levels[at] = Levels.withFirst(top, first);
     }
 
     /// Trades with up to three orders in their turn.
     /// @param number of the first of them.
     /// @return the word without what is gone.
     function _takeWord(Taker memory t, uint256 word, uint256 number) private returns (uint256) {
-        for (uint256 k = 0; k < Levels.PLACES && t.left > 0 && t.steps > 0; ++k) {
+        for (uint256 k = 0; k < Levels.PLACES && t.left > 0 && t.fills > 0; ++k) {
             uint256 energy = Levels.energyAt(word, k);
             if (energy == 0) continue;
-            --t.steps;
+            --t.fills;
             uint256 maker = Levels.memberAt(word, k);
             uint256 gone = maker == t.id ? _meetOwn(t, energy, number + k) : _trade(t, maker, energy, number + k);
             word = Levels.take(word, k, gone);
@@ -598,7 +579,7 @@ contract ContinuousMarket is IContinuousMarket, AccessManaged, EIP712, Calendar,
     function _trade(Taker memory t, uint256 maker, uint256 energy, uint256 number) private returns (uint256 gone) {
         uint256 side = 1 - t.side;
         uint256 tick = OrderNumbers.tickOf(number);
-        uint256 at = _memberPlace(maker, t.day);
+        uint256 at = _accountPlace(_members[maker], t.day);
         uint256 netAt = _netPlace(maker, t.day, t.slot / Strips.LANES);
         uint256 account = _accounts[at];
         uint256 net = _netAt(netAt, t.day);
@@ -655,7 +636,7 @@ contract ContinuousMarket is IContinuousMarket, AccessManaged, EIP712, Calendar,
 
     // ------------------------------------------------------------------------------------------------------ prices
 
-    /// @return the book's state with a price that has its first order.
+    /// @return the book's state with one more price listed.
     function _addPrice(uint256 state, uint256 slot, uint256 side, uint256 tick) private returns (uint256) {
         uint256 rank = BookStates.rank(side, tick);
         uint256 group = rank / RANKS;
@@ -667,22 +648,33 @@ contract ContinuousMarket is IContinuousMarket, AccessManaged, EIP712, Calendar,
         return rank < BookStates.best(state, side) ? state : BookStates.withBest(state, side, rank + 1);
     }
 
-    /// @return the book's state without a price that has no order any more.
-    function _removePrice(uint256 state, uint256 slot, uint256 side, uint256 tick) private returns (uint256) {
-        uint256 rank = BookStates.rank(side, tick);
+    /// @return the book's state without its best price.
+    function _removeBest(uint256 state, uint256 slot, uint256 side) private returns (uint256) {
+        uint256 rank = BookStates.best(state, side) - 1;
         uint256 group = rank / RANKS;
         uint256 at = _ranksPlace(Strips.dayOf(state), slot, side, group);
         uint256 word = _ranks[at] ^ (1 << (rank % RANKS));
-        if (word == 0) state = BookStates.flipGroup(state, side, group);
-        else _ranks[at] = word;
-        if (rank + 1 != BookStates.best(state, side)) return state;
-        uint256 groups = BookStates.groups(state, side);
-        if (groups == 0) return BookStates.withBest(state, side, 0);
-        if (word == 0) {
+        if (word != 0) {
+            _ranks[at] = word;
+        } else {
+            state = BookStates.flipGroup(state, side, group);
+            uint256 groups = BookStates.groups(state, side);
+            if (groups == 0) return BookStates.withBest(state, side, 0);
             group = Math.log2(groups);
             word = _ranks[_ranksPlace(Strips.dayOf(state), slot, side, group)];
         }
         return BookStates.withBest(state, side, ((group << RANK_BITS) | Math.log2(word)) + 1);
+    }
+
+    /// @return whether any order of a level is open.
+    function _hasOrders(uint256 day, uint256 level) private view returns (bool) {
+        uint256 at = _levelPlace(day, level);
+        uint256 top = _levels[at];
+        for (uint256 w = Levels.first(top); w < Levels.index(top); ++w) {
+            uint256 word = _levels[at + w + 1];
+            if (Strips.dayOf(word) == day && Levels.isOpen(word)) return true;
+        }
+        return Levels.isOpen(top);
     }
 
     // ------------------------------------------------------------------------------------------------------- states
@@ -702,6 +694,8 @@ contract ContinuousMarket is IContinuousMarket, AccessManaged, EIP712, Calendar,
         uint256 ceiling = Price.unwrap(r.maxBuy + r.deviationRate) + fees;
         uint256 smallest = Energy.unwrap(r.minOrderEnergy);
         _days[day % Strips.RING] = BookStates.terms(day, fees, ceiling, smallest);
+        // Whoever has an account may be barred later: the registry must tell.
+        REGISTRY.watch();
         emit DayOpened(uint32(day), uint24(fees), uint24(ceiling), uint32(smallest));
     }
 
@@ -727,7 +721,7 @@ contract ContinuousMarket is IContinuousMarket, AccessManaged, EIP712, Calendar,
 
     function _bookMember(uint256 id, uint256 day, uint256 i, Positions memory p) private {
         uint256 at = _memberPlace(id, day);
-        uint256 account = _accounts[at];
+        uint256 account = _accounts[_accountPlace(_members[id], day)];
         uint256 release = _funds[at] & Strips.LANES_MASK;
         if (release > 0) {
             p.release[i] = release;
@@ -758,6 +752,10 @@ contract ContinuousMarket is IContinuousMarket, AccessManaged, EIP712, Calendar,
 
     function _sideOf(bool isAsk) private pure returns (uint256) {
         return isAsk ? BookStates.ASK : BookStates.BID;
+    }
+
+    function _accountPlace(address account, uint256 day) private pure returns (uint256) {
+        return (uint256(uint160(account)) << 8) | (day % Strips.RING);
     }
 
     function _memberPlace(uint256 id, uint256 day) private pure returns (uint256) {

@@ -7,6 +7,7 @@ import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {Multicall} from "@openzeppelin/contracts/utils/Multicall.sol";
 import {IIntermediaries} from "../interfaces/IIntermediaries.sol";
 import {Application, IParticipantRegistry, Member} from "../interfaces/IParticipantRegistry.sol";
+import {IStandingWatcher} from "../interfaces/IStandingWatcher.sol";
 import {ITraders} from "../interfaces/ITraders.sol";
 import {Calendar, CalendarParameters} from "../types/Calendar.sol";
 import {CLEARING_HOUSE, FIRST_PARTICIPANT, Kind, Status} from "../types/Members.sol";
@@ -50,6 +51,8 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, EIP712, Cal
     uint32 public memberCount;
     /// Where the mandates are kept, once there is one.
     IIntermediaries private _intermediaries;
+    /// Who is told of suspensions, once somebody asked for it.
+    IStandingWatcher private _watcher;
     /// Capacity of all meters ever admitted, Wh per period: whoever leaves is still read for some days, and there is room for
     /// thousands of towns.
     uint256 private _connected;
@@ -149,9 +152,8 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, EIP712, Cal
         Standing storage m = _known(id);
         // The market's own members stay as long as it does.
         if (m.status == Status.Exited || id < FIRST_PARTICIPANT) revert WrongStatus(_keys[id].account, m.status);
-        m.status = Status.Exited;
         m.lastDay = uint32(dayAt(block.timestamp + OPEN_LEAD));
-        emit StatusChanged(id, Status.Exited, m.lastDay);
+        _enterStatus(m, Status.Exited);
     }
 
     /// @inheritdoc IParticipantRegistry
@@ -159,6 +161,14 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, EIP712, Cal
         Standing storage m = _known(id);
         if (m.dividedFrom == 0 || firstDay < m.dividedFrom) m.dividedFrom = firstDay;
         _intermediaries = IIntermediaries(msg.sender);
+    }
+
+    /// @inheritdoc IParticipantRegistry
+    function watch() external restricted {
+        if (address(_watcher) != address(0) && address(_watcher) != msg.sender) {
+            revert WatchedAlready(address(_watcher));
+        }
+        _watcher = IStandingWatcher(msg.sender);
     }
 
     /// @inheritdoc IParticipantRegistry
@@ -239,8 +249,13 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, EIP712, Cal
     function _change(uint32 id, Status from, Status to) private {
         Standing storage m = _known(id);
         if (m.status != from) revert WrongStatus(_keys[id].account, m.status);
-        m.status = to;
-        emit StatusChanged(id, to, m.lastDay);
+        _enterStatus(m, to);
+    }
+
+    function _enterStatus(Standing storage m, Status status) private {
+        m.status = status;
+        emit StatusChanged(m.id, status, m.lastDay);
+        if (address(_watcher) != address(0)) _watcher.bar(_keys[m.id].account, status != Status.Admitted);
     }
 
     function _enter(address account, address meter, Kind kind, uint40 importCapacity, uint40 exportCapacity)

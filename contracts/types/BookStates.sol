@@ -4,8 +4,8 @@ pragma solidity ^0.8.24;
 import {MAX_TICK, UNITS_PER_TICK} from "./Units.sol";
 
 /// @title Book states
-/// @notice What an order must know of a period's book, in one word: the best price of each side, which groups of 256 prices have any
-/// order, and the terms of the day. Both sides look alike by *rank*: a bid's is its tick, an ask's MAX_TICK - tick, so that
+/// @notice What an order must know of a period's book, in one word: the best price each side lists, which groups of 256 prices have
+/// any listed, and the terms of the day. A price is listed from its first order until somebody meets it empty. Both sides look alike by *rank*: a bid's is its tick, an ask's MAX_TICK - tick, so that
 /// the best order is the one of the highest rank and two orders meet if their ranks add up to MAX_TICK or more.
 ///     bits 255..240 day; 239 paused; 138..112 smallest order in Wh; 111..88 ceiling and 87..64 fees in units/Wh;
 ///     63..48 and 47..32 groups in use of asks and of bids; 31..16 and 15..0 best rank + 1 of asks and of bids, 0: none
@@ -46,7 +46,7 @@ library BookStates {
         }
     }
 
-    /// @return highest rank of a side, plus 1; 0 if the side is empty.
+    /// @return highest rank that a side lists, plus 1; 0 if it lists none.
     function best(uint256 state, uint256 side) internal pure returns (uint256) {
         unchecked {
             return uint16(state >> (side * SIDE_BITS));
@@ -60,7 +60,7 @@ library BookStates {
         }
     }
 
-    /// @return whether an order of a side and tick meets the best of the other side.
+    /// @return whether an order of a side and tick meets the best that the other side lists.
     function isCrossing(uint256 state, uint256 side, uint256 tick) internal pure returns (bool) {
         unchecked {
             uint256 other = best(state, 1 - side);
@@ -68,7 +68,7 @@ library BookStates {
         }
     }
 
-    /// @return groups of 256 ranks in which the side has orders, a bit each.
+    /// @return groups of 256 ranks of which the side lists any, a bit each.
     function groups(uint256 state, uint256 side) internal pure returns (uint256) {
         unchecked {
             return uint16(state >> (GROUPS_SHIFT + side * SIDE_BITS));

@@ -6,9 +6,10 @@ pragma solidity ^0.8.24;
 /// out in the order of arrival and never again on the same day. The level's *top* holds the newest word and where the others
 /// are: a new order rewrites the top alone, and a full top is moved to a word of its own by the order after.
 ///     word: bits 255..240 day; lane k in the 64 bits from 64k: member in the upper 32, open energy in Wh in the lower 32
-///     top:  besides, bits 239..224 its number, 223..208 the first word that may hold an open order, 207..192 how many of the
-///           words before the top hold one
-/// A lane without a member was never used; one with a member and without energy is an order that is gone.
+///     top:  besides, bits 239..224 its number, 223..208 the first word that may hold an open order, 192 whether the book lists
+///           the price
+/// A lane without a member was never used; one with a member and without energy is an order that is gone. A word that would have
+/// been moved without an open order is left out: its place holds another day's.
 library Levels {
     uint256 internal constant PLACES = 3;
     /// Words a level may fill on one day.
@@ -22,7 +23,7 @@ library Levels {
     uint256 private constant DAY_SHIFT = 240;
     uint256 private constant INDEX_SHIFT = 224;
     uint256 private constant FIRST_SHIFT = 208;
-    uint256 private constant LIVE_SHIFT = 192;
+    uint256 private constant LISTED = 1 << 192;
 
     function memberAt(uint256 word, uint256 k) internal pure returns (uint256) {
         unchecked {
@@ -79,24 +80,20 @@ library Levels {
         return uint16(top >> FIRST_SHIFT);
     }
 
-    /// @return first_ number of the first word that may hold an open order.
-    /// @return live how many words before the top hold one.
-    function span(uint256 top) internal pure returns (uint256 first_, uint256 live) {
-        return (first(top), uint16(top >> LIVE_SHIFT));
+    function withFirst(uint256 top, uint256 first_) internal pure returns (uint256) {
+        return (top & ~(uint256(type(uint16).max) << FIRST_SHIFT)) | (first_ << FIRST_SHIFT);
     }
 
-    /// @return whether no order of the level is open.
-    function isEmpty(uint256 top) internal pure returns (bool) {
-        return !isOpen(top) && uint16(top >> LIVE_SHIFT) == 0;
+    function isListed(uint256 top) internal pure returns (bool) {
+        return top & LISTED != 0;
     }
 
-    function withSpan(uint256 top, uint256 first_, uint256 live) internal pure returns (uint256) {
-        uint256 kept = top & ~(uint256(type(uint32).max) << LIVE_SHIFT);
-        return kept | (first_ << FIRST_SHIFT) | (live << LIVE_SHIFT);
+    function withListed(uint256 top, bool isListed_) internal pure returns (uint256) {
+        return isListed_ ? top | LISTED : top & ~LISTED;
     }
 
-    /// @return a top without orders.
-    function emptyTop(uint256 day, uint256 index_, uint256 first_, uint256 live) internal pure returns (uint256) {
-        return (day << DAY_SHIFT) | (index_ << INDEX_SHIFT) | (first_ << FIRST_SHIFT) | (live << LIVE_SHIFT);
+    /// @return a top without orders, of a price that is not listed.
+    function emptyTop(uint256 day, uint256 index_, uint256 first_) internal pure returns (uint256) {
+        return (day << DAY_SHIFT) | (index_ << INDEX_SHIFT) | (first_ << FIRST_SHIFT);
     }
 }

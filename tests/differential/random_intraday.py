@@ -15,7 +15,7 @@ from harness.market import ADMIN, STRANGER, Market
 from harness.people import AMPLE, Person, register
 
 from dem.errors import IntradayError
-from dem.intraday import MAX_LIMIT, Event, IntradayDay, IntradayReplay, Terms, place_of
+from dem.intraday import MAX_FUNDED, MAX_LIMIT, Event, IntradayDay, IntradayReplay, Terms, place_of
 from dem.orders import MAX_ENERGY, Side
 from dem.plan import CalendarParameters
 from dem.settlement import MarketRules
@@ -27,7 +27,7 @@ from .random_days import OPENING, random_calendar, random_rules
 
 MARKET = "ContinuousMarket"
 CLERK = key(90)
-PLENTY = 10**22
+PLENTY = 10**17
 BIAS = 1 << 38
 RING = 8
 
@@ -245,28 +245,28 @@ class RandomIntraday:
             return Refused("GateClosed", (day, slot, self._gate(day, slot), now))
         if name == "place" and arguments[2] > MAX_TICK:
             return Refused("NoSuchTick", (arguments[2], MAX_TICK))
-        if name in ("place", "fund"):
+        if name == "fund":
             if person is None:
                 return Refused("UnknownAccount", (STRANGER.address.lower(),))
             if person.id in self.suspended:
                 return Refused("WrongStatus", (person.account.address.lower(), 3))
-        if name == "fund":
             free = self.market.account(person.id).free
             amount = arguments[0]
             funded = self.days[day].accounts.get(person.id) if day in self.days else None
-            if (funded.funded if funded else 0) + amount >= 1 << 72:
-                return Refused("SafeCastOverflowedUintDowncast", (72, (funded.funded if funded else 0) + amount))
+            if (funded.funded if funded else 0) + amount > MAX_FUNDED:
+                return Refused("SafeCastOverflowedUintDowncast", (56, (funded.funded if funded else 0) + amount))
             return Refused("InsufficientFunds", (person.id, amount, free)) if amount > free else None
         account = self.days[day].accounts.get(person.id) if person and day in self.days else None
+        if person is None or account is None:
+            return Refused("NotFunded", ((person.account if person else STRANGER).address.lower(), day))
         if name == "place":
             _, _, _, energy, _ = arguments
-            if account is not None and energy > min(account.limit, MAX_ENERGY):
+            if person.id in self.suspended:
+                return Refused("MemberBarred", (person.id,))
+            if energy > min(account.limit, MAX_ENERGY):
                 return Refused("ExceedsCapacity", (person.id, slot, energy, min(account.limit, MAX_ENERGY)))
-            if account is not None and self.is_paused:
+            if self.is_paused:
                 return Refused("OrderEntryPaused", ())
-        known = person is not None and any(person.id in d.accounts for d in self.days.values())
-        if account is None:
-            return Refused("NotFunded", (person.id if known or name == "place" else 0, day))
         return None
 
     def _model(self, name: str, person: Person, day: int, *arguments: Any) -> list[Event]:

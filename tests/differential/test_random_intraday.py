@@ -51,6 +51,7 @@ def test_contract_and_reference_model_agree_trade_by_trade(portion):
         "ExceedsPosition",
         "StaleSequence",
         "NotSignedByParticipant",
+        "MemberBarred",
         "WrongStatus",
         "OrderEntryPaused",
         "NotFunded",

@@ -3,6 +3,8 @@ pragma solidity ^0.8.24;
 
 import {IContinuousMarket, IntradayOrder} from "../../contracts/interfaces/IContinuousMarket.sol";
 import {IMarket} from "../../contracts/interfaces/IMarket.sol";
+import {IParticipantRegistry} from "../../contracts/interfaces/IParticipantRegistry.sol";
+import {IStandingWatcher} from "../../contracts/interfaces/IStandingWatcher.sol";
 import {Calendar} from "../../contracts/types/Calendar.sol";
 import {FIRST_PARTICIPANT} from "../../contracts/types/Members.sol";
 import {OrderNumbers} from "../../contracts/types/OrderNumbers.sol";
@@ -39,7 +41,30 @@ contract IntradayGasTest is Market {
         _measure(10_000);
     }
 
-    function _measure(uint256 depth) private {
+    /// The dearest order there can be: it meets as many orders as it may, each at a price of its own and of a member who has not
+    /// traded yet, and skips as many empty prices, on storage never used before.
+    function test_gas_largest_order() external {
+        uint256 bound = 256;
+        _deployAll(bound + 1);
+        VM.warp(Calendar(address(_intraday)).gateClosesAt(1));
+        for (uint256 i = 0; i <= bound; ++i) {
+            VM.prank(VM.addr(_key(i)));
+            _intraday.fund(1, Money.wrap(1e12));
+        }
+        for (uint256 i = 0; i < bound; ++i) {
+            uint16 tick = BEST + uint16(2 * i);
+            _place(i, 1, true, tick, 50, 0);
+            _place(i, 1, true, tick + 1, 50, 0);
+            _cancelOne(i, 1, uint64(OrderNumbers.firstOf(SLOT, 1, tick + 1)));
+        }
+        uint256 gas = _place(bound, 1, false, 1_000, uint32(50 * bound + 50), uint16(bound));
+        require(_intraday.accountOf(uint32(FIRST_PARTICIPANT + bound), 1).traded == 50 * bound, "all met");
+        require(_intraday.prices(1, SLOT, false).length == 1, "the rest rests");
+        require(gas < 1 << 24, "a transaction's cap");
+        _write("largest", string.concat('{"gas":', VM.toString(gas), "}\n"));
+    }
+
+    function _deployAll(uint256 members) private {
         _deploy();
         _intraday = IContinuousMarket(
             VM.deployCode(
@@ -48,16 +73,25 @@ contract IntradayGasTest is Market {
             )
         );
         _grant(10, address(_intraday), IMarket.book.selector, address(schedule));
+        _grant(15, address(_intraday), IStandingWatcher.bar.selector, address(registry));
+        _grant(14, address(registry), IParticipantRegistry.watch.selector, address(_intraday));
         schedule.addMarket(_intraday, 1);
-        _admit(MEMBERS, 1e15);
+        _admit(members, 1e15);
+    }
+
+    function _measure(uint256 depth) private {
+        _deployAll(MEMBERS);
         string memory json = string.concat('{"1":', _day(1, depth));
         VM.prank(address(settlement));
         rules.markFinal(1);
-        json = string.concat(json, ',"9":', _day(9, depth), "}\n");
+        _write(VM.toString(depth), string.concat(json, ',"9":', _day(9, depth), "}\n"));
+    }
+
+    function _write(string memory name, string memory json) private {
         string memory folder = VM.envOr("GAS_OUT", "");
         if (bytes(folder).length == 0) return;
         VM.createDir(folder, true);
-        VM.writeFile(string.concat(folder, "/intraday-", VM.toString(depth), ".json"), json);
+        VM.writeFile(string.concat(folder, "/intraday-", name, ".json"), json);
     }
 
     /// @return gas by kind of transaction, as JSON.
@@ -118,7 +152,7 @@ contract IntradayGasTest is Market {
         _note("taker, six fills", six);
         _note("each further fill", (six - one) / 5);
         uint256 rest = _place(52, day, false, BEST + 1, 1_000 * ENERGY / 20, 2);
-        _note("taker, two steps of a larger order", rest);
+        _note("taker, two fills of a larger order", rest);
         require(depth > 10 || _intraday.accountOf(FIRST_PARTICIPANT + 51, day).traded == 6 * ENERGY, "six fills");
     }
 

@@ -8,6 +8,7 @@ import pytest
 from dem.errors import IntradayError
 from dem.intraday import (
     MAX_FILLS,
+    MAX_SKIPS,
     PLACES,
     Event,
     IntradayDay,
@@ -138,14 +139,14 @@ def test_at_the_bound_the_rest_is_returned_and_can_be_sent_again():
     assert trades(day.place(2, SLOT, BID, 100, 10, 2)) == [(1, 2, 100, 10)]
 
 
-def test_an_order_without_steps_rests_or_is_returned():
+def test_an_order_that_meets_nothing_rests_or_is_returned():
     day = open_day(1, 2)
     day.place(1, SLOT, ASK, 100, 10, 0)
     assert names(day.place(2, SLOT, BID, 100, 10, 0)) == ["OrderCrossed", "OrderReturned"]
     assert names(day.place(2, SLOT, BID, 99, 10, 0)) == ["OrderRested"]
 
 
-def test_steps_are_capped():
+def test_fills_are_capped():
     day = open_day(1, 2)
     for _ in range(MAX_FILLS + 1):
         day.place(1, SLOT, ASK, 100, 1, 0)
@@ -164,16 +165,49 @@ def test_an_order_of_its_own_that_it_meets_is_cancelled():
     assert day.accounts[1].available == PLENTY - 60 * (100 * 100 + 30)
 
 
-def test_a_long_row_of_cancelled_orders_is_passed_in_several_orders():
-    day = open_day(1, 2, 3)
-    numbers = [day.place(1, SLOT, ASK, 100, 1, 0)[0].args["number"] for _ in range(PLACES * 10)]
-    day.place(2, SLOT, ASK, 100, 1, 0)
-    for _ in range(PLACES):
-        day.place(2, SLOT, ASK, 100, 1, 0)
-    for number in numbers:
+def cancelled(day: IntradayDay, ticks: list[int]) -> None:
+    """Asks that rest and are cancelled."""
+    for number in [day.place(1, SLOT, ASK, tick, 1, 0)[0].args["number"] for tick in ticks]:
         day.cancel(1, number)
-    left = [names(day.place(3, SLOT, BID, 100, 1, 4)) for _ in range(3)]
+
+
+def test_empty_places_use_up_no_fill():
+    day = open_day(1, 2, 3)
+    cancelled(day, [100] * PLACES * 10 + list(range(101, 110)))
+    day.place(2, SLOT, ASK, 110, 1, 0)
+    assert names(day.place(3, SLOT, BID, 110, 1, 1)) == ["OrderCrossed", "Traded"]
+
+
+@pytest.mark.parametrize(("ticks", "each"), [([100] * PLACES, 1), (list(range(100, 103)), 3)])
+def test_a_long_row_of_empty_places_is_passed_in_several_orders(ticks, each):
+    """A word of one level or a level each, it is the same."""
+    day = open_day(1, 2, 3)
+    rounds = 2 * MAX_SKIPS // each + 1
+    cancelled(day, [tick if each == 1 else 3 * n + tick for n in range(rounds) for tick in ticks])
+    day.place(2, SLOT, ASK, MAX_TICK, 1, 0)
+    left = [names(day.place(3, SLOT, BID, MAX_TICK, 1, 4)) for _ in range(3)]
     assert left == [["OrderCrossed", "OrderReturned"]] * 2 + [["OrderCrossed", "Traded"]]
+
+
+def test_an_order_that_must_not_trade_passes_empty_prices_and_rests():
+    day = open_day(1, 2)
+    cancelled(day, [100, 100, 100, 100, 101])
+    assert names(day.place(2, SLOT, BID, 101, 1, 0)) == ["OrderCrossed", "OrderRested"]
+    day = open_day(1, 2)
+    cancelled(day, [100])
+    day.place(1, SLOT, ASK, 101, 1, 0)
+    assert names(day.place(2, SLOT, BID, 101, 1, 0)) == ["OrderCrossed", "OrderReturned"]
+    assert names(day.place(2, SLOT, BID, 100, 1, 0)) == ["OrderRested"], "what was skipped stays skipped"
+
+
+def test_an_empty_price_that_is_used_again_stands_where_it_stood():
+    day = open_day(1, 2, 3)
+    cancelled(day, [100] * 4)
+    day.place(2, SLOT, ASK, 100, 5, 0)
+    assert day.prices(SLOT, ASK) == [100]
+    assert trades(day.place(3, SLOT, BID, 100, 5, 1)) == [(2, 3, 100, 5)]
+    day.place(2, SLOT, ASK, 100, 5, 0)
+    assert trades(day.place(3, SLOT, BID, 100, 5, 1)) == [(2, 3, 100, 5)]
 
 
 def test_a_traders_better_price_is_its_own():

@@ -283,6 +283,8 @@ class Trading:
         )
         message = IntradayOrder(person.account.address, day, *order, person.next_sequence())
         may = ("NoSuchSlot", "NotFunded", "InsufficientCollateral", "OrderTooSmall", "ExceedsCapacity")
+        if person.status != ADMITTED:
+            may = (*may, "MemberBarred")
         self._intraday(
             "place", person, message, (day, *order), (*may, "ExceedsPosition", "OrderEntryPaused", "MarketIsPaused")
         )

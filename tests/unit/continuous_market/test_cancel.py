@@ -67,5 +67,5 @@ def test_reverts_when_the_order_is_somebody_elses(buyer: Member, seller: Member,
 
 
 def test_reverts_when_the_member_has_funded_nothing(seller: Member, by: Send, opened: None) -> None:
-    with refused("NotFunded", id=0, day=1):
+    with refused("NotFunded", account=seller.account, day=1):
         by(seller, "cancel", 1, NUMBER)

@@ -29,7 +29,7 @@ def test_reverts_when_orders_need_it(village: Village, buyer: Member, by: Send, 
 
 
 def test_reverts_when_nothing_was_funded(buyer: Member, by: Send, opened: None) -> None:
-    with refused("NotFunded", id=0, day=1):
+    with refused("NotFunded", account=buyer.account, day=1):
         by(buyer, "defund", 1, 0)
 
 

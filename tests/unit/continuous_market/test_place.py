@@ -2,10 +2,10 @@ import pytest
 from support.refusals import refused
 from support.signed import intraday as signed
 from support.signed import signed_lanes
-from support.village import CAPACITY, CEILING, FEES, PERIOD, PERIODS, SUSPENDED, Member, Village, events
+from support.village import CAPACITY, CEILING, FEES, PERIOD, PERIODS, Member, Village, events
 from web3.contract import Contract
 
-from dem.intraday import order_number
+from dem.intraday import MAX_SKIPS, order_number
 from dem.orders import Side
 from dem.signing import IntradayFunding, IntradayOrder
 
@@ -67,6 +67,54 @@ def test_an_order_of_its_own_gives_way(intraday: Contract, buyer: Member, by: Se
     assert intraday.functions.prices(1, 7, True).call() == []
 
 
+@pytest.fixture
+def emptied(buyer: Member, seller: Member, by: Send, funded: None) -> None:
+    """The seller's best asks are gone: five at one price, one at another."""
+    for _ in range(5):
+        by(seller, "place", 1, 7, True, 100, 10, 0)
+    by(seller, "place", 1, 7, True, 101, 10, 0)
+    by(seller, "place", 1, 7, True, 103, 10, 0)
+    for n in range(5):
+        by(seller, "cancel", 1, number(Side.ASK, 100, n))
+    by(seller, "cancel", 1, number(Side.ASK, 101))
+
+
+def test_an_order_that_must_not_trade_rests_where_only_empty_prices_are_in_its_way(
+    intraday: Contract, buyer: Member, by: Send, emptied: None
+) -> None:
+    assert intraday.functions.prices(1, 7, True).call() == [103]
+    receipt = by(buyer, "place", 1, 7, False, 102, 10, 0)
+    assert len(events(receipt, intraday, "OrderRested")) == 1
+    assert events(receipt, intraday, "OrderReturned") == []
+    assert intraday.functions.prices(1, 7, False).call() == [102]
+
+
+def test_empty_prices_use_up_no_fill(intraday: Contract, buyer: Member, by: Send, emptied: None) -> None:
+    receipt = by(buyer, "place", 1, 7, False, 103, 10, 1)
+    assert [event["number"] for event in events(receipt, intraday, "Traded")] == [number(Side.ASK, 103)]
+
+
+def test_an_order_that_must_not_trade_is_returned_where_it_would(
+    intraday: Contract, buyer: Member, by: Send, emptied: None
+) -> None:
+    receipt = by(buyer, "place", 1, 7, False, 103, 10, 0)
+    assert events(receipt, intraday, "OrderReturned") == [{"id": buyer.id, "day": 1, "energy": 10}]
+    assert intraday.functions.prices(1, 7, True).call() == [103]
+
+
+def test_after_so_many_empty_prices_the_rest_is_returned_and_the_next_order_goes_on(
+    village: Village, intraday: Contract, buyer: Member, seller: Member, by: Send, funded: None
+) -> None:
+    send_many, ticks = village.market.chain.send_many, range(4_000 - MAX_SKIPS, 4_001)
+    send_many(seller.sender, intraday, [("place", (1, 7, True, tick, 10, 0)) for tick in ticks])
+    send_many(seller.sender, intraday, [("cancel", (1, number(Side.ASK, tick))) for tick in ticks])
+    assert intraday.functions.prices(1, 7, True).call() == []
+    receipt = by(buyer, "place", 1, 7, False, 4_000, 10, 1)
+    assert events(receipt, intraday, "OrderReturned") == [{"id": buyer.id, "day": 1, "energy": 10}]
+    receipt = by(buyer, "place", 1, 7, False, 4_000, 10, 0)
+    assert len(events(receipt, intraday, "OrderRested")) == 1
+
+
 def test_reverts_when_the_periods_gate_has_closed(village: Village, buyer: Member, by: Send, funded: None) -> None:
     closed_at = village.calendar.start_of(1) + 7 * PERIOD
     village.wait_until(closed_at)
@@ -96,16 +144,25 @@ def test_reverts_when_there_is_no_such_tick(buyer: Member, by: Send, funded: Non
         by(buyer, "place", 1, 7, False, 4_096, 100, 0)
 
 
-def test_reverts_when_the_member_is_suspended(
-    village: Village, registry: Contract, buyer: Member, by: Send, funded: None
+@pytest.mark.parametrize("change", ["suspend", "exit"])
+def test_reverts_when_the_member_is_suspended_or_has_left(
+    village: Village, registry: Contract, buyer: Member, by: Send, funded: None, change: str
 ) -> None:
-    village.send("registrar", registry, "suspend", buyer.id)
-    with refused("WrongStatus", account=buyer.account, status=SUSPENDED):
+    village.send("registrar", registry, change, buyer.id)
+    with refused("MemberBarred", id=buyer.id):
         by(buyer, "place", 1, 7, False, 100, 100, 0)
 
 
+def test_a_member_that_is_reinstated_orders_again(
+    village: Village, registry: Contract, buyer: Member, by: Send, funded: None
+) -> None:
+    for change in ("suspend", "reinstate"):
+        village.send("registrar", registry, change, buyer.id)
+    by(buyer, "place", 1, 7, False, 100, 100, 0)
+
+
 def test_reverts_when_the_day_is_not_funded(buyer: Member, by: Send, opened: None) -> None:
-    with refused("NotFunded", id=buyer.id, day=1):
+    with refused("NotFunded", account=buyer.account, day=1):
         by(buyer, "place", 1, 7, False, 100, 100, 0)
 
 
