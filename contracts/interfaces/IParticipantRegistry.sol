@@ -64,8 +64,6 @@ interface IParticipantRegistry is ITraders {
     error UnknownMeter(address meter);
     /// The member's status does not allow this.
     error WrongStatus(address account, Status status);
-    /// Somebody else is told of the members' standing.
-    error WatchedAlready(address watcher);
     /// The member takes part from firstDay to lastDay only.
     error NotTakingPart(uint32 id, uint256 day, uint32 firstDay, uint32 lastDay);
 

@@ -5,6 +5,7 @@ import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManage
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {Multicall} from "@openzeppelin/contracts/utils/Multicall.sol";
+import {EnumerableSet} from "@openzeppelin/contracts/utils/structs/EnumerableSet.sol";
 import {IIntermediaries} from "../interfaces/IIntermediaries.sol";
 import {Application, IParticipantRegistry, Member} from "../interfaces/IParticipantRegistry.sol";
 import {IStandingWatcher} from "../interfaces/IStandingWatcher.sol";
@@ -14,6 +15,8 @@ import {CLEARING_HOUSE, FIRST_PARTICIPANT, Kind, Status} from "../types/Members.
 
 /// @title Participant registry
 contract ParticipantRegistry is IParticipantRegistry, AccessManaged, EIP712, Calendar, Multicall {
+    using EnumerableSet for EnumerableSet.AddressSet;
+
     bytes32 private constant APPLICATION_TYPEHASH = keccak256(
         "Application(address account,address meter,uint8 kind,uint40 importCapacity,uint40 exportCapacity,bytes32 feeder,bytes32 documents)"
     );
@@ -51,8 +54,8 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, EIP712, Cal
     uint32 public memberCount;
     /// Where the mandates are kept, once there is one.
     IIntermediaries private _intermediaries;
-    /// Who is told of suspensions, once somebody asked for it.
-    IStandingWatcher private _watcher;
+    /// Markets that are told of suspensions: a new one may begin while days of the old one settle.
+    EnumerableSet.AddressSet private _watchers;
     /// Capacity of all meters ever admitted, Wh per period: whoever leaves is still read for some days, and there is room for
     /// thousands of towns.
     uint256 private _connected;
@@ -165,10 +168,9 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, EIP712, Cal
 
     /// @inheritdoc IParticipantRegistry
     function watch() external restricted {
-        if (address(_watcher) != address(0) && address(_watcher) != msg.sender) {
-            revert WatchedAlready(address(_watcher));
-        }
-        _watcher = IStandingWatcher(msg.sender);
+        // Asked again with every day that it opens.
+        // slither-disable-next-line unused-return
+        _watchers.add(msg.sender);
     }
 
     /// @inheritdoc IParticipantRegistry
@@ -255,7 +257,11 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, EIP712, Cal
     function _enterStatus(Standing storage m, Status status) private {
         m.status = status;
         emit StatusChanged(m.id, status, m.lastDay);
-        if (address(_watcher) != address(0)) _watcher.bar(_keys[m.id].account, status != Status.Admitted);
+        for (uint256 i = 0; i < _watchers.length(); ++i) {
+            // A market under this authority, which the council has let in.
+            // slither-disable-next-line calls-loop
+            IStandingWatcher(_watchers.at(i)).bar(_keys[m.id].account, status != Status.Admitted);
+        }
     }
 
     function _enter(address account, address meter, Kind kind, uint40 importCapacity, uint40 exportCapacity)
