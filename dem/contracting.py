@@ -32,6 +32,7 @@ from dem.signing import (
     OrderSheet,
     Proposal,
     WholesaleReport,
+    compact,
     message_hash,
     sign,
 )
@@ -204,7 +205,7 @@ class Contracting:
                 if (id_, sheet.sequence) not in known:
                     sheets.append((sheet, sign(domain, sheet, wallet.account_key)))
         for batch in batches(sheets, SHEETS_A_BATCH):
-            signed = [(order_message(sheet), signature) for sheet, signature in batch]
+            signed = [(order_message(sheet), *compact(signature)) for sheet, signature in batch]
             self.chain.send(self.market.keys[RELAYER], auction, "submit", signed)
 
     def collect(self, day: int, replay: Replay) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from dem.signing import Domain, ReadingSheet, Register, SignedMessage, pack_registers, sign
+from dem.signing import Domain, ReadingSheet, Register, SignedSheet, compact, pack_registers, sign
 from dem.units import Wh
 from dem.wallets import Wallet
 
@@ -23,12 +23,12 @@ class Meter:
         """Of the key it signs with."""
         return self._wallet.meter
 
-    def sheet(self, day: int, sequence: int, domain: Domain) -> SignedMessage:
+    def sheet(self, day: int, sequence: int, domain: Domain) -> SignedSheet:
         """The signed readings of a whole day."""
         registers = self._registers(day)
         message = ReadingSheet(self._wallet.meter, day, 0, sequence, pack_registers(registers))
         signature = sign(domain, message, self._wallet.meter_key)
-        return (message.meter, day, 0, sequence, message.registers), signature
+        return (message.meter, day, 0, sequence, message.registers), *compact(signature)
 
     def _registers(self, day: int) -> list[Register]:
         """The opening register and one per period end."""

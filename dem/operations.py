@@ -21,7 +21,7 @@ from dem.meters import Meter
 from dem.orders import Order, lines_of
 from dem.replay import Book
 from dem.sending import Transaction
-from dem.signing import Application, Domain, OrderSheet, SignedMessage, sign
+from dem.signing import Application, Domain, OrderSheet, SignedMessage, compact, sign
 from dem.strips import LANES, pack, strips_per_day
 from dem.units import Money
 from dem.wallets import Wallet
@@ -63,7 +63,6 @@ _NOTHING_TOLD = (
     "NotSignedByParticipant",
     "NotSignedByMeter",
     "ECDSAInvalidSignature",
-    "ECDSAInvalidSignatureLength",
     "ECDSAInvalidSignatureS",
     "NotOpenYet",
     "ReadingFromFuture",
@@ -205,12 +204,12 @@ class Operations:
             is_checked = next(is_again)
             for sheet in some:
                 gas = self._sheet_gas(sheet) + GAS_PER_TRANSACTION
-                signed = order_message(sheet), signature(sheet)
+                signed = order_message(sheet), *compact(signature(sheet))
                 yield self.chain.transaction(auction, "enter", signed, gas=gas, planned=gas, is_checked=is_checked)
 
         def in_batches(some: Sequence[OrderSheet]) -> Iterator[Transaction]:
             for batch, gas in self._batches("relay", some, self._sheet_gas):
-                signed = [(order_message(sheet), signature(sheet)) for sheet in batch]
+                signed = [(order_message(sheet), *compact(signature(sheet))) for sheet in batch]
                 yield self.chain.transaction(auction, "submit", signed, planned=gas, items=len(batch))
 
         if alone:

@@ -309,6 +309,8 @@ Message = (
 )
 SignedMessage = tuple[tuple[Any, ...], bytes]
 """A message as the contracts take it, in the order of its Solidity struct, and its signature."""
+SignedSheet = tuple[tuple[Any, ...], bytes, bytes]
+"""The same of a sheet of orders or readings, its signature compact."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -372,6 +374,12 @@ def sign(domain: Domain, message: Message, key: bytes) -> bytes:
         InputError: a field does not fit its type.
     """
     return bytes(Account.sign_message(_signable(domain, message), key).signature)
+
+
+def compact(signature: bytes) -> tuple[bytes, bytes]:
+    """A 65-byte signature as the words r and vs (EIP-2098) that sheets of orders and readings carry."""
+    vs = (signature[64] - 27) << 255 | int.from_bytes(signature[32:64], "big")
+    return signature[:32], vs.to_bytes(32, "big")
 
 
 def recover(domain: Domain, message: Message, signature: bytes) -> str:

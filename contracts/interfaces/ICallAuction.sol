@@ -19,7 +19,9 @@ struct OrderSheet {
 
 struct SignedSheet {
     OrderSheet sheet;
-    bytes signature;
+    /// The signature in 64 bytes (EIP-2098): s in the lower 255 bits of vs, the parity of the point in its highest one.
+    bytes32 r;
+    bytes32 vs;
 }
 
 /// @title Day-ahead call auction

@@ -15,7 +15,9 @@ struct ReadingSheet {
 
 struct SignedReadings {
     ReadingSheet sheet;
-    bytes signature;
+    /// The signature in 64 bytes, as in ICallAuction.sol.
+    bytes32 r;
+    bytes32 vs;
 }
 
 /// @title Meter readings

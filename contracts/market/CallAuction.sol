@@ -170,7 +170,7 @@ contract CallAuction is ICallAuction, AccessManaged, EIP712, Calendar, Multicall
             abi.encode(SHEET_TYPEHASH, participant, day, firstLine, sequence, keccak256(abi.encodePacked(lines)))
         );
         // First of all: a rejection for any other reason then proves who signed.
-        address signer = _signerOf(hash, signed.signature);
+        address signer = ECDSA.recover(_hashTypedDataV4(hash), signed.r, signed.vs);
         if (_handOf(firstLine) == 0 && signer != participant) revert NotSignedByParticipant(participant, signer);
         _take(participant, signer, day, firstLine, sequence, lines);
     }
@@ -419,14 +419,6 @@ contract CallAuction is ICallAuction, AccessManaged, EIP712, Calendar, Multicall
             if (block.timestamp + OPEN_LEAD < start) revert NotOpenYet(day, start - OPEN_LEAD, block.timestamp);
             if (block.timestamp + GATE_LEAD >= start) revert GateClosed(day, start - GATE_LEAD, block.timestamp);
         }
-    }
-
-    function _signerOf(bytes32 hash, bytes calldata signature) private view returns (address) {
-        if (signature.length != 65) revert ECDSA.ECDSAInvalidSignatureLength(signature.length);
-        return
-            ECDSA.recover(
-                _hashTypedDataV4(hash), uint8(signature[64]), bytes32(signature[:32]), bytes32(signature[32:64])
-            );
     }
 
     /// @return orders per period that the sheet reaches up to.

@@ -80,7 +80,7 @@ contract MeterReadings is IMeterReadings, EIP712, Calendar {
     function enter(SignedReadings calldata signed) external {
         ReadingSheet calldata s = signed.sheet;
         // First of all: a rejection for any other reason then proves who signed.
-        _requireSigned(s, signed.signature);
+        _requireSigned(s, signed.r, signed.vs);
         uint256 strips = _stripsOf(s);
         _requireInTime(s, strips);
         (uint32 id, uint256 importCapacity, uint256 exportCapacity) = REGISTRY.metered(s.meter, s.day);
@@ -192,11 +192,11 @@ contract MeterReadings is IMeterReadings, EIP712, Calendar {
         }
     }
 
-    function _requireSigned(ReadingSheet calldata s, bytes calldata signature) private view {
+    function _requireSigned(ReadingSheet calldata s, bytes32 r, bytes32 vs) private view {
         bytes32 digest = _hashTypedDataV4(
             keccak256(abi.encode(SHEET_TYPEHASH, s.meter, s.day, s.firstStrip, s.sequence, keccak256(s.registers)))
         );
-        address signer = ECDSA.recover(digest, signature);
+        address signer = ECDSA.recover(digest, r, vs);
         if (signer != s.meter) revert NotSignedByMeter(s.meter, signer);
     }
 

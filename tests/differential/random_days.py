@@ -22,7 +22,6 @@ from harness.people import (
     EXITED,
     SUSPENDED,
     Person,
-    Signed,
     admit,
     application,
     readings,
@@ -36,7 +35,7 @@ from harness.people import (
 from dem.orders import BROKERED_LAYER, MAX_ENERGY, Order, Side, encode_lane
 from dem.plan import CalendarParameters, rules_tuple
 from dem.settlement import MAX_TARIFF, ImbalancePricing, MarketRules, Tariff
-from dem.signing import OrderSheet
+from dem.signing import OrderSheet, SignedSheet
 from dem.strips import LANES, pack, strips_per_day
 from dem.units import MAX_TICK, TICK_UNITS
 from dem.wholesale import MAX_EXCHANGE, PRICE_BIAS, Offer
@@ -531,7 +530,7 @@ class RandomDays:
     def _some(self) -> int:
         return self.random.choice((1, 2, 3, 100))
 
-    def _bring(self, contract: str, signed: Signed) -> str | None:
+    def _bring(self, contract: str, signed: SignedSheet) -> str | None:
         """A signed message, in a batch or alone; the error it was refused with."""
         if self.random.random() < 0.5:
             events = self.market.act(f"{contract}.submit", [signed])

@@ -9,7 +9,7 @@ from dataclasses import replace
 from harness.chain import Event
 from harness.keys import Key, struct
 from harness.market import STRANGER
-from harness.people import ADMITTED, AMPLE, Person, admit, application, take_note
+from harness.people import ADMITTED, AMPLE, Person, admit, application, sign_sheet, take_note
 from harness.pools import POOL, PooledMarket
 
 from dem.intermediaries import own_part, part_down
@@ -210,7 +210,7 @@ class RandomPools(RandomDays):
         if sheet.first_line + length > base + layers * self.strips:
             expected.add("LineOutOfRange")
         expected |= self._bounds(contract, person, sheet, is_brokered, capacities, rules.min_order_energy)
-        message = struct(sheet), signer.sign(self.market.domain(contract), sheet)
+        message = sign_sheet(self.market, sheet, signer, contract)
         reason = self._bring(contract, message)
         if reason in MONEY:
             record = replay.ledger.record(person.id)

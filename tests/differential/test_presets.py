@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from harness.keys import struct
 from harness.market import failures
-from harness.people import AMPLE, Person, readings, register, sign_readings
+from harness.people import AMPLE, Person, readings, register, sign_readings, sign_sheet
 from harness.pools import POOL, PooledMarket
 
 from dem.orders import BROKERED_LAYER, Order, Side, lines_of
@@ -107,7 +107,7 @@ class Community:
                 sheet = OrderSheet(person.account.address, 1, line, person.next_sequence(), (word,))
                 is_brokered = line >= BROKERED_LAYER * (PERIODS // LANES)
                 signer = self.intermediary if is_brokered else person
-                signed = struct(sheet), signer.account.sign(self.market.domain(contract), sheet)
+                signed = sign_sheet(self.market, sheet, signer.account, contract)
                 self.market.act(f"{contract}.enter", signed)
 
     def _clear(self, contract: str) -> None:

@@ -170,7 +170,8 @@ abstract contract Market {
         bytes32 message = keccak256(
             abi.encode(typehash, s.participant, s.day, s.firstLine, s.sequence, keccak256(abi.encodePacked(s.lines)))
         );
-        return SignedSheet(s, _sign(key, domain, message));
+        (bytes32 r, bytes32 vs) = _signCompactly(key, domain, message);
+        return SignedSheet(s, r, vs);
     }
 
     function _signReadings(uint256 key, bytes32 domain, ReadingSheet memory s)
@@ -182,7 +183,8 @@ abstract contract Market {
             keccak256("ReadingSheet(address meter,uint32 day,uint8 firstStrip,uint40 sequence,bytes registers)");
         bytes32 message =
             keccak256(abi.encode(typehash, s.meter, s.day, s.firstStrip, s.sequence, keccak256(s.registers)));
-        return SignedReadings(s, _sign(key, domain, message));
+        (bytes32 r, bytes32 vs) = _signCompactly(key, domain, message);
+        return SignedReadings(s, r, vs);
     }
 
     function _domain(address verifier) internal view returns (bytes32) {
@@ -192,7 +194,18 @@ abstract contract Market {
     }
 
     function _sign(uint256 key, bytes32 domain, bytes32 message) internal pure returns (bytes memory) {
-        (uint8 v, bytes32 r, bytes32 s) = VM.sign(key, keccak256(abi.encodePacked("\x19\x01", domain, message)));
+        (uint8 v, bytes32 r, bytes32 s) = VM.sign(key, _digest(domain, message));
         return abi.encodePacked(r, s, v);
+    }
+
+    /// EIP-2098
+    function _signCompactly(uint256 key, bytes32 domain, bytes32 message) private pure returns (bytes32 r, bytes32 vs) {
+        uint8 v;
+        (v, r, vs) = VM.sign(key, _digest(domain, message));
+        vs |= bytes32(uint256(v - 27) << 255);
+    }
+
+    function _digest(bytes32 domain, bytes32 message) private pure returns (bytes32) {
+        return keccak256(abi.encodePacked("\x19\x01", domain, message));
     }
 }

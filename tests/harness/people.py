@@ -11,8 +11,11 @@ from dem.signing import (
     OrderSheet,
     ReadingSheet,
     Register,
+    SignedMessage,
+    SignedSheet,
     WholesaleReport,
     Withdrawal,
+    compact,
     pack_registers,
 )
 from dem.strips import LANES
@@ -28,9 +31,6 @@ AMPLE = 1 << 32
 WHOLE_AREA = (1 << 37) - 1
 """What all meters together may measure, Wh per period."""
 ADMITTED, SUSPENDED, EXITED = 2, 3, 4
-
-Signed = tuple[tuple[Any, ...], bytes]
-"""A message in the order of its Solidity struct, and its signature."""
 
 
 @dataclass(eq=False)
@@ -74,7 +74,7 @@ class Person:
         return self.sequence
 
 
-def application(market: Market, person: Person, signer: Key | None = None, **changes: Any) -> Signed:
+def application(market: Market, person: Person, signer: Key | None = None, **changes: Any) -> SignedMessage:
     """A request for admission."""
     fields = {
         "account": person.account.address,
@@ -101,9 +101,9 @@ def admit(market: Market, person: Person) -> None:
     person.id, person.status = admitted.args["id"], ADMITTED
 
 
-def sign_sheet(market: Market, message: OrderSheet, signer: Key) -> Signed:
-    """A signed order sheet."""
-    return struct(message), signer.sign(market.domain("CallAuction"), message)
+def sign_sheet(market: Market, message: OrderSheet, signer: Key, contract: str = "CallAuction") -> SignedSheet:
+    """An order sheet signed for the auction or a pool."""
+    return struct(message), *compact(signer.sign(market.domain(contract), message))
 
 
 def readings(
@@ -118,14 +118,14 @@ def readings(
     return ReadingSheet(person.meter.address, day, first_strip, person.next_sequence(), packed)
 
 
-def sign_readings(market: Market, message: ReadingSheet, signer: Key) -> Signed:
+def sign_readings(market: Market, message: ReadingSheet, signer: Key) -> SignedSheet:
     """A signed sheet of readings."""
-    return struct(message), signer.sign(market.domain("MeterReadings"), message)
+    return struct(message), *compact(signer.sign(market.domain("MeterReadings"), message))
 
 
 def wholesale_report(
     market: Market, desk: Person, day: int, offers: Sequence[Offer], signer: Key | None = None
-) -> Signed:
+) -> SignedMessage:
     """What the wholesale desk offers for a day, by slot."""
     message = WholesaleReport(desk.account.address, day, *report_words(day, offers))
     return struct(message), (signer or desk.account).sign(market.domain("WholesaleResidual"), message)
@@ -147,7 +147,7 @@ def take_note(market: Market, people: Mapping[int, Person], events: Sequence[Eve
 
 def withdrawal(
     market: Market, person: Person, amount: int, to_bank: bool, signer: Key | None = None, **changes: Any
-) -> Signed:
+) -> SignedMessage:
     """A request for a payout."""
     fields = {
         "account": person.account.address,

@@ -17,12 +17,12 @@ from eth_utils import keccak
 from model.test_scenario import FILES
 from support.refusals import described
 from support.signed import (
+    TOO_HIGH_S,
     application,
     ask,
     bid,
     domain,
     empty_line,
-    high_s,
     lines_sheet,
     orders_sheet,
     readings_sheet,
@@ -49,7 +49,7 @@ from dem.orders import Order, lines_of
 from dem.plan import rules_tuple
 from dem.scenario import load_scenario
 from dem.settlement import Tariff
-from dem.signing import Domain, OrderSheet, ReadingSheet, Register, Withdrawal, pack_registers, recover, sign
+from dem.signing import Domain, OrderSheet, ReadingSheet, Register, Withdrawal, compact, pack_registers, recover, sign
 from dem.strips import pack
 from dem.units import parse_kwh, parse_money, parse_price, parse_tariff
 from dem.wallets import wallet
@@ -153,10 +153,10 @@ def raw(data: bytes) -> Bring:
     return lambda v: readings_sheet(v.market, v.buyer.wallet, data, 1, 1, 6)
 
 
-def signed_with(change: Callable[[bytes], bytes], make: Bring) -> Bring:
+def signed_with(change: Callable[[bytes, bytes], tuple[bytes, bytes]], make: Bring) -> Bring:
     def signed(v: Village) -> Any:
-        fields, signature = make(v)
-        return fields, change(signature)
+        fields, r, vs = make(v)
+        return fields, *change(r, vs)
 
     return signed
 
@@ -165,8 +165,8 @@ def signed_for(make_domain: Callable[[Village], Domain]) -> Bring:
     """The buyer's sheet, right but for the chain or contract that it is signed for."""
 
     def signed(v: Village) -> Any:
-        fields, _ = ORDER(v)
-        return fields, sign(make_domain(v), _message(fields), v.buyer.wallet.account_key)
+        fields, *_ = ORDER(v)
+        return fields, *compact(sign(make_domain(v), _message(fields), v.buyer.wallet.account_key))
 
     return signed
 
@@ -177,9 +177,9 @@ def _message(fields: tuple[Any, ...]) -> OrderSheet:
 
 def tampered(v: Village) -> Any:
     """The buyer's sheet with one Wh more than was signed."""
-    fields, signature = ORDER(v)
+    fields, *signature = ORDER(v)
     [line] = fields[4]
-    return (*fields[:4], [(int.from_bytes(line, "big") + 1).to_bytes(32, "big")]), signature
+    return (*fields[:4], [(int.from_bytes(line, "big") + 1).to_bytes(32, "big")]), *signature
 
 
 def take(v: Village, amount: int, **fields: Any) -> Any:
@@ -225,8 +225,9 @@ def signer_of(make: Bring) -> Text:
     """Whom the contract takes for the signer of a sheet."""
 
     def recovered(v: Village) -> str:
-        fields, signature = make(v)
-        return recover(domain(v.market, "CallAuction"), _message(fields), signature)
+        fields, r, vs = make(v)
+        s, v_bit = bytes([vs[0] & 0x7F]) + vs[1:], vs[0] >> 7
+        return recover(domain(v.market, "CallAuction"), _message(fields), r + s + bytes([27 + v_bit]))
 
     return recovered
 
@@ -355,33 +356,15 @@ ON_CHAIN = [
         error("NotSignedByParticipant", participant=buyer, signer=signer_of(tampered)),
     ),
     Bad(
-        "signature/truncated",
+        "signature/s in the upper half",
         opened,
-        enter_orders(signed_with(lambda s: s[:64], ORDER)),
-        error("ECDSAInvalidSignatureLength", length=64),
-    ),
-    Bad(
-        "signature/empty",
-        opened,
-        enter_orders(signed_with(lambda _: b"", ORDER)),
-        error("ECDSAInvalidSignatureLength", length=0),
-    ),
-    Bad(
-        "signature/with a byte too many",
-        opened,
-        enter_orders(signed_with(lambda s: s + b"\0", ORDER)),
-        error("ECDSAInvalidSignatureLength", length=66),
-    ),
-    Bad(
-        "signature/malleable",
-        opened,
-        enter_orders(signed_with(high_s, ORDER)),
-        error("ECDSAInvalidSignatureS", s=lambda v: high_s(ORDER(v)[1])[32:64]),
+        enter_orders(signed_with(lambda r, _: (r, TOO_HIGH_S), ORDER)),
+        error("ECDSAInvalidSignatureS", s=TOO_HIGH_S),
     ),
     Bad(
         "signature/of nobody",
         opened,
-        enter_orders(signed_with(lambda s: s[:64] + b"\2", ORDER)),
+        enter_orders(signed_with(lambda _, vs: (bytes(32), vs), ORDER)),
         error("ECDSAInvalidSignature"),
     ),
     # readings
@@ -457,10 +440,10 @@ ON_CHAIN = [
         error("NotSignedByMeter", meter=lambda v: v.buyer.meter, signer=buyer),
     ),
     Bad(
-        "reading/truncated signature",
+        "reading/signature of nobody",
         delivered,
-        enter_readings(signed_with(lambda s: s[:-1], READING)),
-        error("ECDSAInvalidSignatureLength", length=64),
+        enter_readings(signed_with(lambda _, vs: (bytes(32), vs), READING)),
+        error("ECDSAInvalidSignature"),
     ),
     Bad(
         "reading/unknown meter",

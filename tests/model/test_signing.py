@@ -26,6 +26,7 @@ from dem.signing import (
     Register,
     Revocation,
     Withdrawal,
+    compact,
     digest,
     message_hash,
     net_consumption,
@@ -185,6 +186,12 @@ def test_wallets_sign_the_typed_data_alike(message):
 )
 def test_a_signature_holds_for_one_message_only(domain, message):
     assert recover(domain, message, sign(DOMAIN, ORDER_SHEET, KEY)) != SIGNER
+
+
+@pytest.mark.parametrize(("v", "top_bit"), [(27, 0), (28, 1)])
+def test_a_compact_signature_has_v_in_the_top_bit_of_s(v, top_bit):
+    r, s = bytes(range(32)), bytes(range(0x40, 0x60))
+    assert compact(r + s + bytes([v])) == (r, bytes([s[0] + 0x80 * top_bit]) + s[1:])
 
 
 def test_malleable_or_malformed_signatures_are_refused():

@@ -33,7 +33,6 @@ from harness.people import (
     EXITED,
     SUSPENDED,
     Person,
-    Signed,
     application,
     readings,
     sign_readings,
@@ -47,7 +46,7 @@ from dem.ledger import Account
 from dem.orders import Order, Side, encode_lane
 from dem.plan import CalendarParameters, rules_tuple
 from dem.settlement import ImbalancePricing, MarketRules, Tariff
-from dem.signing import OrderSheet
+from dem.signing import OrderSheet, SignedSheet
 from dem.strips import LANES, pack
 from dem.units import Tick, Wh
 from dem.wholesale import Offer, Residual
@@ -717,7 +716,7 @@ class Machine(Trading):
 
     # --------------------------------------------------------------------------------------------------- readings
 
-    def _reading(self) -> Signed | None:
+    def _reading(self) -> SignedSheet | None:
         person = self.random.choice(list(self.people.values()))
         if person.meter is None:
             return None

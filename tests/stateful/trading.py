@@ -12,7 +12,7 @@ from harness.chain import NOBODY, Event, Refused
 from harness.contracts import NOTHING, ContractMarket, conclusion, ending, revocation
 from harness.keys import Key, struct
 from harness.market import STRANGER
-from harness.people import ADMITTED, AMPLE, EXITED, Person, admit, application, take_note
+from harness.people import ADMITTED, AMPLE, EXITED, Person, admit, application, sign_sheet, take_note
 from harness.pools import POOL, PooledMarket
 
 from dem.bilateral import ALL_WEEKDAYS
@@ -357,7 +357,7 @@ class Trading:
         )
         first = BROKERED_LAYER * self._strips()
         sheet = OrderSheet(person.account.address, day, first, person.next_sequence(), self._words(day, self._strips()))
-        signed = struct(sheet), broker.account.sign(self.market.domain(contract), sheet)
+        signed = sign_sheet(self.market, sheet, broker.account, contract)
         may = (*MEMBERSHIP, *MONEY, "NotTheIntermediary", "MandateNotFixed", "ExceedsCapacity", "OrderTooSmall")
         refused = self._do(f"{contract}.enter", signed, may=(*may, "NotOpenYet", "GateClosed", "DayStillOpen"))
         self.brought[contract] += refused is None

@@ -7,7 +7,7 @@ from web3.types import TxReceipt
 
 from dem.orders import BROKERED_LAYER, Order, Side, lines_of
 from dem.replay import KINDS
-from dem.signing import Commission, Domain, Mandate, OrderSheet, sign
+from dem.signing import Commission, Domain, Mandate, OrderSheet, compact, sign
 from dem.wallets import wallet
 
 from .signed import Signed, application, empty_line
@@ -86,4 +86,4 @@ def place(
     message = OrderSheet(participant.account, day, first, sequence, lines)
     signature = sign(Domain(village.market.chain.id, auction.address), message, signer.wallet.account_key)
     sheet = (participant.account, day, first, sequence, [line.to_bytes(32, "big") for line in lines])
-    return village.relay(auction, "enter", (sheet, signature))
+    return village.relay(auction, "enter", (sheet, *compact(signature)))

@@ -14,8 +14,10 @@ from dem.signing import (
     OrderSheet,
     ReadingSheet,
     Register,
+    SignedSheet,
     WholesaleReport,
     Withdrawal,
+    compact,
     pack_registers,
     sign,
 )
@@ -29,6 +31,9 @@ BIAS = 1 << 38
 ESTIMATED = 1 << 39
 NO_ENERGY = sum(BIAS << 40 * k for k in range(LANES))
 """Six signed lanes of zero."""
+
+TOO_HIGH_S = b"\x7f".ljust(32, b"\xff")
+"""The only values of s above half the curve's order that a compact signature can express are near this one."""
 
 Signed = tuple[tuple[Any, ...], bytes]
 
@@ -48,7 +53,7 @@ def ask(slot: int, tick: int, energy: int, layer: int = 0) -> Order:
     return Order(1, layer, slot, Side.ASK, tick, energy)
 
 
-def orders_sheet(market: Market, wallet: Wallet, *orders: Order, day: int = 1, sequence: int = 1) -> Signed:
+def orders_sheet(market: Market, wallet: Wallet, *orders: Order, day: int = 1, sequence: int = 1) -> SignedSheet:
     """A sheet with these orders."""
     words = lines_of(orders, day, market.calendar.periods_per_day)
     first, last = min(words), max(words)
@@ -64,11 +69,13 @@ def lines_sheet(
     first_line: int = 0,
     sequence: int = 1,
     key: bytes | None = None,
-) -> Signed:
+) -> SignedSheet:
     """A sheet of raw words, for what no order can express; signed with another key than the wallet's if given."""
     message = OrderSheet(wallet.account, day, first_line, sequence, words)
     signature = sign(domain(market, "CallAuction"), message, key or wallet.account_key)
-    return (wallet.account, day, first_line, sequence, [word.to_bytes(32, "big") for word in words]), signature
+    return (wallet.account, day, first_line, sequence, [word.to_bytes(32, "big") for word in words]), *compact(
+        signature
+    )
 
 
 def empty_line(day: int = 1) -> int:
@@ -93,11 +100,11 @@ def readings_sheet(
     first_strip: int = 0,
     sequence: int = 1,
     key: bytes | None = None,
-) -> Signed:
+) -> SignedSheet:
     """A meter's sheet of registers."""
     message = ReadingSheet(wallet.meter, day, first_strip, sequence, data)
     signature = sign(domain(market, "MeterReadings"), message, key or wallet.meter_key)
-    return (wallet.meter, day, first_strip, sequence, data), signature
+    return (wallet.meter, day, first_strip, sequence, data), *compact(signature)
 
 
 def application(

@@ -1,7 +1,7 @@
 import pytest
 from ape.api import AccountAPI
 from support.refusals import refused
-from support.signed import ask, bid, empty_line, high_s, lines_sheet, orders_sheet
+from support.signed import TOO_HIGH_S, ask, bid, empty_line, lines_sheet, orders_sheet
 from support.village import (
     CAPACITY,
     CEILING,
@@ -123,28 +123,20 @@ def test_reverts_when_signed_by_somebody_else(
         village.relay(auction, "enter", signed)
 
 
-def test_reverts_when_the_signature_is_truncated(
+def test_reverts_when_the_signatures_s_is_in_the_upper_half(
     village: Village, auction: Contract, buyer: Member, opened: None
 ) -> None:
-    sheet, signature = orders_sheet(village.market, buyer.wallet, bid(0, 200, 1_000))
-    with refused("ECDSAInvalidSignatureLength", length=64):
-        village.relay(auction, "enter", (sheet, signature[:-1]))
-
-
-def test_reverts_when_the_signature_is_the_malleable_one(
-    village: Village, auction: Contract, buyer: Member, opened: None
-) -> None:
-    sheet, signature = orders_sheet(village.market, buyer.wallet, bid(0, 200, 1_000))
-    with refused("ECDSAInvalidSignatureS", s=high_s(signature)[32:64]):
-        village.relay(auction, "enter", (sheet, high_s(signature)))
+    sheet, r, _ = orders_sheet(village.market, buyer.wallet, bid(0, 200, 1_000))
+    with refused("ECDSAInvalidSignatureS", s=TOO_HIGH_S):
+        village.relay(auction, "enter", (sheet, r, TOO_HIGH_S))
 
 
 def test_reverts_when_the_signature_is_nobodys(
     village: Village, auction: Contract, buyer: Member, opened: None
 ) -> None:
-    sheet, signature = orders_sheet(village.market, buyer.wallet, bid(0, 200, 1_000))
+    sheet, _, vs = orders_sheet(village.market, buyer.wallet, bid(0, 200, 1_000))
     with refused("ECDSAInvalidSignature"):
-        village.relay(auction, "enter", (sheet, signature[:64] + b"\x00"))
+        village.relay(auction, "enter", (sheet, bytes(32), vs))
 
 
 def test_reverts_when_the_participant_is_unknown(village: Village, auction: Contract, opened: None) -> None:

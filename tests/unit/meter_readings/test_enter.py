@@ -1,6 +1,6 @@
 import pytest
 from support.refusals import refused
-from support.signed import NO_ENERGY, high_s, readings_sheet, registers, signed_lanes
+from support.signed import NO_ENERGY, TOO_HIGH_S, readings_sheet, registers, signed_lanes
 from support.village import CAPACITY, PERIOD, STRIPS, Member, Village, events
 from web3.contract import Contract
 
@@ -122,28 +122,20 @@ def test_reverts_when_signed_by_somebody_else(
         village.relay(readings, "enter", signed)
 
 
-def test_reverts_when_the_signature_is_truncated(
+def test_reverts_when_the_signatures_s_is_in_the_upper_half(
     village: Village, readings: Contract, buyer: Member, delivered: None
 ) -> None:
-    sheet, signature = readings_sheet(village.market, buyer.wallet, registers(DAY))
-    with refused("ECDSAInvalidSignatureLength", length=64):
-        village.relay(readings, "enter", (sheet, signature[:64]))
-
-
-def test_reverts_when_the_signature_is_the_malleable_one(
-    village: Village, readings: Contract, buyer: Member, delivered: None
-) -> None:
-    sheet, signature = readings_sheet(village.market, buyer.wallet, registers(DAY))
-    with refused("ECDSAInvalidSignatureS", s=high_s(signature)[32:64]):
-        village.relay(readings, "enter", (sheet, high_s(signature)))
+    sheet, r, _ = readings_sheet(village.market, buyer.wallet, registers(DAY))
+    with refused("ECDSAInvalidSignatureS", s=TOO_HIGH_S):
+        village.relay(readings, "enter", (sheet, r, TOO_HIGH_S))
 
 
 def test_reverts_when_the_signature_is_nobodys(
     village: Village, readings: Contract, buyer: Member, delivered: None
 ) -> None:
-    sheet, signature = readings_sheet(village.market, buyer.wallet, registers(DAY))
+    sheet, _, vs = readings_sheet(village.market, buyer.wallet, registers(DAY))
     with refused("ECDSAInvalidSignature"):
-        village.relay(readings, "enter", (sheet, signature[:64] + b"\x00"))
+        village.relay(readings, "enter", (sheet, bytes(32), vs))
 
 
 def test_reverts_when_the_meter_is_unknown(village: Village, delivered: None) -> None:

@@ -1,13 +1,13 @@
 import pytest
 from ape.api import AccountAPI
 from support.refusals import refused
-from support.signed import NO_ENERGY, Signed, ask, bid, signed_lanes
+from support.signed import NO_ENERGY, ask, bid, signed_lanes
 from support.village import Member, Village, events
 from web3.contract import Contract
 
 from dem.deployment import Market
 from dem.orders import Order, encode_lane
-from dem.signing import Domain, OrderSheet, sign
+from dem.signing import Domain, OrderSheet, SignedSheet, compact, sign
 from dem.strips import pack
 
 
@@ -20,12 +20,12 @@ def traded(village: Village, buyer: Member, seller: Member) -> None:
     village.clear_day()
 
 
-def sheet_for(contract: Contract, chain_id: int, member: Member, order: Order) -> Signed:
+def sheet_for(contract: Contract, chain_id: int, member: Member, order: Order) -> SignedSheet:
     """One order of day 1 in slot 0, signed for one of the two auctions."""
     word = pack(1, [encode_lane(order), 0, 0, 0, 0, 0])
     message = OrderSheet(member.account, 1, 0, 1, (word,))
     signature = sign(Domain(chain_id, contract.address), message, member.wallet.account_key)
-    return (member.account, 1, 0, 1, [word.to_bytes(32, "big")]), signature
+    return (member.account, 1, 0, 1, [word.to_bytes(32, "big")]), *compact(signature)
 
 
 def test_records_what_members_contracted(
