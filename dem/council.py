@@ -4,7 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from eth_abi.exceptions import DecodingError
 from web3.contract import Contract
+from web3.exceptions import Web3Exception
 
 from dem.abi import canonical
 from dem.deployment import Market
@@ -126,16 +128,16 @@ def calls_in_words(market: Market, words: Sequence[str]) -> list[Call]:
 
 
 def in_words(market: Market, calls: Sequence[Call]) -> str:
-    """Calls as they would be proposed; data as such where it is no call of a contract of the market."""
+    """Calls as they would be proposed; one that no contract of the market understands as address and data."""
     names = {address: name for name, address in market.addresses.items()}
     said = []
     for target, data in calls:
-        name = names.get(target)
-        if name is None:
+        try:
+            function, values = market.contract(names[target]).decode_function_input(data)
+        except (KeyError, Web3Exception, DecodingError):
             said.append(f"{target} 0x{data.hex()}")
-            continue
-        function, values = market.contract(name).decode_function_input(data)
-        said.append(" ".join([f"{name}.{function.fn_name}", *map(_shown, values.values())]))
+        else:
+            said.append(" ".join([f"{names[target]}.{function.fn_name}", *map(_shown, values.values())]))
     return f" {AND} ".join(said)
 
 

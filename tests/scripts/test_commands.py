@@ -110,16 +110,10 @@ def test_the_council_decides_by_commands(tmp_path):
         assert re.search("1 executed, ", council("show", "--all").out)
         assert not re.search("1 executed, ", council("show").out)
 
-        for words, complaint in (
-            (("Accounts.post",), "Accounts.post' is none of"),
-            (("Council.seat",), "takes 1 arguments: holder (address)"),
-            (("Council.seat", "somebody"), "is no address"),
-            (("Council.setThreshold", "-1x"), "must be a whole number"),
-            (("MarketRules.announce", "9", "fee=7"), "'fee' is none of platformFee"),
-            (("Authority.revokeRole", "node", seat), "NotForTheCouncil"),
-        ):
-            result = council("propose", "--", *words)
-            assert (result.code, complaint in re.sub(r"\s+", " ", result.err)) == (2, True), result
+        mistyped = council("propose", "Accounts.post")
+        assert (mistyped.code, "'Accounts.post' is none of" in mistyped.err) == (2, True), mistyped
+        refused = council("propose", "Authority.revokeRole", "node", seat)
+        assert (refused.code, "NotForTheCouncil" in refused.err) == (2, True), refused
         assert "WrongState(id=9, state=0)" in council("approve", "9").err
 
         assert council("pause").code == 0
