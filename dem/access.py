@@ -6,11 +6,13 @@ from eth_utils.abi import function_abi_to_4byte_selector
 
 from dem.deployment import Market
 from dem.errors import ChainError
-from dem.plan import INTERNAL, OPEN, ROLES
+from dem.plan import ADMINS, INTERNAL, OPEN, ROLES, SEATED
 
 ANYONE = "anyone"
 CONTRACTS = "contracts"
 ADMIN = "admin"
+SEAT = "node"
+"""Whoever has a seat of the council has this role."""
 COLUMNS = (ANYONE, *(role.name for role in ROLES), CONTRACTS, ADMIN)
 """Anyone, the roles (the last two are held by contracts), contracts that know each
 other by construction, the admin of the authority."""
@@ -31,8 +33,10 @@ def matrix(market: Market) -> Iterator[tuple[str, str, str]]:
 
 def _who(market: Market, contract: str, function: str, selector: bytes) -> str:
     address, contract = market.addresses[contract], contract.partition(":")[0]
-    if contract == "Authority" or function == "setAuthority":
+    if contract == "Authority" or function == "setAuthority" or function in ADMINS.get(contract, ()):
         return ADMIN
+    if function in SEATED.get(contract, ()):
+        return SEAT
     if function in INTERNAL.get(contract, ()):
         return CONTRACTS
     if function in OPEN.get(contract, ()):

@@ -8,17 +8,19 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from eth_utils.abi import function_signature_to_4byte_selector
 from eth_utils.crypto import keccak
 from web3.contract import Contract
 
 from dem.agreements import Agreement
 from dem.config import Pool
-from dem.deployment import RELAYER, add_pool
+from dem.council import call, decide
+from dem.deployment import RELAYER, deploy_pool
 from dem.intraday import IntradayDay, IntradayReplay, place_of
 from dem.ledger import Ledger
 from dem.operations import GAS_BUDGET, Operations, batches, order_message, order_sheets
 from dem.orders import BROKERED_LAYER, Order, Side
-from dem.plan import CalendarParameters
+from dem.plan import ROLES, CalendarParameters
 from dem.replay import AUCTION, POOL, Replay
 from dem.settlement import MarketRules
 from dem.signing import (
@@ -154,9 +156,25 @@ class Contracting:
     def open_pools(
         self, pools: Sequence[Pool], ids: Mapping[str, int], calendars: Mapping[str, CalendarParameters]
     ) -> None:
-        """Every pool as one more auction in the schedule."""
+        """Every pool as one more auction in the schedule, by decision of the council.
+
+        Raises:
+            RefusedError: it comes too late for day 1.
+        """
+        authority, schedule = self.market.authority, self.market.contract("Schedule")
         for pool in pools:
-            add_pool(self.market, pool.name, ids[pool.intermediary], calendars[pool.name])
+            contract = deploy_pool(self.market, pool.name, ids[pool.intermediary], calendars[pool.name])
+            if contract.address in {address for address, _ in schedule.functions.markets().call()}:
+                continue
+            book = function_signature_to_4byte_selector(contract.get_function_by_name("book").signature)
+            [role] = [role.id for role in ROLES if "book" in role.functions.get(AUCTION, ())]
+            decide(
+                self.market,
+                [
+                    call(self.market, authority, "setTargetFunctionRole", contract.address, [book], role),
+                    call(self.market, schedule, "addMarket", contract.address, 1),
+                ],
+            )
 
     def mandate(
         self, pools: Sequence[Pool], ids: Mapping[str, int], shares: Mapping[str, tuple[str, int]], first_day: int

@@ -14,12 +14,13 @@ from web3.contract import Contract
 
 from dem.chain import Chain
 from dem.errors import ChainError
-from dem.plan import ROLES, STEPS, TOKEN, CalendarParameters, Parameters
+from dem.plan import GOVERNED, ROLES, STEPS, TOKEN, CalendarParameters, Government, Parameters
 
 HUMAN_ROLES = tuple(role for role in ROLES if role.holder is None)
 ADMIN = "admin"
 RELAYER = "relayer"
 
+_ADMIN_ROLE = 0
 _NO_CODE = "0x" + keccak(b"").hex()
 
 
@@ -131,9 +132,14 @@ def deploy(chain: Chain, keys: Mapping[str, AccountAPI], parameters: Parameters,
     plugged = {entry[0] for entry in market.contract("Schedule").functions.markets().call()}
     missing = [name for name in parameters.markets if market.addresses[name] not in plugged]
     if not manifest.complete or missing:
-        _set_up_roles(market)
+        is_governed, _ = market.authority.functions.hasRole(_ADMIN_ROLE, market.addresses["Council"]).call()
+        if not is_governed:
+            _set_up_roles(market)
+            _seat(market, parameters.government)
         for name in missing:
             chain.send(keys["council"], market.contract("Schedule"), "addMarket", market.addresses[name], 1)
+        if parameters.government.delay and not is_governed:
+            _hand_over(market, parameters.government)
         manifest.complete = True
         manifest.save()
     return market
@@ -195,8 +201,12 @@ def _set_up_roles(market: Market) -> None:
     calls: list[tuple[str, tuple[Any, ...]]] = []
     for role in ROLES:
         calls.append(("labelRole", (role.id, role.name)))
-        holders = [market.addresses[name] for name in role.contracts] or [market.keys[role.name].address]
-        calls += [("grantRole", (role.id, holder, 0)) for holder in holders]
+        if role.granted_by:
+            [granting] = [other.id for other in ROLES if other.name == role.granted_by]
+            calls.append(("setRoleAdmin", (role.id, granting)))
+        else:
+            holders = [market.addresses[name] for name in role.contracts] or [market.keys[role.name].address]
+            calls += [("grantRole", (role.id, holder, 0)) for holder in holders]
         for name, functions in role.functions.items():
             contract = market.contract(name)
             selectors = [
@@ -206,12 +216,30 @@ def _set_up_roles(market: Market) -> None:
     chain.send_many(admin, market.authority, calls)
 
 
-def add_pool(market: Market, name: str, intermediary: int, calendar: CalendarParameters) -> None:
-    """Deploy an intermediary's pool and plug it into the schedule; what is done already is left out.
+def _seat(market: Market, government: Government) -> None:
+    """Give the institutions their seats."""
+    chain, admin, council = market.chain, market.keys[ADMIN], market.contract("Council")
+    seated = {holder for holder, *_ in council.functions.seats().call()}
+    for institution in government.institutions or (market.keys["node"].address,):
+        if institution not in seated:
+            chain.send(admin, council, "seat", institution)
+    chain.send(admin, council, "setThreshold", government.threshold)
 
-    Raises:
-        RefusedError: it comes too late for day 1.
-    """
+
+def _hand_over(market: Market, government: Government) -> None:
+    """Put the council in power, in one transaction: from then on nothing changes but by its decision."""
+    council, admin = market.addresses["Council"], market.keys[ADMIN]
+    governed = [role for role in ROLES if role.name in GOVERNED]
+    roles = [_ADMIN_ROLE, *(role.id for role in governed)]
+    calls: list[tuple[str, tuple[Any, ...]]] = [("grantRole", (role, council, government.delay)) for role in roles]
+    if not government.has_clerks:
+        calls += [("revokeRole", (role.id, market.keys[role.name].address)) for role in governed]
+    calls.append(("renounceRole", (_ADMIN_ROLE, admin.address)))
+    market.chain.send_many(admin, market.authority, calls)
+
+
+def deploy_pool(market: Market, name: str, intermediary: int, calendar: CalendarParameters) -> Contract:
+    """An intermediary's pool, deployed now or before; the council plugs it into the schedule."""
     chain, manifest, admin = market.chain, market.manifest, market.keys[ADMIN]
     members, pool = f"PoolMembers:{name}", f"CallAuction:{name}"
     at = market.addresses
@@ -224,13 +252,4 @@ def add_pool(market: Market, name: str, intermediary: int, calendar: CalendarPar
         address = chain.deploy(admin, "CallAuction", arguments)
         _record(chain, manifest, pool, address)
         at[pool] = address
-    schedule = market.contract("Schedule")
-    if at[pool] in {entry[0] for entry in schedule.functions.markets().call()}:
-        return
-    contract, calls = market.contract(pool), []
-    for role in ROLES:
-        for function in role.functions.get("CallAuction", ()):
-            selector = function_signature_to_4byte_selector(contract.get_function_by_name(function).signature)
-            calls.append(("setTargetFunctionRole", (contract.address, [selector], role.id)))
-    chain.send_many(admin, market.authority, calls)
-    chain.send(market.keys["council"], schedule, "addMarket", at[pool], 1)
+    return market.contract(pool)

@@ -73,8 +73,33 @@ class Offices:
 
 
 @dataclass(frozen=True, slots=True)
+class Government:
+    """How the market is governed (rule 13).
+
+    institutions: accounts with a seat of the council; without any the node's key is the only one. threshold: approvals
+    a decision takes, see ICouncil.needed. delay: seconds between a decision and its execution, 1 to 30 days; with 0 the
+    council is not handed the admin role, which stays with a key. has_clerks: keys keep the offices of the council's
+    roles, until it takes them away. representatives: how many the participants elect, from the market's opening on.
+    """
+
+    institutions: tuple[str, ...] = ()
+    threshold: int = 1
+    delay: int = 0
+    has_clerks: bool = True
+    representatives: int = 3
+    term_days: int = 365
+    nomination_days: int = 14
+    voting_days: int = 14
+
+    def terms(self, opening: int) -> tuple[int, ...]:
+        """Of the elections, in the order of the Solidity struct `Terms`."""
+        days = (self.term_days, self.nomination_days, self.voting_days)
+        return opening, *(number * 86_400 for number in days), self.representatives
+
+
+@dataclass(frozen=True, slots=True)
 class Parameters:
-    """Everything a deployment depends on; `admin` holds the admin role of the authority.
+    """Everything a deployment depends on; `admin` sets it up, with the admin role of the authority.
 
     first_weekday: of day 1, for the profiles of contracts; 0 is Monday. intraday_lead: seconds from a period's
     intraday gate to its start. markets: contracts plugged into the schedule from day 1 on.
@@ -87,6 +112,7 @@ class Parameters:
     first_weekday: int = 0
     intraday_lead: int = 0
     markets: tuple[str, ...] = ("CallAuction",)
+    government: Government = Government()
 
 
 Addresses = Mapping[str, str]
@@ -213,6 +239,11 @@ STEPS = (
             p.first_weekday,
         ),
     ),
+    Step("Council", lambda _, at: (at["Authority"],)),
+    Step(
+        "Elections",
+        lambda p, at: (at["ParticipantRegistry"], at["Council"], p.government.terms(p.calendar.opening)),
+    ),
 )
 """Contracts in the order they are deployed in."""
 
@@ -222,13 +253,17 @@ TOKEN = "SettlementToken"
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """A role of the authority: what it may call, and the contract that holds it, if it is for one, or the contracts."""
+    """A role of the authority: what it may call, and the contract that holds it, if it is for one, or the contracts.
+
+    granted_by: the role that gives and takes it, if not the admin. Numbers from 10 on are contracts' (Roles.sol).
+    """
 
     name: str
     id: int
     functions: Mapping[str, tuple[str, ...]]
     holder: str | None = None
     shared_with: tuple[str, ...] = ()
+    granted_by: str | None = None
 
     @property
     def contracts(self) -> tuple[str, ...]:
@@ -254,6 +289,7 @@ ROLES = (
         "node",
         5,
         {"Accounts": ("pause", "pauseAll"), "ContinuousMarket": ("pause",)},
+        granted_by="seats",
     ),
     Role(
         "schedule",
@@ -277,8 +313,19 @@ ROLES = (
     Role("mandates", 13, {"ParticipantRegistry": ("divide",)}, holder="Intermediaries"),
     Role("watcher", 14, {"ParticipantRegistry": ("watch",)}, holder="ContinuousMarket"),
     Role("standing", 15, {"ContinuousMarket": ("bar",)}, holder="ParticipantRegistry"),
+    Role("seats", 20, {}, holder="Council"),
+    Role("elections", 21, {"Council": ("seatRepresentatives", "vacate")}, holder="Elections"),
 )
 """Who may call what; the authority denies everything else that is restricted."""
+
+GOVERNED = ("registrar", "council")
+"""Roles that the council holds, with its delay."""
+
+ADMINS = {"Council": ("seat", "unseat", "setThreshold")}
+"""Functions of the authority's admin: of the council itself, once it is in power."""
+
+SEATED = {"Council": ("propose", "approve", "withdrawApproval", "announceSealer")}
+"""Functions of those who hold a seat, and with it the role `node`; the council looks itself."""
 
 OPEN = {
     "ParticipantRegistry": ("applyFor", "multicall"),
@@ -300,6 +347,8 @@ OPEN = {
     "Settlement": ("settle", "finalize"),
     "BalancingFund": ("pay",),
     "BilateralContracts": ("conclude", "revoke", "end", "terminate", "multicall"),
+    "Council": ("execute",),
+    "Elections": ("nominate", "nominateSigned", "vote", "voteSigned", "conclude", "vacate"),
     TOKEN: ("transfer", "transferFrom", "approve"),
 }
 """Functions anyone may call: they carry a signature, only compute, or move the caller's own money."""

@@ -18,7 +18,7 @@ from dem.errors import BlocksLostError
 from dem.exports import RUN, Exporter, RejectedOrder
 from dem.history import write_balances, write_events
 from dem.markets import SETUPS
-from dem.plan import Parameters
+from dem.plan import Government, Parameters
 from dem.reconcile import Check, reconcile
 from dem.replay import Replay
 from dem.report import write_report
@@ -27,6 +27,9 @@ from dem.scenario import Scenario, load_scenario
 from dem.summary import Summary, summarise
 
 MANIFEST = "manifest.json"
+
+SIMULATED = Government(delay=10)
+"""Of a simulated community: the node's key has the only seat, and set-up goes on while its decisions wait."""
 
 _MOST_LOSSES = 30
 """So often a run starts over because the node lost what it had."""
@@ -187,7 +190,12 @@ def run_loaded(
 
 
 def deploy_for(
-    chain: Chain, community: Community, folder: Path, account: str | None, period_length: int | None
+    chain: Chain,
+    community: Community,
+    folder: Path,
+    account: str | None,
+    period_length: int | None,
+    government: Government = SIMULATED,
 ) -> Market:
     """The scenario's market on a chain, deployed now or by an earlier run into the same folder."""
     keys = role_keys(chain, account)
@@ -200,6 +208,7 @@ def deploy_for(
         first_weekday=community.scenario.calendar.start.weekday(),
         intraday_lead=intraday_lead(community.scenario, period_length),
         markets=markets_of(community.scenario),
+        government=government,
     )
     with console.status("compiling and deploying the contracts"):
         return deploy(chain, keys, parameters, folder / MANIFEST)

@@ -291,6 +291,25 @@ class Commission:
     sequence: int
 
 
+@dataclass(frozen=True, slots=True)
+class Nomination:
+    """A participant stands for election as a representative in the council."""
+
+    TYPE: ClassVar = (("nominee", "address"), ("election", "uint32"))
+    nominee: str
+    election: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ballot:
+    """A participant's vote for a nominee."""
+
+    TYPE: ClassVar = (("voter", "address"), ("election", "uint32"), ("nominee", "address"))
+    voter: str
+    election: int
+    nominee: str
+
+
 Message = (
     Application
     | OrderSheet
@@ -306,6 +325,8 @@ Message = (
     | IntradayFunding
     | Mandate
     | Commission
+    | Nomination
+    | Ballot
 )
 SignedMessage = tuple[tuple[Any, ...], bytes]
 """A message as the contracts take it, in the order of its Solidity struct, and its signature."""

@@ -4,11 +4,14 @@ from pathlib import Path
 
 import click
 from ape.cli import ConnectedProviderCommand, network_option
+from eth_utils.address import is_checksum_address
 
 from dem.chain import Chain
 from dem.cli import console, fail_readably, print_table
 from dem.day import Community
-from dem.run import MANIFEST, deploy_for
+from dem.errors import InputError
+from dem.plan import Government
+from dem.run import MANIFEST, SIMULATED, deploy_for
 from dem.scenario import load_scenario
 
 
@@ -18,16 +21,36 @@ from dem.scenario import load_scenario
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for the manifest; default out/<scenario>.")
 @click.option("--account", help="Ape account that acts for the market's offices; on a development network not needed.")
 @click.option("--period-length", type=click.IntRange(1), help="Seconds of a delivery period on the chain.")
+@click.option(
+    "--seat", "seats", multiple=True, help="Account of an institution with a seat of the council; repeatable."
+)
+@click.option("--threshold", type=click.IntRange(1), default=1, help="Approvals a decision of the council takes.")
+@click.option("--delay", type=click.IntRange(1, 30 * 86_400), help="Seconds before it is executed.")
+@click.option("--clerks/--no-clerks", default=True, help="Let keys keep the offices of the council's roles.")
 @fail_readably
-def cli(scenario: Path, out: Path | None, account: str | None, period_length: int | None) -> None:
+def cli(
+    scenario: Path,
+    out: Path | None,
+    account: str | None,
+    period_length: int | None,
+    seats: tuple[str, ...],
+    threshold: int,
+    delay: int | None,
+    clerks: bool,
+) -> None:
     """Deploy the market for SCENARIO and write manifest.json; `ape run day` with the same --out goes on from there.
 
-    Called again after an interruption it deploys only what is missing.
+    Called again after an interruption it deploys only what is missing. At the end the council is in power: the
+    institutions named by --seat, by default the node's key alone, decide together with the elected representatives.
     """
+    for seat in seats:
+        if not is_checksum_address(seat):
+            raise InputError("--seat", seat, "is no address with its checksum")
+    government = Government(seats, threshold, delay or SIMULATED.delay, clerks)
     loaded = load_scenario(scenario)
     folder = out or Path("out") / loaded.config.name
     chain = Chain.connected()
-    market = deploy_for(chain, Community(loaded), folder, account, period_length)
+    market = deploy_for(chain, Community(loaded), folder, account, period_length, government)
     rows = [(name, address) for name, address in market.addresses.items()]
     print_table(f"Market on {chain.network}, chain {chain.id}", ("contract", "address"), rows)
     console.print(f"manifest in {folder / MANIFEST}", highlight=False)

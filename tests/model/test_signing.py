@@ -13,6 +13,7 @@ from dem.errors import InputError, RegisterDecreasedError, SignatureError
 from dem.signing import (
     Acceptance,
     Application,
+    Ballot,
     Commission,
     Domain,
     Ending,
@@ -20,6 +21,7 @@ from dem.signing import (
     IntradayFunding,
     IntradayOrder,
     Mandate,
+    Nomination,
     OrderSheet,
     Proposal,
     ReadingSheet,
@@ -59,6 +61,16 @@ COMMISSION = Commission(SIGNER, 150, 8, 4)
 
 # message, type string of the specification, hand-made encoding of the members
 CASES = [
+    (
+        Nomination(SIGNER, 4),
+        "Nomination(address nominee,uint32 election)",
+        encode(["address", "uint32"], [SIGNER, 4]),
+    ),
+    (
+        Ballot(SIGNER, 4, OTHER),
+        "Ballot(address voter,uint32 election,address nominee)",
+        encode(["address", "uint32", "address"], [SIGNER, 4, OTHER]),
+    ),
     (
         APPLICATION,
         (

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import time
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -15,10 +16,22 @@ COMMANDS = {
     "access": ["--out", "--account", "--network"],
     "clear": ["ORDERS", "--out", "--account", "--window", "--network", "participant, side,"],
     "compare": ["SCENARIO", "--out", "--account", "--period-length", "--network", "After an interruption"],
+    "council": ["FOLDER holds", "show", "propose", "approve", "withdraw", "execute", "announce-sealer", "pause"],
     "day": ["SCENARIO", "--out", "--account", "--period-length", "--network", "After an interruption"],
-    "deploy": ["SCENARIO", "--out", "--account", "--period-length", "--network"],
+    "deploy": [
+        "SCENARIO",
+        "--out",
+        "--account",
+        "--period-length",
+        "--seat",
+        "--threshold",
+        "--delay",
+        "--no-clerks",
+        "--network",
+    ],
     "reconcile": ["FOLDER", "--recorded", "--account", "--network"],
     "report": ["FOLDER", "report.html"],
+    "sealers": ["FOLDER", "--apply", "--account", "--network", "own votes"],
 }
 
 
@@ -71,6 +84,51 @@ def test_a_run_on_a_node_is_deployed_asked_driven_and_checked_by_several_command
         gone = run("reconcile", out, "--network", f"ethereum:local:{other}")
     assert gone.code == 2
     assert "deployed on chain" in gone.err
+
+
+def test_the_council_decides_by_commands(tmp_path):
+    village, out = Village().write(tmp_path / "hamlet"), tmp_path / "out"
+    with anvil() as node:
+        network = ("--network", f"ethereum:local:{node}")
+
+        def council(command, *words):
+            return run("council", command, *network, out, *words)
+
+        assert run("deploy", village, "--out", out, "--delay", "1", *network).code == 0
+        contracts = json.loads((out / "manifest.json").read_text(encoding="utf-8"))["contracts"]
+        seat = "0x" + "5E" * 20
+        proposed = council("propose", "Council.setThreshold", "1", "and", "MarketRules.announce", "9", "networkFee=7")
+        assert re.search(
+            r"^1 decided, 1 of 1 approvals, ready \d{4}-.* UTC: Council.setThreshold 1 and", proposed.out, re.M
+        )
+        assert "MarketRules.announce 9 platformFee=" in proposed.out
+        assert council("withdraw", "1").code == 0
+        assert re.search("1 open, 0 of 1 approvals: ", council("show").out)
+        assert council("approve", "1").code == 0
+        time.sleep(1)
+        assert council("execute", "1").code == 0
+        assert re.search("1 executed, ", council("show", "--all").out)
+        assert not re.search("1 executed, ", council("show").out)
+
+        mistyped = council("propose", "Accounts.post")
+        assert (mistyped.code, "'Accounts.post' is none of" in mistyped.err) == (2, True), mistyped
+        refused = council("propose", "Authority.revokeRole", "node", seat)
+        assert (refused.code, "NotForTheCouncil" in refused.err) == (2, True), refused
+        assert "WrongState(id=9, state=0)" in council("approve", "9").err
+
+        assert council("pause").code == 0
+        auction = contracts["CallAuction"]["address"]
+        lifted = council("propose", "Accounts.unpause", auction, "and", "ContinuousMarket.unpause")
+        assert lifted.code == 0, lifted
+        nobody = run("sealers", out, *network)
+        assert (nobody.code, "no method" in nobody.err or "knows neither" in nobody.err) == (2, True), nobody
+        assert council("announce-sealer", seat).code == 0
+        assert re.search(seat, council("show").out, re.IGNORECASE)
+
+
+def test_seats_are_addresses():
+    result = run("deploy", "--seat", "me", *EMBEDDED)
+    assert (result.code, "'me' is no address with its checksum" in result.err) == (2, True), result
 
 
 def test_periods_can_be_made_short(tmp_path):

@@ -15,7 +15,7 @@ from dem.chain import Chain
 from dem.clearing import clear
 from dem.deployment import ADMIN, RELAYER, Market, deploy, role_keys
 from dem.orders import Order, orders_of
-from dem.plan import ROLES, CalendarParameters, Offices, Parameters
+from dem.plan import ROLES, CalendarParameters, Government, Offices, Parameters
 from dem.replay import KINDS
 from dem.settlement import ImbalancePricing, MarketRules
 from dem.strips import LANES
@@ -55,6 +55,8 @@ BALANCING_FUND, CLEARING_HOUSE, FALLBACK_SUPPLIER, OPERATOR, GRID_OPERATOR = ran
 CONSUMER, PROSUMER = KINDS.index("consumer"), KINDS.index("prosumer")
 APPLIED, ADMITTED, SUSPENDED, EXITED = range(1, 5)
 FOREVER = (1 << 32) - 1
+BY_A_KEY = Government()
+"""The admin's key stays in power."""
 NOBODY = "0x" + "00" * 20
 
 
@@ -213,7 +215,7 @@ def reject_reasons(receipt: TxReceipt, market: Market, contract: Contract, name:
     return [market.chain.artifacts.describe(bytes(event["reason"])) for event in events(receipt, contract, name)]
 
 
-def found_village(folder: Path) -> Village:
+def found_village(folder: Path, government: Government = BY_A_KEY) -> Village:
     """Deploy a market whose first auction opens in an hour, and admit its members."""
     chain = Chain.connected()
     keys = role_keys(chain, None)
@@ -228,6 +230,7 @@ def found_village(folder: Path) -> Village:
             grid_operator=offices["grid operator"].account,
             boundary_meter=offices["grid operator"].meter,
         ),
+        government=government,
     )
     market = deploy(chain, keys, parameters, folder / "manifest.json")
     senders = list(islice(chain.accounts(None), len(keys), len(keys) + 4))

@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.24;
+
+// Numbers of roles in the authority, as dem/plan.py has them.
+uint64 constant ADMIN = 0;
+uint64 constant NODE = 5;
+// Roles from here on are held by contracts, for good.
+uint64 constant FIRST_CONTRACT_ROLE = 10;

@@ -1,0 +1,125 @@
+"""Propose, approve and execute decisions of the council."""
+
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+from ape.cli import ConnectedProviderCommand, network_option
+
+from dem.chain import Chain
+from dem.cli import console, fail_readably, print_table
+from dem.council import Proposal, calls_in_words, in_words, proposal, proposals
+from dem.deployment import Market, connect, role_keys
+from dem.run import MANIFEST
+
+_STANDING = ("open", "decided")
+
+
+@click.group(short_help="list, propose, approve and execute the council's decisions")
+def cli() -> None:
+    """Decisions of the council (rule 13). FOLDER holds the manifest of the deployed market.
+
+    Whoever holds a seat proposes and approves; once a proposal has enough approvals its delay begins, and after it
+    anybody executes it.
+    """
+
+
+def _command(function: Callable[..., None]) -> click.Command:
+    """A command on a deployed market, which is its first argument."""
+
+    def run(folder: Path, account: str | None, **further: Any) -> None:
+        chain = Chain.connected()
+        function(connect(chain, role_keys(chain, account), folder / MANIFEST), **further)
+
+    run.__doc__ = function.__doc__
+    own = fail_readably(run)
+    own.__click_params__ = list(getattr(function, "__click_params__", []))
+    for decorate in (
+        click.argument("folder", type=click.Path(path_type=Path)),
+        click.option("--account", help="Ape account of the seat; on a development network not needed."),
+        network_option(),
+    ):
+        own = decorate(own)
+    return cli.command(function.__name__.replace("_", "-"), cls=ConnectedProviderCommand)(own)
+
+
+def _send(market: Market, function: str, *arguments: Any) -> None:
+    market.chain.send(market.keys["node"], market.contract("Council"), function, *arguments)
+
+
+def _print(market: Market, some: Iterable[Proposal]) -> None:
+    """A line each, however long: the calls are what is decided."""
+    for p in some:
+        ready = f", ready {_time(p.ready_at)}" if p.ready_at else ""
+        line = f"{p.number} {p.state}, {p.approvals} of {p.needed} approvals{ready}: {in_words(market, p.calls)}"
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def _time(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+@_command
+@click.option("--all", "is_all", is_flag=True, help="Executed and expired ones as well.")
+def show(market: Market, is_all: bool) -> None:
+    """Print the seats, and the proposals that can still be approved or executed."""
+    seats = market.contract("Council").functions.seats().call()
+    rows = [
+        (str(number), holder, "representative" if is_elected else "institution", sealer if int(sealer, 16) else "")
+        for holder, is_elected, number, sealer in seats
+    ]
+    print_table("Seats", ("no", "holder", "kind", "sealer"), rows)
+    _print(market, (p for p in proposals(market) if is_all or p.state in _STANDING))
+
+
+@_command
+@click.argument("words", nargs=-1, required=True)
+def propose(market: Market, words: tuple[str, ...]) -> None:
+    """Propose WORDS: a function and its arguments, and after the word "and" further ones.
+
+    Roles go by name. Of new rules say the first day and what changes: MarketRules.announce 12 platformFee=30. A
+    mistyped function is answered with all that can be proposed.
+    """
+    _send(market, "propose", calls_in_words(market, words))
+    _print(market, [next(proposals(market))])
+
+
+@_command
+@click.argument("number", type=click.IntRange(1))
+def approve(market: Market, number: int) -> None:
+    """Approve proposal NUMBER."""
+    _send(market, "approve", number)
+    _print(market, [proposal(market, number)])
+
+
+@_command
+@click.argument("number", type=click.IntRange(1))
+def withdraw(market: Market, number: int) -> None:
+    """Take the approval of proposal NUMBER back."""
+    _send(market, "withdrawApproval", number)
+    _print(market, [proposal(market, number)])
+
+
+@_command
+@click.argument("number", type=click.IntRange(1))
+def execute(market: Market, number: int) -> None:
+    """Execute proposal NUMBER, which is decided and has waited its delay."""
+    _send(market, "execute", number)
+    _print(market, [proposal(market, number)])
+
+
+@_command
+@click.argument("sealer")
+def announce_sealer(market: Market, sealer: str) -> None:
+    """Announce SEALER, the address that the seat's own node seals blocks with; see `ape run sealers`."""
+    _send(market, "announceSealer", sealer)
+
+
+@_command
+def pause(market: Market) -> None:
+    """Stop the orders of all markets, at once; nothing stops settlement and withdrawals."""
+    market.chain.send(market.keys["node"], market.accounts, "pauseAll")
+    market.chain.send(market.keys["node"], market.intraday, "pause")
+    console.print("all markets are paused; the council lifts it: Accounts.unpause, ContinuousMarket.unpause")
