@@ -32,14 +32,10 @@ def index(chain: Chain, manifest: Path, path: Path, depth: int | None, follow: b
     first_block = market.manifest.first_block
     store = _open(chain, market, path, depth)
     try:
-        follower, warned = Follower(store, first_block), set[str]()
+        follower, warned = Follower(store, chain.reader, first_block), set[str]()
         read = manifest.read_bytes()
         while True:
-            addresses = _same_market(store, market)
-            reader = chain.reader(addresses)
-            if added := {name: at for name, at in addresses.items() if name not in store.contracts()}:
-                follower.include(added, chain.reader(added))
-            progress = follower.advance(reader)
+            progress = follower.advance(_same_market(store, market))
             for stranger in set(store.unknown_markets()) - warned:
                 warned.add(stranger)
                 _log.warning(

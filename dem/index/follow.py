@@ -6,7 +6,7 @@ chain has replaced blocks, the index goes back to the last one that both have.
 """
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from dem.blocks import BlockReader, Header
@@ -37,48 +37,31 @@ class Progress:
 class Follower:
     """Brings an index up to date, as often as it is told to."""
 
-    def __init__(self, store: Store, first_block: int) -> None:
-        """first_block: the one from which on the market can have events."""
-        self._store = store
+    def __init__(self, store: Store, reader: Callable[[Mapping[str, str]], BlockReader], first_block: int) -> None:
+        """reader: of contracts (name -> address); first_block: from which on the market can have events."""
+        self._store, self._reader = store, reader
         # Nothing happens in block 0, and anvil makes another one at every start.
         self._first = max(1, first_block)
 
-    def include(self, contracts: Mapping[str, str], reader: BlockReader) -> None:
-        """Follow more contracts; what they told before is read now, by their reader.
-
-        Raises:
-            ChainError: the node does not answer, or its answers do not fit together.
-        """
-        known = self._store.headers()
-        if not known:
-            self._store.include(contracts)
-            return
-
-        def past() -> Iterator[tuple[Sequence[Header], Sequence[Event]]]:
-            for stretch in reader.stretches(self._first, known[0].number):
-                yield _blocks_of(reader, stretch.hashes), stretch.events
-            for header, events in zip(known[1:], reader.events_in(known[1:]), strict=True):
-                yield [header] if events else [], events
-
-        self._store.include(contracts, past())
-
-    def advance(self, reader: BlockReader) -> Progress:
-        """Bring the index to the newest block.
+    def advance(self, contracts: Mapping[str, str]) -> Progress:
+        """Bring the index to the newest block; contracts: those to follow, some perhaps since now.
 
         Raises:
             ChainError: blocks that were final have been replaced, or the node's answers do not fit together.
         """
         for _ in range(_TRIES - 1):
             try:
-                return self._advance(reader)
+                return self._advance(contracts)
             except BlocksLostError:  # they are being replaced just now
                 time.sleep(_PAUSE_SECONDS)
-        return self._advance(reader)
+        return self._advance(contracts)
 
-    def _advance(self, reader: BlockReader) -> Progress:
+    def _advance(self, contracts: Mapping[str, str]) -> Progress:
+        reader = self._reader(contracts)
         newest = reader.newest()
         replaced = self._drop_replaced(reader, newest)
         known = self._store.headers()
+        self._include(contracts, known)
         below = known[-1] if known else None
         first = below.number + 1 if below else self._first
         count = 0
@@ -101,6 +84,22 @@ class Follower:
             count += sum(map(len, events))
         return Progress(newest.number, max(0, newest.number + 1 - first), count, replaced)
 
+    def _include(self, contracts: Mapping[str, str], known: Sequence[Header]) -> None:
+        """What contracts that are not followed yet have told in the blocks that are known."""
+        followed = self._store.contracts()
+        added = {name: address for name, address in contracts.items() if name not in followed}
+        if not added:
+            return
+        reader = self._reader(added)
+
+        def past() -> Iterator[tuple[Sequence[Header], Sequence[Event]]]:
+            for stretch in reader.stretches(self._first, known[0].number):
+                yield _blocks_of(reader, stretch.hashes), stretch.events
+            for header, events in zip(known[1:], reader.events_in(known[1:]), strict=True):
+                yield [header] if events else [], events
+
+        self._store.include(added, past() if known else ())
+
     def _drop_replaced(self, reader: BlockReader, newest: Header) -> int:
         """Go back to the last block that the chain still has; returns how many were taken out."""
         known = self._store.headers()
@@ -112,8 +111,10 @@ class Follower:
         shared = [header for header in known if header.number <= newest.number]
         theirs = reader.headers([header.number for header in shared])
         common = [ours.number for ours, its in zip(shared, theirs, strict=True) if ours.hash == its.hash]
+        final = known[0]
+        if not common and final.number == self._first > head - self._store.depth:
+            common = [self._first - 1]  # so young that none of it is final
         if not common:
-            final = known[0]
             raise ChainError(
                 f"block {final.number} ({final.hash}) was final, and the node, whose newest block is {newest.number}, "
                 "does not have it. If the node is still catching up, wait for it. If it follows the wrong fork, mend "

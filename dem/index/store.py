@@ -162,9 +162,7 @@ class Store:
         """Addresses of the contracts whose events are in the index, by name."""
         return dict(self._db.execute("SELECT name, address FROM contract"))
 
-    def include(
-        self, contracts: Mapping[str, str], known: Iterable[tuple[Sequence[Header], Iterable[Event]]] = ()
-    ) -> None:
+    def include(self, contracts: Mapping[str, str], known: Iterable[tuple[Sequence[Header], Iterable[Event]]]) -> None:
         """Follow more contracts from now on; known: the blocks, and in them the events, of the past."""
         with self._changes():
             self._db.executemany("INSERT INTO contract VALUES (?, ?)", contracts.items())
