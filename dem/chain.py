@@ -192,10 +192,10 @@ class Chain:
         return newest
 
     def _block_headers(self, numbers: Sequence[str]) -> list[Any]:
-        answers = self._ask([(RPCEndpoint("eth_getBlockByNumber"), [number, False]) for number in numbers])
+        answers = self.ask([(RPCEndpoint("eth_getBlockByNumber"), [number, False]) for number in numbers])
         return [answer.get("result") for answer in answers]
 
-    def _ask(self, requests: Sequence[Request]) -> list[RPCResponse]:
+    def ask(self, requests: Sequence[Request]) -> list[RPCResponse]:
         """Answers to requests, all in one where the chain is not in this process."""
         provider = self.web3.provider
         if isinstance(provider, PatientProvider):
@@ -316,7 +316,7 @@ class Chain:
             ChainError: the node takes or mines nothing.
         """
         sign = self._signer(sender)
-        for landed in Sender(sender.address, self._ask, sign, self._nudge).send(transactions):
+        for landed in Sender(sender.address, self.ask, sign, self._nudge).send(transactions):
             self.gas_used += landed.gas_used
             self.most_gas = max(self.most_gas, landed.gas_used)
             self.transactions += landed.succeeded
@@ -326,11 +326,11 @@ class Chain:
     def _nudge(self) -> None:
         """anvil that mines at once leaves lying what did not fit a block, until somebody sends something else."""
         if self._mines_at_once:
-            self._ask([(RPCEndpoint("evm_mine"), [])])
+            self.ask([(RPCEndpoint("evm_mine"), [])])
 
     @cached_property
     def _mines_at_once(self) -> bool:
-        [answer] = self._ask([(RPCEndpoint("anvil_getAutomine"), [])])
+        [answer] = self.ask([(RPCEndpoint("anvil_getAutomine"), [])])
         return bool(answer.get("result"))
 
     def _send(self, sender: AccountAPI, transaction: Transaction) -> Landed:
@@ -464,7 +464,7 @@ class Chain:
     def reader(self, contracts: Mapping[str, str]) -> BlockReader:
         """Reads blocks and the events of these contracts (name -> address) in them."""
         known = {name: (address, self.event_codecs(name)) for name, address in contracts.items()}
-        return BlockReader(self._ask, known)
+        return BlockReader(self.ask, known)
 
     def event_codecs(self, contract: str) -> list[EventCodec]:
         """The events a contract declares."""

@@ -17,6 +17,8 @@ COMMANDS = {
     "compare": ["SCENARIO", "--out", "--account", "--period-length", "--network", "After an interruption"],
     "day": ["SCENARIO", "--out", "--account", "--period-length", "--network", "After an interruption"],
     "deploy": ["SCENARIO", "--out", "--account", "--period-length", "--network"],
+    "health": ["FOLDER", "--node", "--depth", "--lag", "--age", "--grace", "--json", "--network"],
+    "index": ["FOLDER", "--out", "--depth", "--follow", "--network"],
     "reconcile": ["FOLDER", "--recorded", "--account", "--network"],
     "report": ["FOLDER", "report.html"],
 }
