@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -13,6 +14,7 @@ from shell import Command, run
 from village import MIXED, Village, read_table
 
 SIGKILL = -9
+SECONDS = 60.0
 DEPTH = ("--depth", "5")
 
 
@@ -104,6 +106,20 @@ def test_an_index_that_is_killed_again_and_again_ends_like_one_that_is_not(playe
     assert kills > 5
     index(url, out, path)
     assert dump(path) == dump(indexed)
+
+
+def test_an_index_that_follows_has_every_block_and_the_pool_that_came_later(tmp_path):
+    scenario, path = Village(markets=MIXED).write(tmp_path / "hamlet"), tmp_path / "followed.sqlite"
+    with anvil() as url:
+        assert run("deploy", scenario, "--out", tmp_path, "--network", local(url)).code == 0
+        with Command("index", tmp_path, "--out", path, *DEPTH, "--follow", "--network", local(url)) as follower:
+            assert run("day", scenario, "--out", tmp_path, "--network", local(url)).code == 0
+            index(url, tmp_path, tmp_path / "fresh.sqlite")
+            deadline = time.monotonic() + SECONDS
+            while dump(path) != dump(tmp_path / "fresh.sqlite"):
+                assert time.monotonic() < deadline, follower.process.exitcode
+                time.sleep(0.5)
+        assert rows(path, "SELECT count(*) FROM clearing WHERE market = 'CallAuction:roofs'") == [(24,)]
 
 
 def cut_after(requests: int, kill: Callable[[], None]) -> Callable[..., Reply]:
