@@ -42,10 +42,11 @@ class EventCodec:
     """One event of one contract, from the logs of a node."""
 
     def __init__(self, contract: str, entry: Mapping[str, Any]) -> None:
-        self._contract, self.name = contract, str(entry["name"])
+        self.contract, self.name = contract, str(entry["name"])
         self.topic = bytes(event_abi_to_log_topic(entry))  # type: ignore[arg-type]
-        self.indexed = [i for i in entry["inputs"] if i.get("indexed")]
-        self._plain = [i for i in entry["inputs"] if not i.get("indexed")]
+        self.inputs: Sequence[Mapping[str, Any]] = entry["inputs"]
+        self.indexed = [i for i in self.inputs if i.get("indexed")]
+        self._plain = [i for i in self.inputs if not i.get("indexed")]
         self._decode_topics = [_decoder([i]) for i in self.indexed]
         self._decode_data = _decoder(self._plain)
 
@@ -57,7 +58,7 @@ class EventCodec:
         for entry, value in zip(self._plain, _decoded(self._decode_data, as_bytes(log["data"])), strict=True):
             args[entry["name"]] = plain(entry, value)
         transaction = f"0x{as_bytes(log['transactionHash']).hex()}"
-        return Event(self._contract, self.name, args, as_int(log["blockNumber"]), transaction, as_int(log["logIndex"]))
+        return Event(self.contract, self.name, args, as_int(log["blockNumber"]), transaction, as_int(log["logIndex"]))
 
 
 def canonical(entry: Mapping[str, Any]) -> str:

@@ -22,9 +22,10 @@ from web3 import Web3
 from web3.contract import Contract
 from web3.types import RPCEndpoint, RPCResponse, TxReceipt
 
-from dem.abi import EventCodec, FunctionCodec, as_bytes, as_int, canonical, checksum
+from dem.abi import EventCodec, FunctionCodec, as_int, canonical
+from dem.blocks import BlockReader
 from dem.errors import BlocksLostError, ChainError, RefusedError
-from dem.history import Event, in_order
+from dem.history import Event
 from dem.sending import Landed, Request, Sender, Transaction
 from dem.transport import Backoff, PatientProvider
 
@@ -41,9 +42,6 @@ _QUESTIONS = 500
 _BASE_FEES = 100
 """A transaction pays the base fee of its block, up to so many times the newest one: what 39 full blocks make of it."""
 _FEE_SECONDS = 1.0
-_FIRST_BLOCKS, _MOST_BLOCKS = 64, 16_384
-_EVENTS = 5_000
-"""Events one request should bring: it asks for more blocks, or for fewer, than the one before to come near it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,10 +192,10 @@ class Chain:
         return newest
 
     def _block_headers(self, numbers: Sequence[str]) -> list[Any]:
-        answers = self._ask([(RPCEndpoint("eth_getBlockByNumber"), [number, False]) for number in numbers])
+        answers = self.ask([(RPCEndpoint("eth_getBlockByNumber"), [number, False]) for number in numbers])
         return [answer.get("result") for answer in answers]
 
-    def _ask(self, requests: Sequence[Request]) -> list[RPCResponse]:
+    def ask(self, requests: Sequence[Request]) -> list[RPCResponse]:
         """Answers to requests, all in one where the chain is not in this process."""
         provider = self.web3.provider
         if isinstance(provider, PatientProvider):
@@ -318,7 +316,7 @@ class Chain:
             ChainError: the node takes or mines nothing.
         """
         sign = self._signer(sender)
-        for landed in Sender(sender.address, self._ask, sign, self._nudge).send(transactions):
+        for landed in Sender(sender.address, self.ask, sign, self._nudge).send(transactions):
             self.gas_used += landed.gas_used
             self.most_gas = max(self.most_gas, landed.gas_used)
             self.transactions += landed.succeeded
@@ -328,11 +326,11 @@ class Chain:
     def _nudge(self) -> None:
         """anvil that mines at once leaves lying what did not fit a block, until somebody sends something else."""
         if self._mines_at_once:
-            self._ask([(RPCEndpoint("evm_mine"), [])])
+            self.ask([(RPCEndpoint("evm_mine"), [])])
 
     @cached_property
     def _mines_at_once(self) -> bool:
-        [answer] = self._ask([(RPCEndpoint("anvil_getAutomine"), [])])
+        [answer] = self.ask([(RPCEndpoint("anvil_getAutomine"), [])])
         return bool(answer.get("result"))
 
     def _send(self, sender: AccountAPI, transaction: Transaction) -> Landed:
@@ -441,7 +439,7 @@ class Chain:
 
     def topics(self, contract: str, event: str, day: int | None = None) -> list[bytes | None]:
         """Topics of one event, about one day or any."""
-        [codec] = (codec for codec in self._event_codecs(contract) if codec.name == event)
+        [codec] = (codec for codec in self.event_codecs(contract) if codec.name == event)
         if day is None:
             return [codec.topic]
         return [codec.topic, *(day.to_bytes(32, "big") if i["name"] == "day" else None for i in codec.indexed)]
@@ -458,42 +456,18 @@ class Chain:
         Raises:
             BlocksLostError: the chain lost blocks it had.
         """
-        codecs = {
-            (checksum(address), codec.topic): codec
-            for name, address in contracts.items()
-            for codec in self._event_codecs(name)
-        }
-        question = {
-            "address": [checksum(address) for address in contracts.values()],
-            "topics": [None if topic is None else HexBytes(topic).to_0x_hex() for topic in topics],
-        }
         newest = self.block
-        end = newest if last is None else min(last, newest)
-        count = _FIRST_BLOCKS
-        while first <= end:
-            until = min(first + count - 1, end)
-            logs = self._logs({**question, "fromBlock": hex(first), "toBlock": hex(until)})
-            events = []
-            for log in logs:
-                codec = codecs.get((checksum(log["address"]), as_bytes(log["topics"][0])))
-                if codec is not None:
-                    events.append(codec.decode(log))
-            yield from in_order(events)
-            first = until + 1
-            if len(logs) < _EVENTS // 2:
-                count = min(2 * count, _MOST_BLOCKS)
-            elif len(logs) > _EVENTS:
-                count = max(1, count // 2)
+        for stretch in self.reader(contracts).stretches(first, newest if last is None else min(last, newest), topics):
+            yield from stretch.events
         self._newest()
 
-    def _logs(self, question: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-        [answer] = self._ask([(RPCEndpoint("eth_getLogs"), [question])])
-        if "error" in answer:
-            raise ChainError(f"the node gives no events: {answer['error']}")
-        logs: Sequence[Mapping[str, Any]] = answer["result"]
-        return logs
+    def reader(self, contracts: Mapping[str, str]) -> BlockReader:
+        """Reads blocks and the events of these contracts (name -> address) in them."""
+        known = {name: (address, self.event_codecs(name)) for name, address in contracts.items()}
+        return BlockReader(self.ask, known)
 
-    def _event_codecs(self, contract: str) -> list[EventCodec]:
+    def event_codecs(self, contract: str) -> list[EventCodec]:
+        """The events a contract declares."""
         if contract not in self._events:
             entries = self.artifacts[contract].abi
             self._events[contract] = [EventCodec(contract, entry) for entry in entries if entry["type"] == "event"]

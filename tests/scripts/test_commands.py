@@ -29,6 +29,8 @@ COMMANDS = {
         "--no-clerks",
         "--network",
     ],
+    "health": ["FOLDER", "--node", "--depth", "--lag", "--age", "--grace", "--json", "--network"],
+    "index": ["FOLDER", "--out", "--depth", "--follow", "--network"],
     "reconcile": ["FOLDER", "--recorded", "--account", "--network"],
     "report": ["FOLDER", "report.html"],
     "sealers": ["FOLDER", "--apply", "--account", "--network", "own votes"],

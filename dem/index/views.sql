@@ -1,0 +1,199 @@
+-- What people ask for, in kWh, EUR and EUR/kWh, times in UTC. The integers behind it are in the tables.
+
+CREATE VIEW participants AS
+WITH
+  kind (number, name) AS (VALUES
+    (0, 'none'), (1, 'fund'), (2, 'clearing_house'), (3, 'fallback_supplier'), (4, 'operator'), (5, 'grid_operator'),
+    (6, 'consumer'), (7, 'prosumer'), (8, 'intermediary'), (9, 'wholesale_desk')),
+  status (number, name) AS (VALUES (0, 'none'), (1, 'applied'), (2, 'admitted'), (3, 'suspended'), (4, 'exited'))
+SELECT
+  a.id AS participant,
+  kind.name AS kind,
+  coalesce((
+    SELECT status.name FROM participant_registry_status_changed AS c JOIN status ON status.number = c.status
+    WHERE c.id = a.id ORDER BY c.block DESC, c.log_index DESC LIMIT 1
+  ), 'admitted') AS status,
+  a.first_day,
+  p.import_capacity / 1000.0 AS import_capacity_kwh,
+  p.export_capacity / 1000.0 AS export_capacity_kwh,
+  a.account,
+  coalesce((
+    SELECT m.meter FROM participant_registry_meter_replaced AS m
+    WHERE m.id = a.id ORDER BY m.block DESC, m.log_index DESC LIMIT 1
+  ), a.meter) AS meter,
+  datetime(b.time, 'unixepoch') AS admitted_at
+FROM participant_registry_admitted AS a
+JOIN kind ON kind.number = a.kind
+JOIN block AS b ON b.number = a.block
+LEFT JOIN participant_registry_applied AS p ON (p.block, p.log_index) = (
+  SELECT block, log_index FROM participant_registry_applied
+  WHERE account = a.account AND (block, log_index) < (a.block, a.log_index) ORDER BY block DESC, log_index DESC LIMIT 1
+);
+
+-- Prices and volumes of the call auction and the pools.
+CREATE VIEW clearing AS
+SELECT
+  contract AS market,
+  day,
+  slot,
+  datetime(opening + ((day - 1) * periods_per_day + slot) * period_seconds, 'unixepoch') AS starts_at,
+  iif(volume = 0, NULL, price / 1e3) AS price_eur_per_kwh,
+  volume / 1e3 AS volume_kwh
+FROM call_auction_cleared JOIN calendar;
+
+-- Orders of the call auction and the pools that were not replaced or cancelled. They stay when the day is cleared.
+CREATE VIEW orders AS
+SELECT
+  contract AS market,
+  id AS participant,
+  day,
+  place % periods_per_day AS slot,
+  place / periods_per_day AS layer,
+  iif(is_ask, 'ask', 'bid') AS side,
+  tick / 1e3 AS limit_eur_per_kwh,
+  energy_wh / 1e3 AS energy_kwh
+FROM (
+  SELECT *, row_number() OVER (PARTITION BY contract, id, day, place ORDER BY block DESC, log_index DESC) AS age
+  FROM order_lane
+) JOIN calendar
+WHERE age = 1 AND energy_wh > 0;
+
+CREATE VIEW intraday_trades AS
+SELECT
+  iif(t.number >> 44 & 1, taker, maker) AS buyer,
+  iif(t.number >> 44 & 1, maker, taker) AS seller,
+  day,
+  t.number >> 45 AS slot,
+  (t.number >> 32 & 4095) / 1e3 AS price_eur_per_kwh,
+  energy / 1e3 AS energy_kwh,
+  datetime(time, 'unixepoch') AS traded_at
+FROM continuous_market_traded AS t JOIN block AS b ON b.number = t.block;
+
+CREATE VIEW bilateral_contracts AS
+SELECT
+  c.number AS contract,
+  c.buyer,
+  c.seller,
+  c.terms_price / 1e5 AS price_eur_per_kwh,
+  c.terms_energy / 1e3 AS energy_kwh_per_period,
+  c.terms_first_period / periods_per_day + 1 AS first_day,
+  coalesce(
+    (SELECT e.last_day FROM bilateral_contracts_ended AS e WHERE e.number = c.number
+     ORDER BY e.block DESC, e.log_index DESC LIMIT 1),
+    (c.terms_end_period - 1) / periods_per_day + 1
+  ) AS last_day
+FROM bilateral_contracts_concluded AS c JOIN calendar;
+
+-- Net energy of each participant: consumption positive, generation negative. Metered: as known now.
+CREATE VIEW energy AS
+WITH
+  metered AS (
+    SELECT *, row_number() OVER (PARTITION BY id, day, slot ORDER BY block DESC, log_index DESC) AS age
+    FROM (SELECT * FROM reading UNION ALL SELECT * FROM estimate)
+  ),
+  contracted AS (
+    SELECT *, row_number() OVER (PARTITION BY id, day, slot ORDER BY block DESC, log_index DESC) AS age FROM scheduled
+  ),
+  both AS (
+    SELECT id, day, slot, 0 AS contracted_wh, net_wh AS metered_wh, is_estimated FROM metered WHERE age = 1
+    UNION ALL SELECT id, day, slot, net_wh, 0, 0 FROM contracted WHERE age = 1
+  )
+SELECT
+  id AS participant,
+  day,
+  slot,
+  sum(contracted_wh) / 1e3 AS contracted_kwh,
+  sum(metered_wh) / 1e3 AS metered_kwh,
+  max(is_estimated) AS is_estimated
+FROM both GROUP BY id, day, slot;
+
+-- As published. Other days have the standing tariff of the rules.
+CREATE VIEW tariffs AS
+SELECT day, slot, buy / 1e5 AS buy_eur_per_kwh, sell / 1e5 AS sell_eur_per_kwh FROM tariff;
+
+-- What each participant pays (positive) or receives for a day, on the readings as settled last.
+CREATE VIEW settlements AS
+SELECT
+  s.id AS participant,
+  s.day,
+  s.trade / 1e8 AS trade_eur,
+  s.imbalance / 1e8 AS imbalance_eur,
+  s.fees / 1e8 AS fees_eur,
+  s.deviation / 1e8 AS deviation_eur,
+  coalesce(p.penalty, 0) / 1e8 AS penalty_eur,
+  (s.trade + s.imbalance + s.fees + s.deviation + coalesce(p.penalty, 0)) / 1e8 AS paid_eur
+FROM (
+  SELECT *, row_number() OVER (PARTITION BY id, day ORDER BY block DESC, log_index DESC) AS age
+  FROM settlement_settled
+) AS s
+LEFT JOIN settlement_penalty_charged AS p ON p.block = s.block AND p.log_index = s.log_index + 1
+WHERE s.age = 1;
+
+-- Money that came (positive) or went besides the settlements.
+CREATE VIEW side_payments AS
+SELECT id AS participant, day, 'premium' AS what, premium / 1e8 AS amount_eur
+FROM balancing_fund_rewarded WHERE premium > 0
+UNION ALL SELECT id, day, 'reward', reward / 1e8 FROM balancing_fund_rewarded WHERE reward > 0
+UNION ALL SELECT client, day, 'commission', -amount / 1e8 FROM intermediaries_commission_paid WHERE amount > 0
+UNION ALL SELECT intermediary, day, 'commission', amount / 1e8 FROM intermediaries_commission_paid WHERE amount > 0;
+
+-- Deposits (positive) and withdrawals.
+CREATE VIEW transfers AS
+SELECT
+  id AS participant,
+  datetime(time, 'unixepoch') AS at,
+  iif(payment_reference = '0x' || printf('%064d', 0), 'from wallet', 'from bank') AS how,
+  amount / 1e8 AS amount_eur,
+  transaction_hash
+FROM accounts_deposited JOIN block AS b ON b.number = block
+UNION ALL
+SELECT id, datetime(time, 'unixepoch'), iif(to_bank, 'to bank', 'to wallet'), -amount / 1e8, transaction_hash
+FROM accounts_withdrawn JOIN block AS b ON b.number = block;
+
+-- Free and locked money together: how it divides depends on orders, not on events about money. The fallback supplier (3) has
+-- advanced the arrears of all others.
+CREATE VIEW balances AS
+WITH
+  flow AS (
+    SELECT id, amount FROM accounts_deposited
+    UNION ALL SELECT id, -amount FROM accounts_withdrawn
+    UNION ALL SELECT id, amount FROM accounts_posted
+  ),
+  owed AS (
+    SELECT id, arrears, row_number() OVER (PARTITION BY id ORDER BY block DESC, log_index DESC) AS age
+    FROM accounts_arrears_changed
+  ),
+  allowed AS (
+    SELECT id, "limit", row_number() OVER (PARTITION BY id ORDER BY block DESC, log_index DESC) AS age
+    FROM accounts_credit_limit_set
+  ),
+  advanced AS (SELECT coalesce(sum(arrears), 0) AS amount FROM owed WHERE age = 1)
+SELECT
+  participant,
+  kind,
+  (
+    coalesce((SELECT sum(amount) FROM flow WHERE id = participant), 0) + coalesce(arrears, 0)
+    - iif(participant = 3, advanced.amount, 0)
+  ) / 1e8 AS balance_eur,
+  coalesce(arrears, 0) / 1e8 AS arrears_eur,
+  coalesce("limit", 0) / 1e8 AS credit_limit_eur
+FROM participants
+JOIN advanced
+LEFT JOIN owed ON owed.id = participant AND owed.age = 1
+LEFT JOIN allowed ON allowed.id = participant AND allowed.age = 1;
+
+-- How far each day is.
+CREATE VIEW days AS
+SELECT
+  day,
+  datetime(opening + (day - 1) * periods_per_day * period_seconds, 'unixepoch') AS starts_at,
+  (SELECT count(*) FROM call_auction_cleared AS c WHERE c.day = known.day AND contract = 'CallAuction') AS slots_cleared,
+  (SELECT sum(volume) / 1e3 FROM call_auction_cleared AS c WHERE c.day = known.day AND contract = 'CallAuction')
+    AS volume_kwh,
+  day IN (SELECT day FROM meter_readings_metering_closed) AS is_metered,
+  day IN (SELECT day FROM settlement_day_settled) AS is_settled,
+  day IN (SELECT day FROM market_rules_day_final) AS is_final
+FROM (
+  SELECT day FROM fallback_supply_tariffs_published UNION SELECT day FROM call_auction_sheet_accepted
+  UNION SELECT day FROM call_auction_cleared UNION SELECT day FROM meter_readings_metering_closed
+) AS known JOIN calendar;

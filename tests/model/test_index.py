@@ -1,0 +1,392 @@
+"""The index follows a chain through its reorganisations and ends as one that is made anew, or says why it cannot."""
+
+import json
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+from eth_abi.abi import encode
+from eth_utils.crypto import keccak
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dem.abi import EventCodec
+from dem.blocks import BlockReader
+from dem.errors import BlocksLostError, ChainError
+from dem.index import follow
+from dem.index.follow import Follower, Progress
+from dem.index.store import Origin, Store
+from dem.index.tables import tables_of
+from dem.orders import Order, Side, lines_of
+from dem.plan import STEPS, TOKEN, CalendarParameters
+from dem.units import Tick, Wh
+
+ARTIFACTS = Path(__file__).resolve().parents[2] / ".build" / "__local__.json"
+CALENDAR = CalendarParameters(1_700_000_000, 900, 96, 64_800, 43_200, 21_600, 86_400)
+DEPTH = 4
+ACCOUNTS, AUCTION, SCHEDULE, POOL = (f"0x{n:040x}" for n in (1, 2, 3, 4))
+CONTRACTS = {"Accounts": ACCOUNTS, "CallAuction": AUCTION, "Schedule": SCHEDULE}
+ROOFS = {"CallAuction:roofs": POOL}
+LARGE = (1 << 128) - 1
+
+
+@cache
+def _types() -> Any:
+    return json.loads(ARTIFACTS.read_text(encoding="utf-8"))["contractTypes"]
+
+
+@cache
+def codecs_of(contract: str) -> list[EventCodec]:
+    abi = _types()[contract.partition(":")[0]]["abi"]
+    return [EventCodec(contract, entry) for entry in abi if entry["type"] == "event"]
+
+
+TABLES = tables_of(codec for name in [*(step.contract for step in STEPS), TOKEN] for codec in codecs_of(name))
+
+
+def log(address: str, name: str, topics: Sequence[int], data: bytes) -> dict[str, Any]:
+    """One log without its block; `name`: contract and event."""
+    contract, event = name.split(".")
+    [codec] = (codec for codec in codecs_of(contract) if codec.name == event)
+    words = [codec.topic, *(topic.to_bytes(32, "big") for topic in topics)]
+    return {"address": address, "topics": [f"0x{word.hex()}" for word in words], "data": f"0x{data.hex()}"}
+
+
+def deposit(id_: int, amount: int) -> dict[str, Any]:
+    return log(ACCOUNTS, "Accounts.Deposited", (id_, id_), encode(["uint128"], [amount]))
+
+
+def sheet(id_: int, energy: int, address: str = AUCTION) -> dict[str, Any]:
+    words = lines_of([Order(id_, 0, 2, Side.ASK, Tick(85), Wh(energy))], 1, 96).values()
+    data = encode(["uint40", "uint16", "bytes32[]"], [1, 0, [word.to_bytes(32, "big") for word in words]])
+    return log(address, "CallAuction.SheetAccepted", (id_, 1), data)
+
+
+@dataclass
+class Node:
+    """A chain whose blocks can be replaced, also while somebody reads it."""
+
+    blocks: list[dict[str, Any]] = field(default_factory=list)
+    requests: int = 0
+    interrupt: dict[int, Callable[[], None]] = field(default_factory=dict)
+    """What happens before a request, by its number."""
+    wrong: Callable[[str, Any, Any], Any] = lambda _method, _params, answer: answer
+    """What it answers instead."""
+    _made: int = 0
+
+    def __post_init__(self) -> None:
+        self.grow([[]])
+
+    def grow(self, blocks: Sequence[Sequence[dict[str, Any]]]) -> None:
+        """New blocks with these logs."""
+        for logs in blocks:
+            self._made += 1
+            number = len(self.blocks)
+            hash_ = f"0x{keccak(self._made.to_bytes(8, 'big')).hex()}"
+            origin = {"blockNumber": hex(number), "blockHash": hash_, "transactionHash": hash_}
+            self.blocks.append(
+                {
+                    "number": hex(number),
+                    "hash": hash_,
+                    "parentHash": self.blocks[-1]["hash"] if self.blocks else f"0x{0:064x}",
+                    "timestamp": hex(1_700_000_000 + self._made),
+                    "logs": [{**own, **origin, "logIndex": hex(index)} for index, own in enumerate(logs)],
+                }
+            )
+
+    def replace(self, depth: int, blocks: Sequence[Sequence[dict[str, Any]]]) -> None:
+        """Another end of the chain."""
+        del self.blocks[max(1, len(self.blocks) - depth) :]
+        self.grow(blocks)
+
+    def ask(self, requests: Sequence[tuple[str, Any]]) -> list[Any]:
+        self.requests += 1
+        self.interrupt.pop(self.requests, lambda: None)()
+        return [{"result": self.wrong(method, params, self._answer(method, params))} for method, params in requests]
+
+    def _answer(self, method: str, params: Any) -> Any:
+        if method == "eth_getBlockByNumber":
+            number = len(self.blocks) - 1 if params[0] == "latest" else int(params[0], 16)
+            return self.blocks[number] if number < len(self.blocks) else None
+        [question] = params
+        if "blockHash" in question:
+            found = [block for block in self.blocks if block["hash"] == question["blockHash"]]
+            return self._logs(found, question) if found else None
+        first, last = (int(question[end], 16) for end in ("fromBlock", "toBlock"))
+        return self._logs(self.blocks[first : last + 1], question)
+
+    def _logs(self, blocks: Sequence[dict[str, Any]], question: Any) -> list[Any]:
+        return [own for block in blocks for own in block["logs"] if own["address"] in question["address"]]
+
+
+class Index:
+    """An index of a node."""
+
+    def __init__(self, node: Node, path: Path, depth: int = DEPTH) -> None:
+        self.node, self.path = node, path
+        self.store = Store(path, TABLES, Origin(1, "0x0", ACCOUNTS, CALENDAR), depth)
+        self.follower = Follower(self.store, self.reader, 0)
+        self.contracts = {**CONTRACTS, **self.store.contracts()}
+
+    def reader(self, contracts: Mapping[str, str]) -> BlockReader:
+        return BlockReader(self.node.ask, {name: (at, codecs_of(name)) for name, at in contracts.items()})
+
+    def advance(self) -> Progress:
+        return self.follower.advance(self.contracts)
+
+    def dump(self) -> list[str]:
+        """Everything but the headers, which an index whose chain got shorter has fewer of."""
+        with sqlite3.connect(self.path) as db:
+            return [line for line in db.iterdump() if not line.startswith('INSERT INTO "header"')]
+
+    def rows(self, question: str) -> list[tuple[Any, ...]]:
+        with sqlite3.connect(self.path) as db:
+            return db.execute(question).fetchall()
+
+
+@pytest.fixture(autouse=True)
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(follow, "_PAUSE_SECONDS", 0)
+
+
+@pytest.fixture
+def node() -> Node:
+    return Node()
+
+
+@pytest.fixture
+def index(node: Node, tmp_path: Path) -> Index:
+    return Index(node, tmp_path / "index.sqlite")
+
+
+def assert_like_a_fresh_one(index: Index) -> None:
+    with TemporaryDirectory() as folder:
+        fresh = Index(index.node, Path(folder) / "fresh.sqlite")
+        fresh.contracts = index.contracts
+        fresh.advance()
+        assert index.dump() == fresh.dump()
+        theirs, ours = fresh.store.headers(), index.store.headers()
+        assert [h for h in theirs if h.number >= ours[0].number] == ours
+
+
+# ------------------------------------------------------------------------------------------- reorganisations
+
+LOGS = st.one_of(
+    st.builds(deposit, st.integers(1, 5), st.one_of(st.integers(1, 100), st.integers(1 << 62, LARGE))),
+    st.builds(sheet, st.integers(6, 8), st.integers(1, 9), st.sampled_from([AUCTION, POOL])),
+)
+BLOCKS = st.lists(st.lists(LOGS, max_size=3), min_size=1, max_size=6)
+STEPS_OF_A_CHAIN = st.one_of(
+    st.tuples(st.just("grow"), BLOCKS, st.integers(0, 9)),
+    st.tuples(st.just("replace"), BLOCKS, st.integers(0, 9)),
+    st.tuples(st.just("fail"), st.just([]), st.integers(1, 9)),
+    st.tuples(st.just("add pool"), st.just([]), st.just(0)),
+)
+
+
+@settings(max_examples=60)
+@given(st.lists(STEPS_OF_A_CHAIN, max_size=12))
+def test_ends_like_an_index_made_anew_whatever_the_chain_does(steps: list[tuple[str, Any, int]]) -> None:
+    """Blocks come and are replaced between the readings and within them; readings are cut off; a pool is added."""
+    node = Node()
+    with TemporaryDirectory() as folder:
+        index = Index(node, Path(folder) / "index.sqlite")
+        highest = 0
+
+        def replace(depth: int, blocks: Any) -> None:
+            nonlocal highest
+            highest = max(highest, len(node.blocks))
+            node.replace(min(depth, len(node.blocks) - (highest - DEPTH)), blocks)
+
+        def fail() -> None:
+            raise ConnectionError
+
+        for what, blocks, number in steps:
+            acts = {
+                "grow": lambda b=blocks: node.grow(b),
+                "replace": lambda b=blocks: replace(3, b),
+                "fail": fail,
+                "add pool": lambda at=index: at.contracts.update(ROOFS),
+            }
+            if number:
+                node.interrupt[node.requests + number] = acts[what]
+            else:
+                acts[what]()
+            try:
+                index.advance()
+            except (ConnectionError, BlocksLostError):
+                contracts = index.contracts
+                index.store.close()
+                index = Index(node, index.path)
+                index.contracts = contracts
+        node.interrupt.clear()
+        index.advance()
+        assert_like_a_fresh_one(index)
+
+
+@pytest.mark.parametrize("depth", range(1, DEPTH + 1))
+def test_blocks_that_were_replaced_are_replaced(index: Index, node: Node, depth: int) -> None:
+    node.grow([[deposit(n, n)] for n in range(1, 11)])
+    assert index.advance() == Progress(head=10, blocks=10, events=10)
+    node.replace(depth, [[deposit(99, n)] for n in range(depth + 1)])
+    assert index.advance() == Progress(head=11, blocks=depth + 1, events=depth + 1, replaced=depth)
+    assert index.rows("SELECT count(*) FROM accounts_deposited WHERE id = 99") == [(depth + 1,)]
+    assert_like_a_fresh_one(index)
+
+
+def test_a_chain_that_has_become_shorter(index: Index, node: Node) -> None:
+    node.grow([[deposit(n, n)] for n in range(1, 11)])
+    index.advance()
+    node.replace(3, [])
+    assert index.advance() == Progress(head=7, replaced=3)
+    assert index.advance().is_none
+    assert_like_a_fresh_one(index)
+
+
+def test_a_reorganisation_deeper_than_the_depth_is_refused_with_advice(index: Index, node: Node) -> None:
+    node.grow([[deposit(n, n)] for n in range(1, 11)])
+    index.advance()
+    before = index.dump()
+    node.replace(DEPTH + 1, [[deposit(99, 1)]] * 9)
+    with pytest.raises(ChainError, match=r"block 6 .* was final.*still catching up.*wrong fork.*larger --depth"):
+        index.advance()
+    assert index.dump() == before
+
+
+def test_blocks_replaced_all_the_time_are_an_error_in_the_end(index: Index, node: Node) -> None:
+    node.grow([[]] * 3)
+    node.interrupt = {n: lambda: node.replace(1, [[]]) for n in range(1, 100)}
+    with pytest.raises(BlocksLostError):
+        index.advance()
+    node.interrupt.clear()
+    index.advance()
+    assert_like_a_fresh_one(index)
+
+
+# ------------------------------------------------------------------------------------- answers that do not fit
+
+
+def null_block(method: str, params: Any, answer: Any) -> Any:
+    return None if method == "eth_getBlockByNumber" and params[0] == "0x3" else answer
+
+
+def other_block(method: str, params: Any, answer: Any) -> Any:
+    return {**answer, "number": "0x4"} if method == "eth_getBlockByNumber" and params[0] == "0x3" else answer
+
+
+def no_block(method: str, params: Any, answer: Any) -> Any:
+    return {"number": "0x3"} if method == "eth_getBlockByNumber" and params[0] == "0x3" else answer
+
+
+def wrong_parent(method: str, params: Any, answer: Any) -> Any:
+    named = method == "eth_getBlockByNumber" and params[0] == "0xa"
+    return {**answer, "parentHash": f"0x{7:064x}"} if named else answer
+
+
+def null_logs(method: str, params: Any, answer: Any) -> Any:
+    return None if method == "eth_getLogs" else answer
+
+
+def logs_of_another_fork(method: str, params: Any, answer: Any) -> Any:
+    return [{**own, "blockHash": f"0x{7:064x}"} for own in answer] if method == "eth_getLogs" else answer
+
+
+def logs_of_another_block(method: str, params: Any, answer: Any) -> Any:
+    return [{**own, "blockNumber": "0x63"} for own in answer] if method == "eth_getLogs" else answer
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (null_block, "the node has no block 3: its answer is null"),
+        (other_block, "asked for block 3, the node tells of block 4"),
+        (no_block, "tells of its block 3 what is no block"),
+        (wrong_parent, "block 10 has the parent 0x0000.*7, which is not its block 9"),
+        (null_logs, "no events of blocks 1 to 6: its answer is None"),
+        (logs_of_another_fork, "block 1 is 0x.*, but its events are of 0x0000.*7"),
+        (logs_of_another_block, "events of blocks 1 to 6, the node tells of block 99"),
+    ],
+)
+def test_answers_that_do_not_fit_together_are_named(
+    index: Index, node: Node, wrong: Callable[[str, Any, Any], Any], said: str
+) -> None:
+    node.grow([[deposit(n, n)] for n in range(1, 11)])
+    node.wrong = wrong
+    with pytest.raises(ChainError, match=said):
+        index.advance()
+    node.wrong = lambda _method, _params, answer: answer
+    index.advance()
+    assert_like_a_fresh_one(index)
+
+
+def test_events_of_the_newest_blocks_are_those_of_their_hashes(index: Index, node: Node) -> None:
+    node.grow([[deposit(n, n)] for n in range(1, 4)])
+    node.wrong = logs_of_another_fork
+    with pytest.raises(ChainError, match=r"events of block 1 \(0x.*\), the node tells of block 1 \(0x0000.*7\)"):
+        index.advance()
+    assert index.store.headers() == []
+
+
+# ---------------------------------------------------------------------------------------------------- contents
+
+
+def test_numbers_of_any_size_are_kept(index: Index, node: Node) -> None:
+    amounts = [1, (1 << 63) - 1, 1 << 63, LARGE]
+    node.grow([[deposit(n, amount) for n, amount in enumerate(amounts)]])
+    index.advance()
+    found = index.rows("SELECT amount FROM accounts_deposited ORDER BY id")
+    assert [int(amount) for (amount,) in found] == amounts
+    assert [type(amount) for (amount,) in found] == [int, int, str, str]
+
+
+def test_sheets_are_unpacked_into_orders_and_the_last_one_stands(index: Index, node: Node) -> None:
+    node.grow([[sheet(6, 100)], [sheet(6, 250), sheet(7, 10)]])
+    index.advance()
+    order = "CallAuction", 6, 1, 2, 0, "ask", 0.085, 0.25
+    assert index.rows("SELECT * FROM orders ORDER BY participant")[0] == order
+    assert index.rows("SELECT count(*) FROM orders") == [(2,)]
+    assert index.rows("SELECT count(*) FROM order_lane") == [(18,)]
+
+
+def test_a_pool_added_later_has_its_events_from_the_beginning(index: Index, node: Node) -> None:
+    node.grow(
+        [
+            [sheet(6, n, POOL), log(SCHEDULE, "Schedule.MarketAdded", (4,), encode(["uint32"], [1]))]
+            for n in range(1, 11)
+        ]
+    )
+    index.advance()
+    assert index.rows("SELECT count(*) FROM orders") == [(0,)]
+    assert index.store.unknown_markets() == [POOL]
+    index.contracts.update(ROOFS)
+    index.advance()
+    assert index.store.unknown_markets() == []
+    assert index.rows("SELECT market, energy_kwh FROM orders") == [("CallAuction:roofs", 0.01)]
+    assert_like_a_fresh_one(index)
+
+
+# -------------------------------------------------------------------------------------------------------- file
+
+
+def test_another_depth_is_refused(index: Index, node: Node) -> None:
+    with pytest.raises(ChainError, match="is an index with depth 4, not 5"):
+        Index(node, index.path, depth=5)
+
+
+def test_an_index_of_another_market_is_refused(index: Index) -> None:
+    with pytest.raises(ChainError, match="is an index with genesis 0x0, not 0x1"):
+        Store(index.path, TABLES, Origin(1, "0x1", ACCOUNTS, CALENDAR))
+
+
+def test_a_file_that_is_no_index_is_left_alone(tmp_path: Path) -> None:
+    other = tmp_path / "notes.txt"
+    other.write_text("not a database, but long enough to be taken for one\n" * 20)
+    before = other.read_bytes()
+    with pytest.raises(ChainError, match="cannot be used as an index"):
+        Store(other, TABLES, Origin(1, "0x0", ACCOUNTS, CALENDAR))
+    assert other.read_bytes() == before
