@@ -134,6 +134,7 @@ def deploy(chain: Chain, keys: Mapping[str, AccountAPI], parameters: Parameters,
         _set_up_roles(market)
         for name in missing:
             chain.send(keys["council"], market.contract("Schedule"), "addMarket", market.addresses[name], 1)
+        chain.await_final()
         manifest.complete = True
         manifest.save()
     return market
@@ -160,8 +161,8 @@ def _resume(chain: Chain, path: Path) -> Manifest | None:
     same = (manifest.chain_id, manifest.genesis) == (chain.id, chain.genesis)
     if not same and chain.is_development:
         return None  # a development chain starts anew every time
-    if chain.is_development:
-        # One that was killed has lost its newest blocks.
+    if chain.is_development or not manifest.complete:
+        # A node that was killed has lost its newest blocks; so may a chain whose authorities had different ones.
         lost = [name for name, entry in manifest.contracts.items() if _code_hash(chain, entry["address"]) == _NO_CODE]
         for name in lost:
             del manifest.contracts[name]
@@ -217,11 +218,13 @@ def add_pool(market: Market, name: str, intermediary: int, calendar: CalendarPar
     at = market.addresses
     if members not in at:
         address = chain.deploy(admin, "PoolMembers", (at["ParticipantRegistry"], intermediary))
+        chain.await_final()
         _record(chain, manifest, members, address)
         at[members] = address
     if pool not in at:
         arguments = (at["Authority"], calendar.as_tuple(), at[members], at["MarketRules"], at["Accounts"])
         address = chain.deploy(admin, "CallAuction", arguments)
+        chain.await_final()
         _record(chain, manifest, pool, address)
         at[pool] = address
     schedule = market.contract("Schedule")

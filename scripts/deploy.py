@@ -5,21 +5,22 @@ from pathlib import Path
 import click
 from ape.cli import ConnectedProviderCommand, network_option
 
-from dem.chain import Chain
-from dem.cli import console, fail_readably, print_table
+from dem.chain import Chain, reachable
+from dem.cli import console, fail_readably, pace_options, print_table
 from dem.day import Community
+from dem.plan import Pace
 from dem.run import MANIFEST, deploy_for
 from dem.scenario import load_scenario
 
 
 @click.command(cls=ConnectedProviderCommand, short_help="deploy the contracts for a scenario")
-@network_option()
+@network_option(callback=reachable)
 @click.argument("scenario", type=click.Path(path_type=Path), default="scenarios/rural-sunday")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for the manifest; default out/<scenario>.")
 @click.option("--account", help="Ape account that acts for the market's offices; on a development network not needed.")
-@click.option("--period-length", type=click.IntRange(1), help="Seconds of a delivery period on the chain.")
+@pace_options
 @fail_readably
-def cli(scenario: Path, out: Path | None, account: str | None, period_length: int | None) -> None:
+def cli(scenario: Path, out: Path | None, account: str | None, pace: Pace) -> None:
     """Deploy the market for SCENARIO and write manifest.json; `ape run day` with the same --out goes on from there.
 
     Called again after an interruption it deploys only what is missing.
@@ -27,7 +28,7 @@ def cli(scenario: Path, out: Path | None, account: str | None, period_length: in
     loaded = load_scenario(scenario)
     folder = out or Path("out") / loaded.config.name
     chain = Chain.connected()
-    market = deploy_for(chain, Community(loaded), folder, account, period_length)
+    market = deploy_for(chain, Community(loaded), folder, account, pace)
     rows = [(name, address) for name, address in market.addresses.items()]
     print_table(f"Market on {chain.network}, chain {chain.id}", ("contract", "address"), rows)
     console.print(f"manifest in {folder / MANIFEST}", highlight=False)
