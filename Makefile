@@ -50,6 +50,27 @@ demo: build ## play one day of a village on a chain inside the process, results 
 	$(SAY) 'demo: scenarios/rural-sunday -> out/rural-sunday'
 	@ape run day scenarios/rural-sunday --out out/rural-sunday --network ethereum:local:test
 
+.PHONY: devnet devnet-stop devnet-status devnet-logs
+devnet: setup .geth/geth ## start a permissioned chain of four nodes on this machine, or what of it does not run
+	@python -m dem.devnet start
+
+devnet-stop: setup ## stop its nodes; they keep the chain
+	@python -m dem.devnet stop
+
+devnet-status: setup ## show its nodes
+	@python -m dem.devnet status
+
+devnet-logs: ## follow what its nodes print
+	@tail -n 5 -F .devnet/node-*/geth.log
+
+# The last go-ethereum with Clique. Go from 1.23 on asks for the flag, older ones do not know it.
+GETH := github.com/ethereum/go-ethereum/cmd/geth@v1.13.15
+GO ?= $(firstword $(wildcard $(shell command -v go)) $(wildcard /usr/local/go/bin/go))
+.geth/geth:
+	@test -n '$(GO)' || { echo 'devnet: go-ethereum is built with Go 1.21 or newer: install it (https://go.dev/dl) or name it (make GO=...)'; exit 2; }
+	$(SAY) 'go install $(GETH), a few minutes the first time'
+	@export GOBIN=$(CURDIR)/.geth; $(GO) install -ldflags=-checklinkname=0 $(GETH) || $(GO) install $(GETH)
+
 # --- tests ------------------------------------------------------------------------------------------------------------
 
 .PHONY: test test-forge test-model test-chain test-commands
