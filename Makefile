@@ -15,7 +15,9 @@ CONTRACTS := $(shell find contracts -name '*.sol' 2>/dev/null)
 PURE := $(wildcard tests/model tests/stateful tests/differential)
 # Tests of the commands start ape themselves, in processes that coverage does not see.
 COMMANDS := $(wildcard tests/scripts)
-CHAIN := $(filter-out tests/forge $(PURE) $(COMMANDS),$(sort $(foreach test,$(wildcard tests/*/test_*.py tests/*/*/test_*.py),tests/$(word 2,$(subst /, ,$(test))))))
+# So do those on a network of nodes, which take minutes of real time.
+DEVNET := tests/devnet
+CHAIN := $(filter-out tests/forge $(PURE) $(COMMANDS) $(DEVNET),$(sort $(foreach test,$(wildcard tests/*/test_*.py tests/*/*/test_*.py),tests/$(word 2,$(subst /, ,$(test))))))
 
 .PHONY: help
 help: ## list the targets
@@ -93,6 +95,13 @@ test-chain: build ## stories on a chain
 test-commands: build ## the commands as typed, and a driver that is killed again and again
 	$(SAY) 'pytest: $(COMMANDS)'
 	@pytest -q -p no:ape_test -n 2 $(COMMANDS)
+
+.PHONY: test-devnet
+test-devnet: build .geth/geth ## days in real time on a network of four nodes, with failures (needs Go, minutes)
+	$(SAY) 'pytest: $(DEVNET)'
+	@rm -f out/devnet/recovery.csv
+	@pytest -q -p no:ape_test -n 2 --dist loadfile $(DEVNET)
+	@cat out/devnet/recovery.csv
 
 .PHONY: coverage
 coverage: build ## line and branch coverage of contracts and package
