@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import permutations
 from pathlib import Path
@@ -108,8 +109,12 @@ class Network:
             node.await_end()
 
     def heads(self) -> dict[Node, Head]:
-        """The newest block of every running node."""
-        return {node: self._head(node) for node in self.running}
+        """The newest block of every node that answers."""
+        heads = {}
+        for node in self.running:
+            with suppress(ChainError):  # it may end at any moment
+                heads[node] = self._head(node)
+        return heads
 
     def _head(self, node: Node) -> Head:
         block: Mapping[str, Any] = node.ask("eth_getBlockByNumber", "latest", False)

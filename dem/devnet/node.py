@@ -153,14 +153,15 @@ class Node:
     def await_end(self) -> None:
         """Wait until it has ended; it is killed if that takes long."""
         deadline = time.monotonic() + _SECONDS
-        while self.pid is not None:
-            if time.monotonic() > deadline:
-                self.kill()
+        while self.pid is not None and time.monotonic() < deadline:
             time.sleep(_POLL_SECONDS)
+        self.kill()
 
     def kill(self) -> None:
-        """End it at once, as a crash would."""
-        self._signal(signal.SIGKILL)
+        """End it at once, as a crash would, if it runs."""
+        while self.pid is not None:
+            self._signal(signal.SIGKILL)
+            time.sleep(_POLL_SECONDS)
 
     def _signal(self, number: int) -> None:
         if (pid := self.pid) is not None:
