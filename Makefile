@@ -15,7 +15,9 @@ CONTRACTS := $(shell find contracts -name '*.sol' 2>/dev/null)
 PURE := $(wildcard tests/model tests/stateful tests/differential)
 # Tests of the commands start ape themselves, in processes that coverage does not see.
 COMMANDS := $(wildcard tests/scripts)
-CHAIN := $(filter-out tests/forge $(PURE) $(COMMANDS),$(sort $(foreach test,$(wildcard tests/*/test_*.py tests/*/*/test_*.py),tests/$(word 2,$(subst /, ,$(test))))))
+# So do those on a network of nodes, which take minutes of real time.
+DEVNET := tests/devnet
+CHAIN := $(filter-out tests/forge $(PURE) $(COMMANDS) $(DEVNET),$(sort $(foreach test,$(wildcard tests/*/test_*.py tests/*/*/test_*.py),tests/$(word 2,$(subst /, ,$(test))))))
 
 .PHONY: help
 help: ## list the targets
@@ -50,6 +52,27 @@ demo: build ## play one day of a village on a chain inside the process, results 
 	$(SAY) 'demo: scenarios/rural-sunday -> out/rural-sunday'
 	@ape run day scenarios/rural-sunday --out out/rural-sunday --network ethereum:local:test
 
+.PHONY: devnet devnet-stop devnet-status devnet-logs
+devnet: setup .geth/geth ## start a permissioned chain of four nodes on this machine, or what of it does not run
+	@python -m dem.devnet start
+
+devnet-stop: setup ## stop its nodes; they keep the chain
+	@python -m dem.devnet stop
+
+devnet-status: setup ## show its nodes
+	@python -m dem.devnet status
+
+devnet-logs: ## follow what its nodes print
+	@tail -n 5 -F .devnet/node-*/geth.log
+
+# The last go-ethereum with Clique. Go from 1.23 on asks for the flag, older ones do not know it.
+GETH := github.com/ethereum/go-ethereum/cmd/geth@v1.13.15
+GO ?= $(firstword $(wildcard $(shell command -v go)) $(wildcard /usr/local/go/bin/go))
+.geth/geth:
+	@test -n '$(GO)' || { echo 'devnet: go-ethereum is built with Go 1.21 or newer: install it (https://go.dev/dl) or name it (make GO=...)'; exit 2; }
+	$(SAY) 'go install $(GETH), a few minutes the first time'
+	@export GOBIN=$(CURDIR)/.geth; $(GO) install -ldflags=-checklinkname=0 $(GETH) || $(GO) install $(GETH)
+
 # --- tests ------------------------------------------------------------------------------------------------------------
 
 .PHONY: test test-forge test-model test-chain test-commands
@@ -72,6 +95,13 @@ test-chain: build ## stories on a chain
 test-commands: build ## the commands as typed, and a driver that is killed again and again
 	$(SAY) 'pytest: $(COMMANDS)'
 	@pytest -q -p no:ape_test -n 2 $(COMMANDS)
+
+.PHONY: test-devnet
+test-devnet: build .geth/geth ## days in real time on a network of four nodes, with failures (needs Go, minutes)
+	$(SAY) 'pytest: $(DEVNET)'
+	@rm -f out/devnet/recovery.csv
+	@pytest -q -p no:ape_test -n 2 --dist loadfile $(DEVNET)
+	@cat out/devnet/recovery.csv
 
 .PHONY: coverage
 coverage: build ## line and branch coverage of contracts and package

@@ -20,6 +20,7 @@ import ape
 from host import FLAGS, Node, anvil, machine, memory_mb, processor_seconds
 from matplotlib.figure import Figure
 
+from dem.plan import Pace
 from dem.run import run_scenario
 
 HERE = Path(__file__).resolve().parent
@@ -72,7 +73,7 @@ def play(scenario: Path, node: Node, out: Path) -> tuple[list[Day], str, int]:
         before = now
 
     with ape.networks.parse_network_choice(node.network):
-        _, summary, checks = run_scenario(scenario, out, None, None, ended)
+        _, summary, checks = run_scenario(scenario, out, None, Pace(), ended)
     failed = [check for check in checks if not check.ok]
     if failed:
         raise SystemExit(f"does not hold: {failed}")

@@ -1,6 +1,7 @@
 """The one connection to a chain: transactions, calls, events, errors in words, and the clock."""
 
 import ast
+import os
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -10,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import ape
+import click
 from ape.api import AccountAPI, ProviderAPI, TestAccountAPI
+from ape.logging import LogLevel, logger
 from coincurve import PrivateKey
 from eth_abi.abi import decode
 from eth_utils.abi import function_abi_to_4byte_selector
@@ -27,16 +30,18 @@ from dem.blocks import BlockReader
 from dem.errors import BlocksLostError, ChainError, RefusedError
 from dem.history import Event
 from dem.sending import Landed, Request, Sender, Transaction
-from dem.transport import Backoff, PatientProvider
+from dem.transport import Backoff, PatientProvider, first_answering
 
 ROOT = Path(__file__).resolve().parent.parent
 """Where ape-config.yaml and contracts/ are."""
 
+NODES = "DEM_NODES"
+"""Environment variable with the addresses of a network's nodes, separated by commas."""
 _BYTES_LITERAL = re.compile(r"""b(['"]).*\1$""", re.DOTALL)
 """How eth-tester shows the data of a revert."""
-_POLL_SECONDS = 0.05
-_TYPE = b"\x02"
-"""Of a transaction with a base fee."""
+_POLL_SECONDS, _LONG_POLL_SECONDS = 0.05, 0.5
+_WITHOUT_BASE_FEE, _WITH_BASE_FEE = b"\x01", b"\x02"
+"""Types of transactions: EIP-2930, and EIP-1559 where the chain has a base fee."""
 _QUESTIONS = 500
 """Calls in one request."""
 _BASE_FEES = 100
@@ -115,7 +120,8 @@ class Chain:
         if not self.is_embedded and provider.http_uri:
             network = provider.network
             headers = provider.network_manager.get_request_headers(network.ecosystem.name, network.name, provider.name)
-            self.web3.provider = PatientProvider(provider.http_uri, headers)
+            others = [url for url in _nodes(provider) if url != provider.http_uri]
+            self.web3.provider = PatientProvider([provider.http_uri, *others], headers)
         self.artifacts = Artifacts()
         self.gas_used = 0
         self.transactions = 0
@@ -169,6 +175,17 @@ class Chain:
     def block(self) -> int:
         """Number of the newest block."""
         return as_int(self._newest()["number"])
+
+    def await_final(self) -> None:
+        """Wait until what is in the newest block is there to stay: as many blocks later as the network's
+        `required_confirmations` say; none on a development network.
+
+        Raises:
+            BlocksLostError: it has not stayed.
+        """
+        final = self.block + self._provider.network.required_confirmations
+        while self.block < final:
+            time.sleep(_LONG_POLL_SECONDS)
 
     def _newest(self) -> Mapping[str, Any]:
         """The newest block, after a look whether the chain still has the one that was the newest before.
@@ -340,7 +357,7 @@ class Chain:
         return landed
 
     def _signer(self, sender: AccountAPI) -> Callable[[Transaction, int], bytes]:
-        """Makes signed transactions of type 2 (EIP-1559) that pay what a block costs by now."""
+        """Makes signed transactions that pay what a block costs by now; nothing where a chain has no base fee."""
         # Test accounts show their keys, and with one it takes a tenth of the time.
         shown = getattr(sender, "private_key", None)
         key = PrivateKey(bytes(HexBytes(shown))) if shown else None
@@ -351,36 +368,43 @@ class Chain:
             nonlocal max_fee, asked
             if time.monotonic() > asked + _FEE_SECONDS:
                 max_fee, asked = self._max_fee(), time.monotonic()
-            numbers = map(_shortest, (self.id, nonce, 0, max_fee, transaction.gas))
+            type_, fees = (_WITHOUT_BASE_FEE, (0,)) if max_fee is None else (_WITH_BASE_FEE, (0, max_fee))
+            numbers = map(_shortest, (self.id, nonce, *fees, transaction.gas))
             fields = [*numbers, bytes.fromhex(transaction.to.removeprefix("0x")), b"", transaction.data, []]
             if key is not None:
-                signature = key.sign_recoverable(keccak(_TYPE + encode_raw(fields)), hasher=None)
+                signature = key.sign_recoverable(keccak(type_ + encode_raw(fields)), hasher=None)
                 r, s, v = signature[:32], signature[32:64], signature[64]
             else:
                 r, s, v = self._signature(sender, transaction, nonce, max_fee)
-            return _TYPE + bytes(encode_raw([*fields, _shortest(v), r.lstrip(b"\0"), s.lstrip(b"\0")]))
+            return type_ + bytes(encode_raw([*fields, _shortest(v), r.lstrip(b"\0"), s.lstrip(b"\0")]))
 
         return sign
 
-    def _max_fee(self) -> int:
-        return _BASE_FEES * as_int(self._newest().get("baseFeePerGas") or 0)
+    def _max_fee(self) -> int | None:
+        """Most that a transaction pays for a gas; None on a chain without base fee."""
+        base_fee = self._newest().get("baseFeePerGas")
+        return None if base_fee is None else _BASE_FEES * as_int(base_fee)
 
     def _signature(
-        self, sender: AccountAPI, transaction: Transaction, nonce: int, max_fee: int
+        self, sender: AccountAPI, transaction: Transaction, nonce: int, max_fee: int | None
     ) -> tuple[bytes, bytes, int]:
         """By an account that keeps its key to itself."""
+        fees = (
+            {"type": 1, "gasPrice": 0}
+            if max_fee is None
+            else {"type": 2, "maxFeePerGas": max_fee, "maxPriorityFeePerGas": 0}
+        )
         filled = self._provider.network.ecosystem.create_transaction(
             **({"to": transaction.to} if transaction.to else {}),
             data=transaction.data,
             chainId=self.id,
             nonce=nonce,
             gas=transaction.gas,
-            maxFeePerGas=max_fee,
-            maxPriorityFeePerGas=0,
-            type=2,
             value=0,
+            **fees,
         )
-        signed = sender.sign_transaction(filled)
+        with logger.at_level(LogLevel.ERROR):  # ape warns of an unlocked key at every use
+            signed = sender.sign_transaction(filled)
         if signed is None or signed.signature is None:
             raise ChainError(f"account {sender.address} did not sign")
         return bytes(signed.signature.r), bytes(signed.signature.s), signed.signature.v
@@ -472,6 +496,21 @@ class Chain:
             entries = self.artifacts[contract].abi
             self._events[contract] = [EventCodec(contract, entry) for entry in entries if entry["type"] == "event"]
         return self._events[contract]
+
+
+def _nodes(provider: ProviderAPI) -> list[str]:
+    """Addresses of the nodes of a live network, where they are told: in the environment, else in ape-config.yaml."""
+    if provider.network.is_dev:
+        return []
+    told = os.environ.get(NODES, "")
+    return told.split(",") if told else list(provider.network.config.get("nodes") or ())
+
+
+def reachable(_context: click.Context, _option: click.Parameter, provider: Any) -> Any:
+    """Lets ape, which knows one node of a network, connect to one that answers; a callback of its `network_option`."""
+    if isinstance(provider, ProviderAPI) and (urls := _nodes(provider)):
+        provider.provider_settings["uri"] = first_answering(urls)
+    return provider
 
 
 def _shortest(number: int) -> bytes:

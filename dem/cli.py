@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
+import click
 from rich import box
 from rich.console import Console
 from rich.markup import escape
@@ -12,6 +13,7 @@ from rich.table import Table
 from dem.changes import figures, sentences
 from dem.compare import Comparison
 from dem.errors import DemError
+from dem.plan import Pace
 from dem.reconcile import Check
 from dem.summary import Summary
 
@@ -36,6 +38,24 @@ def fail_readably(command: Callable[P, R]) -> Callable[P, R]:
             message = f"{error.filename}: {error.strerror}"
         _errors.print("[bold red]error:[/]", escape(message), highlight=False, soft_wrap=True)
         raise SystemExit(2)
+
+    return wrapped
+
+
+def pace_options(command: Callable[..., R]) -> Callable[..., R]:
+    """Options of a command that deploys a market, as its argument `pace`."""
+
+    @click.option("--period-length", type=click.IntRange(1), help="Seconds of a delivery period on the chain.")
+    @click.option(
+        "--setup-time",
+        type=click.IntRange(1),
+        default=Pace().setup_seconds,
+        show_default=True,
+        help="Seconds on the chain for deploying and registering, before the first auction opens.",
+    )
+    @wraps(command)
+    def wrapped(*args: Any, period_length: int | None, setup_time: int, **kwargs: Any) -> R:
+        return command(*args, pace=Pace(period_length, setup_time), **kwargs)
 
     return wrapped
 

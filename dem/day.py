@@ -26,8 +26,6 @@ from dem.trading import Crowd, Session
 from dem.units import Wh
 from dem.wallets import Wallet, wallet
 
-_SETUP_SECONDS = 300
-"""Time on the chain for deploying and registering before the first auction opens, however short the periods are."""
 PLUGS = {"wholesale": "WholesaleResidual", "intraday": "ContinuousMarket", "bilateral": "BilateralContracts"}
 """Contract by mechanism, of those that are plugged into the schedule when the market is deployed."""
 _RESIDUAL = PLUGS["wholesale"]
@@ -80,32 +78,6 @@ class Community:
         )
         reference = bytes(keccak(text=f"{self.scenario.config.name}/{member.name}/deposit 1"))
         return Applicant(keys, application, member.deposit, reference, member.credit_limit)
-
-
-def calendar_for(scenario: Scenario, now: int, period_length: int | None = None) -> CalendarParameters:
-    """The scenario's calendar on a chain whose time is `now`, its periods made `period_length` seconds long."""
-    calendar = scenario.calendar
-    length = period_length or calendar.period_seconds
-
-    def scaled(seconds: int) -> int:
-        return max(1, seconds * length // calendar.period_seconds)
-
-    earliest = now + _SETUP_SECONDS + scaled(calendar.open_lead_seconds)
-    return CalendarParameters(
-        opening=-(-earliest // length) * length,
-        period_length=length,
-        periods_per_day=calendar.periods_per_day,
-        open_lead=scaled(calendar.open_lead_seconds),
-        gate_lead=scaled(calendar.gate_lead_seconds),
-        metering_lag=scaled(calendar.metering_lag_seconds),
-        correction_lag=scaled(calendar.correction_lag_seconds),
-    )
-
-
-def intraday_lead(scenario: Scenario, period_length: int | None = None) -> int:
-    """Seconds on the chain from a period's intraday gate to its start."""
-    seconds = scenario.config.intraday.gate_lead_seconds if scenario.config.intraday else 0
-    return seconds * (period_length or scenario.calendar.period_seconds) // scenario.calendar.period_seconds
 
 
 def markets_of(scenario: Scenario) -> tuple[str, ...]:

@@ -140,6 +140,7 @@ def deploy(chain: Chain, keys: Mapping[str, AccountAPI], parameters: Parameters,
             chain.send(keys["council"], market.contract("Schedule"), "addMarket", market.addresses[name], 1)
         if parameters.government.delay and not is_governed:
             _hand_over(market, parameters.government)
+        chain.await_final()
         manifest.complete = True
         manifest.save()
     return market
@@ -166,8 +167,8 @@ def _resume(chain: Chain, path: Path) -> Manifest | None:
     same = (manifest.chain_id, manifest.genesis) == (chain.id, chain.genesis)
     if not same and chain.is_development:
         return None  # a development chain starts anew every time
-    if chain.is_development:
-        # One that was killed has lost its newest blocks.
+    if chain.is_development or not manifest.complete:
+        # A node that was killed has lost its newest blocks; so may a chain whose authorities had different ones.
         lost = [name for name, entry in manifest.contracts.items() if _code_hash(chain, entry["address"]) == _NO_CODE]
         for name in lost:
             del manifest.contracts[name]
@@ -245,11 +246,13 @@ def deploy_pool(market: Market, name: str, intermediary: int, calendar: Calendar
     at = market.addresses
     if members not in at:
         address = chain.deploy(admin, "PoolMembers", (at["ParticipantRegistry"], intermediary))
+        chain.await_final()
         _record(chain, manifest, members, address)
         at[members] = address
     if pool not in at:
         arguments = (at["Authority"], calendar.as_tuple(), at[members], at["MarketRules"], at["Accounts"])
         address = chain.deploy(admin, "CallAuction", arguments)
+        chain.await_final()
         _record(chain, manifest, pool, address)
         at[pool] = address
     return market.contract(pool)

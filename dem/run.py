@@ -12,13 +12,13 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 
 from dem.chain import Chain
 from dem.cli import console
-from dem.day import Community, TradingDays, calendar_for, intraday_lead, markets_of
+from dem.day import Community, TradingDays, markets_of
 from dem.deployment import ADMIN, Market, deploy, role_keys
 from dem.errors import BlocksLostError
 from dem.exports import RUN, Exporter, RejectedOrder
 from dem.history import write_balances, write_events
 from dem.markets import SETUPS
-from dem.plan import Government, Parameters
+from dem.plan import Government, Pace, Parameters
 from dem.reconcile import Check, reconcile
 from dem.replay import Replay
 from dem.report import write_report
@@ -98,7 +98,7 @@ def run_scenario(
     scenario_folder: Path,
     out: Path | None,
     account: str | None,
-    period_length: int | None,
+    pace: Pace,
     ended: Callable[[int], None] = lambda _day: None,
 ) -> tuple[Path, Summary, Sequence[Check]]:
     """Run a scenario on the connected chain; returns the output folder, its summary and the invariants checked.
@@ -112,12 +112,10 @@ def run_scenario(
     watch = Stopwatch("read the scenario")
     scenario = load_scenario(scenario_folder)
     folder = out or Path("out") / scenario.config.name
-    return run_loaded(scenario, folder, account, period_length, ended, watch)
+    return run_loaded(scenario, folder, account, pace, ended, watch)
 
 
-def run_set_ups(
-    scenario_folder: Path, out: Path, account: str | None, period_length: int | None
-) -> tuple[dict[str, Results], bool]:
+def run_set_ups(scenario_folder: Path, out: Path, account: str | None, pace: Pace) -> tuple[dict[str, Results], bool]:
     """Run a scenario under every set-up that it describes, each on a market of its own; what is finished is read only.
 
     Returns the results by set-up, the plainest first, and whether all invariants hold.
@@ -135,7 +133,7 @@ def run_set_ups(
         folder = out / name.replace(" + ", "-").replace(" ", "-")
         console.print(f"\n[bold]{name}[/]", highlight=False)
         if not (folder / RUN).exists():
-            run_loaded(scenario.with_markets(markets), folder, account, period_length)
+            run_loaded(scenario.with_markets(markets), folder, account, pace)
         runs[name] = read_results(folder)
     return runs, all(invariant.ok for results in runs.values() for invariant in results.run.invariants)
 
@@ -144,7 +142,7 @@ def run_loaded(
     scenario: Scenario,
     folder: Path,
     account: str | None,
-    period_length: int | None,
+    pace: Pace,
     ended: Callable[[int], None] = lambda _day: None,
     watch: Stopwatch | None = None,
 ) -> tuple[Path, Summary, Sequence[Check]]:
@@ -157,11 +155,12 @@ def run_loaded(
     while True:
         try:
             watch.start("deploy")
-            market = deploy_for(chain, community, folder, account, period_length)
+            market = deploy_for(chain, community, folder, account, pace)
             outsider = _drive(community, market, folder, watch, ended)
             watch.start("reconcile")
             with console.status("comparing every balance with what the events say"):
                 checks = outsider.reconcile()
+                chain.await_final()
             blocks = chain.block
             break
         except BlocksLostError as lost:
@@ -194,7 +193,7 @@ def deploy_for(
     community: Community,
     folder: Path,
     account: str | None,
-    period_length: int | None,
+    pace: Pace,
     government: Government = SIMULATED,
 ) -> Market:
     """The scenario's market on a chain, deployed now or by an earlier run into the same folder."""
@@ -202,11 +201,11 @@ def deploy_for(
     chain.wait_for_pending(keys.values())
     parameters = Parameters(
         admin=keys[ADMIN].address,
-        calendar=calendar_for(community.scenario, chain.now(), period_length),
+        calendar=pace.calendar(community.scenario, chain.now()),
         rules=community.scenario.rules(1),
         offices=community.offices,
         first_weekday=community.scenario.calendar.start.weekday(),
-        intraday_lead=intraday_lead(community.scenario, period_length),
+        intraday_lead=pace.intraday_lead(community.scenario),
         markets=markets_of(community.scenario),
         government=government,
     )

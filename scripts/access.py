@@ -6,16 +6,17 @@ import click
 from ape.cli import ConnectedProviderCommand, network_option
 
 from dem.access import COLUMNS, matrix
-from dem.chain import Chain
+from dem.chain import Chain, reachable
 from dem.cli import console, fail_readably, print_table
 from dem.day import Community
 from dem.deployment import connect, role_keys
+from dem.plan import Pace
 from dem.run import MANIFEST, deploy_for
 from dem.scenario import load_scenario
 
 
 @click.command(cls=ConnectedProviderCommand, short_help="print the matrix role x function")
-@network_option()
+@network_option(callback=reachable)
 @click.option("--out", type=click.Path(path_type=Path), help="Folder with the manifest of a deployed market.")
 @click.option("--account", help="Ape account; only needed to connect to a live network.")
 @fail_readably
@@ -27,7 +28,7 @@ def cli(out: Path | None, account: str | None) -> None:
     chain = Chain.connected()
     if out is None:
         community = Community(load_scenario(Path("scenarios/rural-sunday")))
-        market = deploy_for(chain, community, Path("out") / "access", account, None)
+        market = deploy_for(chain, community, Path("out") / "access", account, Pace())
     else:
         market = connect(chain, role_keys(chain, account), out / MANIFEST)
     rows = [

@@ -6,13 +6,13 @@ import click
 from ape.cli import ConnectedProviderCommand, network_option
 
 from dem.book import clear_book, read_book, write_book
-from dem.chain import Chain
+from dem.chain import Chain, reachable
 from dem.cli import console, fail_readably
 from dem.units import kwh, price_of, price_per_kwh
 
 
 @click.command(cls=ConnectedProviderCommand, short_help="clear one order book from a CSV file")
-@network_option()
+@network_option(callback=reachable)
 @click.argument("orders", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for clearing.csv and fills.csv.")
 @click.option("--account", help="Ape account that acts for the market's offices; on a development network not needed.")

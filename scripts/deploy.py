@@ -6,37 +6,37 @@ import click
 from ape.cli import ConnectedProviderCommand, network_option
 from eth_utils.address import is_checksum_address
 
-from dem.chain import Chain
-from dem.cli import console, fail_readably, print_table
+from dem.chain import Chain, reachable
+from dem.cli import console, fail_readably, pace_options, print_table
 from dem.day import Community
 from dem.errors import InputError
-from dem.plan import Government
+from dem.plan import Government, Pace
 from dem.run import MANIFEST, SIMULATED, deploy_for
 from dem.scenario import load_scenario
 
 
 @click.command(cls=ConnectedProviderCommand, short_help="deploy the contracts for a scenario")
-@network_option()
+@network_option(callback=reachable)
 @click.argument("scenario", type=click.Path(path_type=Path), default="scenarios/rural-sunday")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for the manifest; default out/<scenario>.")
 @click.option("--account", help="Ape account that acts for the market's offices; on a development network not needed.")
-@click.option("--period-length", type=click.IntRange(1), help="Seconds of a delivery period on the chain.")
 @click.option(
     "--seat", "seats", multiple=True, help="Account of an institution with a seat of the council; repeatable."
 )
 @click.option("--threshold", type=click.IntRange(1), default=1, help="Approvals a decision of the council takes.")
 @click.option("--delay", type=click.IntRange(1, 30 * 86_400), help="Seconds before it is executed.")
 @click.option("--clerks/--no-clerks", default=True, help="Let keys keep the offices of the council's roles.")
+@pace_options
 @fail_readably
 def cli(
     scenario: Path,
     out: Path | None,
     account: str | None,
-    period_length: int | None,
     seats: tuple[str, ...],
     threshold: int,
     delay: int | None,
     clerks: bool,
+    pace: Pace,
 ) -> None:
     """Deploy the market for SCENARIO and write manifest.json; `ape run day` with the same --out goes on from there.
 
@@ -50,7 +50,7 @@ def cli(
     loaded = load_scenario(scenario)
     folder = out or Path("out") / loaded.config.name
     chain = Chain.connected()
-    market = deploy_for(chain, Community(loaded), folder, account, period_length, government)
+    market = deploy_for(chain, Community(loaded), folder, account, pace, government)
     rows = [(name, address) for name, address in market.addresses.items()]
     print_table(f"Market on {chain.network}, chain {chain.id}", ("contract", "address"), rows)
     console.print(f"manifest in {folder / MANIFEST}", highlight=False)

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 from ape.cli import ConnectedProviderCommand, network_option
 
-from dem.chain import Chain
+from dem.chain import Chain, reachable
 from dem.cli import console, fail_readably, print_checks
 from dem.deployment import connect, role_keys
 from dem.history import read_addresses, read_balances, read_events
@@ -16,7 +16,7 @@ from dem.run import MANIFEST
 
 
 @click.command(cls=ConnectedProviderCommand, short_help="recompute a run from its events and compare every balance")
-@network_option()
+@network_option(callback=reachable)
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--account", help="Ape account; only needed to connect to a live network.")
 @click.option("--recorded", is_flag=True, help="Check the events the run recorded in FOLDER instead of the chain's.")

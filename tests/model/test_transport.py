@@ -2,7 +2,9 @@
 
 import json
 import logging
+import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
@@ -16,10 +18,13 @@ Answer = tuple[int, bytes] | None
 """HTTP state and body; None cuts the connection."""
 
 
-@pytest.fixture
-def node() -> Iterator[tuple[list[Answer | Callable[[bytes], Answer]], PatientProvider]]:
-    """A node that gives these answers one after the other, and whoever asks it."""
-    script: list[Answer | Callable[[bytes], Answer]] = []
+Script = list[Answer | Callable[[bytes], Answer]]
+
+
+@contextmanager
+def serving() -> Iterator[tuple[Script, str]]:
+    """A node that gives these answers one after the other, and its address."""
+    script: Script = []
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -42,9 +47,24 @@ def node() -> Iterator[tuple[list[Answer | Callable[[bytes], Answer]], PatientPr
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    yield script, PatientProvider(f"http://127.0.0.1:{server.server_port}", {})
+    yield script, f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
     server.server_close()
+
+
+@pytest.fixture
+def node() -> Iterator[tuple[Script, PatientProvider]]:
+    """A node, and whoever asks it."""
+    with serving() as (script, url):
+        yield script, PatientProvider([url], {})
+
+
+@pytest.fixture
+def two(monkeypatch) -> Iterator[tuple[Script, Script, PatientProvider]]:
+    """Two nodes of a chain, and whoever asks them, the first one first."""
+    monkeypatch.setattr(transport, "_LOST_SECONDS", 0.3)
+    with serving() as (first, url), serving() as (second, other):
+        yield first, second, PatientProvider([url, other], {})
 
 
 def good(body: bytes) -> Answer:
@@ -130,4 +150,59 @@ def test_patience_ends_and_says_what_to_do(node, monkeypatch):
 def test_a_node_that_is_not_there_is_waited_for(monkeypatch):
     monkeypatch.setattr(transport, "PATIENCE_SECONDS", 0.2)
     with pytest.raises(ChainError, match="has not answered test_echo"):
-        PatientProvider("http://127.0.0.1:9", {}).make_request("test_echo", [])
+        PatientProvider(["http://127.0.0.1:9"], {}).make_request("test_echo", [])
+
+
+def at(height: int) -> Callable[[bytes], Answer]:
+    """A node whose newest block has this number; it answers a question with the same."""
+
+    def answer(body: bytes) -> Answer:
+        answers = [{"jsonrpc": "2.0", "id": request["id"], "result": hex(height)} for request in json.loads(body)]
+        return 200, json.dumps(answers).encode()
+
+    return answer
+
+
+def test_the_next_node_is_asked_where_one_is_away_and_stays(two):
+    first, second, provider = two
+    first += [at(5), None]
+    second += [at(5), at(6)]
+    assert [provider.make_request("test_echo", [])["result"] for _ in range(3)] == ["0x5", "0x5", "0x6"]
+    assert not first
+    assert not second
+
+
+def test_an_answer_of_a_node_that_is_behind_does_not_count(two):
+    first, second, provider = two
+    first += [at(5), None, at(6)]
+    second += [at(4)]
+    assert [provider.make_request("test_echo", [])["result"] for _ in range(2)] == ["0x5", "0x6"]
+    assert not first
+    assert not second
+
+
+def test_a_batch_is_answered_by_one_node_and_nothing_is_added(two):
+    first, _, provider = two
+    first += [at(1)]
+    assert [a["result"] for a in provider.make_batch_request([("test_echo", []), ("test_echo", [])])] == ["0x1"] * 2
+
+
+def test_a_block_that_no_node_has_for_a_while_is_lost(two):
+    first, second, provider = two
+    first += [at(5), *[at(4)] * 20]
+    second += [at(4)] * 20
+    began = time.monotonic()
+    assert [provider.make_request("test_echo", [])["result"] for _ in range(3)] == ["0x5", "0x4", "0x4"]
+    assert time.monotonic() - began >= 0.3
+
+
+def test_a_node_without_new_blocks_is_left(two, monkeypatch):
+    monkeypatch.setattr(transport, "_STANDSTILL_SECONDS", 0.1)
+    first, second, provider = two
+    first += [at(5), at(5)]
+    second += [at(5)]
+    provider.make_request("test_echo", [])
+    time.sleep(0.15)
+    provider.make_request("test_echo", [])
+    provider.make_request("test_echo", [])
+    assert not second

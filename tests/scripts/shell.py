@@ -8,7 +8,7 @@ import multiprocessing
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from multiprocessing.context import ForkServerContext, ForkServerProcess
@@ -54,10 +54,11 @@ class Command:
     process: ForkServerProcess = field(init=False)
     _outputs: "TemporaryDirectory[str]" = field(init=False)
 
-    def __init__(self, *arguments: str | Path) -> None:
+    def __init__(self, *arguments: str | Path, prepare: Callable[[], object] = int) -> None:
+        """prepare: done in the process before the command; a function of a module."""
         self._outputs = TemporaryDirectory()
         words = ["ape", "run", *map(str, arguments)]
-        self.process = _server().Process(target=_run, args=(words, self._outputs.name))
+        self.process = _server().Process(target=_run, args=(words, self._outputs.name, prepare))
         self.process.start()
 
     def __enter__(self) -> "Command":
@@ -90,8 +91,9 @@ def _environment() -> dict[str, str]:
     return {**os.environ, "NO_COLOR": "1", "TERM": "dumb", "COLUMNS": "120"}
 
 
-def _run(words: Sequence[str], outputs: str) -> None:
+def _run(words: Sequence[str], outputs: str, prepare: Callable[[], object]) -> None:
     """Become the command."""
+    prepare()
     for descriptor, name in ((1, "out"), (2, "err")):
         os.dup2(os.open(Path(outputs, name), os.O_WRONLY | os.O_CREAT), descriptor)
     os.chdir(PROJECT)

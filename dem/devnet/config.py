@@ -1,0 +1,83 @@
+"""network.toml: what a network is like, checked; and the genesis that follows from it."""
+
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from dem.config import first_mistake
+from dem.errors import InputError
+
+_HIGHEST_PORT = 65_535
+_VANITY_BYTES, _SEAL_BYTES = 32, 65
+"""What Clique has before and after the authorities in a block's extra data."""
+_BEFORE_FEES = (
+    "homestead",
+    "eip150",
+    "eip155",
+    "eip158",
+    "byzantium",
+    "constantinople",
+    "petersburg",
+    "istanbul",
+    "berlin",
+)
+"""Every fork up to Berlin: the next, London, charges a base fee that cannot stay at zero."""
+
+
+class NetworkConfig(BaseModel):
+    """A network; `devnet/network.toml` describes the keys."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+    chain_id: int = Field(ge=1, le=2**53 - 1)
+    nodes: int = Field(ge=1, le=16)
+    period_seconds: int = Field(ge=1, le=5)
+    gas_limit: int = Field(ge=30_000_000)
+    finality_depth: int = Field(ge=0)
+    http_port: int = Field(ge=1024, le=_HIGHEST_PORT)
+    p2p_port: int = Field(ge=1024, le=_HIGHEST_PORT)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "NetworkConfig":
+        majority = self.nodes // 2 + 1
+        if self.finality_depth < majority:
+            raise ValueError(f"finality_depth must be at least {majority}: so many of {self.nodes} are a majority")
+        first, second = sorted((self.http_port, self.p2p_port))
+        if second - first < self.nodes or second + self.nodes - 1 > _HIGHEST_PORT:
+            raise ValueError(f"http_port and p2p_port must each leave room for {self.nodes} ports")
+        return self
+
+    def genesis(self, authorities: Sequence[str]) -> dict[str, Any]:
+        """Block 0 as `geth init` takes it: these authorities, no fees, nobody with a balance."""
+        addresses = b"".join(sorted(bytes.fromhex(address.removeprefix("0x")) for address in authorities))
+        extra = bytes(_VANITY_BYTES) + addresses + bytes(_SEAL_BYTES)
+        return {
+            "config": {
+                "chainId": self.chain_id,
+                **{f"{fork}Block": 0 for fork in _BEFORE_FEES},
+                "clique": {"period": self.period_seconds, "epoch": 30_000},
+            },
+            "difficulty": "0x1",
+            "gasLimit": hex(self.gas_limit),
+            "extraData": f"0x{extra.hex()}",
+            "alloc": {},
+        }
+
+
+def read_network(path: Path) -> NetworkConfig:
+    """Read a network's file.
+
+    Raises:
+        InputError: it is missing or something in it is wrong.
+    """
+    try:
+        return NetworkConfig.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise InputError(str(path), None, f"cannot be read: {error.strerror}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(str(path), None, f"is not TOML: {error}") from error
+    except ValidationError as error:
+        raise first_mistake(str(path), error) from error

@@ -1,0 +1,72 @@
+"""A network of four nodes for a test file, an account to act with, and what a day comes to on the embedded chain."""
+
+import json
+import os
+import secrets
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from eth_account import Account
+
+PROJECT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(PROJECT / "tests" / "scripts"))  # shell and village are shared with the tests of the commands
+
+from net import ALIAS, Devnet, free_config  # noqa: E402
+from shell import EMBEDDED, run  # noqa: E402
+from village import Village  # noqa: E402
+
+CALENDAR = {
+    "open_lead_seconds = 64800": "open_lead_seconds = 72000",
+    "gate_lead_seconds = 43200": "gate_lead_seconds = 7200",
+    "metering_lag_seconds = 21600": "metering_lag_seconds = 43200",
+    "correction_lag_seconds = 86400": "correction_lag_seconds = 50400",
+}
+"""Long time for orders and readings, so that a failure of half a minute fits into a day of minutes."""
+
+
+@pytest.fixture(scope="session")
+def scenario(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small scenario of one day with 24 periods."""
+    folder = Village().write(tmp_path_factory.mktemp("scenarios") / "hamlet")
+    config = (folder / "scenario.toml").read_text(encoding="utf-8")
+    for old, new in CALENDAR.items():
+        assert old in config
+        config = config.replace(old, new)
+    (folder / "scenario.toml").write_text(config, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def operator(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Address of an account that ape knows by its alias, in a folder of its own."""
+    home, password = tmp_path_factory.mktemp("ape"), secrets.token_hex(16)
+    account = Account.create()
+    (home / "accounts").mkdir()
+    keystore = Account.encrypt(account.key, password, iterations=4096)
+    (home / "accounts" / f"{ALIAS}.json").write_text(json.dumps(keystore), encoding="utf-8")
+    os.environ["APE_DATA_FOLDER"] = str(home)
+    os.environ[f"APE_ACCOUNTS_{ALIAS}_PASSPHRASE"] = password
+    return str(account.address)
+
+
+@pytest.fixture(scope="session")
+def devnet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Devnet]:
+    """A running network. Session means a process of pytest here: what an environment says is read once in it."""
+    devnet = Devnet(free_config(), tmp_path_factory.mktemp("devnet"))
+    devnet.start()
+    os.environ["DEM_NODES"] = ",".join(node.url for node in devnet.nodes)
+    try:
+        yield devnet
+    finally:
+        devnet.stop()
+
+
+@pytest.fixture(scope="session")
+def embedded(scenario: Path, operator: str, devnet: Devnet, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the scenario's day on the chain inside the process."""
+    out = tmp_path_factory.mktemp("out") / "embedded"
+    result = run("day", scenario, "--out", out, *EMBEDDED)
+    assert result.code == 0, result
+    return out

@@ -1,0 +1,90 @@
+"""A network that failures happen to, and the time it takes to recover."""
+
+import csv
+import socket
+import time
+from collections.abc import Callable, Collection
+from pathlib import Path
+from random import randrange
+
+from shell import PROJECT
+
+from dem.devnet.config import NetworkConfig, read_network
+from dem.devnet.network import Network
+from dem.devnet.node import HOST, Node
+
+ALIAS = "operator"
+RECOVERY = PROJECT / "out" / "devnet" / "recovery.csv"
+JUMP_AFTER_SECONDS = 70.0
+WEEK = 7 * 86_400
+_POLL_SECONDS = 0.05
+_PATIENCE_SECONDS = 120.0
+
+
+class Devnet(Network):
+    """The network of the project on other ports, in a folder of the test."""
+
+    def __init__(self, config: NetworkConfig, folder: Path) -> None:
+        super().__init__(config, folder, PROJECT / ".geth" / "geth")
+
+    def height(self) -> int:
+        """Number of the newest block that all running nodes have."""
+        return min(head.number for head in self.heads().values())
+
+    def nonce(self, account: str) -> int:
+        """How many transactions of an account are in blocks, by any node."""
+        node = self.running[-1]
+        return int(node.ask("eth_getTransactionCount", account, "latest"), 16)
+
+    def split(self, one: Collection[Node]) -> None:
+        """Cut every connection between these nodes and the others."""
+        for node in one:
+            for other in self.nodes:
+                if other not in one:
+                    node.expel(other)
+                    other.expel(node)
+
+
+def free_config() -> NetworkConfig:
+    """The project's network on ports that nobody uses."""
+    config = read_network(PROJECT / "devnet" / "network.toml")
+    while True:
+        first = randrange(20_000, 30_000, 2 * config.nodes)
+        if all(map(_is_free, range(first, first + 2 * config.nodes))):
+            return config.model_copy(update={"http_port": first, "p2p_port": first + config.nodes})
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex((HOST, port)) != 0
+
+
+def await_that(what: str, condition: Callable[[], bool]) -> float:
+    """Seconds until a condition holds."""
+    began = time.monotonic()
+    while not condition():
+        assert time.monotonic() - began < _PATIENCE_SECONDS, f"in vain for {_PATIENCE_SECONDS:.0f} s: {what}"
+        time.sleep(_POLL_SECONDS)
+    return time.monotonic() - began
+
+
+def record(failure: str, until: str, seconds: float) -> None:
+    """Keep how long a recovery took."""
+    RECOVERY.parent.mkdir(parents=True, exist_ok=True)
+    is_new = not RECOVERY.exists()
+    with RECOVERY.open("a", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        if is_new:
+            writer.writerow(("failure", "recovered when", "seconds"))
+        writer.writerow((failure, until, f"{seconds:.1f}"))
+
+
+def tables(folder: Path) -> dict[str, bytes]:
+    """Every table of a run: prices, fills, payments, balances."""
+    return {path.name: path.read_bytes() for path in folder.glob("*.csv")}
+
+
+def jumping_clock() -> None:
+    """Set the clock of the process a week ahead in the middle of a run, as Python sees it."""
+    clock, began = time.time, time.monotonic()
+    time.time = lambda: clock() + (WEEK if time.monotonic() > began + JUMP_AFTER_SECONDS else 0)

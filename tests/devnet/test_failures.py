@@ -1,0 +1,80 @@
+"""A day on which nodes, connections and the driver fail, one after the other, ends as one on which nothing does."""
+
+import json
+import time
+from pathlib import Path
+
+from net import ALIAS, Devnet, await_that, record, tables
+from shell import Command
+
+from dem.plan import CalendarParameters
+
+PACE = ("--period-length", "3", "--setup-time", "80")
+AWAY_SECONDS = 15.0
+APART_SECONDS = 30.0
+SIGKILL = -9
+
+
+def calendar_of(out: Path) -> CalendarParameters:
+    return CalendarParameters(**json.loads((out / "manifest.json").read_text(encoding="utf-8"))["calendar"])
+
+
+class Day:
+    """A driver's day on the network, from outside."""
+
+    def __init__(self, devnet: Devnet, operator: str, scenario: Path, out: Path) -> None:
+        self.devnet, self.operator, self.out = devnet, operator, out
+        self._words = ("day", scenario, "--out", out, "--account", ALIAS, *PACE, "--network", "ethereum:devnet:node")
+
+    def driver(self) -> Command:
+        return Command(*self._words)
+
+    def await_chain_time(self, when: int) -> None:
+        await_that(f"time {when}", lambda: max(head.time for head in self.devnet.heads().values()) >= when)
+
+    def await_progress(self, failure: str) -> None:
+        """Until the driver's next transaction is in a block."""
+        before = self.devnet.nonce(self.operator)
+        seconds = await_that("a transaction", lambda: self.devnet.nonce(self.operator) > before)
+        record(failure, "the driver's next transaction is in a block", seconds)
+
+    def lose(self, number: int, failure: str) -> None:
+        """Kill a node, and start it again a little later."""
+        node = self.devnet.nodes[number - 1]
+        node.kill()
+        self.await_progress(failure)
+        time.sleep(AWAY_SECONDS)
+        began = time.monotonic()
+        self.devnet.start_node(node)
+        await_that("to rejoin", lambda: len({head.hash for head in self.devnet.heads().values()}) == 1)
+        record(failure, "started again, it has the newest block of the others", time.monotonic() - began)
+
+
+def test_a_day_of_failures_ends_as_on_the_embedded_chain(devnet, operator, scenario, embedded, tmp_path):
+    day = Day(devnet, operator, scenario, tmp_path / "out")
+    with day.driver() as driver:
+        await_that("the first contract", lambda: devnet.nonce(operator) > 0)
+        day.lose(4, "an authority is killed while contracts are deployed")
+
+        calendar = calendar_of(day.out)
+        day.await_chain_time(calendar.opens_at(1) - 1)
+        day.lose(1, "the driver's node is killed as orders are due")
+
+        day.await_chain_time(calendar.start_of(1))
+        devnet.split(devnet.nodes[:2])
+        time.sleep(APART_SECONDS)
+        devnet.connect()
+        before = max(head.number for head in devnet.heads().values())
+        seconds = await_that("new blocks", lambda: devnet.height() > before)
+        record(
+            "two authorities and two cannot reach each other for 30 s", "connected again, all have a new block", seconds
+        )
+
+        day.await_chain_time(calendar.start_of(2))
+        driver.process.kill()
+        assert driver.result().code == SIGKILL
+    with day.driver() as driver:
+        day.await_progress("the driver is killed as readings are due, and started again")
+        result = driver.result()
+    assert result.code == 0, result
+    assert tables(day.out) == tables(embedded)
