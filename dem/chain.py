@@ -187,8 +187,10 @@ class Chain:
         while self.block < final:
             time.sleep(_LONG_POLL_SECONDS)
 
-    def _newest(self) -> Mapping[str, Any]:
+    def _newest(self, remember: bool = True) -> Mapping[str, Any]:
         """The newest block, after a look whether the chain still has the one that was the newest before.
+
+        remember: the next look is for this one; not while waiting, when nothing depends on what is in it.
 
         Raises:
             BlocksLostError: it does not, or its time is later.
@@ -205,7 +207,7 @@ class Chain:
                 raise BlocksLostError(f"the chain has lost block {number}")
             if as_int(newest["timestamp"]) < as_int(last["timestamp"]):
                 raise BlocksLostError(f"the chain's clock has gone back since block {number}")
-        self._last = newest
+        self._last = newest if remember or last is None else last
         return newest
 
     def _block_headers(self, numbers: Sequence[str]) -> list[Any]:
@@ -259,7 +261,7 @@ class Chain:
         """
         if self.now() < when and self._set_clock(when):
             return
-        while (now := self.now()) < when:
+        while (now := as_int(self._newest(remember=False)["timestamp"])) < when:
             waiting(now)
             time.sleep(min(1.0, max(_POLL_SECONDS, (when - now) / 10)))
 

@@ -32,7 +32,7 @@ SIMULATED = Government(delay=10)
 """Of a simulated community: the node's key has the only seat, and set-up goes on while its decisions wait."""
 
 _MOST_LOSSES = 30
-"""So often a run starts over because the node lost what it had."""
+"""So often a run starts over because the chain lost what it had, without the end of another day between."""
 
 
 class Stopwatch:
@@ -151,12 +151,19 @@ def run_loaded(
     chain = Chain.connected()
     community = Community(scenario)
     console.print(f"[bold]{scenario.config.title}[/] on {chain.network}", highlight=False)
-    losses = 0
+    losses, last_day = 0, 0
+
+    def day_ended(day: int) -> None:
+        nonlocal losses, last_day
+        if day > last_day:
+            losses, last_day = 0, day
+        ended(day)
+
     while True:
         try:
             watch.start("deploy")
             market = deploy_for(chain, community, folder, account, pace)
-            outsider = _drive(community, market, folder, watch, ended)
+            outsider = _drive(community, market, folder, watch, day_ended)
             watch.start("reconcile")
             with console.status("comparing every balance with what the events say"):
                 checks = outsider.reconcile()

@@ -14,7 +14,9 @@ from dem.devnet.config import NetworkConfig
 from dem.devnet.node import Node
 from dem.errors import ChainError, InputError
 
-_SEALING_SECONDS = 60.0
+_ALIKE_SECONDS = 10.0
+"""Chains of the same weight are given so long to find a new block after all."""
+_RECONNECT_SECONDS = 60.0
 """go-ethereum calls a peer that it lost again after 35 s, and looks every 10 s whether one knows a heavier chain."""
 _POLL_SECONDS = 0.2
 
@@ -57,8 +59,7 @@ class Network:
         for node in self.nodes:
             self.start_node(node)
         self.connect()
-        if not self._await(self._seals_beyond(), _SEALING_SECONDS):
-            self.unite()
+        self.mend()
 
     def _make(self) -> None:
         """Keys and genesis, unless they are there."""
@@ -121,15 +122,28 @@ class Network:
         number, when, difficulty = (as_int(block[key]) for key in ("number", "timestamp", "totalDifficulty"))
         return Head(number, block["hash"], when, difficulty, as_int(node.ask("net_peerCount")))
 
-    def unite(self) -> None:
-        """Bring nodes that stand still on chains of the same weight back to one of them.
+    def mend(self) -> None:
+        """Wait until all nodes have a new block, and bring them back to one chain if they cannot agree by themselves.
 
         Halves of a network that were apart may have sealed different blocks of the same weight. Clique then has no rule
-        which to follow, and every authority waits for those on the other chain. One half has to forget its last blocks.
+        which to follow, and every authority waits for those on the other chain.
 
         Raises:
-            ChainError: no block is sealed after that either.
+            ChainError: no block is sealed even so.
         """
+        go_on = self._seals_beyond()
+        if self._await(go_on, _ALIKE_SECONDS) or (not self._is_tied() and self._await(go_on, _RECONNECT_SECONDS)):
+            return
+        self._forget_a_half()
+        if not self._await(self._seals_beyond(), _RECONNECT_SECONDS):
+            raise ChainError("the nodes run but seal no block: see their logs (`make devnet-logs`)")
+
+    def _is_tied(self) -> bool:
+        heads = self.heads().values()
+        return len({head.difficulty for head in heads}) == 1 < len({head.hash for head in heads})
+
+    def _forget_a_half(self) -> None:
+        """Take back the last blocks of the nodes that are not on the heaviest chain, or on one of these."""
         heads = self.heads()
         chosen = max(heads.values(), key=lambda head: (head.difficulty, head.hash))
         common = min(head.number for head in heads.values())
@@ -138,8 +152,6 @@ class Network:
         for node, head in heads.items():
             if head.hash != chosen.hash:
                 node.ask("debug_setHead", hex(common))
-        if not self._await(self._seals_beyond(), _SEALING_SECONDS):
-            raise ChainError("the nodes run but seal no block: see their logs (`make devnet-logs`)")
 
     def _seals_beyond(self) -> Callable[[], bool]:
         """Whether every node has come to one newer block than any had."""

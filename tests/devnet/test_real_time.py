@@ -76,7 +76,8 @@ def test_halves_that_were_apart_are_brought_together(devnet):
     devnet.split(devnet.nodes[:2])
     await_that("a standstill", lambda: _stands_still(devnet))
     devnet.connect()
-    devnet.unite()
+    devnet.mend()
+    assert devnet.height() > 0
 
 
 def _stands_still(devnet: Devnet) -> bool:
