@@ -14,6 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from dem.errors import InputError
 from dem.markets import Markets
+from dem.presets import POOLED, Mode
 from dem.settlement import ImbalancePricing, MarketRules
 from dem.strips import LANES
 from dem.units import UnitsPerWh, Wh, parse_tariff
@@ -44,6 +45,13 @@ def _seconds(value: object) -> object:
 
 
 Hours = Annotated[int, BeforeValidator(_seconds)]
+
+
+def _pooled(value: object) -> Mode:
+    """A way to trade that has an intermediary."""
+    if value not in POOLED:
+        raise ValueError(f"must be one of {', '.join(sorted(POOLED))}")
+    return Mode(str(value))
 
 
 class _Model(BaseModel):
@@ -225,13 +233,13 @@ class Bilateral(_Model):
 class Pool(_Model):
     """An intermediary's auction among its clients; it closes so long before a day's start.
 
-    preset: how the intermediary trades, see `dem.trading`. commission: of each side, units/Wh.
-    margin: what the intermediary wants between pool and market, units/Wh.
+    preset: how the intermediary trades, see `dem.presets`. commission: of each side, units/Wh.
+    margin: what a virtual power plant wants between pool and market, units/Wh.
     """
 
     name: str = Field(pattern=NAME.pattern + "$")
     intermediary: str
-    preset: Literal["retailer", "microgrid", "island", "virtual_power_plant"]
+    preset: Annotated[Mode, BeforeValidator(_pooled)]
     commission: PerKwh
     margin: PerKwh = 0
     gate_lead_seconds: int = Field(ge=0)
@@ -277,12 +285,13 @@ class Flexibility(_Model):
 
 
 class Config(_Model):
-    """All of scenario.toml."""
+    """All of scenario.toml. islanded: there is no upper grid, and what does not balance is shed and curtailed."""
 
     name: str = Field(pattern=NAME.pattern + "$")
     title: str = Field(min_length=1)
     currency: str = Field(pattern=r"^[A-Z]{3}$")
     seed: int = Field(ge=0)
+    islanded: bool = False
     calendar: Calendar
     tables: Tables
     profiles: Shapes | None = None
@@ -311,6 +320,17 @@ class Config(_Model):
         for name in self.markets.names:
             if name not in self.possible.names:
                 raise ValueError(f"markets.{name} needs a section that says how: [{name}]")
+        return self
+
+    @model_validator(mode="after")
+    def _island_settles_at_the_auctions_price(self) -> "Config":
+        if self.islanded and self.markets != Markets():
+            raise ValueError("an island trades in the call auction alone: at its price what is cut is paid back")
+        if self.islanded and any(v.deviation_rate or v.imbalance_pricing == "tariff" for v in self.rules):
+            raise ValueError(
+                "on an island deviation_rate must be 0 and imbalance_pricing not tariff: "
+                "a meter does not tell what was cut from what was not delivered"
+            )
         return self
 
     @model_validator(mode="after")

@@ -19,7 +19,7 @@ from dem.deployment import RELAYER, deploy_pool
 from dem.intraday import IntradayDay, IntradayReplay, place_of
 from dem.ledger import Ledger
 from dem.operations import GAS_BUDGET, Operations, batches, order_message, order_sheets
-from dem.orders import BROKERED_LAYER, Order, Side
+from dem.orders import Order, Side
 from dem.plan import ROLES, CalendarParameters
 from dem.replay import AUCTION, POOL, Replay
 from dem.settlement import MarketRules
@@ -202,16 +202,15 @@ class Contracting:
                 calls.append(("choose", (_struct(mandate), sign(domain, mandate, wallet.account_key))))
         self._bring(contract, calls, GAS_PER_CHOICE)
 
-    def submit_to_pool(self, day: int, pool: Pool, intermediary: int, orders: Iterable[Order]) -> None:
-        """Everybody's orders in a pool: the clients' in the brokered layers, the intermediary's as in any auction."""
+    def submit_to_pool(self, day: int, pool: Pool, orders: Iterable[Order]) -> None:
+        """Everybody's orders in a pool, in the layers they are placed in."""
         contract = POOL + pool.name
         auction, domain = self.market.contract(contract), self.operations.domain(contract)
         if self.chain.now() >= auction.functions.gateClosesAt(day).call():
             return
         by_member: dict[int, list[Order]] = defaultdict(list)
         for order in orders:
-            is_own = order.participant == intermediary
-            by_member[order.participant].append(order if is_own else _brokered(order))
+            by_member[order.participant].append(order)
         known = {
             (event.args["id"], event.args["sequence"])
             for event in self.operations.events(contract, "SheetAccepted", day)
@@ -326,11 +325,6 @@ class Contracting:
                 continue
             half = len(some) // 2
             waiting += [some[half:], some[:half]]
-
-
-def _brokered(order: Order) -> Order:
-    """The same order in the layers of its participant's intermediary."""
-    return Order(order.participant, order.layer + BROKERED_LAYER, order.slot, order.side, order.tick, order.energy)
 
 
 def _orders_of(known: IntradayDay, id_: int) -> Iterator[Order]:

@@ -228,7 +228,7 @@ class TradingDays:
         """Everybody's orders in the pools."""
         orders = self.crowd(day).pool_orders(self.ids, self._contracted(day, self.follow(), only=[PLUGS["bilateral"]]))
         for pool in self.scenario.config.pools:
-            self.contracting.submit_to_pool(day, pool, self.ids[pool.intermediary], orders[pool.name])
+            self.contracting.submit_to_pool(day, pool, orders[pool.name])
 
     def clear_pools(self, day: int) -> None:
         """The prices of every pool."""
@@ -292,10 +292,11 @@ class TradingDays:
         """Everybody's orders in the day-ahead auction; replay: of the events so far, or of all of a day not final."""
         if self.scenario.markets == _ALONE:
             return self.crowd(day).orders(self.ids)
-        had = self._contracted(day, replay or self.follow(), besides=[AUCTION, _RESIDUAL, _INTRADAY])
-        for pool in self.scenario.config.pools if self.scenario.markets.pools else ():
-            had.setdefault(pool.intermediary, [0] * self.calendar.periods_per_day)
-        return self.crowd(day).orders(self.ids, had)
+        replay = replay or self.follow()
+        had = self._contracted(day, replay, besides=[AUCTION, _RESIDUAL, _INTRADAY])
+        books = {name: replay.pool(POOL + name).book(day) for name in self._pool_calendars}
+        pools = {name: (book.standing, book.fills) for name, book in books.items()}
+        return self.crowd(day).orders(self.ids, had, pools)
 
     def _contracted(
         self, day: int, replay: Replay, besides: Collection[str] = (), only: Collection[str] = ()
@@ -330,7 +331,7 @@ class TradingDays:
         """Every meter's signed readings of the day, unless it can no longer be corrected."""
         if self.chain.now() >= self.calendar.corrections_close_at(day):
             return
-        if any(member.flexible for member in self.scenario.participants):
+        if self.scenario.islanded or any(member.flexible for member in self.scenario.participants):
             self._meter(day, self.follow())
         else:
             for known in range(1, day + 1):
@@ -338,11 +339,14 @@ class TradingDays:
         self.operations.push_readings(day, {self.ids[name]: meter for name, meter in self._meters.items()})
 
     def _meter(self, day: int, replay: Replay | None) -> None:
-        """What every meter shows on a day; batteries and moved loads follow what was contracted."""
+        """What every meter shows on a day; stores, and what an island cuts, follow what was contracted."""
         if self._net and all(day in days for days in self._net.values()):
             return
-        contracted = self._contracted(day, replay) if replay else None
-        metered = self.crowd(day).metered(contracted)
+        contracted = self._contracted(day, replay) if replay else {}
+        if replay and self.scenario.islanded:
+            metered = self.crowd(day).cut(self.ids, contracted, replay.book(day).standing)
+        else:
+            metered = self.crowd(day).metered(contracted)
         grid_operator = self.scenario.of_kind(Kind.GRID_OPERATOR)[0].name
         for name, values in metered.items():
             self._net[name][day] = values

@@ -1,7 +1,7 @@
 """Writes the output folder of a run: CSV tables in Wh and money units, see docs/outputs.md.
 
-Everything comes from the replay of the chain's events; nothing is taken from what the driver meant to do. A day is
-written when it is final.
+Everything comes from the replay of the chain's events; nothing is taken from what the driver meant to do, but for what
+an island's meters would have shown with an upper grid. A day is written when it is final.
 """
 
 import csv
@@ -77,6 +77,9 @@ COLUMNS = {
     ),
 }
 """Columns of every table."""
+CUTS = "cuts.csv"
+CUT_COLUMNS = ("participant", "period", "shed_wh", "curtailed_wh", "contracted_wh")
+"""What an island cut off; contracted_wh: the part of it that was contracted."""
 
 MARKETS = {
     "CallAuction": "call auction",
@@ -127,6 +130,8 @@ class Exporter:
         (folder / RUN).unlink(missing_ok=True)  # a folder without it holds no finished run
         for file, columns in COLUMNS.items():
             (folder / file).write_text(",".join(columns) + "\n", encoding="utf-8")
+        if scenario.islanded:
+            (folder / CUTS).write_text(",".join(CUT_COLUMNS) + "\n", encoding="utf-8")
 
     def add(self, day: int) -> None:
         """Append a final day of the scenario, just before the replay forgets it."""
@@ -137,6 +142,8 @@ class Exporter:
         self._readings(day, periods)
         self._trades(day, periods)
         self._settlement(day, periods)
+        if self.scenario.islanded:
+            self._cuts(day, periods)
         self._payments()
 
     def finish(self, run: Mapping[str, Any]) -> None:
@@ -302,6 +309,20 @@ class Exporter:
                 strict=True,
             ),
         )
+
+    def _cuts(self, day: int, periods: range) -> None:
+        """What members' meters show less than they would have, where they do."""
+        delivery, contracted = self.replay.settlement(day).delivery, self.replay.contracted(day)
+        wanted, rows = self.scenario.metered(day), []
+        for name, id_, shown in zip(
+            self._names(delivery.participants), delivery.participants.tolist(), delivery.metered.tolist(), strict=True
+        ):
+            firm = contracted.get(id_, [0] * len(periods))
+            for period, whole, left, had in zip(periods, wanted.get(name, shown), shown, firm, strict=True):
+                if whole != left:
+                    broken = max(0, min(abs(whole), had if whole > 0 else -had) - abs(left))
+                    rows.append((name, period, max(0, whole - left), max(0, left - whole), broken))
+        self._append(CUTS, rows)
 
     def _accounts(self) -> None:
         rows = []

@@ -4,9 +4,9 @@
 |---|---|---|---|
 | peer to peer | in the market, by themselves | none | imbalance, with the upper grid |
 | retailer | in its pool | buys and sells everything in the pool at its one posted price | traded on in the market |
-| virtual power plant | in its pool | takes what the pool leaves, outside of its band | traded on in the market |
+| virtual power plant | in its pool | takes what the pool leaves, outside of its quote | traded on in the market |
 | microgrid | in its pool | takes what the pool leaves at the fallback tariffs | imbalance, with the upper grid |
-| islanded microgrid | in its pool | none | shed and curtailed: there is no upper grid |
+| islanded microgrid | in the market: the island is all of it | none | shed and curtailed: there is no upper grid |
 
 A retailer's margin is its commission: at one uniform price it cannot buy low and sell high in the same period.
 Pure functions of one day; orders carry the layers they are placed in.
@@ -15,7 +15,7 @@ Pure functions of one day; orders carry the layers they are placed in.
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from enum import Enum
+from enum import StrEnum
 
 import numpy as np
 
@@ -25,22 +25,25 @@ from dem.orders import BROKERED_LAYER, MAX_ENERGY, Order, Side
 from dem.settlement import Grid, Tariff
 from dem.units import MAX_TICK, TICK_UNITS, Tick, Wh
 
-PINNING = Wh(1)
-"""What a retailer offers beyond its clients' orders, so that its price is the only equilibrium; traded with itself."""
 
-
-class Mode(Enum):
+class Mode(StrEnum):
     """A way to trade."""
 
-    PEER_TO_PEER = "peer to peer"
+    PEER_TO_PEER = "peer_to_peer"
     RETAILER = "retailer"
-    VIRTUAL_POWER_PLANT = "virtual power plant"
+    VIRTUAL_POWER_PLANT = "virtual_power_plant"
     MICROGRID = "microgrid"
-    ISLAND = "islanded microgrid"
+    ISLAND = "island"
+
+
+TRADING_ON = frozenset({Mode.RETAILER, Mode.VIRTUAL_POWER_PLANT})
+"""Modes in which an intermediary trades on what it took in its pool."""
+POOLED = TRADING_ON | {Mode.MICROGRID}
+"""Modes with an intermediary and its pool."""
 
 
 @dataclass(frozen=True, slots=True)
-class Band:
+class Quote:
     """Of one slot: the intermediary buys at `bid` and sells at `ask`, ticks."""
 
     bid: Tick
@@ -48,7 +51,23 @@ class Band:
 
     def __post_init__(self) -> None:
         if not 0 <= self.bid <= self.ask <= MAX_TICK:
-            raise InputError("band", (self.bid, self.ask), f"must be 0 <= bid <= ask <= {MAX_TICK}, in ticks")
+            raise InputError("quote", (self.bid, self.ask), f"must be 0 <= bid <= ask <= {MAX_TICK}, in ticks")
+
+
+@dataclass(frozen=True, slots=True)
+class Intermediary:
+    """Who deals with the clients of a pool.
+
+    number: in the registry. quotes: its prices, by slot. import_capacity, export_capacity: of its orders, Wh per
+    period. smallest: energy of an order. A retailer offers that much beyond its clients' orders, and trades it with
+    itself, so that its price is the only equilibrium.
+    """
+
+    number: int
+    quotes: Sequence[Quote]
+    import_capacity: int
+    export_capacity: int
+    smallest: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,56 +78,58 @@ class Placed:
     pool: tuple[Order, ...] = ()
 
 
-def bands_of(tariffs: Sequence[Tariff]) -> list[Band]:
-    """A microgrid's bands: it sells on what it bought, and buys what it sold, at the fallback tariffs without a loss.
+def quoted(tariffs: Sequence[Tariff]) -> list[Quote]:
+    """A microgrid's quotes: it sells on what it bought, and buys what it sold, at the fallback tariffs without a loss.
 
     Rounded to whole ticks outwards: the intermediary gains, by less than a tick.
     """
     return [
-        Band(Tick(min(tariff.sell // TICK_UNITS, MAX_TICK)), Tick(min(-(-tariff.buy // TICK_UNITS), MAX_TICK)))
+        Quote(Tick(min(tariff.sell // TICK_UNITS, MAX_TICK)), Tick(min(-(-tariff.buy // TICK_UNITS), MAX_TICK)))
         for tariff in tariffs
     ]
 
 
-def posted(ticks: Sequence[Tick]) -> list[Band]:
-    """A retailer's bands: one posted price a slot."""
-    return [Band(tick, tick) for tick in ticks]
+def posted(ticks: Sequence[Tick]) -> list[Quote]:
+    """A retailer's quotes: one posted price a slot."""
+    return [Quote(tick, tick) for tick in ticks]
 
 
-def place(mode: Mode, orders: Sequence[Order], intermediary: int = 0, bands: Sequence[Band] = ()) -> Placed:
+def place(mode: Mode, orders: Sequence[Order], intermediary: Intermediary | None = None) -> Placed:
     """The orders of all hands for one day, given what the members wish to trade (`orders`, in layers from 0).
 
-    intermediary: its number; bands: its prices by slot, for the modes that have them.
+    intermediary: of the modes with a pool.
 
     Raises:
-        InputError: an order of the intermediary among its clients', or a slot without a band.
+        InputError: none where one is needed, an order of it among its clients', or a slot without a quote.
     """
-    if mode is Mode.PEER_TO_PEER:
+    if mode not in POOLED:
         return Placed(market=tuple(orders))
-    if any(order.participant == intermediary for order in orders):
-        raise InputError("orders", intermediary, "is the intermediary, who has no orders among its clients'")
+    if intermediary is None:
+        raise InputError("intermediary", None, f"is missing: the mode is {mode}")
+    if any(order.participant == intermediary.number for order in orders):
+        raise InputError("orders", intermediary.number, "is the intermediary, who has no orders among its clients'")
     clients = [replace(order, layer=BROKERED_LAYER + order.layer) for order in orders]
-    if mode is Mode.ISLAND:
-        return Placed(pool=tuple(clients))
-    extra = PINNING if mode is Mode.RETAILER else Wh(0)
-    return Placed(pool=(*clients, *_counter_orders(clients, intermediary, bands, extra)))
+    extra = intermediary.smallest if mode is Mode.RETAILER else 0
+    return Placed(pool=(*clients, *_counter_orders(clients, intermediary, extra)))
 
 
-def sell_on(mode: Mode, pool: OrderBook, fills: Column, intermediary: int, bands: Sequence[Band]) -> list[Order]:
+def sell_on(mode: Mode, pool: OrderBook, fills: Column, intermediary: Intermediary) -> list[Order]:
     """The market orders by which an intermediary trades on, for its own account, what it took in its cleared pool.
 
-    At the very price it has dealt at: it loses nothing by them, and what the market does not take is its imbalance.
+    It sells at the bid of its quote and buys at the ask: with the quotes it dealt at it loses nothing by these orders.
+    What the market does not take is its imbalance.
     """
-    if mode not in (Mode.RETAILER, Mode.VIRTUAL_POWER_PLANT):
+    if mode not in TRADING_ON:
         return []
-    own = np.flatnonzero((pool.participant == intermediary) & (fills > 0))
+    own = np.flatnonzero((pool.participant == intermediary.number) & (fills > 0))
     taken: dict[int, int] = defaultdict(int)
     for slot, side, energy in zip(pool.slot[own].tolist(), pool.side[own].tolist(), fills[own].tolist(), strict=True):
         taken[slot] += energy if side == Side.BID else -energy
     orders: list[Order] = []
     for slot, net in sorted(taken.items()):
-        side, tick = (Side.ASK, bands[slot].bid) if net > 0 else (Side.BID, bands[slot].ask)
-        orders += _pieces(intermediary, 0, slot, side, tick, abs(net))
+        side = Side.ASK if net > 0 else Side.BID
+        quote = intermediary.quotes[slot]
+        orders += _own(intermediary, 0, slot, side, quote.bid if net > 0 else quote.ask, abs(net))
     return orders
 
 
@@ -152,24 +173,26 @@ def _parts(wanted: Column, contracted: Column, limits: Column) -> Iterator[Colum
         yield np.where(limits == limit, firm, 0)
 
 
-def _counter_orders(clients: Sequence[Order], intermediary: int, bands: Sequence[Band], extra: Wh) -> Iterator[Order]:
+def _counter_orders(clients: Sequence[Order], intermediary: Intermediary, extra: int) -> Iterator[Order]:
     """Enough of the intermediary's own orders to take what of its clients' accepts its prices: the book is public."""
-    wanted: dict[tuple[int, Side], int] = defaultdict(int)
+    quotes, wanted = intermediary.quotes, defaultdict[tuple[int, Side], int](int)
     for order in clients:
-        if order.slot >= len(bands):
-            raise InputError("bands", len(bands), f"slots have one; an order is for slot {order.slot}")
-        band = bands[order.slot]
-        if order.tick >= band.ask if order.side == Side.BID else order.tick <= band.bid:
+        if order.slot >= len(quotes):
+            raise InputError("quotes", len(quotes), f"slots have one; an order is for slot {order.slot}")
+        quote = quotes[order.slot]
+        if order.tick >= quote.ask if order.side == Side.BID else order.tick <= quote.bid:
             wanted[order.slot, order.side] += order.energy
     for slot in sorted({order.slot for order in clients}):
-        bids = list(_pieces(intermediary, 0, slot, Side.BID, bands[slot].bid, wanted[slot, Side.ASK] + extra))
+        bids = _own(intermediary, 0, slot, Side.BID, quotes[slot].bid, wanted[slot, Side.ASK] + extra)
         yield from bids
-        yield from _pieces(intermediary, len(bids), slot, Side.ASK, bands[slot].ask, wanted[slot, Side.BID] + extra)
+        yield from _own(intermediary, len(bids), slot, Side.ASK, quotes[slot].ask, wanted[slot, Side.BID] + extra)
 
 
-def _pieces(participant: int, layer: int, slot: int, side: Side, tick: Tick, energy: int) -> Iterator[Order]:
-    """As many orders as the energy needs, one a layer."""
-    while energy > 0:
-        yield Order(participant, layer, slot, side, tick, Wh(min(energy, MAX_ENERGY)))
-        energy -= MAX_ENERGY
-        layer += 1
+def _own(intermediary: Intermediary, layer: int, slot: int, side: Side, tick: Tick, energy: int) -> list[Order]:
+    """As many orders of its own as the energy needs, one a layer, as far as its connection goes."""
+    left = min(energy, intermediary.import_capacity if side == Side.BID else intermediary.export_capacity)
+    orders: list[Order] = []
+    while left >= intermediary.smallest:
+        orders.append(Order(intermediary.number, layer + len(orders), slot, side, tick, Wh(min(left, MAX_ENERGY))))
+        left -= orders[-1].energy
+    return orders

@@ -86,6 +86,14 @@ TRADES: Mapping[str, Literal["int64", "Int64", "category"]] = {
     "amount_units": INTEGER,
 }
 """Columns of trades.csv, which only a run with more than the call auction needs: without it the fills say the same."""
+CUTS: Mapping[str, Literal["int64", "Int64", "category"]] = {
+    "participant": TEXT,
+    "period": INTEGER,
+    "shed_wh": INTEGER,
+    "curtailed_wh": INTEGER,
+    "contracted_wh": INTEGER,
+}
+"""Columns of cuts.csv, which only an island has; contracted_wh: the part of what was cut that was contracted."""
 WITHOUT = {"penalty_units": 0}
 """Columns that a table may lack, and what stands for them: without a wholesale desk there are no penalties."""
 OUTSIDERS = ("wholesale_desk", "wholesale desk")
@@ -136,7 +144,7 @@ class Run:
 @dataclass(frozen=True, eq=False)
 class Results:
     """The run and its tables; tariffs by period, participants by name; trades of the call auction alone if the folder
-    has no table of them."""
+    has no table of them; no cuts unless it is an island's."""
 
     run: Run
     orders: pd.DataFrame
@@ -150,6 +158,7 @@ class Results:
     area: pd.DataFrame
     participants: pd.DataFrame
     trades: pd.DataFrame
+    cuts: pd.DataFrame
 
     @property
     def periods(self) -> range:
@@ -223,7 +232,10 @@ def read_results(folder: Path) -> Results:
     accounts["earned_units"] = change - accounts["deposited_units"] + accounts["withdrawn_units"]
     source = "trades.csv" if (folder / "trades.csv").exists() else "fills.csv"
     trades = _read(folder / source, TRADES) if source == "trades.csv" else _filled(tables["orders"], tables["fills"])
-    results = Results(run, **tables, trades=trades)
+    cuts = pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in CUTS.items()})
+    if (folder / "cuts.csv").exists():
+        cuts = _read(folder / "cuts.csv", CUTS)
+    results = Results(run, **tables, trades=trades, cuts=cuts)
     _check(folder, results)
     _check_trades(folder / source, results)
     return results

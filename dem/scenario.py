@@ -115,6 +115,11 @@ class Scenario:
         """The mechanisms it uses."""
         return self.config.markets
 
+    @property
+    def islanded(self) -> bool:
+        """Whether there is no upper grid."""
+        return self.config.islanded
+
     def with_markets(self, markets: Markets) -> "Scenario":
         """The same community and days under other mechanisms.
 
@@ -309,6 +314,7 @@ def load_scenario(folder: Path) -> Scenario:
     )
     _check_offices(config, members, path)
     _check_capacities(scenario)
+    _check_island(scenario)
     return scenario
 
 
@@ -509,6 +515,21 @@ def _in_scenario(
         raise InputError(str(path), None, "has no rows before the scenario's end")
     check_cover(path, prices[0][0], prices[-1][0] + 1, calendar, seconds)
     return [entry for period, entries in prices if period >= calendar.opening // seconds for entry in entries]
+
+
+def _check_island(scenario: Scenario) -> None:
+    """What its controller cuts is a load or a plant, which it knows of when the period comes."""
+    if not scenario.islanded:
+        return
+    for member in scenario.participants:
+        if member.flexible:
+            why = "has a battery or load that moves, which would have to follow what is cut: not possible on an island"
+            raise InputError(f"{scenario.folder}, participant", member.name, why)
+    losses = scenario.of_kind(Kind.GRID_OPERATOR)[0].name
+    for day in scenario.days:
+        if any(scenario.metered(day).get(losses, ())):
+            why = f"has losses on day {day}; those of an island cannot be cut and must be left out"
+            raise InputError(f"{scenario.folder}, meter", losses, why)
 
 
 def _check_capacities(scenario: Scenario) -> None:

@@ -11,7 +11,7 @@ apart, each within the next:
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -64,6 +64,18 @@ class GroupResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Cut:
+    """What an island cut off a group. contracted_wh: the part of it that was contracted."""
+
+    kind: str
+    participants: int
+    """Of the group, cut or not."""
+    shed_wh: int
+    curtailed_wh: int
+    contracted_wh: int
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
     scenario: str
     title: str
@@ -100,6 +112,16 @@ class Summary:
     groups: tuple[GroupResult, ...]
     participants: tuple[ParticipantResult, ...]
     """Best result first."""
+    cuts: tuple[Cut, ...]
+    """Of an island, by group."""
+
+    @property
+    def shed_wh(self) -> int:
+        return sum(cut.shed_wh for cut in self.cuts)
+
+    @property
+    def curtailed_wh(self) -> int:
+        return sum(cut.curtailed_wh for cut in self.cuts)
 
     @property
     def imported_wh(self) -> int:
@@ -145,6 +167,7 @@ class Summary:
             ("Generation fed in at the meters", kwh(self.generated_wh)),
             ("Imported from the upper grid", kwh(self.imported_wh)),
             ("Exported to the upper grid", kwh(self.exported_wh)),
+            *self._cut_off(),
             ("Consumption covered by local trade", percent(self.market_self_sufficiency)),
             ("  by tariffs only, without the market", percent(Fraction(0))),
             ("  by neighbours' generation, physically", percent(self.physical_self_sufficiency)),
@@ -171,6 +194,15 @@ class Summary:
                 money(self.imbalance_cost_units, self.currency),
             ),
         )
+
+    def _cut_off(self) -> Iterator[tuple[str, str]]:
+        """On an island."""
+        for cut in self.cuts:
+            for what, energy in (("Shed from", cut.shed_wh), ("Curtailed at", cut.curtailed_wh)):
+                if energy:
+                    yield f"{what} {cut.participants} {plural(cut.kind, cut.participants)}", kwh(energy)
+        if self.cuts:
+            yield "  of it contracted", kwh(sum(cut.contracted_wh for cut in self.cuts))
 
     def _penalties(self) -> tuple[tuple[str, str], ...]:
         """Where there is a wholesale desk."""
@@ -222,6 +254,17 @@ def summarise(results: Results) -> Summary:
         community=community,
         groups=_groups(bills),
         participants=tuple(bills),
+        cuts=_cuts(results),
+    )
+
+
+def _cuts(results: Results) -> tuple[Cut, ...]:
+    kinds = results.participants["kind"].astype(str)
+    columns = ["shed_wh", "curtailed_wh", "contracted_wh"]
+    sums = results.cuts.groupby(results.cuts["participant"].astype(str).map(kinds))[columns].sum()
+    counts = kinds.value_counts()
+    return tuple(
+        Cut(kind, int(counts[kind]), *map(int, row)) for kind, row in zip(sums.index, sums.to_numpy(), strict=True)
     )
 
 

@@ -13,17 +13,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from random import Random
+from types import MappingProxyType
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
 from dem.agreements import Agreement, positions_of
+from dem.clearing import Column, OrderBook
 from dem.config import Pool
 from dem.flexibility import Day, Household, Plan, Prices
 from dem.forecast import revise_load, revise_pv
 from dem.orders import MAX_ENERGY, Order, Side
+from dem.presets import TRADING_ON, Intermediary, Mode, Quote, place, posted, quoted, sell_on, shed
 from dem.scenario import Kind, Participant, Scenario
-from dem.settlement import MarketRules, Tariff
+from dem.settlement import Grid, MarketRules, Tariff
 from dem.strategies import Band, NoOrders, Situation, Truthful
 from dem.units import MAX_TICK, TICK_UNITS, Tick, UnitsPerWh, Wh
 
@@ -31,12 +34,11 @@ Contracted: TypeAlias = Mapping[str, Sequence[int]]
 """Net consumption contracted, Wh by slot, by participant's name."""
 Ids: TypeAlias = Mapping[str, int]
 """Number in the registry by participant's name."""
+PoolFills: TypeAlias = Mapping[str, tuple[OrderBook, Column]]
+"""Orders of a cleared pool and what was filled of each, Wh, by the pool's name."""
 
 EXPECTED_PERMILLE = 250
 """How far from the edge of the band prices are expected: the floor where the area has a surplus, else the ceiling."""
-RETAIL_PERMILLE = 250
-"""How far from the edges of the band a retailer posts its two prices."""
-
 _PRICE_TAKER = Truthful(max_gain_permille=0)
 
 
@@ -137,30 +139,32 @@ class Crowd:
         before = self.agreed if contracted is None else contracted
         orders: dict[str, list[Order]] = {}
         for pool in self.scenario.config.pools:
-            rows = orders.setdefault(pool.name, [])
+            wishes: list[Order] = []
             for client in self._clients(pool):
                 wish = self._share(client, before)
-                rows += self._day_ahead(client, ids, wish, pool.commission, pool.preset == "retailer")
-            rows += self._intermediary_orders(pool, ids, rows)
+                wishes += self._day_ahead(client, ids, wish, pool.commission, pool.preset is Mode.RETAILER)
+            orders[pool.name] = list(place(pool.preset, wishes, self._intermediary(pool, ids, self._quotes(pool))).pool)
         return orders
 
-    def orders(self, ids: Ids, contracted: Contracted | None = None) -> list[Order]:
+    def orders(
+        self, ids: Ids, contracted: Contracted | None = None, pools: PoolFills = MappingProxyType({})
+    ) -> list[Order]:
         """Orders in the day-ahead auction; none if it is not used.
 
-        contracted: before it, in bilateral contracts and pools. An intermediary that is missing in it trades what it
-        expects to take from its pool. Who sends all of its energy through an intermediary places no order itself.
+        contracted: before it, in bilateral contracts and pools. pools: what intermediaries trade on, those that do.
+        Who sends all of its energy through an intermediary places no order itself.
         """
         if not self.scenario.markets.call_auction:
             return []
         before = contracted or {}
         orders: list[Order] = []
-        for member in self._traders:
-            if member.name in self._expected_residuals and member.name not in before:
-                need = [-residual for residual in self._expected_residuals[member.name]]
-                wish = _Wish(need, [0] * len(need), [None] * len(need))
-            else:
-                wish = self._rest(member, self._wish(member, self._of(before, member)))
+        for name in self.forecasts:
+            member = self.scenario.participant(name)
+            wish = self._rest(member, self._wish(member, self._of(before, member)))
             orders += self._day_ahead(member, ids, wish)
+        for pool in self.scenario.config.pools:
+            if pool.name in pools:
+                orders += self._onwards(pool, ids, *pools[pool.name])
         return orders
 
     def desk_report(self) -> DeskReport | None:
@@ -230,7 +234,7 @@ class Crowd:
         if session.first >= self._slots:
             return []
         expected, prices = self.revised(session), self._prices(self.area(session, contracted))
-        members = [member for member in self._traders if not self._is_represented(member)]
+        members = [member for member in self._traders if self._trades_itself(member)]
         Random(f"{self.scenario.config.seed}/intraday/{self.day}/{session.number}").shuffle(members)
         orders: list[Order] = []
         for member in members:
@@ -256,6 +260,18 @@ class Crowd:
             had = self._of(contracted or {}, self.scenario.participant(name))
             shown[name] = household.delivered(had)
         return shown
+
+    def cut(self, ids: Ids, contracted: Contracted, book: OrderBook) -> dict[str, list[int]]:
+        """What every meter shows on an island, net, Wh by slot: load and generation are limited before it (`shed`).
+
+        book: the auction's, in which everybody has one order a slot at most, there being no stores.
+        """
+        wanted = self.scenario.metered(self.day)
+        names = list(wanted)
+        had = {name: contracted.get(name, [0] * self._slots) for name in names}
+        rows, limits = {ids[name]: row for row, name in enumerate(names)}, np.zeros((len(names), self._slots), np.int64)
+        limits[[rows[id_] for id_ in book.participant.tolist()], book.slot] = book.tick
+        return dict(zip(names, shed(_grid(wanted, names), _grid(had, names), limits).tolist(), strict=True))
 
     # inside
 
@@ -349,9 +365,12 @@ class Crowd:
     def _clients(self, pool: Pool) -> list[Participant]:
         return [member for member in self._traders if member.intermediary == pool.intermediary and member.share]
 
-    def _is_represented(self, member: Participant) -> bool:
-        """Whether all of its energy goes through an intermediary."""
-        return self.scenario.markets.pools and member.share == 1000
+    def _trades_itself(self, member: Participant) -> bool:
+        """Whether it trades beside its pool: not who sends all of its energy through it, nor who trades nothing on."""
+        markets, modes = self.scenario.markets, {pool.intermediary: pool.preset for pool in self.scenario.config.pools}
+        if member.kind is Kind.INTERMEDIARY:
+            return modes[member.name] in TRADING_ON
+        return not (markets.pools and member.share == 1000)
 
     def _share(self, member: Participant, before: Contracted) -> _Wish:
         """The part of its wish that goes through the intermediary; rounded towards zero."""
@@ -368,56 +387,39 @@ class Crowd:
         firm = map(_within, wish.firm, _less(whole.firm, share.firm))
         return _Wish(list(firm), _less(wish.flexible, share.flexible), wish.limits)
 
-    @cached_property
-    def _expected_residuals(self) -> dict[str, list[int]]:
-        """What intermediaries expect to take from their pools: positive if they buy, Wh by slot."""
-        if not self.scenario.markets.pools:
-            return {}
-        return {
-            pool.intermediary: [0] * self._slots
-            if pool.preset == "island"
-            else [-sum(values) for values in zip(*self._client_wishes(pool), strict=True)] or [0] * self._slots
-            for pool in self.scenario.config.pools
-        }
-
-    def _client_wishes(self, pool: Pool) -> list[list[int]]:
-        return [self._share(client, self.agreed).whole for client in self._clients(pool)]
-
-    def _intermediary_orders(self, pool: Pool, ids: Ids, clients: Sequence[Order]) -> list[Order]:
-        """What the intermediary offers its clients.
-
-        retailer: posts a price to sell and one to buy, and takes all that its clients want at these.
-        microgrid, virtual_power_plant: takes what its clients have too much or too little, for what it expects of the
-        market after the fees of both trades and its margin. island: nothing; clients have each other.
-        """
-        if pool.preset == "island":
-            return []
+    def _intermediary(self, pool: Pool, ids: Ids, quotes: Sequence[Quote]) -> Intermediary:
         member = self.scenario.participant(pool.intermediary)
-        orders: list[Order] = []
-        for slot in range(self._slots):
-            wanted, offered = (
-                sum(int(order.energy) for order in clients if order.slot == slot and order.side is side)
-                for side in Side
-            )
-            bid, ask = self._quotes(pool, slot)
-            if pool.preset == "retailer":
-                bought, sold = offered, wanted
-            else:
-                bought, sold = max(0, offered - wanted), max(0, wanted - offered)
-            for layer, (side, tick, energy) in enumerate(((Side.BID, bid, bought), (Side.ASK, ask, sold))):
-                most = member.import_capacity if side is Side.BID else member.export_capacity
-                orders += self._order(ids[member.name], layer, slot, side, tick, min(energy, most))
-        return orders
+        smallest = self._rules.min_order_energy
+        return Intermediary(ids[member.name], quotes, member.import_capacity, member.export_capacity, smallest)
 
-    def _quotes(self, pool: Pool, slot: int) -> tuple[int, int]:
-        """Ticks at which the intermediary buys and sells in its pool, no worse than its own fallback tariff."""
-        band = Band.of(self._tariffs[slot], self._rules)
-        if pool.preset == "retailer":
-            return band.floor + band.inside(RETAIL_PERMILLE), band.ceiling - band.inside(RETAIL_PERMILLE)
-        fees = self._rules.fees + pool.margin
-        bid = (self.prices.sell[slot] - fees) // TICK_UNITS
-        ask = -(-(self.prices.buy[slot] + fees) // TICK_UNITS)
-        return min(bid, band.ceiling), max(ask, band.floor)
+    def _quotes(self, pool: Pool) -> list[Quote]:
+        """At which prices the intermediary deals with its clients, by slot.
+
+        retailer: in the middle of the band. microgrid: the fallback tariffs. virtual_power_plant: what it expects of
+        the market less, or plus, the fees of both trades and its margin, no worse than its own fallback tariff.
+        """
+        if pool.preset is Mode.MICROGRID:
+            return quoted(self._tariffs)
+        if pool.preset is Mode.RETAILER:
+            return posted([_tick((band.floor + band.ceiling) // 2) for band in self._bands])
+        fees, quotes = self._rules.fees + pool.margin, []
+        for band, buy, sell in zip(self._bands, self.prices.buy, self.prices.sell, strict=True):
+            bid = _tick(min((sell - fees) // TICK_UNITS, band.ceiling))
+            quotes.append(Quote(bid, max(bid, _tick(max(-(-(buy + fees) // TICK_UNITS), band.floor)))))
+        return quotes
+
+    def _onwards(self, pool: Pool, ids: Ids, book: OrderBook, fills: Column) -> list[Order]:
+        """What an intermediary trades on at anything better than the tariff: what it paid for it does not matter now.
+
+        Not where the fees eat the whole band.
+        """
+        quotes = [Quote(_tick(band.floor), _tick(max(band.floor, band.ceiling))) for band in self._bands]
+        orders = sell_on(pool.preset, book, fills, self._intermediary(pool, ids, quotes))
+        return [order for order in orders if self._bands[order.slot].floor <= self._bands[order.slot].ceiling]
+
+    @cached_property
+    def _bands(self) -> list[Band]:
+        return [Band.of(tariff, self._rules) for tariff in self._tariffs]
 
     # orders
 
@@ -499,6 +501,11 @@ def _apart(firm: int, flexible: int, layers: int) -> tuple[int, int]:
     return (whole, 0) if abs(firm) >= abs(flexible) else (0, whole)
 
 
+def _tick(value: int) -> Tick:
+    """The tick next to a value."""
+    return Tick(max(0, min(MAX_TICK, value)))
+
+
 def _part(energy: int, permille: int) -> int:
     """1/1000 of an energy, rounded towards zero."""
     return energy * permille // 1000 if energy > 0 else -(-energy * permille // 1000)
@@ -519,5 +526,5 @@ def _less(first: Sequence[int], second: Sequence[int]) -> list[int]:
     return [a - b for a, b in zip(first, second, strict=True)]
 
 
-def _grid(rows: Mapping[str, Sequence[int]], names: Sequence[str]) -> "np.ndarray[tuple[int, int], np.dtype[np.int64]]":
+def _grid(rows: Mapping[str, Sequence[int]], names: Sequence[str]) -> Grid:
     return np.array([rows[name] for name in names], dtype=np.int64)

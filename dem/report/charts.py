@@ -1,6 +1,6 @@
 """The pictures of the report, each drawn twice: wide for paper and desktop, narrow for a phone."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeAlias
@@ -25,6 +25,7 @@ from dem.report.style import (
     MUTED,
     NEARBY,
     PAPER,
+    WHOLESALE,
     Picture,
     legend,
     render,
@@ -76,6 +77,11 @@ class Course:
     long: Array
     imbalance_price: Array
     deviation: Array
+    shed: Array
+    """By an island, of load that was not contracted; `shed_contracted` of load that was; likewise generation."""
+    shed_contracted: Array
+    curtailed: Array
+    curtailed_contracted: Array
 
 
 def read_course(results: Results) -> Course:
@@ -109,6 +115,13 @@ def read_course(results: Results) -> Course:
     balance, area, tariffs = results.balance, results.area.set_index("period"), results.tariffs
     volume, imbalance = energy(results.traded["volume_wh"]), energy(balance["imbalance_wh"])
     every = np.ones(len(periods))
+    cuts = results.cuts
+    contracted = cuts["contracted_wh"]
+
+    def cut(what: str, firm: bool) -> Array:
+        part = contracted.where(cuts[what] > 0, 0)
+        return total(energy((part if firm else cuts[what] - part).groupby(cuts["period"]).sum()))
+
     return Course(
         step="day" if by_day else f"{run.period_seconds / 60:g} min",
         edges=start + np.arange(len(periods) // length + 1) * length * run.period_seconds / 3600,
@@ -125,6 +138,10 @@ def read_course(results: Results) -> Course:
         long=total(np.minimum(imbalance, 0)),
         imbalance_price=mean(prices_of(area["imbalance_price_units_per_wh"]), abs(imbalance)),
         deviation=total(balance["deviation_units"].to_numpy() / UNITS_PER_CURRENCY),
+        shed=cut("shed_wh", firm=False),
+        shed_contracted=cut("shed_wh", firm=True),
+        curtailed=cut("curtailed_wh", firm=False),
+        curtailed_contracted=cut("curtailed_wh", firm=True),
     )
 
 
@@ -246,13 +263,50 @@ def energy_balance(results: Results, course: Course, wide: bool) -> Figure:
         (course.delivered, LOCAL, "traded locally and delivered"),
         (course.shared - course.delivered, NEARBY, "shared without contract"),
     )
-    for sign in (1, -1):
+    shared = [(values, colour) for values, colour, _ in parts]
+    up = [*shared, (course.consumed - course.shared, IMPORTED)]
+    _up_and_down(axis, course, up, [*shared, (course.generated - course.shared, EXPORTED)], wide)
+    time_axis(axis, results, course, wide)
+    legend(
+        figure,
+        [
+            *(Patch(color=colour, label=label) for _, colour, label in parts),
+            Patch(color=IMPORTED, label="imported"),
+            Patch(color=EXPORTED, label="exported"),
+            Line2D([], [], color=INK, lw=1, label="contracted in the auction"),
+        ],
+        5 if wide else 2,
+    )
+    return figure
+
+
+def cut_over_time(results: Results, course: Course, wide: bool) -> Figure:
+    figure = Figure(figsize=(9.6, 4.6) if wide else (4.2, 4.9), layout="constrained")
+    axis = figure.subplots()
+    up = [(course.consumed, LOCAL), (course.shed_contracted, CHARGE), (course.shed, WHOLESALE)]
+    down = [(course.generated, LOCAL), (course.curtailed_contracted, CHARGE), (course.curtailed, EXPORTED)]
+    _up_and_down(axis, course, up, down, wide)
+    time_axis(axis, results, course, wide)
+    handles = [
+        Patch(color=LOCAL, label="served"),
+        Patch(color=CHARGE, label="cut though contracted"),
+        Patch(color=WHOLESALE, label="shed"),
+        Patch(color=EXPORTED, label="curtailed"),
+        Line2D([], [], color=INK, lw=1, label="contracted in the auction"),
+    ]
+    legend(figure, handles, 5 if wide else 2)
+    return figure
+
+
+Parts: TypeAlias = Sequence[tuple[Array, str]]
+"""Energies and their colours, from zero outwards."""
+
+
+def _up_and_down(axis: Axes, course: Course, up: Parts, down: Parts, wide: bool) -> None:
+    """Consumption above zero, generation below, and on either side what was contracted."""
+    for sign, parts in ((1, up), (-1, down)):
         base = np.zeros_like(course.consumed)
-        outside = (course.consumed, IMPORTED) if sign > 0 else (course.generated, EXPORTED)
-        for values, colour in (
-            *((v, c) for v, c, _ in parts),
-            (outside[0] - course.shared, outside[1]),
-        ):
+        for values, colour in parts:
             axis.stairs(
                 sign * (base + values),
                 course.edges,
@@ -269,18 +323,6 @@ def energy_balance(results: Results, course: Course, wide: bool) -> Figure:
         "generation  \N{LEFTWARDS ARROW}  " + per_step("kWh", course, wide) + "  \N{RIGHTWARDS ARROW}  consumption"
     )
     axis.yaxis.set_major_formatter(lambda value, _: f"{abs(value):g}")
-    time_axis(axis, results, course, wide)
-    legend(
-        figure,
-        [
-            *(Patch(color=colour, label=label) for _, colour, label in parts),
-            Patch(color=IMPORTED, label="imported"),
-            Patch(color=EXPORTED, label="exported"),
-            Line2D([], [], color=INK, lw=1, label="contracted in the auction"),
-        ],
-        5 if wide else 2,
-    )
-    return figure
 
 
 # 4 --------------------------------------------------------------------------------------------- imbalance
@@ -438,6 +480,8 @@ def draw_all(results: Results, summary: Summary) -> dict[str, Picture]:
         drawings["price"] = lambda wide: price_over_time(results, summary, course, wide)
     if summary.participants:
         drawings["energy"] = lambda wide: energy_balance(results, course, wide)
+        if summary.cuts:
+            drawings["cut"] = lambda wide: cut_over_time(results, course, wide)
         drawings["money"] = lambda wide: money_drawing(results, wide)
         drawings["imbalance"] = lambda wide: imbalance_over_time(results, course, wide)
     if any(result.bill.saved_units for result in summary.participants):

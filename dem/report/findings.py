@@ -26,6 +26,7 @@ def findings(results: Results, summary: Summary) -> dict[str, str]:
         "merit": merit(results),
         "price": price_over_time(results, summary),
         "energy": energy(summary),
+        "cut": cut(summary),
         "money": flows(results, summary),
         "imbalance": imbalance(results, summary),
         "participants": participants(summary),
@@ -97,6 +98,18 @@ def energy(summary: Summary) -> str:
         return text
     exported = percent(share(summary.exported_wh, summary.generated_wh))
     return f"{text} Of {kwh(summary.generated_wh)} fed in, {exported} was exported."
+
+
+def cut(summary: Summary) -> str:
+    """On an island."""
+    shed, curtailed = summary.shed_wh, summary.curtailed_wh
+    wanted, offered = summary.consumed_wh + shed, summary.generated_wh + curtailed
+    contracted = sum(group.contracted_wh for group in summary.cuts)
+    return (
+        f"Without an upper grid {kwh(summary.consumed_wh)} of {kwh(wanted)} wanted were served; {kwh(shed)} of load "
+        f"were shed and {kwh(curtailed)} of {kwh(offered)} that could have been generated were curtailed. "
+        f"{kwh(contracted)} of what was cut had been contracted."
+    )
 
 
 def flows(results: Results, summary: Summary) -> str:

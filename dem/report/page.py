@@ -83,6 +83,18 @@ def when(results: Results) -> str:
     return f"{first.day} {first:%B %Y} to {last.day} {last:%B %Y}"
 
 
+def _outside(summary: Summary) -> dict[str, str]:
+    """What neighbours could not do for each other."""
+    pair, amounts, note = "Imported / exported", (summary.imported_wh, summary.exported_wh), "of {} drawn, {} fed in"
+    if summary.cuts:
+        pair, amounts, note = "Shed / curtailed", (summary.shed_wh, summary.curtailed_wh), "beside {} drawn, {} fed in"
+    return {
+        "label": pair,
+        "figure": f"{kwh(amounts[0]).removesuffix(' kWh')} / {kwh(amounts[1])}",
+        "note": note.format(kwh(summary.consumed_wh), kwh(summary.generated_wh)),
+    }
+
+
 def _cards(summary: Summary) -> list[dict[str, str]]:
     currency = summary.currency
     cards = [
@@ -109,13 +121,9 @@ def _cards(summary: Summary) -> list[dict[str, str]]:
         {
             "label": "Consumption met by neighbours physically",
             "figure": percent(summary.physical_self_sufficiency),
-            "note": "the same without the market",
+            "note": "all that was not shed" if summary.cuts else "the same without the market",
         },
-        {
-            "label": "Imported / exported",
-            "figure": f"{kwh(summary.imported_wh).removesuffix(' kWh')} / {kwh(summary.exported_wh)}",
-            "note": f"of {kwh(summary.consumed_wh)} drawn, {kwh(summary.generated_wh)} fed in",
-        },
+        _outside(summary),
         {
             "label": "Fees",
             "figure": money(summary.fees_units, currency),

@@ -13,7 +13,7 @@ from typing import Any
 from harness.acceptance import objections
 from harness.chain import reason_of
 from harness.keys import Key, key
-from harness.market import STRANGER, Market
+from harness.market import STRANGER, Market, Tally, failures
 from harness.people import (
     ADMITTED,
     AMPLE,
@@ -46,6 +46,7 @@ PLENTY = 10**16
 FUND_ID, SUPPLIER_ID, GRID_OPERATOR_ID = 1, 3, 5
 RING = 8
 ALL_GROUPS = 1 << 32
+SEEDS_PER_PORTION = 1 << 20
 
 
 def random_calendar(random: Random) -> CalendarParameters:
@@ -103,6 +104,32 @@ def random_tariffs(random: Random, day: int, periods: int, max_buy: int) -> list
         buy = random.choice((random.randint(0, max_buy), max_buy))
         tariffs.append(Tariff(buy, random.choice((0, buy, random.randint(0, buy)))).lane())
     return [pack(day, tariffs[at : at + LANES]) for at in range(0, periods, LANES)]
+
+
+def play(community: "type[RandomDays]", portion: int, days: int) -> tuple[Tally, int]:
+    """Communities one after the other, with seeds of the portion's own, until so many days are played.
+
+    Each must end as the reference model says. Returns what happened in all of them, and the days played.
+    """
+    tally, played, largest = Tally.empty(), 0, 0
+    for seed in count(portion * SEEDS_PER_PORTION):
+        run = community(seed)
+        try:
+            run.run()
+            assert not failures(run.market.checks())
+            assert not any(run.market.replay.open_collateral().values())
+            assert run.market.replay.final_days == set(range(1, run.days + 1))
+        except Exception as error:
+            error.add_note(f"{community.__name__}({seed})")
+            raise
+        tally.add(run.market.tally)
+        largest = max(largest, run.market.chain.most_gas)
+        played += run.days
+        if played >= days:
+            break
+    for line in (f"{played} days, largest transaction {largest:,} gas", *tally.lines()):
+        print(line)
+    return tally, played
 
 
 class RandomDays:

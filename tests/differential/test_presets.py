@@ -5,6 +5,7 @@ gives or takes, and that an island, which has none, is in balance in every perio
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from random import Random
 
 import numpy as np
@@ -16,12 +17,12 @@ from harness.pools import POOL, PooledMarket
 
 from dem.orders import BROKERED_LAYER, Order, Side, lines_of
 from dem.plan import CalendarParameters
-from dem.presets import Band, Mode, place, sell_on, shed
-from dem.replay import KINDS
-from dem.settlement import ImbalancePricing, MarketRules
+from dem.presets import POOLED, TRADING_ON, Intermediary, Mode, Quote, place, sell_on, shed
+from dem.replay import KINDS, Book
+from dem.settlement import DaySettlement, ImbalancePricing, MarketRules
 from dem.signing import Mandate, OrderSheet
 from dem.strips import LANES
-from dem.units import Tick, Wh
+from dem.units import Tick, Wh, price_of
 
 PERIODS = 12
 CALENDAR = CalendarParameters(
@@ -35,9 +36,11 @@ CALENDAR = CalendarParameters(
 )
 POOL_CALENDAR = CalendarParameters(10_000_000, 60, PERIODS, 900, 360, 120, 720)
 RULES = MarketRules(50, 100, 2_000, 30_000, 5_000, 60_000, 20, 500, 1, 3, ImbalancePricing.SINGLE, False, 0, 0)
-BANDS = {mode: [Band(Tick(150), Tick(150))] * PERIODS for mode in Mode}
-BANDS[Mode.VIRTUAL_POWER_PLANT] = [Band(Tick(100), Tick(200))] * PERIODS
-BANDS[Mode.MICROGRID] = [Band(Tick(110), Tick(230))] * PERIODS
+QUOTES = {
+    Mode.RETAILER: Quote(Tick(150), Tick(150)),
+    Mode.VIRTUAL_POWER_PLANT: Quote(Tick(100), Tick(200)),
+    Mode.MICROGRID: Quote(Tick(110), Tick(230)),
+}
 SUPPLIER_ID, PLENTY, ALL_GROUPS = 3, 10**13, 1 << 32
 MEMBERS, SEEDS = 5, range(8)
 
@@ -47,7 +50,9 @@ class Community:
 
     def __init__(self, mode: Mode, seed: int) -> None:
         self.mode, self.random = mode, Random(seed)
-        self.market = PooledMarket(CALENDAR, RULES, CALENDAR.opens_at(1) - 500)
+        # What an island's controller takes away is nobody's deviation.
+        rules = replace(RULES, deviation_rate=0) if mode is Mode.ISLAND else RULES
+        self.market = PooledMarket(CALENDAR, rules, CALENDAR.opens_at(1) - 500)
         self.market.act("Accounts.setCreditLimit", SUPPLIER_ID, PLENTY)
         self.members = [self._join(Person.numbered(n)) for n in range(MEMBERS)]
         self.outsider = self._join(Person.numbered(50))
@@ -56,7 +61,9 @@ class Community:
             Person.numbered(60, is_metered=False, kind=kind, import_capacity=AMPLE, export_capacity=AMPLE)
         )
         self.market.add_pool(self.intermediary.id, POOL_CALENDAR, 1)
-        if mode is not Mode.PEER_TO_PEER:
+        self.dealer = None
+        if mode in POOLED:
+            self.dealer = Intermediary(self.intermediary.id, [QUOTES[mode]] * PERIODS, AMPLE, AMPLE)
             for person in self.members:
                 self._give_mandate(person)
         self.wishes = [self._wish(person, slot) for person in self.members for slot in range(PERIODS)]
@@ -80,12 +87,12 @@ class Community:
     def play(self) -> None:
         """Orders, clearing, delivery, settlement."""
         self.market.now = CALENDAR.opens_at(1)
-        placed = place(self.mode, self.wishes, self.intermediary.id, BANDS[self.mode])
+        placed = place(self.mode, self.wishes, self.dealer)
         self._enter(POOL, placed.pool)
         self.market.now = POOL_CALENDAR.gate_closes_at(1)
         self._clear(POOL)
         pool = self.market.pool.book(1)
-        onwards = sell_on(self.mode, pool.standing, pool.fills, self.intermediary.id, BANDS[self.mode])
+        onwards = sell_on(self.mode, pool.standing, pool.fills, self.dealer) if self.dealer else []
         others = [] if self.mode is Mode.ISLAND else self._outsiders()
         self._enter("CallAuction", [*placed.market, *onwards, *others])
         self.market.now = CALENDAR.gate_closes_at(1)
@@ -135,6 +142,14 @@ class Community:
             self.market.act("MeterReadings.enter", sign_readings(self.market, sheet, person.meter))
 
 
+def _assert_paid_back(settled: DaySettlement, book: Book) -> None:
+    """What was contracted and cut costs what was traded at the auction's price, and nothing but the fees is left."""
+    for slot, outcome in enumerate(book.clearing):
+        if outcome.price is not None:
+            paid = settled.trade[:, slot] + settled.imbalance_units[:, slot]
+            assert (paid == settled.delivery.metered[:, slot] * price_of(outcome.price)).all()
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("mode", list(Mode))
 def test_each_way_to_trade_on_the_contracts(mode: Mode, seed: int) -> None:
@@ -145,22 +160,22 @@ def test_each_way_to_trade_on_the_contracts(mode: Mode, seed: int) -> None:
     settled = replay.settlement(1)
     trades = {name: set(found.participant.tolist()) for name, found in replay.trades(1).items() if len(found.slot)}
     members = {person.id for person in community.members}
-    if mode is Mode.PEER_TO_PEER:
+    if mode in POOLED:
+        assert members & trades[POOL]
+        assert not members & trades.get("CallAuction", set()), "a client traded beside its intermediary"
+        assert community.intermediary.id in trades[POOL]
+    else:
         assert POOL not in trades
         assert members & trades["CallAuction"]
-        return
-    assert members & trades[POOL]
-    assert not members & trades.get("CallAuction", set()), "a client traded beside its intermediary"
-    is_dealing = mode is not Mode.ISLAND
-    assert (community.intermediary.id in trades[POOL]) == is_dealing
-    if mode in (Mode.RETAILER, Mode.VIRTUAL_POWER_PLANT):
+    if mode in TRADING_ON:
         assert community.intermediary.id in trades["CallAuction"], "nothing was sold on"
     if mode is Mode.RETAILER:
         assert {outcome.price for outcome in community.market.pool.book(1).clearing} == {150}
     if mode is Mode.ISLAND:
         assert not settled.area.imbalance.any(), "an island has no upper grid"
         assert settled.fallback() == 0
-        served = settled.delivery.metered.sum(axis=1)
-        assert served.any()
+        assert settled.delivery.metered.any(), "all was shed"
+        assert settled.fund() == 0, "what was cut was charged"
+        _assert_paid_back(settled, replay.book(1))
     else:
         assert settled.area.imbalance.any(), "what is left comes from the upper grid, or goes there"

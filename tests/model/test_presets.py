@@ -9,7 +9,7 @@ from dem.clearing import OrderBook, clear_day, fills_of_day
 from dem.errors import InputError
 from dem.intermediaries import trades_of
 from dem.orders import BROKERED_LAYER, MAX_ENERGY, Order, Side
-from dem.presets import Band, Mode, bands_of, place, posted, sell_on, shed
+from dem.presets import Intermediary, Mode, Quote, place, posted, quoted, sell_on, shed
 from dem.settlement import Tariff
 
 INTERMEDIARY = 9
@@ -27,6 +27,11 @@ wishes = st.lists(
     max_size=25,
     unique_by=lambda row: row[:2],
 ).map(lambda rows: [Order(id_, 0, slot, side, tick, energy) for id_, slot, side, tick, energy in rows])
+
+
+def dealing(quotes, number=INTERMEDIARY, **more):
+    """The intermediary with these prices, and a connection that passes anything unless it says otherwise."""
+    return Intermediary(number, quotes, **{"import_capacity": 1 << 32, "export_capacity": 1 << 32, **more})
 
 
 def cleared(orders):
@@ -53,25 +58,29 @@ def test_peers_trade_in_the_market_by_themselves():
 
 
 def test_clients_of_a_pool_trade_through_their_intermediarys_share():
-    placed = place(Mode.ISLAND, [*CONSUMERS, PROSUMER], INTERMEDIARY)
+    placed = place(Mode.MICROGRID, [*CONSUMERS, PROSUMER], dealing([Quote(0, 300)] * SLOTS))
     assert placed.market == ()
     assert [order.layer for order in placed.pool] == [BROKERED_LAYER] * 3
     assert [order.participant for order in placed.pool] == [6, 7, 8]
 
 
+def test_the_market_of_an_island_is_its_members_own():
+    assert place(Mode.ISLAND, [*CONSUMERS, PROSUMER]) == place(Mode.PEER_TO_PEER, [*CONSUMERS, PROSUMER])
+
+
 def test_a_retailer_deals_with_everybody_at_its_posted_price():
-    placed = place(Mode.RETAILER, [*CONSUMERS, PROSUMER], INTERMEDIARY, posted([220] * SLOTS))
+    placed = place(Mode.RETAILER, [*CONSUMERS, PROSUMER], dealing(posted([220] * SLOTS)))
     book, clearings, fills = cleared(placed.pool)
     assert clearings[0].price == 220
     # Consumer 7 does not pay 220; the retailer buys 500 Wh of the prosumer and sells 400 Wh to consumer 6.
     assert nets(placed.pool) == {6: 400, 8: -500, INTERMEDIARY: 100}
-    on = sell_on(Mode.RETAILER, book, fills, INTERMEDIARY, posted([220] * SLOTS))
+    on = sell_on(Mode.RETAILER, book, fills, dealing(posted([220] * SLOTS)))
     assert on == [Order(INTERMEDIARY, 0, 0, Side.ASK, 220, 100)]
 
 
 @given(wishes, st.lists(st.integers(0, 20), min_size=SLOTS, max_size=SLOTS))
 def test_a_retailer_takes_whatever_accepts_its_price_in_full(orders, ticks):
-    pool = place(Mode.RETAILER, orders, INTERMEDIARY, posted(ticks)).pool
+    pool = place(Mode.RETAILER, orders, dealing(posted(ticks))).pool
     _, clearings, fills = cleared(pool)
     for slot in {order.slot for order in orders}:
         assert clearings[slot].price == ticks[slot]
@@ -84,32 +93,32 @@ def test_a_retailer_takes_whatever_accepts_its_price_in_full(orders, ticks):
 
 
 def test_a_virtual_power_plant_sells_what_its_prosumers_leave():
-    bands = [Band(150, 210)] * SLOTS
+    quotes = [Quote(150, 210)] * SLOTS
     placed = place(
-        Mode.VIRTUAL_POWER_PLANT, [*CONSUMERS, PROSUMER, Order(5, 0, 0, Side.ASK, 120, 600)], INTERMEDIARY, bands
+        Mode.VIRTUAL_POWER_PLANT, [*CONSUMERS, PROSUMER, Order(5, 0, 0, Side.ASK, 120, 600)], dealing(quotes)
     )
     book, clearings, fills = cleared(placed.pool)
     assert clearings[0].price == 150
     assert nets(placed.pool) == {5: -600, 6: 400, 7: 300, 8: -500, INTERMEDIARY: 400}
-    on = sell_on(Mode.VIRTUAL_POWER_PLANT, book, fills, INTERMEDIARY, bands)
+    on = sell_on(Mode.VIRTUAL_POWER_PLANT, book, fills, dealing(quotes))
     assert on == [Order(INTERMEDIARY, 0, 0, Side.ASK, 150, 400)]
 
 
 def test_a_virtual_power_plant_buys_what_its_clients_lack():
-    bands = [Band(150, 210)] * SLOTS
-    placed = place(Mode.VIRTUAL_POWER_PLANT, [CONSUMERS[0]], INTERMEDIARY, bands)
+    quotes = [Quote(150, 210)] * SLOTS
+    placed = place(Mode.VIRTUAL_POWER_PLANT, [CONSUMERS[0]], dealing(quotes))
     book, _, fills = cleared(placed.pool)
-    assert sell_on(Mode.VIRTUAL_POWER_PLANT, book, fills, INTERMEDIARY, bands) == [
+    assert sell_on(Mode.VIRTUAL_POWER_PLANT, book, fills, dealing(quotes)) == [
         Order(INTERMEDIARY, 0, 0, Side.BID, 210, 400)
     ]
 
 
 @given(wishes)
 def test_an_intermediarys_position_is_what_its_clients_leave(orders):
-    bands = [Band(8, 12)] * SLOTS
-    pool = place(Mode.VIRTUAL_POWER_PLANT, orders, INTERMEDIARY, bands).pool
+    quotes = [Quote(8, 12)] * SLOTS
+    pool = place(Mode.VIRTUAL_POWER_PLANT, orders, dealing(quotes)).pool
     book, _, fills = cleared(pool)
-    on = sell_on(Mode.VIRTUAL_POWER_PLANT, book, fills, INTERMEDIARY, bands)
+    on = sell_on(Mode.VIRTUAL_POWER_PLANT, book, fills, dealing(quotes))
     for slot in range(SLOTS):
         left = sum(-net for id_, net in nets(pool, slot).items() if id_ != INTERMEDIARY)
         offered = sum(o.energy if o.side == Side.ASK else -o.energy for o in on if o.slot == slot)
@@ -117,37 +126,50 @@ def test_an_intermediarys_position_is_what_its_clients_leave(orders):
 
 
 def test_a_microgrid_leaves_its_position_to_the_upper_grid():
-    bands = bands_of([Tariff(30_050, 8_020)] * SLOTS)
-    assert bands == [Band(80, 301)] * SLOTS
-    placed = place(Mode.MICROGRID, [PROSUMER], INTERMEDIARY, bands)
+    quotes = quoted([Tariff(30_050, 8_020)] * SLOTS)
+    assert quotes == [Quote(80, 301)] * SLOTS
+    placed = place(Mode.MICROGRID, [PROSUMER], dealing(quotes))
     book, _, fills = cleared(placed.pool)
     assert fills.sum() == 0, "the prosumer asks for more than the upper grid pays"
-    placed = place(Mode.MICROGRID, [Order(8, 0, 0, Side.ASK, 70, 500)], INTERMEDIARY, bands)
+    placed = place(Mode.MICROGRID, [Order(8, 0, 0, Side.ASK, 70, 500)], dealing(quotes))
     book, _, fills = cleared(placed.pool)
     assert nets(placed.pool) == {8: -500, INTERMEDIARY: 500}
-    assert sell_on(Mode.MICROGRID, book, fills, INTERMEDIARY, bands) == []
+    assert sell_on(Mode.MICROGRID, book, fills, dealing(quotes)) == []
 
 
 def test_large_positions_are_split_into_orders():
     clients = [Order(n, 0, 0, Side.ASK, 10, MAX_ENERGY) for n in (6, 7)]
-    own = place(Mode.MICROGRID, clients, INTERMEDIARY, [Band(10, 20)]).pool[2:]
+    own = place(Mode.MICROGRID, clients, dealing([Quote(10, 20)])).pool[2:]
     assert [(o.layer, o.energy) for o in own] == [(0, MAX_ENERGY), (1, MAX_ENERGY)]
+
+
+def test_an_intermediary_orders_within_its_connection_and_nothing_too_small():
+    clients = [Order(6, 0, 0, Side.ASK, 10, 500), Order(7, 0, 0, Side.BID, 20, 9)]
+    dealer = dealing([Quote(10, 20)], import_capacity=300, smallest=10)
+    own = place(Mode.MICROGRID, clients, dealer).pool[2:]
+    assert own == (Order(INTERMEDIARY, 0, 0, Side.BID, 10, 300),)
+
+
+@pytest.mark.parametrize("mode", [Mode.RETAILER, Mode.VIRTUAL_POWER_PLANT, Mode.MICROGRID])
+def test_a_pool_needs_its_intermediary(mode):
+    with pytest.raises(InputError, match="intermediary"):
+        place(mode, [PROSUMER])
 
 
 def test_an_intermediary_is_not_its_own_client():
     with pytest.raises(InputError, match="intermediary"):
-        place(Mode.RETAILER, [PROSUMER], PROSUMER.participant, posted([220]))
+        place(Mode.RETAILER, [PROSUMER], dealing(posted([220]), PROSUMER.participant))
 
 
-def test_every_slot_with_orders_needs_a_band():
+def test_every_slot_with_orders_needs_a_quote():
     with pytest.raises(InputError, match="slot 0"):
-        place(Mode.RETAILER, [PROSUMER], INTERMEDIARY, [])
+        place(Mode.RETAILER, [PROSUMER], dealing([]))
 
 
 @pytest.mark.parametrize(("bid", "ask"), [(-1, 5), (6, 5), (5, 4_096)])
-def test_a_band_lies_within_the_ticks(bid, ask):
-    with pytest.raises(InputError, match="band"):
-        Band(bid, ask)
+def test_a_quote_lies_within_the_ticks(bid, ask):
+    with pytest.raises(InputError, match="quote"):
+        Quote(bid, ask)
 
 
 # Islands

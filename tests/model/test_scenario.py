@@ -403,7 +403,7 @@ MARKET_MISTAKES = [
     ("scenario.toml", "[bilateral]\ncontracts = ", "[other]\ncontracts = ", ["other", "Extra inputs"]),
     ("scenario.toml", '[bilateral]\ncontracts = "contracts.csv"\n', "", ["markets.bilateral needs a section"]),
     ("scenario.toml", "pools = true", "pools = 1", ["markets.pools: 1", "valid boolean"]),
-    ("scenario.toml", '"microgrid"', '"peer_to_peer"', ["pools.0.preset: 'peer_to_peer'", "'retailer'"]),
+    ("scenario.toml", '"microgrid"', '"peer_to_peer"', ["pools.0.preset: 'peer_to_peer'", "retailer"]),
     ("scenario.toml", "commission = 0.001", "commission = 0.002", ["pool pool: commission", "200 within 100"]),
     ("scenario.toml", "= 50400", "= 43200", ["pool pool: its gate", "43200 between 43200 and 64800"]),
     ("scenario.toml", "\nmargin = 0.02", "\nmargin = 0.03", ["within wholesale_margin", "(3000, 1000)"]),
@@ -469,10 +469,48 @@ def test_rejects_tariffs_beyond_the_rules(folder: Path, row: str) -> None:
         load_scenario(folder)
 
 
+# islands
+
+
+@pytest.fixture
+def island(folder: Path) -> Path:
+    edit(folder, "scenario.toml", "seed = 1\n", "seed = 1\nislanded = true\n")
+    edit(folder, "scenario.toml", "deviation_rate = 0.002", "deviation_rate = 0")
+    (folder / "load_wh.csv").write_text(FILES["load_wh.csv"].replace(",7\n", ",0\n"))
+    return folder
+
+
+def test_an_island_has_no_upper_grid(island: Path) -> None:
+    assert load_scenario(island).islanded
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "words"),
+    [
+        ("scenario.toml", "deviation_rate = 0\n", "deviation_rate = 0.002\n", "deviation_rate must be 0"),
+        ("scenario.toml", '"single"', '"tariff"', "imbalance_pricing not tariff"),
+        ("scenario.toml", "[strategies]", "[markets]\ncall_auction = false\n[strategies]", "call auction alone"),
+        ("load_wh.csv", "500,0,0\n", "500,0,7\n", "meter: 'grid' has losses on day 2"),
+    ],
+)
+def test_names_the_mistake_about_an_island(island: Path, name: str, old: str, new: str, words: str) -> None:
+    edit(island, name, old, new)
+    with pytest.raises(InputError, match=words):
+        load_scenario(island)
+
+
+def test_an_island_has_no_stores(island: Path) -> None:
+    header, *rows = PARTICIPANTS.splitlines()
+    rows = [f"{row},{250 if row.startswith('home') else ''}" for row in rows]
+    (island / "participants.csv").write_text("\n".join([f"{header},shiftable_permille", *rows]) + "\n")
+    with pytest.raises(InputError, match="'home' has a battery or load that moves"):
+        load_scenario(island)
+
+
 # what is shipped
 
 
-VILLAGES = ["rural-markets", "rural-sunday", "rural-weekday", "rural-year"]
+VILLAGES = ["rural-island", "rural-markets", "rural-sunday", "rural-weekday", "rural-year"]
 
 load_shipped = cache(lambda name: load_scenario(SCENARIOS / name))
 
@@ -482,7 +520,7 @@ def shipped(request: pytest.FixtureRequest) -> Scenario:
     return load_shipped(request.param)
 
 
-def test_there_are_four_of_a_village_and_a_town() -> None:
+def test_there_are_five_of_a_village_and_a_town() -> None:
     assert [*VILLAGES, "town"] == SHIPPED
 
 
@@ -510,11 +548,18 @@ def test_shipped_forecasts_have_four_whole_weeks(shipped: Scenario) -> None:
     assert len(shipped.history(1).pv) >= 27
 
 
-@pytest.mark.parametrize("name", VILLAGES)
+@pytest.mark.parametrize("name", VILLAGES[1:])
 def test_losses_are_within_reason(name: str) -> None:
     losses = load_shipped(name).metered(1)["grid"]
     iron = 0.46 * 250  # the transformer's, 0.46 kW, in Wh per quarter-hour
     assert all(iron * 0.9 <= wh < 2_000 for wh in losses)
+
+
+def test_an_island_is_the_village_without_losses() -> None:
+    island, village = (load_shipped(name).metered(1) for name in ("rural-island", "rural-sunday"))
+    assert island.pop("grid") == [0] * 96
+    assert village.pop("grid")
+    assert island == village
 
 
 def test_deposits_cover_the_orders_of_two_days(shipped: Scenario) -> None:

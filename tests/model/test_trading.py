@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dem.clearing import OrderBook
 from dem.errors import InputError
 from dem.markets import SETUPS, Markets
-from dem.orders import Order, Side, lines_of
+from dem.orders import BROKERED_LAYER, Order, Side, lines_of
+from dem.presets import POOLED, Intermediary, Mode, place
 from dem.scenario import Kind, Scenario, load_scenario
 from dem.settlement import ImbalancePricing, order_collateral
 from dem.trading import Crowd
@@ -124,7 +126,7 @@ def test_orders_are_what_the_markets_take(market: str) -> None:
     sides: Counter[tuple[int, int, Side]] = Counter()
     for order in orders:
         assert order.energy >= rules.min_order_energy
-        assert order.layer < rules.max_layers
+        assert order.layer % BROKERED_LAYER < rules.max_layers
         sides[order.participant, order.slot, order.side] += order.energy
     for (number, _, side), energy in sides.items():
         member = scenario.participant(names[number])
@@ -219,40 +221,62 @@ def test_without_pools_clients_trade_themselves() -> None:
 
 
 def test_the_power_plant_sells_on_what_it_took() -> None:
-    scenario, numbers = village(), ids(village())
-    plant = numbers["plant"]
-    bought = sum(order.energy for order in mixed().orders["pools"] if order.participant == plant)
-    assert bought > 0
-    taken = {slot: wh for slot, wh in enumerate(mixed().crowd._expected_residuals["plant"]) if wh}
-    ordered = nets(Crowd(scenario, 1).orders(numbers))  # before the pool has cleared: what it expects to take
-    slot = max(taken, key=lambda s: taken[s])
-    assert ordered[plant, slot] == -taken[slot]
+    plant, fills = ids(village())["plant"], mixed().pool_fills
+    assert list(fills) == ["village-plant"]
+    book, filled = fills["village-plant"]
+    taken: Counter[int] = Counter()
+    for row in np.flatnonzero(book.participant == plant):
+        taken[int(book.slot[row])] += int(filled[row]) * (1 if book.side[row] == Side.BID else -1)
+    assert any(taken.values())
+    onwards = {slot: wh for (number, slot), wh in nets(mixed().orders["call_auction"]).items() if number == plant}
+    assert onwards == {slot: -wh for slot, wh in taken.items() if abs(wh) >= village().rules(1).min_order_energy}
 
 
-def with_preset(preset: str) -> Scenario:
+def with_preset(preset: Mode) -> Scenario:
     pool = village().config.pools[0].model_copy(update={"preset": preset})
     return replace(village(), config=village().config.model_copy(update={"pools": [pool]}))
 
 
-def test_a_retailer_takes_all_at_its_posted_prices() -> None:
-    scenario = with_preset("retailer")
+@pytest.mark.parametrize("preset", sorted(POOLED))
+def test_an_intermediary_orders_what_its_preset_says(preset: Mode) -> None:
+    scenario = with_preset(preset)
+    plant, member = ids(scenario)["plant"], scenario.participant("plant")
     orders = Crowd(scenario, 1).pool_orders(ids(scenario))["village-plant"]
-    plant = ids(scenario)["plant"]
-    for slot in (10, 50):
-        book = [order for order in orders if order.slot == slot]
-        own = {order.side: order for order in book if order.participant == plant}
-        for side in Side:
-            others = [order for order in book if order.side is side and order.participant != plant]
-            assert sum(order.energy for order in others) == (own[Side(1 - side)].energy if others else 0)
-        if len(own) == 2:
-            assert own[Side.BID].tick < own[Side.ASK].tick
+    wishes = [replace(o, layer=o.layer - BROKERED_LAYER) for o in orders if o.participant != plant]
+    assert all(order.layer >= BROKERED_LAYER for order in orders if order.participant != plant)
+    quotes = Crowd(scenario, 1)._quotes(scenario.config.pools[0])
+    dealer = Intermediary(
+        plant, quotes, member.import_capacity, member.export_capacity, scenario.rules(1).min_order_energy
+    )
+    assert tuple(orders) == place(preset, wishes, dealer).pool
 
 
-def test_an_island_leaves_its_clients_to_each_other() -> None:
-    scenario = with_preset("island")
-    crowd, numbers = Crowd(scenario, 1), ids(scenario)
-    assert numbers["plant"] not in {order.participant for order in crowd.pool_orders(numbers)["village-plant"]}
-    assert numbers["plant"] not in {order.participant for order in crowd.orders(numbers)}
+def test_a_retailers_price_is_the_only_one() -> None:
+    played = play(with_preset(Mode.RETAILER))
+    posted = Crowd(played.crowd.scenario, 1)._quotes(played.crowd.scenario.config.pools[0])
+    assert {clearing.price == posted[slot].bid for slot, clearing in played.pool_clearings.items()} == {True}
+
+
+def test_a_microgrid_trades_nothing_on() -> None:
+    played = play(with_preset(Mode.MICROGRID))
+    for market in ("call_auction", "intraday"):
+        assert played.ids["plant"] not in {order.participant for order in played.orders[market]}
+
+
+# islands
+
+
+def test_an_island_is_balanced_and_cuts_one_side_at_a_time() -> None:
+    played = play(village("rural-island"))
+    cut = played.crowd.cut(played.ids, played.energy, OrderBook.of(played.orders["call_auction"]))
+    wanted = played.crowd.scenario.metered(1)
+    shown, whole = (np.array([meters[name] for name in wanted]) for meters in (cut, wanted))
+    assert not shown.sum(axis=0).any()
+    assert (shown * whole >= 0).all()
+    shed, curtailed = ((sign * (whole - shown)).clip(min=0).sum(axis=0) for sign in (1, -1))
+    assert shed.any()
+    assert curtailed.any()
+    assert not (shed * curtailed).any()
 
 
 # the desk

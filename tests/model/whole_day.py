@@ -7,7 +7,9 @@ auction in the order of limits; intraday orders meet the best resting one, at it
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from dem.clearing import clear, fills
+import numpy as np
+
+from dem.clearing import Clearing, Column, OrderBook, clear, fills
 from dem.orders import Order, Side
 from dem.scenario import Scenario
 from dem.trading import Crowd
@@ -28,6 +30,9 @@ class Day:
     orders: dict[str, list[Order]] = field(default_factory=lambda: defaultdict(list))
     contracted: list[Positions] = field(default_factory=list)
     """Before each session and at the end."""
+    pool_fills: dict[str, tuple[OrderBook, Column]] = field(default_factory=dict)
+    pool_clearings: dict[int, Clearing] = field(default_factory=dict)
+    """Of the slots with orders, of the last pool."""
 
     def __post_init__(self) -> None:
         self.names = {number: name for name, number in self.ids.items()}
@@ -59,8 +64,12 @@ def play(scenario: Scenario, day: int = 1) -> Day:
     pools = {pool.name: pool for pool in scenario.config.pools}
     for name, orders in crowd.pool_orders(played.ids, played.snapshot()).items():
         played.orders["pools"] += orders
-        _auction(played, "pools", orders, pools[name].commission)
-    orders = crowd.orders(played.ids, played.snapshot())
+        rest = _auction(played, "pools", orders, pools[name].commission)
+        left = {order: part for rows in rest.values() for order, part in rows}
+        filled = np.array([order.energy - left[order] for order in orders], np.int64)
+        played.pool_fills[name] = OrderBook.of(orders), filled
+        played.pool_clearings = {slot: clear(book) for slot, book in _by_slot(orders).items()}
+    orders = crowd.orders(played.ids, played.snapshot(), played.pool_fills)
     played.orders["call_auction"] += orders
     _wholesale(played, _auction(played, "call_auction", orders))
     books: dict[int, list[Order]] = defaultdict(list)

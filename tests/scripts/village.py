@@ -138,7 +138,7 @@ DEBTOR = ("debtor", "consumer", "", 900, 0, "0.5", 0, "none")
 class Village:
     """A generated community; the same for the same numbers. more: further rows of the participant table.
     markets: mechanisms it uses, of MIXED; without any, the call auction as scenarios have it that name
-    none. described: mechanisms it does not use but says how they work."""
+    none. described: mechanisms it does not use but says how they work. islanded: there is no upper grid, nor losses."""
 
     consumers: int = 5
     plants: int = 3
@@ -147,12 +147,15 @@ class Village:
     more: Sequence[tuple[object, ...]] = field(default=())
     markets: Sequence[str] = field(default=())
     described: Sequence[str] = field(default=())
+    islanded: bool = False
 
     def write(self, folder: Path) -> Path:
         """Write scenario.toml and its tables; returns the folder."""
         folder.mkdir(parents=True, exist_ok=True)
         seconds = DAY_SECONDS // self.periods_per_day
         config = CONFIG.format(days=self.days, period_seconds=seconds, periods_per_day=self.periods_per_day)
+        if self.islanded:
+            config = config.replace("seed = 7", "seed = 7\nislanded = true").replace("_rate = 0.002", "_rate = 0")
         (folder / "scenario.toml").write_text(config, encoding="utf-8")
         consumers = [f"home-{i}" for i in range(1, self.consumers + 1)]
         plants = [f"roof-{i}" for i in range(1, self.plants + 1)]
@@ -174,7 +177,8 @@ class Village:
         periods = (HISTORY_DAYS + self.days) * self.periods_per_day
 
         def profile(name: str) -> list[int]:
-            low, high = (0, 30) if name == "grid" else (0, 300) if name in plants else (50, 800)
+            losses = (0, 0) if self.islanded else (0, 30)
+            low, high = losses if name == "grid" else (0, 300) if name in plants else (50, 800)
             return [random.randint(low, high) for _ in range(periods)]
 
         def sun(period: int) -> int:
