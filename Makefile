@@ -186,4 +186,4 @@ clean: ## remove what builds, tests and runs made
 	@find contracts dem scripts tests tools -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
 
 distclean: clean ## ... and the tools
-	@rm -rf .venv node_modules .solcx
+	@rm -rf .venv node_modules .solcx .geth
