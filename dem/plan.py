@@ -327,6 +327,7 @@ ROLES = (
         {"Accounts": ("pause", "pauseAll"), "ContinuousMarket": ("pause",)},
         granted_by="seats",
     ),
+    Role("watcher", 6, {"ParticipantRegistry": ("watch",)}, holder="ContinuousMarket"),
     Role(
         "schedule",
         10,
@@ -347,8 +348,7 @@ ROLES = (
     ),
     Role("cashier", 12, {"Accounts": ("post",)}, holder="Settlement", shared_with=("BalancingFund", "Intermediaries")),
     Role("mandates", 13, {"ParticipantRegistry": ("divide",)}, holder="Intermediaries"),
-    Role("watcher", 14, {"ParticipantRegistry": ("watch",)}, holder="ContinuousMarket"),
-    Role("standing", 15, {"ContinuousMarket": ("bar",)}, holder="ParticipantRegistry"),
+    Role("standing", 14, {"ContinuousMarket": ("bar",)}, holder="ParticipantRegistry"),
     Role("seats", 20, {}, holder="Council"),
     Role("elections", 21, {"Council": ("seatRepresentatives", "vacate")}, holder="Elections"),
 )

@@ -5,9 +5,6 @@ from support.refusals import refused
 from support.village import PERIODS, Member, Village
 from web3.contract import Contract
 
-from dem.deployment import ADMIN
-from dem.plan import ROLES
-
 from .conftest import FUNDS, Send
 
 
@@ -21,31 +18,6 @@ def test_bars_in_every_day_that_is_funded(
         with refused("MemberBarred", id=buyer.id):
             by(buyer, "place", day, PERIODS - 1, False, 100, 100, 0)
     by(seller, "place", 1, PERIODS - 1, False, 100, 100, 0)
-
-
-def test_every_market_is_told(
-    village: Village, registry: Contract, intraday: Contract, buyer: Member, by: Send, funded: None
-) -> None:
-    """A second intraday market opens a day while the first one's days trade."""
-    market = village.market
-    names = ("ParticipantRegistry", "MarketRules", "Accounts")
-    addresses = [market.addresses[name] for name in names]
-    arguments = (market.addresses["Authority"], village.calendar.as_tuple(), 0, *addresses)
-    second = market.chain.contract(
-        "ContinuousMarket", market.chain.deploy(market.keys[ADMIN], "ContinuousMarket", arguments)
-    )
-    roles = {role.name: role.id for role in ROLES}
-    selector = bytes.fromhex(second.encode_abi("bar", args=(buyer.account, True))[2:10])
-    village.send(ADMIN, market.authority, "setTargetFunctionRole", second.address, [selector], roles["standing"])
-    village.send(ADMIN, market.authority, "grantRole", roles["watcher"], second.address, 0)
-    village.send("council", market.contract("Schedule"), "addMarket", second.address, 2)
-    village.wait_until(village.calendar.gate_closes_at(2))
-    by(buyer, "fund", 2, 5)
-    market.chain.send(buyer.sender, second, "fund", 2, 5)
-    village.send("registrar", registry, "suspend", buyer.id)
-    for each in (intraday, second):
-        with refused("MemberBarred", id=buyer.id):
-            market.chain.send(buyer.sender, each, "place", 2, PERIODS - 1, False, 100, 100, 0)
 
 
 def test_leaves_the_account_as_it_is(
