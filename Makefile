@@ -114,7 +114,7 @@ coverage: build ## line and branch coverage of contracts and package
 	@$(if $(CHAIN),ape test -q $(CHAIN) --cov --cov-append --cov-report=)
 	@coverage lcov -q -o coverage/dem.lcov && coverage report
 
-.PHONY: bench-throughput bench-bilateral bench-gas bench-intraday bench-clearing bench-day bench-year vectors
+.PHONY: bench-throughput bench-network bench-bilateral bench-gas bench-intraday bench-clearing bench-day bench-year vectors
 bench-gas: setup ## measure the gas of a market day with 10, 100 and 1,000 participants, write bench/gas.*
 	$(SAY) 'forge: GasTest -> bench'
 	@rm -rf .forge/gas
@@ -145,6 +145,10 @@ bench-year: build ## play a year of the village in one run on anvil, write bench
 bench-throughput: build ## accepted orders a second on a node of its own, write bench/throughput.*
 	$(SAY) 'bench/throughput.py'
 	@python bench/throughput.py
+
+bench-network: build .geth/geth ## accepted orders a second and seconds to a block, on four nodes and on one, write bench/network.*
+	$(SAY) 'bench/network.py'
+	@python bench/network.py
 
 vectors: setup ## write tests/vectors anew from the model
 	@python tests/model/vectors.py

@@ -9,19 +9,24 @@ import statistics
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TypeVar
 
 import ape
 from eth_utils.crypto import keccak
 from host import anvil, machine, memory_mb
+from web3.types import RPCEndpoint
 
+from dem.abi import as_int
 from dem.chain import Chain
 from dem.deployment import ADMIN, Market, deploy, role_keys
+from dem.errors import BlocksLostError
 from dem.operations import Applicant, Operations
 from dem.orders import Order, Side, lines_of
 from dem.plan import CalendarParameters, Offices, Parameters
@@ -31,6 +36,8 @@ from dem.signing import Application, OrderSheet, sign
 from dem.strips import LANES, strips_per_day, unpack
 from dem.units import Money, Tick, UnitsPerWh, Wh
 from dem.wallets import Wallet, wallet
+
+T = TypeVar("T")
 
 HERE = Path(__file__).resolve().parent
 
@@ -50,6 +57,8 @@ SHEETS, ALONE, RELAYED = (
 """Ways to bring orders, in this order; each writes layers of its own."""
 
 WINDOW = 86_400
+SETUP_SECONDS = 80
+"""For deployment, a block for each transaction, before the day opens."""
 RULES = MarketRules(
     platform_fee=UnitsPerWh(10),
     network_fee=UnitsPerWh(10),
@@ -97,14 +106,22 @@ class Measured:
 def set_up(chain: Chain, wallets: Sequence[Wallet], folder: Path) -> Operations:
     """A market whose day is open, with its members."""
     keys = role_keys(chain, None)
-    calendar = CalendarParameters(chain.now() + 3 * WINDOW, 900, PERIODS, WINDOW, 1, WINDOW, 2 * WINDOW)
+    calendar = CalendarParameters(chain.now() + SETUP_SECONDS + WINDOW, 900, PERIODS, WINDOW, 1, WINDOW, 2 * WINDOW)
     supplier, operator, grid = (wallet("throughput", 0, office) for office in ("supplier", "operator", "grid"))
     offices = Offices(supplier.account, operator.account, grid.account, grid.meter)
-    market: Market = deploy(chain, keys, Parameters(keys[ADMIN].address, calendar, RULES, offices), folder / "m.json")
+    parameters = Parameters(keys[ADMIN].address, calendar, RULES, offices)
+    market: Market = persisting(partial(deploy, chain, keys, parameters, folder / "m.json"))
     operations = Operations(market)
-    operations.register([applicant(own) for own in wallets])
+    persisting(partial(operations.register, [applicant(own) for own in wallets]))
     chain.wait_until(calendar.opens_at(DAY))
     return operations
+
+
+def persisting(step: Callable[[], T]) -> T:
+    """What a step comes to; where the chain replaces blocks it is done again, and asks first what is left to do."""
+    while True:
+        with suppress(BlocksLostError):
+            return step()
 
 
 def applicant(own: Wallet) -> Applicant:
@@ -125,7 +142,7 @@ def single_orders(number: int, own: Wallet, layers: range) -> Iterator[OrderShee
     for place in range(layers.start * STRIPS, layers.stop * STRIPS):
         layer, strip = divmod(place, STRIPS)
         [(line, word)] = lines_of([order(number, layer, strip * LANES)], DAY, PERIODS).items()
-        yield OrderSheet(own.account, DAY, line, place, (word,))
+        yield OrderSheet(own.account, DAY, line, place + 1, (word,))
 
 
 def order(number: int, layer: int, slot: int) -> Order:
@@ -140,10 +157,10 @@ def measure(
     chain = operations.chain
     first, transactions = chain.block + 1, chain.transactions
     began = time.monotonic()
-    operations.relay(DAY, sheets, signatures.__getitem__, alone=way == ALONE)
+    persisting(partial(operations.relay, DAY, sheets, signatures.__getitem__, alone=way == ALONE))
     seconds = time.monotonic() - began
     last = chain.block
-    gas = sum(chain.web3.eth.get_block(number)["gasUsed"] for number in range(first, last + 1))
+    gas = sum(as_int(block["gasUsed"]) for block in blocks(chain, first, last))
     by_block: Counter[int] = Counter()
     for event in operations.events_between(first, last):
         if event.name == "SheetAccepted":
@@ -159,6 +176,13 @@ def measure(
         transactions=chain.transactions - transactions,
         gas_per_order=gas // orders,
     )
+
+
+def blocks(chain: Chain, first: int, last: int) -> Iterator[dict[str, Any]]:
+    """Blocks as the node tells of them, with the hashes of their transactions."""
+    for number in range(first, last + 1):
+        [answer] = chain.ask([(RPCEndpoint("eth_getBlockByNumber"), [hex(number), False])])
+        yield answer["result"]
 
 
 def orders_in(lines: Sequence[int | bytes]) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 from ape.cli import ConnectedProviderCommand, network_option
 
-from dem.chain import Chain
+from dem.chain import Chain, reachable
 from dem.cli import console, fail_readably, print_table
 from dem.council import Proposal, calls_in_words, in_words, proposal, proposals
 from dem.deployment import Market, connect, role_keys
@@ -39,7 +39,7 @@ def _command(function: Callable[..., None]) -> click.Command:
     for decorate in (
         click.argument("folder", type=click.Path(path_type=Path)),
         click.option("--account", help="Ape account of the seat; on a development network not needed."),
-        network_option(),
+        network_option(callback=reachable),
     ):
         own = decorate(own)
     return cli.command(function.__name__.replace("_", "-"), cls=ConnectedProviderCommand)(own)

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 from ape.cli import ConnectedProviderCommand, network_option
 
-from dem.chain import Chain
+from dem.chain import Chain, reachable
 from dem.cli import console, fail_readably, print_table
 from dem.deployment import connect
 from dem.health import Health, Limits, MarketState, check_market, check_nodes, node_at
@@ -18,7 +18,7 @@ STANDARD = Limits()
 
 
 @click.command(cls=ConnectedProviderCommand, short_help="say whether nodes and market are well, and what to do")
-@network_option()
+@network_option(callback=reachable)
 @click.argument("folder", type=click.Path(path_type=Path), required=False)
 @click.option(
     "--node",

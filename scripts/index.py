@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 from ape.cli import ConnectedProviderCommand, network_option
 
-from dem.chain import Chain
+from dem.chain import Chain, reachable
 from dem.cli import console, fail_readably
 from dem.index.store import DEPTH
 from dem.indexing import index
@@ -13,7 +13,7 @@ from dem.run import MANIFEST
 
 
 @click.command(cls=ConnectedProviderCommand, short_help="put a market's events into an SQLite database")
-@network_option()
+@network_option(callback=reachable)
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), help="The database; default FOLDER/index.sqlite.")
 @click.option(

@@ -1,8 +1,10 @@
 """network.toml: what a network is like, checked; and the genesis that follows from it."""
 
+import socket
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
+from random import randrange
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -10,6 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from dem.config import first_mistake
 from dem.errors import InputError
 
+HOST = "127.0.0.1"
+"""Where all nodes listen."""
 _HIGHEST_PORT = 65_535
 _VANITY_BYTES, _SEAL_BYTES = 32, 65
 """What Clique has before and after the authorities in a block's extra data."""
@@ -50,6 +54,13 @@ class NetworkConfig(BaseModel):
             raise ValueError(f"http_port and p2p_port must each leave room for {self.nodes} ports")
         return self
 
+    def on_free_ports(self) -> "NetworkConfig":
+        """The same network on ports that nobody uses."""
+        while True:
+            first = randrange(20_000, 30_000, 2 * self.nodes)
+            if all(map(_is_free, range(first, first + 2 * self.nodes))):
+                return self.model_copy(update={"http_port": first, "p2p_port": first + self.nodes})
+
     def genesis(self, authorities: Sequence[str]) -> dict[str, Any]:
         """Block 0 as `geth init` takes it: these authorities, no fees, nobody with a balance."""
         addresses = b"".join(sorted(bytes.fromhex(address.removeprefix("0x")) for address in authorities))
@@ -65,6 +76,11 @@ class NetworkConfig(BaseModel):
             "extraData": f"0x{extra.hex()}",
             "alloc": {},
         }
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex((HOST, port)) != 0
 
 
 def read_network(path: Path) -> NetworkConfig:

@@ -17,9 +17,9 @@ from coincurve import PrivateKey
 from web3 import IPCProvider
 from web3.types import RPCEndpoint
 
+from dem.devnet.config import HOST
 from dem.errors import ChainError
 
-HOST = "127.0.0.1"
 _SECONDS = 60.0
 """A node has so long to start or to stop."""
 _POLL_SECONDS = 0.1

@@ -1,17 +1,16 @@
 """A network that failures happen to, and the time it takes to recover."""
 
 import csv
-import socket
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from random import randrange
 
 from shell import PROJECT
 
 from dem.devnet.config import NetworkConfig, read_network
 from dem.devnet.network import Network
-from dem.devnet.node import HOST, Node
+from dem.devnet.node import Node
 
 ALIAS = "operator"
 RECOVERY = PROJECT / "out" / "devnet" / "recovery.csv"
@@ -36,6 +35,31 @@ class Devnet(Network):
         node = self.running[-1]
         return int(node.ask("eth_getTransactionCount", account, "latest"), 16)
 
+    @contextmanager
+    def standstill(self) -> Iterator[None]:
+        """Nobody seals a block, so what is done to one node after the other stays."""
+        for node in self.nodes:
+            node.ask("miner_stop")
+        await_that("a standstill", lambda: self.stands_still(2.0))
+        try:
+            yield
+        finally:
+            for node in self.nodes:
+                node.ask("miner_start")
+
+    def stands_still(self, seconds: float = 6.0) -> bool:
+        """Whether no node gets a new block for so long."""
+        before = self.heads()
+        time.sleep(seconds)
+        return self.heads() == before
+
+    def take_back(self, blocks: int) -> None:
+        """Let every node lose its last blocks."""
+        with self.standstill():
+            last = self.height() - blocks
+            for node in self.nodes:
+                node.ask("debug_setHead", hex(last))
+
     def split(self, one: Collection[Node]) -> None:
         """Cut every connection between these nodes and the others."""
         for node in one:
@@ -47,16 +71,7 @@ class Devnet(Network):
 
 def free_config() -> NetworkConfig:
     """The project's network on ports that nobody uses."""
-    config = read_network(PROJECT / "devnet" / "network.toml")
-    while True:
-        first = randrange(20_000, 30_000, 2 * config.nodes)
-        if all(map(_is_free, range(first, first + 2 * config.nodes))):
-            return config.model_copy(update={"http_port": first, "p2p_port": first + config.nodes})
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex((HOST, port)) != 0
+    return read_network(PROJECT / "devnet" / "network.toml").on_free_ports()
 
 
 def await_that(what: str, condition: Callable[[], bool]) -> float:

@@ -74,16 +74,10 @@ def test_the_network_is_shown_started_once_and_mended(devnet):
 def test_halves_that_were_apart_are_brought_together(devnet):
     """Clique does it where one half's chain is the heavier one; where both weigh the same, it waits for ever."""
     devnet.split(devnet.nodes[:2])
-    await_that("a standstill", lambda: _stands_still(devnet))
+    await_that("a standstill", devnet.stands_still)
     devnet.connect()
     devnet.mend()
     assert devnet.height() > 0
-
-
-def _stands_still(devnet: Devnet) -> bool:
-    before = devnet.heads()
-    time.sleep(6.0)
-    return devnet.heads() == before
 
 
 def test_a_folder_of_another_network_is_refused(devnet):

@@ -1,14 +1,13 @@
 """`ape run index` and `ape run health` on a played day, on a chain that is reorganised, and killed in the middle."""
 
 import json
-import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from pathlib import Path
 from urllib.request import Request, urlopen
 
 import pytest
+from database import dump, rows
 from node import Reply, anvil, wire_to
 from shell import Command, run
 from village import MIXED, Village, read_table
@@ -22,16 +21,6 @@ def rpc(url: str, method: str, *params: object) -> object:
     body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode()
     with urlopen(Request(url, body, {"Content-Type": "application/json"})) as answer:
         return json.loads(answer.read())["result"]
-
-
-def rows(path: Path, question: str) -> list[tuple]:
-    with closing(sqlite3.connect(path)) as db:
-        return db.execute(question).fetchall()
-
-
-def dump(path: Path) -> list[str]:
-    with closing(sqlite3.connect(path)) as db:
-        return list(db.iterdump())
 
 
 @pytest.fixture(scope="module")
