@@ -37,15 +37,23 @@ class Devnet(Network):
 
     @contextmanager
     def standstill(self) -> Iterator[None]:
-        """Nobody seals a block, so what is done to one node after the other stays."""
-        for node in self.nodes:
-            node.ask("miner_stop")
+        """All nodes have one newest block and nobody seals another: what is done to one node after the other stays."""
+        self._order_all("miner_stop")
         await_that("a standstill", lambda: self.stands_still(2.0))
+        while len({head.hash for head in self.heads().values()}) > 1:
+            # Two of them sealed at the same moment, the last one before they stopped.
+            self._order_all("miner_start")
+            self.mend()
+            self._order_all("miner_stop")
+            await_that("a standstill", lambda: self.stands_still(2.0))
         try:
             yield
         finally:
-            for node in self.nodes:
-                node.ask("miner_start")
+            self._order_all("miner_start")
+
+    def _order_all(self, method: str) -> None:
+        for node in self.nodes:
+            node.ask(method)
 
     def stands_still(self, seconds: float = 6.0) -> bool:
         """Whether no node gets a new block for so long."""
