@@ -21,7 +21,7 @@ from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 from hexbytes import HexBytes
 from rlp.codec import encode_raw
-from web3 import Web3
+from web3 import IPCProvider, Web3
 from web3.contract import Contract
 from web3.types import RPCEndpoint, RPCResponse, TxReceipt
 
@@ -117,7 +117,8 @@ class Chain:
     def __init__(self, provider: ProviderAPI) -> None:
         self._provider = provider
         self.web3: Web3 = provider.web3
-        if not self.is_embedded and provider.http_uri:
+        self._node = self.web3.provider
+        if not self.is_embedded and not isinstance(self._node, IPCProvider) and provider.http_uri:
             network = provider.network
             headers = provider.network_manager.get_request_headers(network.ecosystem.name, network.name, provider.name)
             others = [url for url in _nodes(provider) if url != provider.http_uri]
@@ -146,6 +147,11 @@ class Chain:
     def network(self) -> str:
         """Name of the network and its provider."""
         return f"{self._provider.network.choice}"
+
+    @property
+    def nodes(self) -> list[str]:
+        """Addresses of the network's nodes, where they are told: in the environment, else in ape-config.yaml."""
+        return _nodes(self._provider)
 
     @property
     def is_embedded(self) -> bool:
@@ -227,6 +233,11 @@ class Chain:
             except Exception as error:
                 answers.append({"error": {"code": 0, "message": str(error)}})
         return answers
+
+    def ask_node(self, method: str, parameters: list[Any]) -> RPCResponse:
+        """The answer of the connected node and no other: for what is about it, not about the chain."""
+        answer: RPCResponse = self._node.make_request(RPCEndpoint(method), parameters)
+        return answer
 
     def accounts(self, alias: str | None) -> "Iterator[AccountAPI]":
         """Accounts to act with: ape's test accounts on a development network, else the one of that alias repeated.

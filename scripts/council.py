@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,21 +27,20 @@ def cli() -> None:
     """
 
 
-def _command(function: Callable[..., None]) -> click.Command:
-    """A command on a deployed market, which is its first argument."""
+def _command(function: Callable[..., None], acts: bool = True) -> click.Command:
+    """A command on a deployed market, which is its first argument. acts: with an account."""
 
-    def run(folder: Path, account: str | None, **further: Any) -> None:
+    def run(folder: Path, account: str | None = None, **further: Any) -> None:
         chain = Chain.connected()
-        function(connect(chain, role_keys(chain, account), folder / MANIFEST), **further)
+        keys = role_keys(chain, account) if acts else {}
+        function(connect(chain, keys, folder / MANIFEST), **further)
 
     run.__doc__ = function.__doc__
     own = fail_readably(run)
     own.__click_params__ = list(getattr(function, "__click_params__", []))
-    for decorate in (
-        click.argument("folder", type=click.Path(path_type=Path)),
-        click.option("--account", help="Ape account of the seat; on a development network not needed."),
-        network_option(callback=reachable),
-    ):
+    if acts:
+        own = click.option("--account", help="Ape account of the seat; on a development network not needed.")(own)
+    for decorate in (click.argument("folder", type=click.Path(path_type=Path)), network_option(callback=reachable)):
         own = decorate(own)
     return cli.command(function.__name__.replace("_", "-"), cls=ConnectedProviderCommand)(own)
 
@@ -61,7 +61,7 @@ def _time(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
-@_command
+@partial(_command, acts=False)
 @click.option("--all", "is_all", is_flag=True, help="Executed and expired ones as well.")
 def show(market: Market, is_all: bool) -> None:
     """Print the seats, and the proposals that can still be approved or executed."""

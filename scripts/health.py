@@ -24,8 +24,7 @@ STANDARD = Limits()
     "--node",
     "urls",
     multiple=True,
-    envvar="DEM_NODES",
-    help="URL of a node, repeatable (or DEM_NODES, with spaces between); without any the connected one.",
+    help="URL of a node, repeatable; by default the network's nodes, where they are told, else the connected one.",
 )
 @click.option(
     "--depth",
@@ -60,7 +59,7 @@ def cli(
     """
     chain = Chain.connected()
     limits = Limits(depth, lag, age or (None if chain.is_development else STANDARD.age), grace)
-    nodes = {url: node_at(url) for url in urls} or {chain.network: chain.ask}
+    nodes = {url: node_at(url) for url in urls or chain.nodes} or {chain.network: chain.ask}
     health = check_nodes(nodes, limits, int(time.time()))
     if folder is not None:
         health.market, problems = check_market(connect(chain, {}, folder / MANIFEST), limits)

@@ -33,7 +33,7 @@ COMMANDS = {
     "index": ["FOLDER", "--out", "--depth", "--follow", "--network"],
     "reconcile": ["FOLDER", "--recorded", "--account", "--network"],
     "report": ["FOLDER", "report.html"],
-    "sealers": ["FOLDER", "--apply", "--account", "--network", "own votes"],
+    "sealers": ["FOLDER", "--apply", "--network", "own votes"],
 }
 
 
