@@ -150,8 +150,8 @@ def play(url: str, network: str, pids: Sequence[int], participants: int, depth: 
                 time.sleep(random.random())
                 signature = sign(domain, sheet, keys[sheet.participant])
                 persisting(partial(operations.relay, DAY, [sheet], {sheet: signature}.__getitem__, alone=True))
-            final = chain.block + depth
-            while chain.block <= final:
+            final = persisting(lambda: chain.block) + depth
+            while persisting(lambda: chain.block) <= final:
                 time.sleep(POLL_SECONDS)
         measured[SINGLY] = {"sealed": asdict(watch.until(0)), "final": asdict(watch.until(depth))}
         print(f"{SINGLY}: {measured[SINGLY]}", flush=True)

@@ -155,16 +155,11 @@ def measure(
     operations: Operations, sheets: Sequence[OrderSheet], signatures: dict[OrderSheet, bytes], way: str
 ) -> Measured:
     chain = operations.chain
-    first, transactions = chain.block + 1, chain.transactions
+    first, transactions = persisting(lambda: chain.block) + 1, chain.transactions
     began = time.monotonic()
     persisting(partial(operations.relay, DAY, sheets, signatures.__getitem__, alone=way == ALONE))
     seconds = time.monotonic() - began
-    last = chain.block
-    gas = sum(as_int(block["gasUsed"]) for block in blocks(chain, first, last))
-    by_block: Counter[int] = Counter()
-    for event in operations.events_between(first, last):
-        if event.name == "SheetAccepted":
-            by_block[event.block] += orders_in(event.args["lines"])
+    gas, by_block = persisting(partial(accepted, operations, first))
     orders = by_block.total()
     if orders != sum(orders_in(sheet.lines) for sheet in sheets):
         sys.exit(f"{way}: {orders} orders were accepted, not those that were sent")
@@ -176,6 +171,17 @@ def measure(
         transactions=chain.transactions - transactions,
         gas_per_order=gas // orders,
     )
+
+
+def accepted(operations: Operations, first: int) -> tuple[int, Counter[int]]:
+    """Gas of the blocks from one on, and how many orders each accepted."""
+    chain, by_block = operations.chain, Counter[int]()
+    last = chain.block
+    gas = sum(as_int(block["gasUsed"]) for block in blocks(chain, first, last))
+    for event in operations.events_between(first, last):
+        if event.name == "SheetAccepted":
+            by_block[event.block] += orders_in(event.args["lines"])
+    return gas, by_block
 
 
 def blocks(chain: Chain, first: int, last: int) -> Iterator[dict[str, Any]]:
