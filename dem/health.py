@@ -10,7 +10,7 @@ from web3 import HTTPProvider
 from web3.types import RPCEndpoint, RPCResponse
 
 from dem.abi import as_int
-from dem.blocks import Ask, BlockReader, Header
+from dem.blocks import Ask, BlockReader
 from dem.deployment import Market
 from dem.errors import ChainError
 from dem.ledger import CLEARING_HOUSE
@@ -100,20 +100,19 @@ def node_at(url: str) -> Ask:
 def check_nodes(nodes: Mapping[str, Ask], limits: Limits, now: int) -> Health:
     """The nodes, by name, each for itself and beside each other; now: unix time."""
     health = Health([])
-    heads: dict[str, Header] = {}
     for name, ask in nodes.items():
         state = NodeState(name)
         health.nodes.append(state)
         try:
-            head = heads[name] = BlockReader(ask, {}).newest()
+            head = BlockReader(ask, {}).newest()
+            state.client = _told(ask, "web3_clientVersion", str)
+            state.peers = _told(ask, "net_peerCount", as_int)
         except ChainError as error:
             health.problems.append(f"node {name} is of no use ({error}): see whether it runs and can be reached")
             continue
         state.is_reachable, state.head, state.age = True, head.number, now - head.time
-        state.client = _told(ask, "web3_clientVersion", str)
-        state.peers = _told(ask, "net_peerCount", as_int)
-    if heads:
-        _compare(health, {name: nodes[name] for name in heads}, limits)
+    if any(state.is_reachable for state in health.nodes):
+        _compare(health, nodes, limits)
     return health
 
 
