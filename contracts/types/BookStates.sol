@@ -5,8 +5,9 @@ import {MAX_TICK, UNITS_PER_TICK} from "./Units.sol";
 
 /// @title Book states
 /// @notice What an order must know of a period's book, in one word: the best price each side lists, which groups of 256 prices have
-/// any listed, and the terms of the day. A price is listed from its first order until somebody meets it empty. Both sides look alike by *rank*: a bid's is its tick, an ask's MAX_TICK - tick, so that
-/// the best order is the one of the highest rank and two orders meet if their ranks add up to MAX_TICK or more.
+/// any listed, and the terms of the day. A price is listed from its first order until somebody meets it empty. Both sides look
+/// alike by *rank*: a bid's is its tick, an ask's MAX_TICK - tick, so that the best order is the one of the highest rank and two
+/// orders meet if their ranks add up to MAX_TICK or more.
 ///     bits 255..240 day; 239 paused; 138..112 smallest order in Wh; 111..88 ceiling and 87..64 fees in units/Wh;
 ///     63..48 and 47..32 groups in use of asks and of bids; 31..16 and 15..0 best rank + 1 of asks and of bids, 0: none
 /// The word of a day has the same terms in the same bits.
