@@ -10,7 +10,6 @@ PYTHON ?= $(shell for p in python3.12 python3.11 python3; do $$p -c '' 2>/dev/nu
 SAY = @printf '\n== %s\n'
 has = $(if $(wildcard $(1)),$(shell find $(wildcard $(1)) $(2) -print -quit))
 
-CONTRACTS := $(shell find contracts -name '*.sol' 2>/dev/null)
 # Tests of the model and of bytecode under pyrevm need no ape; all other folders but forge's are run by `ape test`.
 PURE := $(wildcard tests/model tests/stateful tests/differential)
 # Tests of the commands start ape themselves, in processes that coverage does not see.
@@ -29,26 +28,33 @@ help: ## list the targets
 setup: node_modules/.stamp ## create .venv and node_modules, put solc, anvil and forge in reach
 	@:
 
+# What running needs, without node, compilers and the packages for development.
+.venv/.run: pyproject.toml uv.lock tools/setup.py
+	@$(PYTHON) tools/setup.py run
+	@touch $@
+
 .venv/.stamp: pyproject.toml uv.lock tools/setup.py
 	@$(PYTHON) tools/setup.py python
-	@touch $@
+	@touch .venv/.run $@
 
 node_modules/.stamp: .venv/.stamp package.json package-lock.json
 	@.venv/bin/python tools/setup.py node
 	@touch $@
 
-.PHONY: build
-build: .build/.stamp ## compile the contracts for ape
+.PHONY: artifacts
+artifacts: setup ## compile the contracts into dem/chain/contracts.json.gz, if they have changed
+	@python tools/artifacts.py renew
 
-.build/.stamp: node_modules/.stamp ape-config.yaml $(CONTRACTS)
-	$(SAY) 'contracts: ape compile'
-	@ape compile --force --verbosity WARNING
-	@mkdir -p $(@D) && touch $@
+.PHONY: build
+build: setup ## ape's own record of the compiled contracts, for its console and plugins; nothing here needs it
+	$(SAY) 'ape compile, a minute or two the first time'
+	@ape compile --verbosity WARNING
 
 # --- use --------------------------------------------------------------------------------------------------------------
 
 .PHONY: demo
-demo: build ## play one day of a village on a chain inside the process, results in out/
+demo: .venv/.run ## play one day of a village on a chain inside the process, results in out/
+	@python tools/artifacts.py current || $(MAKE) artifacts
 	$(SAY) 'demo: scenarios/rural-sunday -> out/rural-sunday'
 	@ape run day scenarios/rural-sunday --out out/rural-sunday --network ethereum:local:test
 
@@ -75,8 +81,17 @@ GO ?= $(firstword $(wildcard $(shell command -v go)) $(wildcard /usr/local/go/bi
 
 # --- tests ------------------------------------------------------------------------------------------------------------
 
-.PHONY: test test-forge test-model test-chain test-commands
-test: test-forge test-model test-chain test-commands ## run all tests
+.PHONY: test test-python compile test-forge test-model test-chain test-commands
+test: artifacts ## run all tests
+	@# Forge's compiler takes minutes of one core; the other tests need nothing of it.
+	@$(MAKE) -j 2 compile test-python
+	@$(MAKE) test-forge
+
+test-python: artifacts
+	@$(MAKE) test-model && $(MAKE) test-chain && $(MAKE) test-commands
+
+compile: setup
+	@forge build
 
 test-forge: setup ## numbers: unit, fuzz and invariant tests in Solidity
 	$(SAY) 'forge: tests/forge'
@@ -84,27 +99,35 @@ test-forge: setup ## numbers: unit, fuzz and invariant tests in Solidity
 	@GAS_OUT=.forge/gas forge test
 	@python tools/gas.py compare
 
-test-model: build ## the reference model, alone and against the contracts (pyrevm)
+test-model: artifacts ## the reference model, alone and against the contracts (pyrevm)
 	$(SAY) 'pytest: $(or $(PURE),tests/model)'
 	@$(if $(call has,$(PURE),-name 'test_*.py'),pytest -q -p no:ape_test -n 2 $(PURE),echo 'no tests yet')
 
-test-chain: build ## stories on a chain
+test-chain: artifacts ## stories on a chain
 	$(SAY) 'ape test: $(or $(CHAIN),tests/integration)'
-	@$(if $(CHAIN),ape test -q $(CHAIN),echo 'no tests yet')
+	@$(if $(CHAIN),ape test -q -n 2 --dist loadgroup $(CHAIN),echo 'no tests yet')
 
-test-commands: build ## the commands as typed, and a driver that is killed again and again
+test-commands: artifacts ## the commands as typed, and a driver that is killed again and again
 	$(SAY) 'pytest: $(COMMANDS)'
 	@pytest -q -p no:ape_test -n 2 $(COMMANDS)
 
+# How much the long form does: actions of the stateful machine by 800, delivery days, sequences, contracts.
+LONG := DEM_RANDOM_RUNS=625 DEM_RANDOM_DAYS=20000 DEM_RANDOM_INTRADAY=10000 DEM_RANDOM_CONTRACTS=1000 DEM_EVERY_SCENARIO=yes
+LONG_TESTS := tests/stateful tests/differential tests/scripts/test_without_chain.py
+.PHONY: test-long
+test-long: artifacts ## the random runs in their long form, an hour or so
+	$(SAY) 'pytest: $(LONG_TESTS), $(LONG)'
+	@$(LONG) pytest -q -p no:ape_test -n 2 $(LONG_TESTS)
+
 .PHONY: test-devnet
-test-devnet: build .geth/geth ## days in real time on a network of four nodes, with failures (needs Go, minutes)
+test-devnet: artifacts .geth/geth ## days in real time on a network of four nodes, with failures (needs Go, minutes)
 	$(SAY) 'pytest: $(DEVNET)'
 	@rm -f out/devnet/recovery.csv
 	@pytest -q -p no:ape_test -n 2 --dist loadfile $(DEVNET)
 	@cat out/devnet/recovery.csv
 
 .PHONY: coverage
-coverage: build ## line and branch coverage of contracts and package
+coverage: artifacts ## line and branch coverage of contracts and package
 	$(SAY) 'forge coverage: contracts'
 	@mkdir -p coverage
 	@forge coverage --ir-minimum --no-match-coverage '^tests/' --report summary --report lcov --report-file coverage/contracts.lcov
@@ -114,14 +137,14 @@ coverage: build ## line and branch coverage of contracts and package
 	@$(if $(CHAIN),ape test -q $(CHAIN) --cov --cov-append --cov-report=)
 	@coverage lcov -q -o coverage/dem.lcov && coverage report
 
-.PHONY: bench-throughput bench-network bench-bilateral bench-gas bench-intraday bench-clearing bench-day bench-year vectors
+.PHONY: bench-throughput bench-network bench-bilateral bench-gas bench-intraday bench-clearing bench-day bench-model-day bench-year vectors
 bench-gas: setup ## measure the gas of a market day with 10, 100 and 1,000 participants, write bench/gas.*
 	$(SAY) 'forge: GasTest -> bench'
 	@rm -rf .forge/gas
 	@GAS_OUT=.forge/gas GAS_ALL=yes forge test --match-contract '^GasTest'
 	@python tools/gas.py write
 
-bench-bilateral: build ## measure the gas of bilateral contracts over a day and over a year, write bench/bilateral.*
+bench-bilateral: artifacts ## measure the gas of bilateral contracts over a day and over a year, write bench/bilateral.*
 	$(SAY) 'bench/bilateral.py'
 	@python bench/bilateral.py
 bench-intraday: setup ## measure the gas of intraday orders in books of 10, 1,000 and 10,000, write bench/intraday.*
@@ -134,47 +157,54 @@ bench-clearing: setup ## clear books beside other packages, each in an environme
 	$(SAY) 'bench/clearing.py'
 	@python bench/clearing.py
 
-bench-day: build ## play a whole day of 100, 1,000 and 10,000 participants on anvil, write bench/day.*
+bench-day: artifacts ## play a whole day of 100, 1,000 and 10,000 participants on anvil, write bench/day.*
 	$(SAY) 'bench/day.py'
 	@python bench/day.py 100 1000 10000
 
-bench-year: build ## play a year of the village in one run on anvil, write bench/year.*
+bench-model-day: setup ## play days by the reference model alone, write bench/model_day.*
+	$(SAY) 'bench/model_day.py'
+	@python bench/model_day.py
+
+bench-year: artifacts ## play a year of the village in one run on anvil, write bench/year.*
 	$(SAY) 'bench/year.py'
 	@python bench/year.py
 
-bench-throughput: build ## accepted orders a second on a node of its own, write bench/throughput.*
+bench-throughput: artifacts ## accepted orders a second on a node of its own, write bench/throughput.*
 	$(SAY) 'bench/throughput.py'
 	@python bench/throughput.py
 
-bench-network: build .geth/geth ## accepted orders a second and seconds to a block, on four nodes and on one, write bench/network.*
+bench-network: artifacts .geth/geth ## accepted orders a second and seconds to a block, on four nodes and on one, write bench/network.*
 	$(SAY) 'bench/network.py'
 	@python bench/network.py
 
 vectors: setup ## write tests/vectors anew from the model
-	@python tests/model/vectors.py
+	@PYTHONPATH=tests python -m support.model.vectors
 
 # --- quality ----------------------------------------------------------------------------------------------------------
 
 .PHONY: check check-python check-contracts
 check: check-python check-contracts ## formatting, lints, types, layers, slither, contract sizes
 
-check-python: setup ## ruff, mypy, import-linter
-	$(SAY) 'ruff, mypy, import-linter'
+check-python: setup ## ruff, mypy, import-linter, prose
+	$(SAY) 'ruff, mypy, import-linter, prose'
 	@ruff format --check .
 	@ruff check .
 	@mypy
 	@lint-imports --no-logo
+	@python tools/prose.py
+	@python tools/natspec.py
 
-check-contracts: build ## forge fmt, solhint, slither, bytecode and sizes
+check-contracts: setup ## forge fmt, solhint, slither, bytecode and sizes
 	$(SAY) 'forge fmt, solhint'
 	@forge fmt --check contracts $(wildcard tests/forge)
 	@solhint --disc --noPoster --max-warnings 0 'contracts/**/*.sol'
 	$(SAY) 'forge build, slither'
-	@rm -rf .forge/check
-	@FOUNDRY_OUT=.forge/check/out FOUNDRY_CACHE_PATH=.forge/check/cache forge build --skip test
+	@# Compiled from nothing, and once: the tests that forge runs afterwards find it here.
+	@rm -rf .forge
+	@forge build
 	@slither . --config-file slither.config.json
 	$(SAY) 'artifacts'
-	@python tools/artifacts.py
+	@python tools/artifacts.py check
 
 .PHONY: format
 format: setup ## format Python and Solidity

@@ -13,15 +13,17 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "tests")]
 
-from harness.chain import NOBODY  # noqa: E402
-from harness.contracts import MARKET, NOTHING, conclusion, ending, revocation  # noqa: E402
-from harness.market import ADMIN, STRANGER, Market  # noqa: E402
-from harness.people import Person, register  # noqa: E402
+from support.evm.chain import NOBODY  # noqa: E402
+from support.evm.contracts import MARKET, NOTHING, conclusion, ending, revocation  # noqa: E402
+from support.evm.market import ADMIN, STRANGER, Market  # noqa: E402
+from support.evm.people import Person, register  # noqa: E402
 
-from dem.bilateral import Profile  # noqa: E402
-from dem.plan import ROLES, CalendarParameters  # noqa: E402
-from dem.settlement import MarketRules  # noqa: E402
-from dem.signing import Ending, Proposal, message_hash  # noqa: E402
+from dem.deployment.roles import ROLES  # noqa: E402
+from dem.messages.contracts import Ending, Proposal  # noqa: E402
+from dem.messages.signing import message_hash  # noqa: E402
+from dem.model.calendar import CalendarParameters  # noqa: E402
+from dem.model.markets.bilateral import Profile  # noqa: E402
+from dem.model.rules import MarketRules  # noqa: E402
 
 PERIODS = 96
 OPENING = 1_800_000_000

@@ -19,9 +19,9 @@ import numpy as np
 from host import machine
 from peers.peer import Outcome, Row, measure
 
-from dem.clearing import Clearing, Column, OrderBook, clear, clear_day, fills, fills_of_day
-from dem.orders import Order, Side
-from dem.units import Tick, Wh
+from dem.model.markets.auction import Clearing, Column, OrderBook, clear, clear_day, fills, fills_of_day
+from dem.model.orders import Order, Side
+from dem.model.units import Tick, Wh
 
 HERE = Path(__file__).resolve().parent
 UV = HERE.parent / ".venv" / "bin" / "uv"

@@ -28,12 +28,15 @@ from throughput import ALONE, DAY, RELAYED, blocks, measure, persisting, set_up,
 from web3 import HTTPProvider, Web3
 from web3.types import RPCResponse
 
-from dem.chain import Chain
+from dem.chain.connection import Chain
+from dem.chain.sending import Request
+from dem.community.keys import wallet
 from dem.devnet.config import NetworkConfig, read_network
 from dem.devnet.network import Network
-from dem.sending import Request
-from dem.signing import sign
-from dem.wallets import wallet
+from dem.messages.signed import Received
+from dem.messages.signing import sign
+from dem.model.mechanisms import AUCTION
+from dem.relay.orders import submit_orders
 
 HERE = Path(__file__).resolve().parent
 PROJECT = HERE.parent
@@ -47,8 +50,9 @@ POLL_SECONDS = 0.02
 
 INTRODUCTION = """# Four nodes beside one
 
-Participants send orders for one day to a market on the network of [docs/network.md](../docs/network.md) (four nodes of
-{geth}, Clique, a block every {period} s, {gas_limit:,} gas a block) and on one node (`{command}`).
+Participants send orders for one day to a market on the network of
+[docs/guide/network.md](../docs/guide/network.md) (four nodes of {geth}, Clique, a block every {period} s,
+{gas_limit:,} gas a block) and on one node (`{command}`).
 Driver and nodes share the machine. Orders and time are those of [throughput.md](throughput.md); every order is a new
 one in storage never used before. {network_participants} participants order on the network, {anvil_participants} on
 anvil.
@@ -140,16 +144,16 @@ def play(url: str, network: str, pids: Sequence[int], participants: int, depth: 
     measured: dict[str, Any] = {}
     with ape.networks.parse_network_choice(network), TemporaryDirectory() as folder:
         chain = Chain.connected()
-        operations = set_up(chain, [slow, *wallets], Path(folder))
+        relay = set_up(chain, [slow, *wallets], Path(folder))
         print(f"{network}: {participants} participants registered", flush=True)
-        domain = operations.domain("CallAuction")
+        domain = relay.market.domain(AUCTION)
 
         watch = Watch(chain, url)
         with watch.watching():
             for sheet in list(single_orders(1, slow, range(4)))[:SAMPLES]:
                 time.sleep(random.random())
-                signature = sign(domain, sheet, keys[sheet.participant])
-                persisting(partial(operations.relay, DAY, [sheet], {sheet: signature}.__getitem__, alone=True))
+                signed = [Received(sheet, sign(domain, sheet, keys[sheet.participant]))]
+                persisting(partial(submit_orders, relay, DAY, signed, alone=True))
             final = persisting(lambda: chain.block) + depth
             while persisting(lambda: chain.block) <= final:
                 time.sleep(POLL_SECONDS)
@@ -159,10 +163,10 @@ def play(url: str, network: str, pids: Sequence[int], participants: int, depth: 
         for way, layers in ((ALONE, range(2)), (RELAYED, range(2, 4))):
             numbered = enumerate(wallets, start=1)
             sheets = [sheet for number, own in numbered for sheet in single_orders(number, own, layers)]
-            signatures = {sheet: sign(domain, sheet, keys[sheet.participant]) for sheet in sheets}
+            signed = [Received(sheet, sign(domain, sheet, keys[sheet.participant])) for sheet in sheets]
             watch, used, own = Watch(chain, url), list(map(processor_seconds, pids)), time.process_time()
             with watch.watching():
-                got = measure(operations, sheets, signatures, way)
+                got = measure(relay, signed, way)
             measured[way] = asdict(got) | {
                 "transactions_per_second": round(got.transactions / got.seconds, 1),
                 "million_gas_per_second": round(got.gas_per_order * got.orders / got.seconds / 1e6, 1),

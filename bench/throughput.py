@@ -23,19 +23,26 @@ from eth_utils.crypto import keccak
 from host import anvil, machine, memory_mb
 from web3.types import RPCEndpoint
 
-from dem.abi import as_int
-from dem.chain import Chain
-from dem.deployment import ADMIN, Market, deploy, role_keys
+from dem.chain.abi import as_int
+from dem.chain.connection import Chain
+from dem.community.keys import Wallet, wallet
+from dem.deployment.market import ADMIN, Market, deploy, role_keys
+from dem.deployment.plan import Offices, Parameters
 from dem.errors import BlocksLostError
-from dem.operations import Applicant, Operations
-from dem.orders import Order, Side, lines_of
-from dem.plan import CalendarParameters, Offices, Parameters
-from dem.replay import KINDS
-from dem.settlement import ImbalancePricing, MarketRules
-from dem.signing import Application, OrderSheet, sign
-from dem.strips import LANES, strips_per_day, unpack
-from dem.units import Money, Tick, UnitsPerWh, Wh
-from dem.wallets import Wallet, wallet
+from dem.messages.members import Application
+from dem.messages.orders import OrderSheet
+from dem.messages.signed import Received, Signed
+from dem.messages.signing import Domain, sign
+from dem.model.calendar import CalendarParameters
+from dem.model.mechanisms import AUCTION
+from dem.model.orders import Order, Side, lines_of
+from dem.model.rules import ImbalancePricing, MarketRules
+from dem.model.strips import LANES, strips_per_day, unpack
+from dem.model.units import Money, Tick, UnitsPerWh, Wh
+from dem.relay.batches import Relay
+from dem.relay.members import Applicant, register
+from dem.relay.orders import submit_orders
+from dem.replay.members import KINDS
 
 T = TypeVar("T")
 
@@ -103,7 +110,7 @@ class Measured:
     gas_per_order: int
 
 
-def set_up(chain: Chain, wallets: Sequence[Wallet], folder: Path) -> Operations:
+def set_up(chain: Chain, wallets: Sequence[Wallet], folder: Path) -> Relay:
     """A market whose day is open, with its members."""
     keys = role_keys(chain, None)
     calendar = CalendarParameters(chain.now() + SETUP_SECONDS + WINDOW, 900, PERIODS, WINDOW, 1, WINDOW, 2 * WINDOW)
@@ -111,10 +118,11 @@ def set_up(chain: Chain, wallets: Sequence[Wallet], folder: Path) -> Operations:
     offices = Offices(supplier.account, operator.account, grid.account, grid.meter)
     parameters = Parameters(keys[ADMIN].address, calendar, RULES, offices)
     market: Market = persisting(partial(deploy, chain, keys, parameters, folder / "m.json"))
-    operations = Operations(market)
-    persisting(partial(operations.register, [applicant(own) for own in wallets]))
+    relay = Relay(market)
+    domain = market.domain("ParticipantRegistry")
+    persisting(partial(register, relay, [applicant(domain, own) for own in wallets]))
     chain.wait_until(calendar.opens_at(DAY))
-    return operations
+    return relay
 
 
 def persisting(step: Callable[[], T]) -> T:
@@ -124,10 +132,11 @@ def persisting(step: Callable[[], T]) -> T:
             return step()
 
 
-def applicant(own: Wallet) -> Applicant:
+def applicant(domain: Domain, own: Wallet) -> Applicant:
     kind, nothing = KINDS.index("prosumer"), bytes(32)
     application = Application(own.account, own.meter, kind, CAPACITY, CAPACITY, nothing, nothing)
-    return Applicant(own, application, DEPOSIT, bytes(keccak(text=own.name)), Money(0))
+    signed = Received(application, sign(domain, application, own.account_key))
+    return Applicant(signed, DEPOSIT, bytes(keccak(text=own.name)), Money(0))
 
 
 def day_sheets(number: int, own: Wallet) -> Iterator[OrderSheet]:
@@ -151,17 +160,15 @@ def order(number: int, layer: int, slot: int) -> Order:
     return Order(number, layer, slot, side, Tick(1 + (7 * number + 13 * slot) % 400), ENERGY)
 
 
-def measure(
-    operations: Operations, sheets: Sequence[OrderSheet], signatures: dict[OrderSheet, bytes], way: str
-) -> Measured:
-    chain = operations.chain
+def measure(relay: Relay, sheets: Sequence[Signed[OrderSheet]], way: str) -> Measured:
+    chain = relay.chain
     first, transactions = persisting(lambda: chain.block) + 1, chain.transactions
     began = time.monotonic()
-    persisting(partial(operations.relay, DAY, sheets, signatures.__getitem__, alone=way == ALONE))
+    persisting(partial(submit_orders, relay, DAY, sheets, alone=way == ALONE))
     seconds = time.monotonic() - began
-    gas, by_block = persisting(partial(accepted, operations, first))
+    gas, by_block = persisting(partial(accepted, relay, first))
     orders = by_block.total()
-    if orders != sum(orders_in(sheet.lines) for sheet in sheets):
+    if orders != sum(orders_in(sheet.message.lines) for sheet in sheets):
         sys.exit(f"{way}: {orders} orders were accepted, not those that were sent")
     return Measured(
         orders=orders,
@@ -173,12 +180,12 @@ def measure(
     )
 
 
-def accepted(operations: Operations, first: int) -> tuple[int, Counter[int]]:
+def accepted(relay: Relay, first: int) -> tuple[int, Counter[int]]:
     """Gas of the blocks from one on, and how many orders each accepted."""
-    chain, by_block = operations.chain, Counter[int]()
+    chain, by_block = relay.chain, Counter[int]()
     last = chain.block
     gas = sum(as_int(block["gasUsed"]) for block in blocks(chain, first, last))
-    for event in operations.events_between(first, last):
+    for event in relay.records.events_between(first, last):
         if event.name == "SheetAccepted":
             by_block[event.block] += orders_in(event.args["lines"])
     return gas, by_block
@@ -212,9 +219,9 @@ def main() -> None:
     wallets = [wallet("throughput", 0, f"member {number}") for number in range(participants)]
     measured = {}
     with anvil(*FLAGS) as node, ape.networks.parse_network_choice(node.network), TemporaryDirectory() as folder:
-        operations = set_up(Chain.connected(), wallets, Path(folder))
+        relay = set_up(Chain.connected(), wallets, Path(folder))
         print(f"{participants:,} participants registered", flush=True)
-        domain = operations.domain("CallAuction")
+        domain = relay.market.domain(AUCTION)
         numbered = list(enumerate(wallets, start=1))
         ways = {
             SHEETS: [sheet for number, own in numbered for sheet in day_sheets(number, own)],
@@ -223,8 +230,8 @@ def main() -> None:
         }
         keys = {own.account: own.account_key for own in wallets}
         for way, sheets in ways.items():
-            signatures = {sheet: sign(domain, sheet, keys[sheet.participant]) for sheet in sheets}
-            measured[way] = measure(operations, sheets, signatures, way)
+            signed = [Received(sheet, sign(domain, sheet, keys[sheet.participant])) for sheet in sheets]
+            measured[way] = measure(relay, signed, way)
             print(f"{way}: {measured[way]}", flush=True)
         record = {
             "machine": machine(),

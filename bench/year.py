@@ -20,8 +20,9 @@ import ape
 from host import FLAGS, Node, anvil, machine, memory_mb, processor_seconds
 from matplotlib.figure import Figure
 
-from dem.plan import Pace
-from dem.run import run_scenario
+from dem.drive.pace import Pace
+from dem.drive.run import run_scenario
+from dem.report import write_report
 
 HERE = Path(__file__).resolve().parent
 SCENARIO = HERE.parent / "scenarios" / "rural-year"
@@ -73,7 +74,7 @@ def play(scenario: Path, node: Node, out: Path) -> tuple[list[Day], str, int]:
         before = now
 
     with ape.networks.parse_network_choice(node.network):
-        _, summary, checks = run_scenario(scenario, out, None, Pace(), ended)
+        _, summary, checks = run_scenario(scenario, out, None, Pace(), write_report, ended=ended)
     failed = [check for check in checks if not check.ok]
     if failed:
         raise SystemExit(f"does not hold: {failed}")

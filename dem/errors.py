@@ -1,6 +1,7 @@
 """Every exception the package raises; each carries the numbers an operator needs to read."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import TracebackType
 
 
 class DemError(Exception):
@@ -18,6 +19,36 @@ class InputError(DemError, ValueError):
     def __str__(self) -> str:
         shown = "" if self.value is None else f"{self.value!r} "
         return f"{self.where}: {shown}{self.why}"
+
+
+class FormatError(InputError):
+    """A file is of a format that this version does not read."""
+
+
+@dataclass
+class Mistakes:
+    """What is wrong with an input: a context that raises it, or that keeps it and lets reading go on.
+
+    is_patient: keep it.
+    """
+
+    is_patient: bool = False
+    found: list[InputError] = field(default_factory=list)
+
+    def add(self, error: InputError) -> None:
+        """Raise an error, or keep it."""
+        if not self.is_patient:
+            raise error
+        self.found.append(error)
+
+    def __enter__(self) -> "Mistakes":
+        return self
+
+    def __exit__(self, _kind: object, error: BaseException | None, _where: TracebackType | None) -> bool:
+        if not self.is_patient or not isinstance(error, InputError):
+            return False
+        self.found.append(error)
+        return True
 
 
 class LedgerError(DemError):
@@ -57,6 +88,16 @@ class InsufficientLockedError(LedgerError):
 
     def __str__(self) -> str:
         return f"account {self.account}: asked to release {self.asked}, locked {self.locked}"
+
+
+@dataclass(eq=False)
+class PaidNowError(LedgerError):
+    """Money that the settlement under way has paid, and may take back, was to be locked, taken out or paid on."""
+
+    account: int
+
+    def __str__(self) -> str:
+        return f"account {self.account}: the settlement under way has paid it"
 
 
 @dataclass(eq=False)

@@ -1,39 +1,5 @@
-"""Print who may call what."""
+"""`ape run access`."""
 
-from pathlib import Path
+from dem.commands.access import cli
 
-import click
-from ape.cli import ConnectedProviderCommand, network_option
-
-from dem.access import COLUMNS, matrix
-from dem.chain import Chain, reachable
-from dem.cli import console, fail_readably, print_table
-from dem.day import Community
-from dem.deployment import connect, role_keys
-from dem.plan import Pace
-from dem.run import MANIFEST, deploy_for
-from dem.scenario import load_scenario
-
-
-@click.command(cls=ConnectedProviderCommand, short_help="print the matrix role x function")
-@network_option(callback=reachable)
-@click.option("--out", type=click.Path(path_type=Path), help="Folder with the manifest of a deployed market.")
-@click.option("--account", help="Ape account; only needed to connect to a live network.")
-@fail_readably
-def cli(out: Path | None, account: str | None) -> None:
-    """Print every function that changes state and who may call it, read from the authority on the chain.
-
-    Without --out a market is deployed on the connected network to be asked.
-    """
-    chain = Chain.connected()
-    if out is None:
-        community = Community(load_scenario(Path("scenarios/rural-sunday")))
-        market = deploy_for(chain, community, Path("out") / "access", account, Pace())
-    else:
-        market = connect(chain, role_keys(chain, account), out / MANIFEST)
-    rows = [
-        (contract, function, *("x" if column == who else "" for column in COLUMNS))
-        for contract, function, who in matrix(market)
-    ]
-    print_table("Who may call what (deny by default)", ("contract", "function", *(c[:4] for c in COLUMNS)), rows)
-    console.print(", ".join(COLUMNS), highlight=False)
+__all__ = ["cli"]

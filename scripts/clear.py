@@ -1,43 +1,5 @@
-"""Clear one order book from a CSV file with the contracts."""
+"""`ape run clear`."""
 
-from pathlib import Path
+from dem.commands.clear import cli
 
-import click
-from ape.cli import ConnectedProviderCommand, network_option
-
-from dem.book import clear_book, read_book, write_book
-from dem.chain import Chain, reachable
-from dem.cli import console, fail_readably
-from dem.units import kwh, price_of, price_per_kwh
-
-
-@click.command(cls=ConnectedProviderCommand, short_help="clear one order book from a CSV file")
-@network_option(callback=reachable)
-@click.argument("orders", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for clearing.csv and fills.csv.")
-@click.option("--account", help="Ape account that acts for the market's offices; on a development network not needed.")
-@click.option(
-    "--window",
-    type=click.IntRange(10),
-    default=120,
-    show_default=True,
-    help="Seconds for bringing the orders on a live network.",
-)
-@fail_readably
-def cli(orders: Path, out: Path, account: str | None, window: int) -> None:
-    """Clear the book in ORDERS, a CSV file with the columns participant, side, price, energy.
-
-    side is bid or ask, price in currency/kWh (whole ticks of 0.001, at most 4.095), energy in kWh (whole Wh). Deploys a
-    market for this one book, brings the orders as signed sheets, clears, and writes clearing.csv (price and volume)
-    and fills.csv (one row per order, in the file's order) to --out.
-    """
-    rows = read_book(orders)
-    with console.status(f"clearing {len(rows)} orders"):
-        result = clear_book(Chain.connected(), rows, out, account, window)
-        write_book(out, result)
-    if result.price is None:
-        console.print(f"nothing trades among {len(rows)} orders")
-    else:
-        price, volume = price_per_kwh(price_of(result.price)), kwh(result.volume)
-        console.print(f"price {price} currency/kWh ({result.price} ticks), volume {volume} kWh", highlight=False)
-    console.print(f"written to {out / 'clearing.csv'} and {out / 'fills.csv'}", highlight=False)
+__all__ = ["cli"]

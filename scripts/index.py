@@ -1,39 +1,5 @@
-"""Put a market's events into a database."""
+"""`ape run index`."""
 
-from pathlib import Path
+from dem.commands.index import cli
 
-import click
-from ape.cli import ConnectedProviderCommand, network_option
-
-from dem.chain import Chain, reachable
-from dem.cli import console, fail_readably
-from dem.index.store import DEPTH
-from dem.indexing import index
-from dem.run import MANIFEST
-
-
-@click.command(cls=ConnectedProviderCommand, short_help="put a market's events into an SQLite database")
-@network_option(callback=reachable)
-@click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), help="The database; default FOLDER/index.sqlite.")
-@click.option(
-    "--depth",
-    type=click.IntRange(1),
-    help=f"Blocks behind the newest one from which a block is final; default {DEPTH}, or what the database has.",
-)
-@click.option("--follow", is_flag=True, help="Go on with every new block until interrupted.")
-@fail_readably
-def cli(folder: Path, out: Path | None, depth: int | None, follow: bool) -> None:
-    """Bring the database of the market in FOLDER (with the manifest.json of `ape run day`) to the chain's newest block.
-
-    One table for each event of each contract, and views in kWh and EUR. May be interrupted and started again at any
-    time; blocks that the chain replaces are replaced in the database too.
-    """
-    path = out or folder / "index.sqlite"
-    for progress in index(Chain.connected(), folder / MANIFEST, path, depth, follow):
-        replaced = f", {progress.replaced} blocks were replaced" if progress.replaced else ""
-        console.print(
-            f"block {progress.head}: {progress.events} events in {progress.blocks} new blocks{replaced}",
-            highlight=False,
-        )
-    console.print(f"database in {path}", highlight=False)
+__all__ = ["cli"]

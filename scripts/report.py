@@ -1,21 +1,5 @@
-"""Draw the report of a run."""
+"""`ape run report`."""
 
-from pathlib import Path
+from dem.commands.report import cli
 
-import click
-
-from dem.cli import console, fail_readably, print_summary
-from dem.report import write_report
-from dem.results import read_results
-from dem.summary import summarise
-
-
-@click.command(short_help="draw the report of a run from its tables")
-@click.argument("folder", type=click.Path(path_type=Path))
-@fail_readably
-def cli(folder: Path) -> None:
-    """Print the summary of the run in FOLDER and write its report.html from the CSV tables there."""
-    results = read_results(folder)
-    summary = summarise(results)
-    print_summary(summary)
-    console.print(f"pictures in {write_report(folder, results, summary)}", highlight=False)
+__all__ = ["cli"]

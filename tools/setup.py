@@ -1,5 +1,6 @@
-"""Sets up the tools of the project inside the checkout, in two steps that `make` calls:
+"""Sets up the tools of the project inside the checkout, in steps that `make` calls:
 
+    setup.py run      .venv with those packages of uv.lock that running needs: no node, no compiler, nothing for tests
     setup.py python   .venv with the locked packages of uv.lock, and node where the machine has none
     setup.py node     node_modules with the locked packages of package-lock.json; solc, anvil and forge put in reach
 
@@ -73,7 +74,22 @@ def script(name: Path, *command: str | Path, first: str = "") -> None:
     name.chmod(0o755)
 
 
+def setup_run() -> None:
+    environment()
+    say("packages of uv.lock that running needs")
+    # Packages for development that are there already stay.
+    sync("--no-default-groups", "--inexact")
+
+
 def setup_python() -> None:
+    environment()
+    has_node = bool(system_node())
+    say(f"packages of uv.lock{'' if has_node else ', with node'}")
+    sync("--compile-bytecode", *([] if has_node else ["--group", "node"]))
+
+
+def environment() -> None:
+    """A .venv with uv."""
     if sys.version_info[:2] not in PYTHONS:
         sys.exit(f"setup: Python 3.11 or 3.12 is needed, this is {platform.python_version()} (make PYTHON=...)")
     say(f"Python {platform.python_version()} in .venv")
@@ -81,10 +97,11 @@ def setup_python() -> None:
         venv.create(ROOT / ".venv", with_pip=True, symlinks=True)
     if UV not in answer(BIN / "uv", "--version"):
         run(BIN / "python", "-m", "pip", "install", "--quiet", f"uv=={UV}")
-    has_node = bool(system_node())
-    say(f"packages of uv.lock{'' if has_node else ', with node'}")
+
+
+def sync(*options: str) -> None:
     python = {"UV_PROJECT_ENVIRONMENT": str(ROOT / ".venv"), "UV_PYTHON": str(BIN / "python")}
-    run(BIN / "uv", "sync", "--locked", "--compile-bytecode", *([] if has_node else ["--group", "node"]), **python)
+    run(BIN / "uv", "sync", "--locked", *options, **python)
 
 
 def system_node() -> Path | None:
@@ -152,5 +169,5 @@ def which(tool: str) -> Path | None:
 
 if __name__ == "__main__":
     began = time.monotonic()
-    {"python": setup_python, "node": setup_node}[sys.argv[1]]()
+    {"run": setup_run, "python": setup_python, "node": setup_node}[sys.argv[1]]()
     say(f"{sys.argv[1]} done in {time.monotonic() - began:.0f} s")

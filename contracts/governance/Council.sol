@@ -4,10 +4,11 @@ pragma solidity ^0.8.24;
 import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
 import {IAccessManager} from "@openzeppelin/contracts/access/manager/IAccessManager.sol";
 import {Call, ICouncil, Proposal, Seat, State} from "../interfaces/ICouncil.sol";
-import {ADMIN, FIRST_CONTRACT_ROLE, NODE} from "../types/Roles.sol";
+import {ADMIN, FIRST_CONTRACT_ROLE, NODE, REOPENING} from "../types/Roles.sol";
 
 /// @title Council
-/// @dev It needs of the authority: the roles it decides by, each with a delay, and the role that grants NODE, without one.
+/// @dev It needs of the authority: the roles it decides by, each with a delay, and without one the role that grants NODE and the
+/// role REOPENING.
 contract Council is ICouncil, AccessManaged {
     uint256 private constant MAX_CALLS = 16;
     uint256 private constant MAX_INSTITUTIONS = 16;
@@ -19,8 +20,17 @@ contract Council is ICouncil, AccessManaged {
         uint64 proposedAt;
         uint64 readyAt;
         bool isExecuted;
+        /// Whether it calls anything that waits for a delay.
+        bool waits;
         Call[] calls;
         mapping(uint32 seat => bool) approvals;
+    }
+
+    /// Of a proposal: approvals of seats that are held, and how many more it takes of each kind of seat.
+    struct Support {
+        uint256 approvals;
+        uint256 institutions;
+        uint256 representatives;
     }
 
     IAccessManager private immutable AUTHORITY;
@@ -43,6 +53,7 @@ contract Council is ICouncil, AccessManaged {
         p.proposedAt = uint64(block.timestamp);
         for (uint256 i = 0; i < calls.length; ++i) {
             _requireLawful(calls[i].target, calls[i].data);
+            if (!_isUrgent(calls[i].target, bytes4(calls[i].data))) p.waits = true;
             p.calls.push(calls[i]);
         }
         emit Proposed(id, msg.sender, calls);
@@ -58,7 +69,7 @@ contract Council is ICouncil, AccessManaged {
         if (p.approvals[number]) revert AlreadyApproved(id, msg.sender);
         p.approvals[number] = true;
         emit Approved(id, msg.sender);
-        if (state == State.Open && _approvalsOf(p) >= needed()) _decide(id, p);
+        if (state == State.Open && _isSupported(p)) _decide(id, p);
     }
 
     /// @inheritdoc ICouncil
@@ -70,10 +81,11 @@ contract Council is ICouncil, AccessManaged {
         if (!p.approvals[number]) revert NotApproved(id, msg.sender);
         p.approvals[number] = false;
         emit ApprovalWithdrawn(id, msg.sender);
-        if (state == State.Open || _approvalsOf(p) >= needed()) return;
+        if (state == State.Open || _isSupported(p)) return;
         p.readyAt = 0;
         emit Reopened(id);
         for (uint256 i = 0; i < p.calls.length; ++i) {
+            if (_isUrgent(p.calls[i].target, bytes4(p.calls[i].data))) continue;
             // slither-disable-next-line unused-return
             AUTHORITY.cancel(address(this), p.calls[i].target, p.calls[i].data);
         }
@@ -85,8 +97,9 @@ contract Council is ICouncil, AccessManaged {
         State state = _stateOf(p);
         if (state != State.Decided) revert WrongState(id, state);
         if (block.timestamp < p.readyAt) revert NotReady(id, p.readyAt);
-        uint256 approvals = _approvalsOf(p);
-        if (approvals < needed()) revert TooFewApprovals(id, approvals, needed());
+        Support memory s = _supportOf(p);
+        if (s.approvals < needed()) revert TooFewApprovals(id, s.approvals, needed());
+        if (s.institutions + s.representatives > 0) revert OneSided(id, s.institutions, s.representatives);
         p.isExecuted = true;
         emit Executed(id);
         for (uint256 i = 0; i < p.calls.length; ++i) {
@@ -110,7 +123,7 @@ contract Council is ICouncil, AccessManaged {
         if (holder == address(0) || holder == address(this)) revert CannotBeSeated(holder);
         if (_isSeated(holder)) revert AlreadySeated(holder);
         if (_institutions() == MAX_INSTITUTIONS) revert TooManySeats(MAX_INSTITUTIONS);
-        _take(holder, false);
+        _takeSeat(holder, false);
     }
 
     /// @inheritdoc ICouncil
@@ -138,7 +151,7 @@ contract Council is ICouncil, AccessManaged {
         }
         for (uint256 i = 0; i < holders.length; ++i) {
             // One has one seat: an institution that is elected as well keeps its own.
-            if (!_isSeated(holders[i])) _take(holders[i], true);
+            if (!_isSeated(holders[i])) _takeSeat(holders[i], true);
         }
     }
 
@@ -147,6 +160,27 @@ contract Council is ICouncil, AccessManaged {
         uint256 place = _placeOf(holder);
         if (!_seats[place].isElected) revert NotARepresentative(holder);
         _lose(place);
+    }
+
+    /// @inheritdoc ICouncil
+    // Between two seats only the authority is called.
+    // slither-disable-next-line reentrancy-no-eth
+    function moveSeat(address holder, address to) external restricted {
+        uint256 place = _placeOf(holder);
+        if (!_seats[place].isElected) revert NotARepresentative(holder);
+        // Nodes have their role without a delay.
+        // slither-disable-next-line unused-return
+        (bool hasPause,) = AUTHORITY.hasRole(NODE, holder);
+        _lose(place);
+        if (_isSeated(to)) return;
+        _takeSeat(to, true);
+        if (!hasPause) AUTHORITY.revokeRole(NODE, to);
+    }
+
+    /// @inheritdoc ICouncil
+    function takePause(address holder) external restricted {
+        emit PauseTaken(_seatOf(holder), holder);
+        AUTHORITY.revokeRole(NODE, holder);
     }
 
     /// @inheritdoc ICouncil
@@ -165,12 +199,15 @@ contract Council is ICouncil, AccessManaged {
     /// @inheritdoc ICouncil
     function proposal(uint256 id) external view returns (Proposal memory) {
         Record storage p = _proposals[id];
+        Support memory s = _supportOf(p);
         return Proposal({
             state: _stateOf(p),
             expiresAt: uint64(_expiryOf(p)),
             readyAt: p.readyAt,
-            approvals: _approvalsOf(p),
+            approvals: s.approvals,
             needed: needed(),
+            missingInstitutions: s.institutions,
+            missingRepresentatives: s.representatives,
             calls: p.calls
         });
     }
@@ -191,12 +228,13 @@ contract Council is ICouncil, AccessManaged {
         p.readyAt = readyAt;
         emit Decided(id, readyAt);
         for (uint256 i = 0; i < p.calls.length; ++i) {
+            if (_isUrgent(p.calls[i].target, bytes4(p.calls[i].data))) continue;
             // slither-disable-next-line unused-return
             AUTHORITY.schedule(p.calls[i].target, p.calls[i].data, readyAt);
         }
     }
 
-    function _take(address holder, bool isElected) private {
+    function _takeSeat(address holder, bool isElected) private {
         uint32 number = ++_seatsTaken;
         _seats.push(Seat(holder, isElected, number, address(0)));
         emit SeatTaken(number, holder, isElected);
@@ -224,10 +262,32 @@ contract Council is ICouncil, AccessManaged {
         return p.readyAt == 0 ? p.proposedAt + LIFETIME : uint256(p.readyAt) + AUTHORITY.expiration();
     }
 
-    function _approvalsOf(Record storage p) private view returns (uint256 count) {
+    function _isSupported(Record storage p) private view returns (bool) {
+        Support memory s = _supportOf(p);
+        return s.approvals >= needed() && s.institutions + s.representatives == 0;
+    }
+
+    /// Where something waits for a delay, more than half of the institutions' seats and more than half of the
+    /// representatives' are asked for: neither of the two reaches an office, or money, alone.
+    function _supportOf(Record storage p) private view returns (Support memory s) {
+        uint256 institutions = 0;
+        uint256 approving = 0;
         for (uint256 i = 0; i < _seats.length; ++i) {
-            if (p.approvals[_seats[i].number]) ++count;
+            bool approves = p.approvals[_seats[i].number];
+            if (approves) ++s.approvals;
+            if (_seats[i].isElected) continue;
+            ++institutions;
+            if (approves) ++approving;
         }
+        if (!p.waits) return s;
+        s.institutions = _missing(institutions, approving);
+        s.representatives = _missing(_seats.length - institutions, s.approvals - approving);
+    }
+
+    /// @return approvals that seats of a kind lack to be more than half; 0 where there is no such seat.
+    function _missing(uint256 seats_, uint256 approving) private pure returns (uint256) {
+        if (seats_ == 0 || approving > seats_ / 2) return 0;
+        return seats_ / 2 + 1 - approving;
     }
 
     /// @return seconds the authority makes the council wait for a call; 0 for what it may not, or may at once.
@@ -240,7 +300,15 @@ contract Council is ICouncil, AccessManaged {
     function _requireLawful(address target, bytes memory data) private view {
         bytes4 selector = bytes4(data);
         bool isLawful = target != address(AUTHORITY) || _isLawful(selector, data);
-        if (data.length < 4 || !isLawful || _delayOf(target, selector) == 0) revert NotForTheCouncil(target, selector);
+        bool isHeld = _delayOf(target, selector) > 0 || _isUrgent(target, selector);
+        if (data.length < 4 || !isLawful || !isHeld) revert NotForTheCouncil(target, selector);
+    }
+
+    /// @return whether the call only lets a market go on: it needs no delay, and no schedule of the authority.
+    function _isUrgent(address target, bytes4 selector) private view returns (bool) {
+        // A role's number, nothing that moves.
+        // slither-disable-next-line incorrect-equality
+        return target != address(AUTHORITY) && AUTHORITY.getTargetFunctionRole(target, selector) == REOPENING;
     }
 
     /// What the council may ask of the authority. Whatever is not here, it does not: close a contract, move it to another authority, take

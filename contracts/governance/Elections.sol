@@ -2,31 +2,34 @@
 pragma solidity ^0.8.24;
 
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
-import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {ICouncil} from "../interfaces/ICouncil.sol";
 import {Ballot, IElections, Nomination, Nominee, Terms} from "../interfaces/IElections.sol";
-import {IParticipantRegistry} from "../interfaces/IParticipantRegistry.sol";
+import {IParticipantRegistry, Member} from "../interfaces/IParticipantRegistry.sol";
 import {Kind, Status} from "../types/Members.sol";
+import {SigningDomain} from "../types/SigningDomain.sol";
 
 /// @title Elections
-contract Elections is IElections, EIP712 {
+contract Elections is IElections, SigningDomain {
     bytes32 private constant NOMINATION_TYPEHASH = keccak256("Nomination(address nominee,uint32 election)");
     bytes32 private constant BALLOT_TYPEHASH = keccak256("Ballot(address voter,uint32 election,address nominee)");
     uint256 private constant MAX_PLACES = 16;
-    /// So that an election is counted in one transaction.
-    uint256 private constant MAX_NOMINEES = 64;
+    /// So many nominees are counted, so that it fits one transaction.
+    uint256 private constant MAX_COUNTED = 64;
 
     IParticipantRegistry private immutable REGISTRY;
     ICouncil private immutable COUNCIL;
 
     Terms private _terms;
     mapping(uint32 election => Nominee[]) private _nominees;
-    /// Place in the list, counted from 1.
-    mapping(uint32 election => mapping(address nominee => uint256)) private _placeOf;
+    /// Place in the list, counted from 1, by number: that stays when an account is replaced.
+    mapping(uint32 election => mapping(uint32 nominee => uint256)) private _placeOf;
+    /// Places of the nominees who are counted: all, or those 64 of whom nobody has fewer votes than anybody else.
+    mapping(uint32 election => uint256[]) private _counted;
+    mapping(uint32 election => mapping(uint256 place => bool)) private _isCounted;
     mapping(uint32 election => mapping(uint32 id => bool)) public hasVoted;
     uint32 public lastConcluded;
 
-    constructor(IParticipantRegistry registry, ICouncil council, Terms memory t) EIP712("DEM", "1") {
+    constructor(IParticipantRegistry registry, ICouncil council, Terms memory t) {
         bool isTimed = t.nominationPeriod > 0 && t.votingPeriod > 0
             && uint256(t.nominationPeriod) + t.votingPeriod <= t.termLength && t.opening >= block.timestamp;
         if (!isTimed || t.places == 0 || t.places > MAX_PLACES) revert BadTerms(t);
@@ -70,8 +73,15 @@ contract Elections is IElections, EIP712 {
 
     /// @inheritdoc IElections
     function vacate(address representative) external {
-        if (REGISTRY.statusOf(representative) != Status.Exited) revert StillAMember(representative);
+        if (_memberOf(representative).status != Status.Exited) revert StillAMember(representative);
         COUNCIL.vacate(representative);
+    }
+
+    /// @inheritdoc IElections
+    function moveSeat(address representative) external {
+        address account = _memberOf(representative).account;
+        if (account == representative) revert StillItsAccount(representative);
+        COUNCIL.moveSeat(representative, account);
     }
 
     /// @inheritdoc IElections
@@ -87,12 +97,17 @@ contract Elections is IElections, EIP712 {
     function _nominate(uint32 election, address nominee) private {
         (uint256 from, uint256 until,) = _times(election);
         if (block.timestamp < from || block.timestamp >= until) revert NotNominating(election, from, until);
-        if (_participant(nominee) == 0) revert NotAParticipant(nominee);
-        if (_placeOf[election][nominee] != 0) revert AlreadyNominated(election, nominee);
+        uint32 id = _participant(nominee);
+        if (id == 0) revert NotAParticipant(nominee);
+        if (_placeOf[election][id] != 0) revert AlreadyNominated(election, nominee);
         Nominee[] storage list = _nominees[election];
-        if (list.length == MAX_NOMINEES) revert TooManyNominees(election, MAX_NOMINEES);
         list.push(Nominee(nominee, 0));
-        _placeOf[election][nominee] = list.length;
+        uint256 place = list.length;
+        _placeOf[election][id] = place;
+        if (place <= MAX_COUNTED) {
+            _counted[election].push(place);
+            _isCounted[election][place] = true;
+        }
         emit Nominated(election, nominee);
     }
 
@@ -101,12 +116,29 @@ contract Elections is IElections, EIP712 {
         if (block.timestamp < from || block.timestamp >= until) revert NotVoting(election, from, until);
         uint32 id = _participant(voter);
         if (id == 0) revert NotAParticipant(voter);
-        uint256 place = _placeOf[election][nominee];
+        uint256 place = _placeOf[election][REGISTRY.numberOf(nominee)];
         if (place == 0) revert NotNominated(election, nominee);
         if (hasVoted[election][id]) revert AlreadyVoted(election, voter);
         hasVoted[election][id] = true;
-        ++_nominees[election][place - 1].votes;
+        uint256 votes = ++_nominees[election][place - 1].votes;
         emit Voted(election, voter, nominee);
+        if (!_isCounted[election][place]) _displace(election, place, votes);
+    }
+
+    /// Whoever has more votes than the last of those counted is counted in its place: being early shuts nobody out.
+    function _displace(uint32 election, uint256 place, uint256 votes) private {
+        uint256[] storage counted = _counted[election];
+        uint256 last = 0;
+        uint256 fewest = type(uint256).max;
+        for (uint256 i = 0; i < counted.length; ++i) {
+            uint256 own = _nominees[election][counted[i] - 1].votes;
+            // Of equals the one nominated last goes.
+            if (own < fewest || (own == fewest && counted[i] > counted[last])) (last, fewest) = (i, own);
+        }
+        if (votes <= fewest) return;
+        _isCounted[election][counted[last]] = false;
+        _isCounted[election][place] = true;
+        counted[last] = place;
     }
 
     function _requireSigned(address account, bytes32 message, bytes calldata signature) private view {
@@ -127,34 +159,40 @@ contract Elections is IElections, EIP712 {
     /// @return id number of a participant that is admitted, 0 for anybody else.
     function _participant(address account) private view returns (uint32 id) {
         id = REGISTRY.idOf(account);
-        if (id == 0) return 0;
-        Kind kind = REGISTRY.member(id).kind;
-        bool isParticipant = kind == Kind.Consumer || kind == Kind.Prosumer;
-        return isParticipant && REGISTRY.statusOf(account) == Status.Admitted ? id : 0;
+        return id != 0 && _isParticipant(REGISTRY.member(id)) ? id : 0;
+    }
+
+    function _isParticipant(Member memory m) private pure returns (bool) {
+        bool hasVote = (m.kind == Kind.Consumer || m.kind == Kind.Prosumer) && m.meter != address(0);
+        return hasVote && m.status == Status.Admitted;
+    }
+
+    /// @return the member whose account this is or was.
+    function _memberOf(address account) private view returns (Member memory) {
+        return REGISTRY.member(REGISTRY.numberOf(account));
     }
 
     /// @return elected those with the most votes, as many as there are places and nominees who still take part.
     function _count(uint32 election) private view returns (address[] memory elected) {
-        Nominee[] memory list = _nominees[election];
+        uint256[] memory counted = _counted[election];
+        uint256[] memory ranks = new uint256[](counted.length);
         uint256 left = 0;
-        for (uint256 i = 0; i < list.length; ++i) {
-            // Moves those who can be seated to the front, in their order.
-            if (_participant(list[i].account) != 0) list[left++] = list[i];
+        for (uint256 i = 0; i < counted.length; ++i) {
+            Nominee memory n = _nominees[election][counted[i] - 1];
+            if (!_isParticipant(_memberOf(n.account))) continue;
+            // Of equals who was nominated first comes first.
+            ranks[i] = (uint256(n.votes) << 128) | (type(uint128).max - counted[i]);
+            ++left;
         }
         uint256 places = _terms.places < left ? _terms.places : left;
         elected = new address[](places);
         for (uint256 place = 0; place < places; ++place) {
-            uint256 best = place;
-            for (uint256 i = place + 1; i < left; ++i) {
-                if (list[i].votes > list[best].votes) best = i;
+            uint256 best = 0;
+            for (uint256 i = 1; i < ranks.length; ++i) {
+                if (ranks[i] > ranks[best]) best = i;
             }
-            Nominee memory first = list[best];
-            // The others keep their order, which decides among equals.
-            for (uint256 i = best; i > place; --i) {
-                list[i] = list[i - 1];
-            }
-            list[place] = first;
-            elected[place] = first.account;
+            elected[place] = _memberOf(_nominees[election][counted[best] - 1].account).account;
+            ranks[best] = 0;
         }
     }
 }

@@ -2,17 +2,36 @@
 pragma solidity ^0.8.24;
 
 /// @title Fallback supply
-/// @notice Tariffs at which the fallback supplier sells (buy) and buys (sell) what the area's members did not contract (rule 11).
+/// @notice Tariffs at which the fallback supplier sells (buy) and buys (sell) what the area's members did not contract
+/// (rule 11).
 interface IFallbackSupply {
-    /// Six tariffs a strip (Strips.sol): buy in bits 39..20 of a lane, sell in bits 19..0, units/Wh.
+    /// The tariffs of a day, in place of any published before.
+    /// @param words a word a strip, six tariffs each (Strips.sol): buy in bits 39..20 of a lane, sell in bits 19..0,
+    /// units/Wh (10^-8 currency per Wh).
     event TariffsPublished(uint32 indexed day, uint256[] words);
 
+    /// The day's day-ahead auction has opened; its tariffs stand.
+    /// @param dueAt unix time at which it opened.
     error TooLateToPublish(uint256 day, uint256 dueAt, uint256 time);
-    /// Only for the next day whose day-ahead auction opens.
+
+    /// Tariffs are taken for days up to the next whose day-ahead auction opens.
+    /// @param latest that day.
     error TooEarlyToPublish(uint256 day, uint256 latest);
+
+    /// There is one word a strip.
+    /// @param given words given.
+    /// @param expected strips of a day.
     error WrongStripCount(uint256 given, uint256 expected);
+
+    /// A word carries another day.
+    /// @param day day in the word, bits 255..240.
+    /// @param expected day that the tariffs are for.
     error WrongTariffDay(uint256 strip, uint256 day, uint256 expected);
-    /// buy must be at least sell and at most the authority's limit, units/Wh.
+
+    /// Buy must be at least sell, and at most what the rules of the day allow.
+    /// @param buy at which the supplier would sell, units/Wh.
+    /// @param sell at which it would buy, units/Wh.
+    /// @param maxBuy highest price it may ask for, units/Wh.
     error TariffOutOfRange(uint256 slot, uint256 buy, uint256 sell, uint256 maxBuy);
 
     /// @notice Publishes, or replaces, the tariffs of a day before its day-ahead auction opens.

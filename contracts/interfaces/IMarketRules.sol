@@ -36,7 +36,8 @@ struct Rules {
     bool chargeHelpful;
     /// Difference between the boundary meter and the sum of the meters above which a period is flagged, Wh.
     Energy boundaryMargin;
-    /// What the wholesale desk earns per Wh it exchanges, above the wholesale price of imports and below that of exports.
+    /// What the wholesale desk earns per Wh it exchanges, above the wholesale price of imports and below that of
+    /// exports.
     Price wholesaleMargin;
     /// Highest penalty the desk may pass on per Wh of the area's imbalance.
     Price penaltyCap;
@@ -47,26 +48,46 @@ struct Rules {
 }
 
 /// @title Market rules
-/// @notice Versions of the parameters, each with the first day it applies to (rule 13), and the last day that is final.
+/// @notice Versions of the parameters, each with the first day it applies to (rule 13), the last day that is final, and
+/// the one that is being settled.
 interface IMarketRules {
+    /// Rules are announced. They replace whatever was announced for that day and later.
+    /// @param firstDay day from which they hold.
+    /// @param rules all parameters, see Rules.
     event RulesChanged(uint32 indexed firstDay, Rules rules);
+
+    /// Nothing about the day can change any more.
     event DayFinal(uint32 indexed day);
 
     /// The parameter is outside of what the market can compute with.
+    /// @param parameter its name in Rules.
+    /// @param value what was announced.
+    /// @param limit the lowest or highest value it breaks, in the unit of the parameter.
     error BadRule(string parameter, uint256 value, uint256 limit);
+
     /// Rules change only for days after the next one whose day-ahead auction opens.
+    /// @param firstDay day from which they were to hold.
+    /// @param earliest first day from which they may.
     error TooLateToChange(uint256 firstDay, uint256 earliest);
+
     /// Days become final one after the other.
+    /// @param next day that becomes final next.
     error DayOutOfOrder(uint256 day, uint256 next);
-    /// The storage of this day is still in use by a day that is not final.
+
+    /// The storage of this day is still in use: the day is not final.
+    /// @param day day that uses it, a ring of days before the one that asks.
+    /// @param lastFinal last day that is final, 0 for none.
     error DayStillOpen(uint256 day, uint256 lastFinal);
 
-    /// @notice Announces rules that apply from a day on, after the next one to open. They replace whatever was announced for
-    /// that day and later.
+    /// @notice Announces rules that apply from a day on, after the next one to open. They replace whatever was
+    /// announced for that day and later.
     function announce(uint32 firstDay, Rules calldata rules) external;
 
     /// @notice Records that nothing about a day can change any more.
     function markFinal(uint32 day) external;
+
+    /// @notice Records which day is being settled; 0 for none.
+    function markInSettlement(uint32 day) external;
 
     /// @return the rules that apply to a day.
     function rulesOf(uint256 day) external view returns (Rules memory);
@@ -76,4 +97,7 @@ interface IMarketRules {
 
     /// @return the last day that is final; 0 for none.
     function lastFinalDay() external view returns (uint32);
+
+    /// @return the day whose settlement has begun and is not through; 0 for none.
+    function dayInSettlement() external view returns (uint32);
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.24;
 
+import {ProRata} from "./ProRata.sol";
+
 /// @title Uniform price of a call auction
 /// @notice With D the bids and A the asks, the equilibrium prices are lo = min{t : A(<=t) >= D(>t)} to
 /// hi = max{t : D(>=t) >= A(<t)}, the price is floor((lo + hi) / 2): the k-double auction with k = 1/2 (Chatterjee and
@@ -12,6 +14,10 @@ library UniformPrice {
         Bids,
         Asks
     }
+
+    uint256 private constant RATIONED_SHIFT = 16;
+    uint256 private constant SHARE_SHIFT = 88;
+    uint256 private constant MARGINAL_SHIFT = 152;
 
     /// What one pass over a book adds up around a pivot tick, Wh.
     struct Sums {
@@ -73,17 +79,43 @@ library UniformPrice {
     /// @return an outcome in one word, 0 if nothing is traded: price in bits 15..0, rationed side in 23..16, volume in 87..24,
     /// share in 151..88, marginal in 215..152.
     function pack(Outcome memory o) internal pure returns (uint256) {
-        return uint256(o.price) | (uint256(o.rationed) << 16) | (uint256(o.volume) << 24) | (uint256(o.share) << 88)
-            | (uint256(o.marginal) << 152);
+        return uint256(o.price) | (uint256(o.rationed) << RATIONED_SHIFT) | (uint256(o.volume) << 24)
+            | (uint256(o.share) << SHARE_SHIFT) | (uint256(o.marginal) << MARGINAL_SHIFT);
     }
 
     function unpack(uint256 packed) internal pure returns (Outcome memory) {
         return Outcome({
             price: uint16(packed),
-            rationed: Rationed(uint8(packed >> 16)),
+            rationed: Rationed(uint8(packed >> RATIONED_SHIFT)),
             volume: uint64(packed >> 24),
-            share: uint64(packed >> 88),
-            marginal: uint64(packed >> 152)
+            share: uint64(packed >> SHARE_SHIFT),
+            marginal: uint64(packed >> MARGINAL_SHIFT)
         });
+    }
+
+    /// @return ticks.
+    function priceOf(uint256 packed) internal pure returns (uint256) {
+        return uint16(packed);
+    }
+
+    /// @return what the orders at the price share of the rationed side, Wh.
+    function shareOf(uint256 packed) internal pure returns (uint256) {
+        return uint64(packed >> SHARE_SHIFT);
+    }
+
+    /// @return what they asked for, Wh.
+    function marginalOf(uint256 packed) internal pure returns (uint256) {
+        return uint64(packed >> MARGINAL_SHIFT);
+    }
+
+    /// @return whether the side of an order at the price gets less than it wants.
+    function isRationed(uint256 packed, bool isAsk) internal pure returns (bool) {
+        return uint8(packed >> RATIONED_SHIFT) == uint8(isAsk ? Rationed.Asks : Rationed.Bids);
+    }
+
+    /// @param before Wh of the rationed orders walked before this one.
+    /// @return what energy of the rationed side at the price trades, Wh.
+    function fillDown(uint256 packed, uint256 before, uint256 energy) internal pure returns (uint256) {
+        return ProRata.fillDown(before, energy, shareOf(packed), marginalOf(packed));
     }
 }

@@ -2,18 +2,20 @@
 pragma solidity ^0.8.24;
 
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
-import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {IExchange} from "../interfaces/IExchange.sol";
 import {IMarketRules} from "../interfaces/IMarketRules.sol";
 import {IMeterReadings, ReadingSheet, SignedReadings} from "../interfaces/IMeterReadings.sol";
 import {IParticipantRegistry} from "../interfaces/IParticipantRegistry.sol";
 import {Calendar, CalendarParameters} from "../types/Calendar.sol";
 import {GRID_OPERATOR} from "../types/Members.sol";
+import {Ring} from "../types/Ring.sol";
+import {SigningDomain} from "../types/SigningDomain.sol";
 import {Strips} from "../types/Strips.sol";
 import {Energy} from "../types/Units.sol";
+import {Coverages} from "./Coverages.sol";
 
 /// @title Meter readings
-contract MeterReadings is IMeterReadings, EIP712, Calendar {
+contract MeterReadings is IMeterReadings, SigningDomain, Calendar {
     bytes32 private constant SHEET_TYPEHASH =
         keccak256("ReadingSheet(address meter,uint32 day,uint8 firstStrip,uint40 sequence,bytes registers)");
     uint256 private constant REGISTER_BYTES = 16;
@@ -24,13 +26,6 @@ contract MeterReadings is IMeterReadings, EIP712, Calendar {
         uint64 exportWh;
         /// Unix time of that reading.
         uint64 readAt;
-    }
-
-    /// Which strips of a day a member has values for, one bit each, and the sequence of its last sheet for the day.
-    struct Coverage {
-        uint16 day;
-        uint16 strips;
-        uint40 sequence;
     }
 
     struct DayState {
@@ -47,10 +42,11 @@ contract MeterReadings is IMeterReadings, EIP712, Calendar {
     IExchange private immutable EXCHANGE;
 
     mapping(address meter => Meter) private _meters;
-    mapping(uint256 place => Coverage) private _coverage;
-    mapping(uint256 place => uint256) private _words;
+    /// See Coverages.sol.
+    mapping(uint256 key => uint256) private _coverage;
+    mapping(uint256 key => uint256) private _words;
     /// Sum over all meters but the boundary's, per ring place and strip, six signed lanes.
-    mapping(uint256 place => uint256) private _totals;
+    mapping(uint256 key => uint256) private _totals;
     mapping(uint256 ringPlace => DayState) private _days;
 
     constructor(
@@ -58,7 +54,7 @@ contract MeterReadings is IMeterReadings, EIP712, Calendar {
         IParticipantRegistry registry,
         IMarketRules rules,
         IExchange exchange
-    ) EIP712("DEM", "1") Calendar(calendar_) {
+    ) Calendar(calendar_) {
         REGISTRY = registry;
         RULES = rules;
         EXCHANGE = exchange;
@@ -71,6 +67,8 @@ contract MeterReadings is IMeterReadings, EIP712, Calendar {
             catch (bytes memory reason) {
                 if (reason.length == 0) revert ReadingBatchOutOfGas(i);
                 ReadingSheet calldata s = sheets[i].sheet;
+                // A settlement is no reason that stays: the batch is brought again, and no sheet is on record as rejected for it.
+                if (bytes4(reason) == DayBeingSettled.selector) revert DayBeingSettled(s.day);
                 emit ReadingsRejected(s.meter, s.day, s.sequence, reason);
             }
         }
@@ -85,19 +83,17 @@ contract MeterReadings is IMeterReadings, EIP712, Calendar {
         _requireInTime(s, strips);
         (uint32 id, uint256 importCapacity, uint256 exportCapacity) = REGISTRY.metered(s.meter, s.day);
         DayState storage state = _stateOf(s.day);
-        Coverage memory coverage = _coverageOf(id, s.day);
-        if (s.sequence <= coverage.sequence) revert StaleReading(id, s.sequence, coverage.sequence);
+        // A walk under way ends on the readings that it began with.
+        if (state.isClosed && RULES.dayInSettlement() == s.day) revert DayBeingSettled(s.day);
+        bool isCorrection = _cover(id, s, strips);
         _continueRegisters(id, s, strips);
 
-        uint256 covered = ((1 << strips) - 1) << s.firstStrip;
-        bool isCorrection = coverage.strips & covered != 0;
         bool hasChanged = false;
         bytes calldata registers = s.registers;
         for (uint256 i = 0; i < strips; ++i) {
             uint256 lanes = _decode(id, registers, s.firstStrip, i, importCapacity, exportCapacity);
             if (_record(id, s.day, s.firstStrip + i, lanes)) hasChanged = true;
         }
-        _coverage[_place(id, s.day, 0)] = Coverage(uint16(s.day), uint16(coverage.strips | covered), s.sequence);
         if (state.isClosed && hasChanged) ++state.version;
         emit ReadingsAccepted(id, s.day, s.firstStrip, s.sequence, isCorrection, s.registers);
     }
@@ -129,7 +125,7 @@ contract MeterReadings is IMeterReadings, EIP712, Calendar {
 
     /// @inheritdoc IMeterReadings
     function isClosed(uint256 day) public view returns (bool) {
-        DayState storage state = _days[day % Strips.RING];
+        DayState storage state = _days[Ring.place(day)];
         return state.day == day && state.isClosed;
     }
 
@@ -148,7 +144,7 @@ contract MeterReadings is IMeterReadings, EIP712, Calendar {
         net = new uint256[][](count);
         for (uint256 i = 0; i < count; ++i) {
             uint32 id = firstId + uint32(i);
-            if (_coverageOf(id, day).strips != 0) net[i] = _netOfMember(id, day);
+            if (Coverages.hasAny(_coverageOf(id, day))) net[i] = _netOfMember(id, day);
         }
         (uint32 desk, uint256[] memory exchange) = EXCHANGE.exchangeOf(day);
         if (desk >= firstId && desk - firstId < count) {
@@ -160,15 +156,24 @@ contract MeterReadings is IMeterReadings, EIP712, Calendar {
     function areaNet(uint256 day) external view returns (int256[] memory net) {
         net = new int256[](PERIODS_PER_DAY);
         (uint32 desk, uint256[] memory exchange) = EXCHANGE.exchangeOf(day);
-        uint256 atBoundary = _coverageOf(GRID_OPERATOR, day).strips;
+        uint256 atBoundary = _coverageOf(GRID_OPERATOR, day);
         for (uint256 strip = 0; strip < STRIPS_PER_DAY; ++strip) {
-            uint256 place = atBoundary & (1 << strip) != 0 ? _place(GRID_OPERATOR, day, strip) : _place(0, day, strip);
-            uint256 word = atBoundary & (1 << strip) != 0 ? _words[place] : _totals[place];
+            uint256 word = Coverages.has(atBoundary, strip)
+                ? _words[Ring.lineKey(GRID_OPERATOR, day, strip)]
+                : _totals[Ring.lineKey(0, day, strip)];
             uint256 lanes = Strips.signedLanes(word, day);
             if (desk != 0) lanes = Strips.addSigned(lanes, exchange[strip]);
             for (uint256 k = 0; k < Strips.LANES; ++k) {
                 net[strip * Strips.LANES + k] = Strips.signedLane(lanes, k);
             }
+        }
+    }
+
+    /// @inheritdoc IMeterReadings
+    function boundaryOf(uint256 day) external view returns (uint256 strips) {
+        uint256 coverage = _coverageOf(GRID_OPERATOR, day);
+        for (uint256 strip = 0; strip < STRIPS_PER_DAY; ++strip) {
+            if (Coverages.has(coverage, strip)) strips |= 1 << strip;
         }
     }
 
@@ -182,6 +187,23 @@ contract MeterReadings is IMeterReadings, EIP712, Calendar {
         }
         strips = (given - REGISTER_BYTES) / stripBytes;
         if (s.firstStrip + strips > STRIPS_PER_DAY) revert StripOutOfRange(s.firstStrip, strips, STRIPS_PER_DAY);
+    }
+
+    /// Notes what the sheet covers, if it is the latest for each of its strips: sheets for different strips come in any order.
+    /// @return isCorrection whether any of them had a value before.
+    function _cover(uint32 id, ReadingSheet calldata s, uint256 strips) private returns (bool isCorrection) {
+        uint256 coverage = _coverageOf(id, s.day);
+        uint256 ones = Coverages.onesOf(s.firstStrip, strips);
+        uint256 sequence = s.sequence;
+        if (sequence > Coverages.MAX_SEQUENCE) revert SequenceTooHigh(sequence, Coverages.MAX_SEQUENCE);
+        uint256 stale = sequence == 0 ? ones : Coverages.stale(coverage, ones, sequence);
+        if (stale != 0) {
+            uint256 strip = Coverages.firstOf(stale);
+            revert StaleReading(id, strip, sequence, Coverages.sequenceOf(coverage, strip));
+        }
+        uint256 covered = Coverages.covered(coverage, ones, sequence);
+        _coverage[Ring.lineKey(id, s.day, 0)] = covered;
+        isCorrection = Coverages.isAnyOf(coverage, ones);
     }
 
     function _requireInTime(ReadingSheet calldata s, uint256 strips) private view {
@@ -273,45 +295,45 @@ contract MeterReadings is IMeterReadings, EIP712, Calendar {
     /// Writes a strip's values and keeps the sum of all meters in step.
     /// @return hasChanged whether any of them is not what counted before.
     function _record(uint32 id, uint256 day, uint256 strip, uint256 lanes) private returns (bool hasChanged) {
-        uint256 place = _place(id, day, strip);
-        uint256 replaced = Strips.signedLanes(_words[place], day);
-        _words[place] = Strips.withDay(lanes, day);
-        // Not yet read or just zero: what the grid operator's boundary meter shows counts from when it is there.
-        hasChanged = replaced != lanes & ~Strips.ALL_FLAGS || id == GRID_OPERATOR;
+        uint256 key = Ring.lineKey(id, day, strip);
+        uint256 word = _words[key];
+        uint256 replaced = Strips.signedLanes(word, day);
+        _words[key] = Strips.withDay(lanes, day);
+        // Not yet read is not zero: what the grid operator's boundary meter shows counts from when it is there.
+        hasChanged = replaced != lanes & ~Strips.ALL_FLAGS || (id == GRID_OPERATOR && Strips.dayOf(word) != day);
         if (id == GRID_OPERATOR) return hasChanged;
-        uint256 totalPlace = _place(0, day, strip);
-        uint256 total = Strips.signedLanes(_totals[totalPlace], day);
+        uint256 totalKey = Ring.lineKey(0, day, strip);
+        uint256 total = Strips.signedLanes(_totals[totalKey], day);
         total = Strips.addSigned(_subtract(total, replaced), lanes & ~Strips.ALL_FLAGS);
-        _totals[totalPlace] = Strips.withDay(total, day);
+        _totals[totalKey] = Strips.withDay(total, day);
     }
 
     /// Substitute values: the member's own of the same slots the day before, else zero; flagged, to be corrected later.
     function _estimateMissing(uint32 id, uint32 day) private {
-        uint256 all = (1 << STRIPS_PER_DAY) - 1;
-        Coverage memory coverage = _coverageOf(id, day);
-        uint256 present = coverage.strips;
+        uint256 coverage = _coverageOf(id, day);
         // Nearly always everything is there: then the registry need not be asked.
-        if (present == all || id == GRID_OPERATOR || !REGISTRY.isMetered(id, day)) return;
+        if (Coverages.isWhole(coverage, STRIPS_PER_DAY) || id == GRID_OPERATOR || !REGISTRY.isMetered(id, day)) return;
         for (uint256 strip = 0; strip < STRIPS_PER_DAY; ++strip) {
-            if (present & (1 << strip) != 0) continue;
+            if (Coverages.has(coverage, strip)) continue;
             uint256 lanes = Strips.ZERO_LANES;
-            if (day > 1) lanes = Strips.signedLanes(_words[_place(id, day - 1, strip)], day - 1);
+            if (day > 1) lanes = Strips.signedLanes(_words[Ring.lineKey(id, day - 1, strip)], day - 1);
             lanes |= Strips.ALL_FLAGS;
             _record(id, day, strip, lanes);
+            coverage = Coverages.covered(coverage, Coverages.onesOf(strip, 1), 0);
             emit Estimated(id, day, uint8(strip), lanes);
         }
-        _coverage[_place(id, day, 0)] = Coverage(uint16(day), uint16(all), coverage.sequence);
+        _coverage[Ring.lineKey(id, day, 0)] = coverage;
     }
 
     /// @return net by strip, six signed lanes; the grid operator's is the losses, what its boundary meter has beyond all others.
     function _netOfMember(uint32 id, uint256 day) private view returns (uint256[] memory net) {
         net = new uint256[](STRIPS_PER_DAY);
-        uint256 place = _place(id, day, 0);
+        uint256 key = Ring.lineKey(id, day, 0);
         for (uint256 strip = 0; strip < net.length; ++strip) {
-            uint256 word = _words[place | strip];
+            uint256 word = _words[key | strip];
             uint256 lanes = Strips.signedLanes(word, day);
             if (id == GRID_OPERATOR && Strips.dayOf(word) == day) {
-                lanes = _subtract(lanes, Strips.signedLanes(_totals[_place(0, day, strip)], day));
+                lanes = _subtract(lanes, Strips.signedLanes(_totals[Ring.lineKey(0, day, strip)], day));
             }
             net[strip] = lanes;
         }
@@ -326,12 +348,12 @@ contract MeterReadings is IMeterReadings, EIP712, Calendar {
     }
 
     function _compareBoundary(uint32 day) private {
-        uint256 atBoundary = _coverageOf(GRID_OPERATOR, day).strips;
+        uint256 atBoundary = _coverageOf(GRID_OPERATOR, day);
         int256 margin = int256(uint256(Energy.unwrap(RULES.rulesOf(day).boundaryMargin)));
         for (uint256 strip = 0; strip < STRIPS_PER_DAY; ++strip) {
-            if (atBoundary & (1 << strip) == 0) continue;
-            uint256 boundaryLanes = _words[_place(GRID_OPERATOR, day, strip)];
-            uint256 sumLanes = Strips.signedLanes(_totals[_place(0, day, strip)], day);
+            if (!Coverages.has(atBoundary, strip)) continue;
+            uint256 boundaryLanes = _words[Ring.lineKey(GRID_OPERATOR, day, strip)];
+            uint256 sumLanes = Strips.signedLanes(_totals[Ring.lineKey(0, day, strip)], day);
             for (uint256 k = 0; k < Strips.LANES; ++k) {
                 int256 boundary = Strips.signedLane(boundaryLanes, k);
                 int256 sum = Strips.signedLane(sumLanes, k);
@@ -351,30 +373,26 @@ contract MeterReadings is IMeterReadings, EIP712, Calendar {
 
     function _closedState(uint256 day) private view returns (DayState storage state) {
         if (!isClosed(day)) revert ReadingsNotClosed(day);
-        state = _days[day % Strips.RING];
+        state = _days[Ring.place(day)];
     }
 
     function _stateOf(uint256 day) private returns (DayState storage state) {
-        state = _days[day % Strips.RING];
+        state = _days[Ring.place(day)];
         if (state.day > day) revert ReadingDayIsOver(day);
         if (state.day < day) {
             // The day that makes room here is what the one after it is estimated from, which has to be final too.
             RULES.requireRoom(day + 1);
-            _days[day % Strips.RING] = DayState(uint16(day), false, 1, 0, 0);
+            _days[Ring.place(day)] = DayState(uint16(day), false, 1, 0, 0);
         }
     }
 
-    function _coverageOf(uint32 id, uint256 day) private view returns (Coverage memory c) {
-        c = _coverage[_place(id, day, 0)];
-        if (c.day != day) return Coverage(uint16(day), 0, 0);
+    function _coverageOf(uint32 id, uint256 day) private view returns (uint256 coverage) {
+        coverage = _coverage[Ring.lineKey(id, day, 0)];
+        if (Strips.dayOf(coverage) != day) return Strips.withDay(0, day);
     }
 
     /// @return unix time at which a strip of a day begins.
     function _timeOf(uint256 day, uint256 strip) private view returns (uint256) {
         return startOf(day) + strip * Strips.LANES * PERIOD_LENGTH;
-    }
-
-    function _place(uint256 id, uint256 day, uint256 strip) private pure returns (uint256) {
-        return (id << 32) | ((day % Strips.RING) << 16) | strip;
     }
 }

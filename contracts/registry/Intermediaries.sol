@@ -2,7 +2,6 @@
 pragma solidity ^0.8.24;
 
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
-import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {Multicall} from "@openzeppelin/contracts/utils/Multicall.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {IAccounts, Posting} from "../interfaces/IAccounts.sol";
@@ -12,12 +11,13 @@ import {IMarketRules} from "../interfaces/IMarketRules.sol";
 import {IParticipantRegistry, Member} from "../interfaces/IParticipantRegistry.sol";
 import {Calendar, CalendarParameters} from "../types/Calendar.sol";
 import {Kind, Status} from "../types/Members.sol";
+import {SigningDomain} from "../types/SigningDomain.sol";
 import {Strips} from "../types/Strips.sol";
 import {Energy, Money, Price} from "../types/Units.sol";
 
 /// @title Intermediaries
 /// @dev Of what has not begun only the newest is kept, so a walk back to a day that is not final passes one version a day at most.
-contract Intermediaries is IIntermediaries, EIP712, Calendar, Multicall {
+contract Intermediaries is IIntermediaries, SigningDomain, Calendar, Multicall {
     using SafeCast for int256;
     using SafeCast for uint256;
 
@@ -26,8 +26,6 @@ contract Intermediaries is IIntermediaries, EIP712, Calendar, Multicall {
     bytes32 private constant COMMISSION_TYPEHASH =
         keccak256("Commission(address intermediary,uint32 perWh,uint32 firstDay,uint40 sequence)");
     uint256 private constant WHOLE_SHARE = 10_000;
-    /// Clients whose commissions of a day are marked in one word beside the day.
-    uint256 private constant GROUP = 240;
 
     /// A mandate, or a commission, and the first day it applies to: one storage word.
     struct Version {
@@ -37,13 +35,6 @@ contract Intermediaries is IIntermediaries, EIP712, Calendar, Multicall {
         Price perWh;
     }
 
-    /// A client's payment that is due, money units.
-    struct Due {
-        uint32 client;
-        uint32 intermediary;
-        int128 amount;
-    }
-
     IParticipantRegistry private immutable REGISTRY;
     IMarketRules private immutable RULES;
     IAccounts private immutable ACCOUNTS;
@@ -51,15 +42,13 @@ contract Intermediaries is IIntermediaries, EIP712, Calendar, Multicall {
     mapping(uint32 client => Version[]) private _mandates;
     mapping(uint32 intermediary => Version[]) private _commissions;
     mapping(uint32 id => uint40) public lastSequence;
-    /// Per market, ring place and group: the day, and a bit per client whose commission is paid.
-    mapping(IBrokeredMarket market => mapping(uint256 place => uint256)) private _collected;
 
     constructor(
         CalendarParameters memory calendar_,
         IParticipantRegistry registry,
         IMarketRules rules,
         IAccounts accounts
-    ) EIP712("DEM", "1") Calendar(calendar_) {
+    ) Calendar(calendar_) {
         REGISTRY = registry;
         RULES = rules;
         ACCOUNTS = accounts;
@@ -105,16 +94,23 @@ contract Intermediaries is IIntermediaries, EIP712, Calendar, Multicall {
     function collect(uint32 day, uint32[] calldata clients, IBrokeredMarket market) external {
         // The schedule's markets are those whose trades are paid; any other could claim what it likes.
         if (ACCOUNTS.lockableFrom(address(market)) == 0) revert NotOfTheSchedule(address(market));
-        Due[] memory dues = new Due[](clients.length);
+        (uint256[] memory energies, uint256[] memory secured) = market.takeCommissions(day, clients);
+        Posting[] memory postings = new Posting[](2 * clients.length);
         uint256 count = 0;
         for (uint256 i = 0; i < clients.length; ++i) {
-            Due memory due = _dueOf(clients[i], day, market);
-            if (due.amount > 0) dues[count++] = due;
+            if (secured[i] == 0) continue;
+            uint32 client = clients[i];
+            uint32 intermediary = _on(_mandates[client], day).intermediary;
+            // At most what is secured, which is the energy times the cap.
+            uint256 amount = energies[i] * commissionOf(intermediary, day);
+            postings[count++] = Posting(client, -amount.toInt256().toInt128(), secured[i].toUint128());
+            postings[count++] = Posting(intermediary, amount.toInt256().toInt128(), 0);
+            emit CommissionPaid(
+                client, intermediary, day, market, Energy.wrap(energies[i].toUint64()), Money.wrap(amount.toUint128())
+            );
         }
-        Posting[] memory postings = new Posting[](2 * count);
-        for (uint256 i = 0; i < count; ++i) {
-            postings[2 * i] = Posting(dues[i].client, -dues[i].amount, 0);
-            postings[2 * i + 1] = Posting(dues[i].intermediary, dues[i].amount, 0);
+        assembly ("memory-safe") {
+            mstore(postings, count)
         }
         ACCOUNTS.post(postings);
     }
@@ -179,30 +175,5 @@ contract Intermediaries is IIntermediaries, EIP712, Calendar, Multicall {
             if (versions[i - 1].firstDay <= day) return versions[i - 1];
         }
         return Version(0, 0, 0, Price.wrap(0));
-    }
-
-    /// Marks what a client owes for a day as collected.
-    function _dueOf(uint32 client, uint32 day, IBrokeredMarket market) private returns (Due memory due) {
-        uint256 energy = market.brokeredEnergy(client, day);
-        if (energy == 0 || !_mark(client, day, market)) return due;
-        uint32 intermediary = _on(_mandates[client], day).intermediary;
-        uint256 amount = energy * commissionOf(intermediary, day);
-        if (amount == 0) return due;
-        emit CommissionPaid(
-            client, intermediary, day, market, Energy.wrap(energy.toUint64()), Money.wrap(amount.toUint128())
-        );
-        return Due(client, intermediary, amount.toInt256().toInt128());
-    }
-
-    /// @return whether this is the first time for the client, day and market.
-    function _mark(uint32 client, uint32 day, IBrokeredMarket market) private returns (bool) {
-        uint256 place = ((client / GROUP) << 8) | (day % Strips.RING);
-        uint256 word = _collected[market][place];
-        if (Strips.dayOf(word) > day) revert CollectedLater(day, Strips.dayOf(word));
-        if (Strips.dayOf(word) != day) word = Strips.withDay(0, day);
-        uint256 bit = 1 << (client % GROUP);
-        if (word & bit != 0) return false;
-        _collected[market][place] = word | bit;
-        return true;
     }
 }

@@ -3,7 +3,6 @@ pragma solidity ^0.8.24;
 
 import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
-import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {Multicall} from "@openzeppelin/contracts/utils/Multicall.sol";
 import {EnumerableSet} from "@openzeppelin/contracts/utils/structs/EnumerableSet.sol";
 import {IIntermediaries} from "../interfaces/IIntermediaries.sol";
@@ -12,9 +11,10 @@ import {IStandingWatcher} from "../interfaces/IStandingWatcher.sol";
 import {ITraders} from "../interfaces/ITraders.sol";
 import {Calendar, CalendarParameters} from "../types/Calendar.sol";
 import {CLEARING_HOUSE, FIRST_PARTICIPANT, Kind, Status} from "../types/Members.sol";
+import {SigningDomain} from "../types/SigningDomain.sol";
 
 /// @title Participant registry
-contract ParticipantRegistry is IParticipantRegistry, AccessManaged, EIP712, Calendar, Multicall {
+contract ParticipantRegistry is IParticipantRegistry, AccessManaged, SigningDomain, Calendar, Multicall {
     using EnumerableSet for EnumerableSet.AddressSet;
 
     bytes32 private constant APPLICATION_TYPEHASH = keccak256(
@@ -22,6 +22,11 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, EIP712, Cal
     );
     /// No connection limit: for members whose trading is not bound to a meter of their own.
     uint40 private constant UNLIMITED = type(uint40).max;
+    uint256 private constant MAX_WATCHERS = 8;
+    /// Gas for a market to take note of a changed standing: three times what the intraday market needs.
+    uint256 private constant WATCHER_GAS = 200_000;
+    /// The same for a changed account, of which a market may have something for each day of the ring.
+    uint256 private constant MOVING_GAS = 400_000;
     uint256 private constant WHOLE_SHARE = 10_000;
     /// All meters of the area together, Wh per period: their sum and the boundary meter's value always fit a signed lane.
     uint40 private constant MAX_AREA = (1 << 37) - 1;
@@ -51,6 +56,9 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, EIP712, Cal
     mapping(address account => Application) private _applications;
     /// Applications that were brought once, by digest: a rejected one cannot be brought again by somebody else.
     mapping(bytes32 digest => bool) private _isBrought;
+    /// Members by the accounts that they have lost: nobody is admitted under one of those again, so that what its key has signed stays
+    /// void.
+    mapping(address account => uint32) private _formerOf;
     uint32 public memberCount;
     /// Where the mandates are kept, once there is one.
     IIntermediaries private _intermediaries;
@@ -71,7 +79,7 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, EIP712, Cal
         address operator,
         address gridOperator,
         address boundaryMeter
-    ) AccessManaged(authority) EIP712("DEM", "1") Calendar(calendar_) {
+    ) AccessManaged(authority) Calendar(calendar_) {
         _enter(address(0), address(0), Kind.Fund, 0, 0);
         _enter(address(0), address(0), Kind.ClearingHouse, 0, 0);
         _enter(supplier, address(0), Kind.FallbackSupplier, UNLIMITED, UNLIMITED);
@@ -85,20 +93,7 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, EIP712, Cal
         Status status = statusOf(a.account);
         if (status != Status.None) revert WrongStatus(a.account, status);
         _requireFresh(a.account, a.meter);
-        bytes32 digest = _hashTypedDataV4(
-            keccak256(
-                abi.encode(
-                    APPLICATION_TYPEHASH,
-                    a.account,
-                    a.meter,
-                    a.kind,
-                    a.importCapacity,
-                    a.exportCapacity,
-                    a.feeder,
-                    a.documents
-                )
-            )
-        );
+        bytes32 digest = _digestOf(a);
         address signer = ECDSA.recover(digest, signature);
         if (signer != a.account) revert NotSignedByApplicant(a.account, signer);
         if (_isBrought[digest]) revert ApplicationUsed(digest);
@@ -108,9 +103,8 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, EIP712, Cal
     }
 
     /// @inheritdoc IParticipantRegistry
-    function admit(address account) external restricted returns (uint32) {
-        Application memory a = _applications[account];
-        if (a.account == address(0)) revert UnknownAccount(account);
+    function admit(address account, bytes32 application) external restricted returns (uint32) {
+        Application memory a = _decidedOn(account, application);
         _requireFresh(a.account, a.meter);
         delete _applications[account];
         if (a.meter != address(0)) {
@@ -121,8 +115,8 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, EIP712, Cal
     }
 
     /// @inheritdoc IParticipantRegistry
-    function reject(address account) external restricted {
-        if (_applications[account].account == address(0)) revert UnknownAccount(account);
+    function reject(address account, bytes32 application) external restricted {
+        _decidedOn(account, application);
         delete _applications[account];
         emit Rejected(account);
     }
@@ -138,6 +132,23 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, EIP712, Cal
         _ownerOf[meter] = keys.account;
         keys.meter = meter;
         emit MeterReplaced(id, meter);
+    }
+
+    /// @inheritdoc IParticipantRegistry
+    function replaceAccount(uint32 id, address account) external restricted {
+        Keys storage keys = _keys[id];
+        address replaced = keys.account;
+        if (_known(id).id <= CLEARING_HOUSE || statusOf(account) != Status.None) revert KeyUnusable(account);
+        _requireFresh(account, address(0));
+        if (account == keys.meter) revert KeyUnusable(account);
+        _standings[account] = _standings[replaced];
+        delete _standings[replaced];
+        _formerOf[replaced] = id;
+        keys.account = account;
+        // The meter of who has left may be somebody else's by now.
+        if (_ownerOf[keys.meter] == replaced) _ownerOf[keys.meter] = account;
+        emit AccountReplaced(id, replaced, account);
+        _tell(id, abi.encodeCall(IStandingWatcher.move, (replaced, account)), MOVING_GAS);
     }
 
     /// @inheritdoc IParticipantRegistry
@@ -167,10 +178,16 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, EIP712, Cal
     }
 
     /// @inheritdoc IParticipantRegistry
-    function watch() external restricted {
-        // Asked again with every day that it opens.
-        // slither-disable-next-line unused-return
-        _watchers.add(msg.sender);
+    function addWatcher(address market) external restricted {
+        if (market.code.length == 0 || !_watchers.add(market)) revert WatcherUnusable(market);
+        if (_watchers.length() > MAX_WATCHERS) revert TooManyWatchers(MAX_WATCHERS);
+        emit WatcherAdded(market);
+    }
+
+    /// @inheritdoc IParticipantRegistry
+    function removeWatcher(address market) external restricted {
+        if (!_watchers.remove(market)) revert WatcherUnusable(market);
+        emit WatcherRemoved(market);
     }
 
     /// @inheritdoc IParticipantRegistry
@@ -208,10 +225,15 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, EIP712, Cal
     function client(address participant, address signer, uint256 day) external view returns (uint32, uint256, uint256) {
         Standing storage m = _standings[participant];
         (uint32 intermediary, uint256 share) = _mandateOf(m.id, m.dividedFrom, day);
-        if (share == 0 || _standings[signer].id != intermediary) revert NotTheIntermediary(participant, signer, day);
+        bool isClient = signer == participant;
+        if (share == 0 || (!isClient && _standings[signer].id != intermediary)) {
+            revert NotTheIntermediary(participant, signer, day);
+        }
         if (block.timestamp < opensAt(day)) revert MandateNotFixed(day, opensAt(day));
-        _trading(signer, day);
         _trading(participant, day);
+        // Of no energy all that a sheet can do is cancel.
+        if (isClient) return (m.id, 0, 0);
+        _trading(signer, day);
         return (m.id, _partDown(m.importCapacity, share), _partDown(m.exportCapacity, share));
     }
 
@@ -238,9 +260,28 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, EIP712, Cal
     }
 
     /// @inheritdoc IParticipantRegistry
+    function numberOf(address account) external view returns (uint32 id) {
+        id = idOf(account);
+        // Nobody has number 0.
+        // slither-disable-next-line incorrect-equality
+        if (id == 0) id = _formerOf[account];
+    }
+
+    /// @inheritdoc IParticipantRegistry
     function statusOf(address account) public view returns (Status) {
         if (idOf(account) != 0) return _standings[account].status;
         return _applications[account].account == address(0) ? Status.None : Status.Applied;
+    }
+
+    /// @inheritdoc IParticipantRegistry
+    function applicationOf(address account) external view returns (bytes32) {
+        Application memory a = _applications[account];
+        return a.account == address(0) ? bytes32(0) : _digestOf(a);
+    }
+
+    /// @inheritdoc IParticipantRegistry
+    function isWatcher(address market) external view returns (bool) {
+        return _watchers.contains(market);
     }
 
     /// @inheritdoc IParticipantRegistry
@@ -257,11 +298,37 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, EIP712, Cal
     function _enterStatus(Standing storage m, Status status) private {
         m.status = status;
         emit StatusChanged(m.id, status, m.lastDay);
+        bytes memory told = abi.encodeCall(IStandingWatcher.bar, (_keys[m.id].account, status != Status.Admitted));
+        _tell(m.id, told, WATCHER_GAS);
+    }
+
+    /// Markets are told with a bounded amount of gas: one that fails hinders neither the change nor the other markets.
+    function _tell(uint32 id, bytes memory told, uint256 limit) private {
         for (uint256 i = 0; i < _watchers.length(); ++i) {
-            // A market under this authority, which the council has let in.
-            // slither-disable-next-line calls-loop
-            IStandingWatcher(_watchers.at(i)).bar(_keys[m.id].account, status != Status.Admitted);
+            address market = _watchers.at(i);
+            // A call gets 63/64 of the gas at most: with too little no market is made to fail.
+            uint256 needed = limit + limit / 32;
+            if (gasleft() < needed) revert TooLittleGas(gasleft(), needed);
+            bool succeeded;
+            // By hand, as nothing of what it answers is to be copied: that would cost as much again.
+            assembly ("memory-safe") {
+                succeeded := call(limit, market, 0, add(told, 0x20), mload(told), 0, 0)
+            }
+            if (!succeeded) emit WatcherFailed(market, id);
         }
+    }
+
+    /// @return a the account's application, if it is the one that was decided on.
+    function _decidedOn(address account, bytes32 application) private view returns (Application memory a) {
+        a = _applications[account];
+        if (a.account == address(0)) revert UnknownAccount(account);
+        bytes32 digest = _digestOf(a);
+        if (digest != application) revert AnotherApplication(account, digest);
+    }
+
+    /// @return an application's hash as it is signed (EIP-712).
+    function _digestOf(Application memory a) private view returns (bytes32) {
+        return _hashTypedDataV4(keccak256(abi.encode(APPLICATION_TYPEHASH, a)));
     }
 
     function _enter(address account, address meter, Kind kind, uint40 importCapacity, uint40 exportCapacity)
@@ -309,7 +376,7 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, EIP712, Cal
     }
 
     function _requireFresh(address account, address meter) private view {
-        if (account == address(0) || idOf(account) != 0) revert KeyUnusable(account);
+        if (account == address(0) || idOf(account) != 0 || _formerOf[account] != 0) revert KeyUnusable(account);
         if (meter == account) revert KeyUnusable(meter);
         _requireFreshMeter(meter);
     }

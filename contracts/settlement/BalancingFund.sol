@@ -7,7 +7,7 @@ import {IBalancingFund} from "../interfaces/IBalancingFund.sol";
 import {IMarketRules, Rules} from "../interfaces/IMarketRules.sol";
 import {ISettlement, SettledDay} from "../interfaces/ISettlement.sol";
 import {BALANCING_FUND} from "../types/Members.sol";
-import {Strips} from "../types/Strips.sol";
+import {Ring} from "../types/Ring.sol";
 import {Price} from "../types/Units.sol";
 
 /// @title Balancing fund
@@ -67,7 +67,7 @@ contract BalancingFund is IBalancingFund {
         day = _state.isPaid ? _state.day + 1 : _state.day;
         uint32 lastFinal = RULES.lastFinalDay();
         // Older days have given their place to one that is final itself.
-        if (day + Strips.RING <= lastFinal) day = uint32(lastFinal - Strips.RING + 1);
+        if (day + Ring.DAYS <= lastFinal) day = uint32(lastFinal - Ring.DAYS + 1);
         while (day <= lastFinal && SETTLEMENT.dayOf(day).members == 0) ++day;
     }
 
@@ -95,7 +95,7 @@ contract BalancingFund is IBalancingFund {
     function _available() private view returns (uint256) {
         int256 free = ACCOUNTS.accountOf(BALANCING_FUND).free;
         uint256 day = RULES.lastFinalDay();
-        for (uint256 i = 0; i < Strips.RING; ++i) {
+        for (uint256 i = 0; i < Ring.DAYS; ++i) {
             free -= SETTLEMENT.dayOf(++day).fund;
         }
         return free > 0 ? uint256(free) : 0;

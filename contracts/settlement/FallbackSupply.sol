@@ -5,6 +5,7 @@ import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManage
 import {IFallbackSupply} from "../interfaces/IFallbackSupply.sol";
 import {IMarketRules, Rules} from "../interfaces/IMarketRules.sol";
 import {Calendar, CalendarParameters} from "../types/Calendar.sol";
+import {Ring} from "../types/Ring.sol";
 import {Strips} from "../types/Strips.sol";
 import {Tariffs} from "../types/Tariffs.sol";
 import {Price} from "../types/Units.sol";
@@ -13,7 +14,7 @@ import {Price} from "../types/Units.sol";
 contract FallbackSupply is IFallbackSupply, AccessManaged, Calendar {
     IMarketRules private immutable RULES;
 
-    mapping(uint256 place => uint256) private _words;
+    mapping(uint256 key => uint256) private _words;
 
     constructor(address authority, CalendarParameters memory calendar_, IMarketRules rules)
         AccessManaged(authority)
@@ -40,7 +41,7 @@ contract FallbackSupply is IFallbackSupply, AccessManaged, Calendar {
                     revert TariffOutOfRange(strip * Strips.LANES + k, buy, sell, maxBuy);
                 }
             }
-            _words[_place(day, strip)] = word;
+            _words[Ring.dayKey(day, strip)] = word;
         }
         emit TariffsPublished(day, words);
     }
@@ -51,7 +52,7 @@ contract FallbackSupply is IFallbackSupply, AccessManaged, Calendar {
         Rules memory rules = RULES.rulesOf(day);
         uint256 standing = Tariffs.pack(Price.unwrap(rules.standingBuy), Price.unwrap(rules.standingSell));
         for (uint256 strip = 0; strip < STRIPS_PER_DAY; ++strip) {
-            uint256 word = _words[_place(day, strip)];
+            uint256 word = _words[Ring.dayKey(day, strip)];
             if (Strips.dayOf(word) != day) {
                 word = Strips.withDay(0, day);
                 for (uint256 k = 0; k < Strips.LANES; ++k) {
@@ -60,9 +61,5 @@ contract FallbackSupply is IFallbackSupply, AccessManaged, Calendar {
             }
             words[strip] = word;
         }
-    }
-
-    function _place(uint256 day, uint256 strip) private pure returns (uint256) {
-        return ((day % Strips.RING) << 16) | strip;
     }
 }

@@ -3,7 +3,7 @@ pragma solidity ^0.8.24;
 
 import {ReentrancyGuard} from "@openzeppelin/contracts/utils/ReentrancyGuard.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
-import {IAccounts, Posting} from "../interfaces/IAccounts.sol";
+import {Account, IAccounts, Posting} from "../interfaces/IAccounts.sol";
 import {ICallAuction} from "../interfaces/ICallAuction.sol";
 import {IExchange} from "../interfaces/IExchange.sol";
 import {IFallbackSupply} from "../interfaces/IFallbackSupply.sol";
@@ -12,13 +12,18 @@ import {Positions} from "../interfaces/IMarket.sol";
 import {IMeterReadings} from "../interfaces/IMeterReadings.sol";
 import {ISchedule} from "../interfaces/ISchedule.sol";
 import {ISettlement, SettledDay} from "../interfaces/ISettlement.sol";
+import {IShortfalls} from "../interfaces/IShortfalls.sol";
+import {Bill, Billing, StripPrices} from "../libraries/Billing.sol";
+import {Commitments} from "../libraries/Commitments.sol";
+import {DayTerms} from "../libraries/DayTerms.sol";
 import {ImbalancePrice} from "../libraries/ImbalancePrice.sol";
 import {UniformPrice} from "../libraries/UniformPrice.sol";
 import {Calendar, CalendarParameters} from "../types/Calendar.sol";
 import {BALANCING_FUND, CLEARING_HOUSE, FALLBACK_SUPPLIER, GRID_OPERATOR, OPERATOR} from "../types/Members.sol";
+import {Ring} from "../types/Ring.sol";
 import {Strips} from "../types/Strips.sol";
 import {Tariffs} from "../types/Tariffs.sol";
-import {Energy, Price, UNITS_PER_TICK} from "../types/Units.sol";
+import {Price, UNITS_PER_TICK} from "../types/Units.sol";
 
 /// @title Settlement
 /// @dev Guarded against re-entry because the schedule calls every market that is plugged into it.
@@ -26,14 +31,26 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
     using SafeCast for int256;
     using SafeCast for uint256;
 
+    /// How far a day has come: its members are settled, what they are short of is shared, all is done.
+    enum Stage {
+        Settling,
+        Sharing,
+        Settled
+    }
+
     struct DayState {
         uint16 day;
-        bool isSettled;
-        /// Next member to be settled.
+        Stage stage;
+        /// Whether it was settled before, on readings that were corrected.
+        bool isAgain;
+        /// Next member to be settled, or to share.
         uint32 nextId;
         /// Version of the readings this walk is based on.
         uint32 version;
-        /// Sums of this walk so far.
+        /// Whether deviations of this day cost a penalty.
+        bool hasPenalties;
+        /// Sums of this walk so far; of what it has paid to others than the fallback supplier, money units.
+        uint88 received;
         uint64 traded;
         int128 imbalance;
         uint128 deviation;
@@ -41,7 +58,7 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
         uint64 flexible;
         uint64 accurate;
         uint96 penalties;
-        /// The member that penalties of this day are passed on from; 0 if there are none.
+        /// The member that exchanged energy with the upper market; 0 if nobody did.
         uint32 desk;
     }
 
@@ -52,6 +69,8 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
         uint128 operator;
         uint128 grid;
         uint128 desk;
+        /// Who that was; 0 if nobody exchanged energy with the upper market.
+        uint32 deskId;
     }
 
     /// What has been posted to a member for a day, money units, and what it may claim from the balancing fund, Wh.
@@ -62,35 +81,17 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
         uint56 accurate;
     }
 
-    /// One member's day, money units; and the contracted energy not kept that is charged, Wh.
-    struct Bill {
-        int256 imbalance;
-        uint256 deviation;
-        uint256 charged;
-        uint256 penalty;
+    /// What the settlement under way has paid to members of a day that is settled again, money units.
+    struct Received {
+        uint16 day;
+        uint120 units;
+        /// What was restored of money that the member had not any more: whatever it owes, it gives none of that back.
+        uint120 least;
     }
 
-    /// Imbalance prices of a strip as factors of Strips.dot, flags of the periods in which taking more, and taking less
-    /// than contracted is free of the deviation charge because it helps the area, and of those in which the area is short,
-    /// and long.
-    struct StripPrices {
-        uint256 shortEven;
-        uint256 shortOdd;
-        uint256 longEven;
-        uint256 longOdd;
-        uint256 freeMore;
-        uint256 freeLess;
-        uint256 shortArea;
-        uint256 longArea;
-        /// Penalty rates as factors of Strips.dot; zero where there are none.
-        uint256 penaltyEven;
-        uint256 penaltyOdd;
-    }
-
-    /// Of a strip's imbalance prices in one word: lanes as Tariffs packs them, what the short pay and what the long receive,
-    /// units/Wh; above them the periods in which the area is short, and those in which it is long, a bit each.
-    uint256 private constant SHORT_AREA = Strips.DAY_SHIFT;
-    uint256 private constant LONG_AREA = Strips.DAY_SHIFT + Strips.LANES;
+    /// How long nobody takes money out because a settlement has begun, s; longer only while the fallback supplier is beyond
+    /// its credit limit.
+    uint256 private constant HOLD = 1 hours;
 
     IMarketRules private immutable RULES;
     IAccounts private immutable ACCOUNTS;
@@ -99,14 +100,19 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
     IMeterReadings private immutable READINGS;
     IFallbackSupply private immutable FALLBACK;
     IExchange private immutable EXCHANGE;
+    IShortfalls private immutable SHORTFALLS;
 
     mapping(uint256 ringPlace => DayState) private _days;
     mapping(uint256 ringPlace => Paid) private _paid;
-    mapping(uint256 place => Posted) private _posted;
+    mapping(uint256 key => Posted) private _posted;
+    mapping(uint256 key => Received) private _received;
     /// Imbalance prices by strip, of the walk that is under way.
-    mapping(uint256 place => uint256) private _prices;
+    mapping(uint256 key => uint256) private _prices;
     /// Penalty rates by strip, six lanes, of a walk whose day has any.
-    mapping(uint256 place => uint256) private _penalties;
+    mapping(uint256 key => uint256) private _penalties;
+    /// Of the members' tree of the walk that is under way.
+    mapping(uint256 level => bytes32) private _peaks;
+    mapping(uint256 day => bytes32) public commitmentOf;
 
     constructor(
         CalendarParameters memory calendar_,
@@ -116,7 +122,8 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
         ICallAuction auction,
         IMeterReadings readings,
         IFallbackSupply fallbackSupply,
-        IExchange exchange
+        IExchange exchange,
+        IShortfalls shortfalls
     ) Calendar(calendar_) {
         RULES = rules;
         ACCOUNTS = accounts;
@@ -125,6 +132,7 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
         READINGS = readings;
         FALLBACK = fallbackSupply;
         EXCHANGE = exchange;
+        SHORTFALLS = shortfalls;
     }
 
     /// @inheritdoc ISettlement
@@ -136,14 +144,21 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
         uint256 left = uint256(READINGS.membersOf(day)) + 1 - state.nextId;
         if (count > left) count = left;
 
-        Rules memory rules = RULES.rulesOf(day);
-        if (state.nextId == 1) {
-            emit SettlementBegun(day, state.version);
-            _beginWalk(day, state, rules);
+        if (state.stage == Stage.Sharing) {
+            _shareShortfall(day, count, state);
+            if (count == left) _end(day, state);
+        } else {
+            Rules memory rules = RULES.rulesOf(day);
+            if (state.nextId == 1) {
+                emit SettlementBegun(day, state.version);
+                (int256 due, int256[] memory area) = _beginWalk(day, rules);
+                _postAhead(day, due, area, state);
+            }
+            bool isSettled_ = _settleMembers(day, count, state, rules);
+            if (!isSettled_) _restart(state);
+            else if (count == left) _payOut(day, state, rules);
         }
-        _settleMembers(day, count, state, rules);
-        if (count == left) _payOut(day, state, rules);
-        _days[day % Strips.RING] = state;
+        _days[Ring.place(day)] = state;
     }
 
     /// @inheritdoc ISettlement
@@ -157,16 +172,16 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
 
     /// @inheritdoc ISettlement
     function isSettled(uint256 day) public view returns (bool) {
-        DayState storage state = _days[day % Strips.RING];
-        return state.day == day && state.isSettled && state.version == READINGS.versionOf(day);
+        DayState storage state = _days[Ring.place(day)];
+        return state.day == day && state.stage == Stage.Settled && state.version == READINGS.versionOf(day);
     }
 
     /// @inheritdoc ISettlement
     function dayOf(uint256 day) external view returns (SettledDay memory settled) {
-        DayState storage state = _days[day % Strips.RING];
+        DayState storage state = _days[Ring.place(day)];
         if (day == 0 || state.day != day) return settled;
-        settled.fund = _paid[day % Strips.RING].fund;
-        if (!state.isSettled) return settled;
+        settled.fund = _paid[Ring.place(day)].fund;
+        if (state.stage != Stage.Settled) return settled;
         settled.members = state.nextId - 1;
         settled.flexible = state.flexible;
         settled.accurate = state.accurate;
@@ -181,68 +196,115 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
         flexible = new uint256[](count);
         accurate = new uint256[](count);
         for (uint256 i = 0; i < count; ++i) {
-            Posted storage posted = _posted[_postedPlace(firstId + uint32(i), day)];
+            Posted storage posted = _posted[Ring.memberKey(firstId + uint32(i), day)];
             if (posted.day == day) (flexible[i], accurate[i]) = (posted.flexible, posted.accurate);
         }
     }
 
     /// @inheritdoc ISettlement
     function nextMember(uint256 day) external view returns (uint32) {
-        DayState storage state = _days[day % Strips.RING];
+        DayState storage state = _days[Ring.place(day)];
         return state.day == day && state.nextId > 0 ? state.nextId : 1;
     }
 
-    /// Begins a walk, goes on with one, or begins again where the readings have changed meanwhile: as every member is
-    /// posted the difference to what it was posted before, walking twice is harmless.
+    /// Goes on with a day, or begins: one at a time, so that what a day's payments are short of is told from the fallback
+    /// supplier's account. No reading of it changes while it is settled; if any did after that, the day is settled once more,
+    /// when corrections are closed.
     function _begin(uint32 day) private returns (DayState memory state) {
+        uint32 inSettlement = RULES.dayInSettlement();
+        if (inSettlement == day && day != 0) return _days[Ring.place(day)];
         bool isCleared = SCHEDULE.isComplete(day);
         bool isMetered = READINGS.isClosed(day);
         if (!isCleared || !isMetered) revert NotReadyToSettle(day, isCleared, isMetered);
         uint256 version = READINGS.versionOf(day);
-        state = _days[day % Strips.RING];
-        if (state.day < day) delete _paid[day % Strips.RING];
-        else if (state.version == version && state.isSettled) revert AlreadySettled(day);
-        if (state.day < day || state.version != version) {
-            state = DayState(uint16(day), false, 1, version.toUint32(), 0, 0, 0, 0, 0, 0, 0);
+        state = _days[Ring.place(day)];
+        bool isAgain = state.day == day;
+        if (isAgain && state.version == version) revert AlreadySettled(day);
+        if (isAgain && block.timestamp < correctionsCloseAt(day)) {
+            revert CorrectionsOpen(day, correctionsCloseAt(day), block.timestamp);
         }
+        if (inSettlement != 0) revert OtherDayInSettlement(day, inSettlement);
+        if (!isAgain) delete _paid[Ring.place(day)];
+        (state.day, state.stage, state.isAgain, state.version) =
+        (uint16(day), Stage.Settling, isAgain, version.toUint32());
+        state.received = 0;
+        _restart(state);
+        SCHEDULE.voidLate(day);
+        // Who waits comes before those who default today.
+        SHORTFALLS.setAsideFirst();
+        if (isAgain) SHORTFALLS.reopen(day);
+        RULES.markInSettlement(day);
+        ACCOUNTS.hold(uint64(block.timestamp + HOLD));
     }
 
-    /// Works out the day's imbalance prices, and pays the fallback supplier, who comes first: what the area owes it is there
-    /// before it advances anything for a member.
-    function _beginWalk(uint32 day, DayState memory state, Rules memory rules) private {
-        UniformPrice.Outcome[] memory outcomes = AUCTION.outcomes(day);
+    /// Begins a walk anew. Members whose day was settled before are posted differences. Of a day that is settled the first time what
+    /// this settlement has paid follows from what is posted, so it is added up anew; of another it is kept on record.
+    function _restart(DayState memory state) private pure {
+        state.nextId = 1;
+        state.hasPenalties = false;
+        (state.traded, state.imbalance, state.deviation, state.penalties) = (0, 0, 0, 0);
+        (state.flexible, state.accurate) = (0, 0);
+        if (!state.isAgain) state.received = 0;
+    }
+
+    /// Works out the day's imbalance prices.
+    /// @return due what the area owes the fallback supplier, money units.
+    /// @return area net energy of all members by slot, Wh.
+    function _beginWalk(uint32 day, Rules memory rules) private returns (int256 due, int256[] memory area) {
+        // Of an auction without orders, which need not be cleared, there is no price; nor of one that does not count.
+        uint256[] memory outcomes = SCHEDULE.isVoid(AUCTION, day)
+            ? new uint256[](PERIODS_PER_DAY)
+            : AUCTION.outcomesIn(day, 0, PERIODS_PER_DAY);
         uint256[] memory tariffs = FALLBACK.tariffsOf(day);
-        int256[] memory area = READINGS.areaNet(day);
-        int256 due = 0;
+        area = READINGS.areaNet(day);
+        uint256 atBoundary = READINGS.boundaryOf(day);
         for (uint256 strip = 0; strip < STRIPS_PER_DAY; ++strip) {
-            uint256 word = 0;
-            for (uint256 k = 0; k < Strips.LANES; ++k) {
-                uint256 slot = strip * Strips.LANES + k;
-                (uint256 buy, uint256 sell) = Tariffs.unpack(Strips.lane(tariffs[strip], k));
-                uint256 middle =
-                    ImbalancePrice.mid(buy, sell, outcomes[slot].price * UNITS_PER_TICK, outcomes[slot].volume > 0);
-                (uint256 short, uint256 long) =
-                    ImbalancePrice.prices(rules.imbalancePricing, area[slot], buy, sell, middle);
-                word |= Tariffs.pack(short, long) << (k * Strips.LANE_BITS);
-                if (area[slot] > 0) word |= 1 << (SHORT_AREA + k);
-                if (area[slot] < 0) word |= 1 << (LONG_AREA + k);
-                due += area[slot] * int256(area[slot] > 0 ? buy : sell);
-            }
-            _prices[_pricePlace(day, strip)] = word;
+            (uint256 word, int256 dueOfStrip) = _pricesOf(strip, rules, outcomes, tariffs[strip], area);
+            if (atBoundary & (1 << strip) != 0) word |= Billing.AT_BOUNDARY;
+            _prices[Ring.dayKey(day, strip)] = word;
+            due += dueOfStrip;
         }
-        _postAhead(day, due, area, state);
     }
 
-    function _settleMembers(uint32 day, uint256 count, DayState memory state, Rules memory rules) private {
+    /// @return word imbalance prices of a strip, as Billing says.
+    /// @return due what the area owes the fallback supplier for it, money units.
+    function _pricesOf(
+        uint256 strip,
+        Rules memory rules,
+        uint256[] memory outcomes,
+        uint256 tariffs,
+        int256[] memory area
+    ) private pure returns (uint256 word, int256 due) {
+        for (uint256 k = 0; k < Strips.LANES; ++k) {
+            uint256 outcome = outcomes[strip * Strips.LANES + k];
+            int256 net = area[strip * Strips.LANES + k];
+            (uint256 buy, uint256 sell) = Tariffs.unpack(Strips.lane(tariffs, k));
+            uint256 price = UniformPrice.priceOf(outcome) * UNITS_PER_TICK;
+            uint256 middle = ImbalancePrice.mid(buy, sell, price, outcome != 0);
+            (uint256 short, uint256 long) = ImbalancePrice.prices(rules.imbalancePricing, net, buy, sell, middle);
+            word |= Tariffs.pack(short, long) << (k * Strips.LANE_BITS);
+            if (net > 0) word |= 1 << (Billing.SHORT_AREA + k);
+            if (net < 0) word |= 1 << (Billing.LONG_AREA + k);
+            due += net * int256(net > 0 ? buy : sell);
+        }
+    }
+
+    /// @return whether they are settled; if not, a market is void for the day from now on, and the walk begins again.
+    function _settleMembers(uint32 day, uint256 count, DayState memory state, Rules memory rules)
+        private
+        returns (bool)
+    {
         uint32 firstId = state.nextId;
-        StripPrices[] memory prices = _loadPrices(day, rules.chargeHelpful, state.desk != 0);
-        Positions memory positions = SCHEDULE.collect(day, firstId, count);
+        (Positions memory positions, bool isVoided) = SCHEDULE.collect(day, firstId, count);
+        if (isVoided) return false;
+        StripPrices[] memory prices = _loadPrices(day, rules.chargeHelpful, state.hasPenalties);
         uint256[][] memory metered = READINGS.netOf(day, firstId, count);
+        if (state.isAgain) _restore(day, firstId, count, state);
         Posting[] memory postings = new Posting[](count + 1);
         int256 collected = 0;
         for (uint256 i = 0; i < count; ++i) {
-            Bill memory bill = _billOf(positions.net[i], metered[i], rules, prices);
-            uint256 fees = positions.traded[i] * Price.unwrap(rules.platformFee + rules.networkFee);
+            Bill memory bill = Billing.billOf(positions.net[i], metered[i], rules, prices);
+            uint256 fees = positions.traded[i] * DayTerms.fees(rules);
             int256 payment = positions.payment[i] + bill.imbalance + int256(fees + bill.deviation + bill.penalty);
             state.traded += positions.traded[i].toUint64();
             state.imbalance += bill.imbalance.toInt128();
@@ -251,49 +313,58 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
             uint32 id = firstId + uint32(i);
             Posted memory posted = Posted(uint16(day), payment.toInt128(), 0, 0);
             _setClaims(posted, positions, i, metered[i], bill.charged, prices);
+            // What the desk nominates it delivers by definition: that is no forecast to be rewarded.
+            if (id == state.desk) posted.accurate = 0;
             state.flexible += posted.flexible;
             state.accurate += posted.accurate;
             int256 change = payment - _replacePosted(id, day, posted);
             collected += change;
+            _note(day, id, state.isAgain ? -change : -payment, state);
             postings[i] = Posting(id, (-change).toInt128(), positions.release[i].toUint128());
             emit Settled(id, day, positions.payment[i], bill.imbalance, fees, bill.deviation);
             if (bill.penalty > 0) emit PenaltyCharged(id, day, bill.penalty);
         }
         postings[count] = Posting(CLEARING_HOUSE, collected.toInt128(), 0);
-        ACCOUNTS.post(postings);
+        ACCOUNTS.postDay(postings);
+        _addToTree(firstId, positions.net, metered);
         state.nextId = firstId + uint32(count);
+        return true;
     }
 
-    /// @return bill imbalance payment, deviation charge and penalty of one member over the day.
-    function _billOf(
-        uint256[] memory contracted,
-        uint256[] memory metered,
-        Rules memory rules,
-        StripPrices[] memory prices
-    ) private pure returns (Bill memory bill) {
-        uint256 toleranceFixed = Energy.unwrap(rules.toleranceFixed);
-        uint256 charged = 0;
-        for (uint256 strip = 0; strip < prices.length; ++strip) {
-            uint256 c = _lanesOf(contracted, strip);
-            uint256 m = _lanesOf(metered, strip);
-            if (c == m) continue;
-            StripPrices memory p = prices[strip];
-            // Energies have 39 bits, prices 20, a day 96 periods: nothing overflows.
-            unchecked {
-                uint256 isMore = Strips.minus(m, c);
-                uint256 more = isMore & Strips.spread(isMore, Strips.SIGNED_MASK);
-                uint256 less = Strips.minus(c, m) & Strips.spread(~isMore, Strips.SIGNED_MASK);
-                bill.imbalance += _payment(more, less, p);
-                if (p.penaltyEven | p.penaltyOdd != 0) bill.penalty += _penalty(more, less, p);
-                (uint256 unkept, uint256 size) = _unkept(more, less, c);
-                if (unkept == 0) continue;
-                uint256 isFree = (isMore & p.freeMore) | (~isMore & p.freeLess);
-                uint256 beyond = Strips.minus(unkept, (toleranceFixed + 1) * Strips.ONES) & ~isFree;
-                charged += _chargeable(beyond & Strips.ALL_FLAGS, unkept, size, toleranceFixed, rules.toleranceShare);
-            }
+    /// Adds members to the tree that the day is committed to.
+    function _addToTree(uint256 firstId, uint256[][] memory contracted, uint256[][] memory metered) private {
+        bytes32 nothing = _hashOfNothing();
+        bytes32[] memory leaves = new bytes32[](metered.length);
+        for (uint256 i = 0; i < leaves.length; ++i) {
+            leaves[i] = Commitments.leafOf(firstId + i, _hashOf(contracted[i], nothing), _hashOf(metered[i], nothing));
         }
-        bill.charged = charged;
-        bill.deviation = charged * Price.unwrap(rules.deviationRate);
+        Commitments.append(_peaks, firstId - 1, leaves);
+    }
+
+    /// Leaves the day's commitment: what every member contracted and metered, and the prices of this walk.
+    function _commit(uint32 day, DayState memory state) private {
+        uint256 strips = STRIPS_PER_DAY;
+        uint256[] memory words = new uint256[](state.hasPenalties ? 2 * strips : strips);
+        for (uint256 n = 0; n < words.length; ++n) {
+            words[n] = n < strips ? _prices[Ring.dayKey(day, n)] : _penalties[Ring.dayKey(day, n - strips)];
+        }
+        bytes32 root = Commitments.rootOf(_peaks, state.nextId - 1);
+        bytes32 commitment = Commitments.commitmentTo(day, Commitments.hashOf(words), root);
+        commitmentOf[day] = commitment;
+        emit DayCommitted(day, commitment);
+    }
+
+    /// @return hash of a member's day, six signed lanes a strip; of who has no strips as of one with nothing in them.
+    function _hashOf(uint256[] memory strips, bytes32 nothing) private pure returns (bytes32) {
+        return strips.length == 0 ? nothing : Commitments.hashOf(strips);
+    }
+
+    function _hashOfNothing() private view returns (bytes32) {
+        uint256[] memory strips = new uint256[](STRIPS_PER_DAY);
+        for (uint256 strip = 0; strip < strips.length; ++strip) {
+            strips[strip] = Strips.ZERO_LANES;
+        }
+        return Commitments.hashOf(strips);
     }
 
     /// What the member may claim from the balancing fund: energy sold back that helped, and energy traded that was forecast well.
@@ -319,99 +390,48 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
         StripPrices[] memory prices
     ) private pure returns (uint256 energy) {
         for (uint256 strip = 0; strip < prices.length; ++strip) {
-            uint256 c = _lanesOf(contracted, strip);
-            uint256 helped = Strips.minus(c, Strips.ZERO_LANES) & Strips.minus(c, _lanesOf(metered, strip));
+            uint256 c = Billing.lanesOf(contracted, strip);
+            uint256 helped = Strips.minus(c, Strips.ZERO_LANES) & Strips.minus(c, Billing.lanesOf(metered, strip));
             energy += Strips.sum(flexible[strip] & Strips.spread(helped & prices[strip].shortArea, Strips.LANE_MASK));
         }
     }
 
-    /// @return units due for what was taken beyond, less what was not taken of the contracted energy (Wh by lane), money units.
-    function _payment(uint256 more, uint256 less, StripPrices memory p) private pure returns (int256 units) {
-        unchecked {
-            if (more != 0) units += int256(Strips.dot(more, p.shortEven, p.shortOdd));
-            if (less != 0) units -= int256(Strips.dot(less, p.longEven, p.longOdd));
-        }
-    }
-
-    /// @return units penalty for what was taken beyond in a short area, and not taken in a long one (Wh by lane), money units.
-    function _penalty(uint256 more, uint256 less, StripPrices memory p) private pure returns (uint256 units) {
-        uint256 caused = (more & Strips.spread(p.shortArea, Strips.SIGNED_MASK))
-            | (less & Strips.spread(p.longArea, Strips.SIGNED_MASK));
-        return Strips.dot(caused, p.penaltyEven, p.penaltyOdd);
-    }
-
-    /// @param contracted signed lanes.
-    /// @return unkept what was contracted and not kept: bought and not taken, or sold and not delivered, Wh by lane.
-    /// @return size what was contracted, bought or sold, Wh by lane.
-    function _unkept(uint256 more, uint256 less, uint256 contracted)
-        private
-        pure
-        returns (uint256 unkept, uint256 size)
-    {
-        uint256 bought = Strips.minus(contracted, Strips.ZERO_LANES);
-        uint256 isBuyer = Strips.spread(bought, Strips.SIGNED_MASK);
-        uint256 missed = (less & isBuyer) | (more & ~isBuyer);
-        if (missed == 0) return (0, 0);
-        size = (bought & isBuyer) | Strips.soldOf(contracted);
-        uint256 isAll = Strips.spread(Strips.minus(missed, size), Strips.SIGNED_MASK);
-        unkept = (size & isAll) | (missed & ~isAll);
-    }
-
-    /// @param flags of the lanes to be charged.
-    /// @return energy beyond the tolerance, Wh.
-    function _chargeable(
-        uint256 flags,
-        uint256 unkept,
-        uint256 contracted,
-        uint256 toleranceFixed,
-        uint256 toleranceShare
-    ) private pure returns (uint256 energy) {
-        unchecked {
-            for (flags >>= Strips.LANE_BITS - 1; flags != 0; flags >>= Strips.LANE_BITS) {
-                if (flags & 1 != 0) {
-                    energy += ImbalancePrice.chargeableDown(
-                        unkept & Strips.LANE_MASK, contracted & Strips.LANE_MASK, toleranceFixed, toleranceShare
-                    );
-                }
-                contracted >>= Strips.LANE_BITS;
-                unkept >>= Strips.LANE_BITS;
-            }
-        }
-    }
-
-    /// Pays the fallback supplier, and the wholesale desk what the area's deviation costs it, ahead of what members pay for it.
+    /// Pays the fallback supplier, and the wholesale desk what the area's deviation costs it, ahead of what members pay for it: what
+    /// the area owes them is there before the supplier advances anything for a member.
     function _postAhead(uint32 day, int256 due, int256[] memory area, DayState memory state) private {
         uint256 penalties = _loadPenalties(day, area, state);
-        Paid storage paid = _paid[day % Strips.RING];
+        Paid storage paid = _paid[Ring.place(day)];
         int128 change = (due - paid.fallbackSupply).toInt128();
         int128 deskChange = penalties.toInt256().toInt128() - int256(uint256(paid.desk)).toInt128();
         paid.fallbackSupply = due.toInt128();
+        if (state.desk != 0) paid.deskId = state.desk;
         if (deskChange != 0) paid.desk = penalties.toUint128();
-        Posting[] memory postings = new Posting[](state.desk == 0 ? 2 : 3);
+        // What it was paid before its market was void the desk gives back.
+        if (!state.hasPenalties && deskChange != 0) emit PenaltyDue(day, paid.deskId, 0);
+        Posting[] memory postings = new Posting[](state.hasPenalties || deskChange != 0 ? 3 : 2);
         postings[0] = Posting(FALLBACK_SUPPLIER, change, 0);
-        if (state.desk != 0) postings[1] = Posting(state.desk, deskChange, 0);
+        if (postings.length > 2) postings[1] = Posting(paid.deskId, deskChange, 0);
         postings[postings.length - 1] = Posting(CLEARING_HOUSE, -change - deskChange, 0);
-        ACCOUNTS.post(postings);
+        if (paid.deskId != 0) _note(day, paid.deskId, state.isAgain ? deskChange : penalties.toInt256(), state);
+        ACCOUNTS.postDay(postings);
     }
 
     /// @return due what the area's deviation costs the wholesale desk, money units; nothing on a day without penalties.
     function _loadPenalties(uint32 day, int256[] memory area, DayState memory state) private returns (uint256 due) {
-        (uint32 desk, uint256[] memory rates) = EXCHANGE.penaltiesOf(day);
-        if (desk == 0) return 0;
-        state.desk = desk;
+        uint256[] memory rates;
+        (state.desk, due, rates) = EXCHANGE.penaltiesOf(day, area);
+        if (rates.length == 0) return 0;
+        state.hasPenalties = true;
         for (uint256 strip = 0; strip < STRIPS_PER_DAY; ++strip) {
-            _penalties[_pricePlace(day, strip)] = rates[strip];
-            for (uint256 k = 0; k < Strips.LANES; ++k) {
-                int256 net = area[strip * Strips.LANES + k];
-                due += Strips.lane(rates[strip], k) * uint256(net < 0 ? -net : net);
-            }
+            _penalties[Ring.dayKey(day, strip)] = rates[strip];
         }
-        emit PenaltyDue(day, desk, due);
+        emit PenaltyDue(day, state.desk, due);
     }
 
     /// Pays from the clearing house what the members paid into it.
     function _payOut(uint32 day, DayState memory state, Rules memory rules) private {
-        Paid memory paid = _paid[day % Strips.RING];
+        _commit(day, state);
+        Paid memory paid = _paid[Ring.place(day)];
         // What members pay for imbalance beyond the fallback supply is never negative, whatever the pricing (rule 11); nor is what
         // they pay beyond the desk's penalty, because those who deviate as the area does deviate by no less than the area.
         int256 fund = int256(state.imbalance) - paid.fallbackSupply + int256(uint256(state.deviation))
@@ -426,27 +446,104 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
         int256 total = 0;
         for (uint256 i = 0; i < 3; ++i) {
             total += postings[i].amount;
+            _note(day, postings[i].id, postings[i].amount, state);
         }
         postings[3] = Posting(CLEARING_HOUSE, (-total).toInt128(), 0);
-        _paid[day % Strips.RING] =
-            Paid(paid.fallbackSupply, fund.toInt128(), operator.toUint128(), grid.toUint128(), paid.desk);
-        ACCOUNTS.post(postings);
+        _paid[Ring.place(day)] =
+            Paid(paid.fallbackSupply, fund.toInt128(), operator.toUint128(), grid.toUint128(), paid.desk, paid.deskId);
+        ACCOUNTS.postDay(postings);
 
-        state.isSettled = true;
-        emit DaySettled(day, state.version, paid.fallbackSupply, fund, operator, grid);
+        Account memory supplier = ACCOUNTS.accountOf(FALLBACK_SUPPLIER);
+        int256 short = -int256(supplier.free) - int256(uint256(supplier.creditLimit));
+        // Whom nothing was paid nothing is taken back from: what the supplier lacks then is of no payment of this day.
+        if (short <= 0 || state.received == 0) return _end(day, state);
+        state.stage = Stage.Sharing;
+        state.nextId = 1;
+        ACCOUNTS.hold(type(uint64).max);
+        SHORTFALLS.begin(day, uint256(short), state.received);
+    }
+
+    /// What the fallback supplier could not advance is taken back from those who were paid.
+    function _shareShortfall(uint32 day, uint256 count, DayState memory state) private {
+        uint32 firstId = state.nextId;
+        Paid memory paid = _paid[Ring.place(day)];
+        uint256[] memory received = new uint256[](count);
+        for (uint256 i = 0; i < count; ++i) {
+            uint32 id = firstId + uint32(i);
+            if (id != FALLBACK_SUPPLIER) received[i] = _receivedBy(id, day, state, paid);
+        }
+        SHORTFALLS.take(day, firstId, received);
+        state.nextId = firstId + uint32(count);
+    }
+
+    function _end(uint32 day, DayState memory state) private {
+        state.stage = Stage.Settled;
+        RULES.markInSettlement(0);
+        ACCOUNTS.hold(0);
+        Paid memory paid = _paid[Ring.place(day)];
+        emit DaySettled(day, state.version, paid.fallbackSupply, paid.fund, paid.operator, paid.grid);
+    }
+
+    /// Takes note of what this settlement pays to somebody. Where a day is settled the first time that follows from what is
+    /// posted to it in all; the second time it does not.
+    function _note(uint256 day, uint32 id, int256 units, DayState memory state) private {
+        if (id == FALLBACK_SUPPLIER || units == 0) return;
+        if (!state.isAgain) {
+            if (units > 0) state.received += uint256(units).toUint88();
+            return;
+        }
+        Received memory noted = _receivedOf(id, day);
+        int256 before = int256(uint256(noted.units));
+        int256 least = int256(uint256(noted.least));
+        // What it has to give back comes off what is left of its claim.
+        if (before + units < least) units = least - before;
+        state.received = (int256(uint256(state.received)) + units).toUint256().toUint88();
+        noted.units = (before + units).toUint256().toUint120();
+        _received[Ring.memberKey(id, day)] = noted;
+    }
+
+    /// Claims of a day that is settled again end: what was set aside for them is paid, the rest is paid and shared anew.
+    function _restore(uint32 day, uint32 firstId, uint256 count, DayState memory state) private {
+        (uint256[] memory units, uint256[] memory least) = SHORTFALLS.restore(day, firstId, count);
+        for (uint256 i = 0; i < units.length; ++i) {
+            if (units[i] == 0) continue;
+            uint32 id = firstId + uint32(i);
+            Received memory noted = _receivedOf(id, day);
+            noted.least = least[i].toUint120();
+            _received[Ring.memberKey(id, day)] = noted;
+            _note(day, id, units[i].toInt256(), state);
+        }
+    }
+
+    /// @return noted nothing for whom this settlement has not paid yet.
+    function _receivedOf(uint32 id, uint256 day) private view returns (Received memory noted) {
+        noted = _received[Ring.memberKey(id, day)];
+        if (noted.day != day) noted = Received(uint16(day), 0, 0);
+    }
+
+    /// @return units what this settlement has paid to a member, offices included, money units.
+    function _receivedBy(uint32 id, uint256 day, DayState memory state, Paid memory paid)
+        private
+        view
+        returns (uint256 units)
+    {
+        if (state.isAgain) {
+            return _receivedOf(id, day).units;
+        }
+        int256 payment = _posted[Ring.memberKey(id, day)].payment;
+        if (payment < 0) units = uint256(-payment);
+        if (id == BALANCING_FUND && paid.fund > 0) units += uint256(int256(paid.fund));
+        if (id == OPERATOR) units += paid.operator;
+        if (id == GRID_OPERATOR) units += paid.grid;
+        if (id == state.desk) units += paid.desk;
     }
 
     /// @return before what was posted for the day until now.
     function _replacePosted(uint32 id, uint256 day, Posted memory posted) private returns (int256 before) {
-        uint256 place = _postedPlace(id, day);
-        Posted storage replaced = _posted[place];
+        uint256 key = Ring.memberKey(id, day);
+        Posted storage replaced = _posted[key];
         if (replaced.day == day) before = replaced.payment;
-        _posted[place] = posted;
-    }
-
-    /// @return six signed lanes; zero for a member without an order, or without a meter.
-    function _lanesOf(uint256[] memory strips, uint256 strip) private pure returns (uint256) {
-        return strips.length == 0 ? Strips.ZERO_LANES : strips[strip];
+        _posted[key] = posted;
     }
 
     function _loadPrices(uint256 day, bool chargeHelpful, bool hasPenalties)
@@ -456,26 +553,8 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
     {
         prices = new StripPrices[](STRIPS_PER_DAY);
         for (uint256 strip = 0; strip < prices.length; ++strip) {
-            uint256 word = _prices[_pricePlace(day, strip)];
-            StripPrices memory p = prices[strip];
-            (p.shortEven, p.shortOdd) = Strips.factors(Tariffs.buys(word));
-            (p.longEven, p.longOdd) = Strips.factors(Tariffs.sells(word));
-            if (hasPenalties) (p.penaltyEven, p.penaltyOdd) = Strips.factors(_penalties[_pricePlace(day, strip)]);
-            for (uint256 k = 0; k < Strips.LANES; ++k) {
-                uint256 flag = Strips.FLAG << (k * Strips.LANE_BITS);
-                if (word & (1 << (LONG_AREA + k)) != 0) p.longArea |= flag;
-                if (word & (1 << (SHORT_AREA + k)) != 0) p.shortArea |= flag;
-            }
-            // An imbalance against the area's own brings the area nearer to balance.
-            if (!chargeHelpful) (p.freeMore, p.freeLess) = (p.longArea, p.shortArea);
+            uint256 key = Ring.dayKey(day, strip);
+            prices[strip] = Billing.unpack(_prices[key], hasPenalties ? _penalties[key] : 0, chargeHelpful);
         }
-    }
-
-    function _postedPlace(uint32 id, uint256 day) private pure returns (uint256) {
-        return (uint256(id) << 16) | (day % Strips.RING);
-    }
-
-    function _pricePlace(uint256 day, uint256 strip) private pure returns (uint256) {
-        return ((day % Strips.RING) << 16) | strip;
     }
 }

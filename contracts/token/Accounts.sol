@@ -4,36 +4,57 @@ pragma solidity ^0.8.24;
 import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
-import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {Multicall} from "@openzeppelin/contracts/utils/Multicall.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
+import {Pauses} from "../governance/Pauses.sol";
 import {Account, IAccounts, Posting, Withdrawal} from "../interfaces/IAccounts.sol";
 import {IParticipantRegistry} from "../interfaces/IParticipantRegistry.sol";
+import {IPausable} from "../interfaces/IPausable.sol";
 import {ISettlementToken} from "../interfaces/ISettlementToken.sol";
+import {Calendar, CalendarParameters} from "../types/Calendar.sol";
 import {CLEARING_HOUSE, FALLBACK_SUPPLIER, Kind} from "../types/Members.sol";
+import {SigningDomain} from "../types/SigningDomain.sol";
 import {Money} from "../types/Units.sol";
 import {SettlementToken} from "./SettlementToken.sol";
 
 /// @title Accounts
-contract Accounts is IAccounts, AccessManaged, EIP712, Multicall {
+contract Accounts is IAccounts, Pauses, SigningDomain, Multicall {
     using SafeCast for int256;
     using SafeCast for uint256;
     using SafeERC20 for ISettlementToken;
 
     bytes32 private constant WITHDRAWAL_TYPEHASH =
         keccak256("Withdrawal(address account,uint128 amount,bool toBank,uint40 sequence)");
+    /// A market that is told of a pause may use so much: every book of a ring of days is written (IPausable.sol).
+    uint256 private constant FOLLOW_GAS = 6_000_000;
 
     /// One storage word. A word holds more money than all currencies have; what does not fit reverts.
     struct Purse {
         int96 free;
         uint80 locked;
-        uint80 arrears;
+        uint72 arrears;
+        /// The settlement that has paid it last; of those that are over it says nothing.
+        uint8 paidIn;
     }
 
     /// What a market may do, in the one word that is read with every order.
     struct Admission {
         uint64 from;
-        bool isPaused;
+        uint64 pausedUntil;
+        /// From then on it locks no more.
+        uint64 until;
+    }
+
+    /// Why money stays.
+    struct Hold {
+        /// Unix time until which nobody takes any out; 0 while no day is being settled.
+        uint64 until;
+        /// What members wait for and the fallback supplier has not set aside, money units.
+        uint128 claims;
+        /// The settlement under way, or the last one: counted from 1 to 255, over and over. Each settlement writes the purse of
+        /// every member of its day, so no purse keeps a number until it comes again.
+        uint8 settlement;
     }
 
     IParticipantRegistry private immutable REGISTRY;
@@ -45,8 +66,14 @@ contract Accounts is IAccounts, AccessManaged, EIP712, Multicall {
     address[] private _markets;
     mapping(bytes32 paymentReference => bool) public isPaymentUsed;
     mapping(uint32 id => uint256) private _lastSequence;
+    Hold private _hold;
+    /// Of whoever is in arrears, unix time from which it has been without a break; of others it says nothing.
+    mapping(uint32 id => uint256) private _arrearsSince;
 
-    constructor(address authority, IParticipantRegistry registry) AccessManaged(authority) EIP712("DEM", "1") {
+    constructor(address authority, CalendarParameters memory calendar_, IParticipantRegistry registry)
+        AccessManaged(authority)
+        Calendar(calendar_)
+    {
         REGISTRY = registry;
         TOKEN = new SettlementToken(registry);
         // Deposits from a wallet carry no reference; none of the bank's may look like them.
@@ -86,80 +113,165 @@ contract Accounts is IAccounts, AccessManaged, EIP712, Multicall {
         if (kind != Kind.FallbackSupplier && kind != Kind.GridOperator && kind != Kind.WholesaleDesk) {
             revert NoCreditFor(id, kind);
         }
+        bool isLower = Money.unwrap(limit) < _creditLimits[id];
+        if (isLower && id == FALLBACK_SUPPLIER) _requireNothingWaits();
         _creditLimits[id] = Money.unwrap(limit);
-        _requireWithinCredit(id);
+        if (isLower) _requireWithinCredit(id);
         emit CreditLimitSet(id, limit);
     }
 
     /// @inheritdoc IAccounts
     function admitMarket(address market, uint64 from) external restricted {
         if (_admissions[market].from == 0) _markets.push(market);
-        _admissions[market].from = from;
+        (_admissions[market].from, _admissions[market].until) = (from, type(uint64).max);
         emit MarketAdmitted(market, from);
     }
 
     /// @inheritdoc IAccounts
+    function dismissMarket(address market, uint64 until) external restricted {
+        _requireMarket(market);
+        _admissions[market].until = until;
+        emit MarketDismissed(market, until);
+    }
+
+    /// @inheritdoc IAccounts
     function pause(address market) external restricted {
-        Admission storage admission = _admissions[market];
-        if (admission.from == 0) revert NotAMarket(market, 0);
-        if (admission.isPaused) revert MarketIsPaused(market);
-        _pause(market);
+        _requireMarket(market);
+        if (isPaused(market)) revert MarketIsPaused(market);
+        _pause(market, _pauseOfNode(market));
     }
 
     /// @inheritdoc IAccounts
     function pauseAll() external restricted {
+        bool isAny = false;
         for (uint256 m = 0; m < _markets.length; ++m) {
-            if (!_admissions[_markets[m]].isPaused) _pause(_markets[m]);
+            address market = _markets[m];
+            if (isPaused(market) || block.timestamp < _mayPauseFrom(market)) continue;
+            _pause(market, _pauseOfNode(market));
+            isAny = true;
         }
+        if (!isAny) revert NothingToPause();
+    }
+
+    /// @inheritdoc IAccounts
+    function keepPaused(address market, uint64 until) external restricted {
+        _requireMarket(market);
+        _pause(market, _pauseOfCouncil(until));
     }
 
     /// @inheritdoc IAccounts
     function unpause(address market) external restricted {
-        if (!_admissions[market].isPaused) revert MarketIsNotPaused(market);
-        _admissions[market].isPaused = false;
+        if (!isPaused(market)) revert MarketIsNotPaused(market);
         emit MarketUnpaused(market, msg.sender);
+        _setPause(market, 0);
     }
 
     /// @inheritdoc IAccounts
     function lockCollateral(uint32 id, int128 change) external {
-        if (_askMarket()) revert MarketIsPaused(msg.sender);
+        if (_askMarket()) _refuseToLock();
+        if (id == FALLBACK_SUPPLIER && change > 0) _requireNothingWaits();
         Purse memory p = _purses[id];
         if (p.arrears > 0) revert InArrears(id, p.arrears);
+        if (change > 0) _requireNotPaidNow(id, p);
         // Sums of numbers of 128 bits at most.
         unchecked {
             int256 left = int256(p.free) - change;
-            if (left < 0 && left < _floor(id)) revert InsufficientFunds(id, uint128(change), p.free - _floor(id));
+            // Who is below its floor, because money of a day was shared, may still give up collateral.
+            if (left < 0 && change > 0 && left < _floor(id)) {
+                revert InsufficientFunds(id, uint128(change), p.free - _floor(id));
+            }
             int256 locked = int256(uint256(p.locked)) + change;
             if (locked < 0) revert ReleaseExceedsLock(id, uint256(-int256(change)), p.locked);
-            _purses[id] = Purse(left.toInt96(), uint256(locked).toUint80(), 0);
+            _purses[id] = Purse(left.toInt96(), uint256(locked).toUint80(), 0, p.paidIn);
         }
     }
 
     /// @inheritdoc IAccounts
     function releaseCollateral(uint32 id, Money amount) external {
-        // A pause keeps no money back.
+        // Neither a pause nor its end keeps money back.
+        _askMarket();
+        _releaseTo(id, amount);
+    }
+
+    /// @inheritdoc IAccounts
+    function releaseHeld(uint32 id, Money amount) external restricted {
+        _releaseTo(id, amount);
+    }
+
+    /// @inheritdoc IAccounts
+    function forfeitCollateral(uint32 id, uint32[] calldata to, uint256[] calldata amounts)
+        external
+        returns (uint256[] memory received)
+    {
         _askMarket();
         Purse memory p = _purses[id];
-        _release(id, p, Money.unwrap(amount));
+        // What it owes comes first, and what was taken back of money that it has spent: nobody gives that away.
+        uint256 debt = p.arrears + _missing(id, p);
+        uint256 paid = 0;
+        received = new uint256[](to.length);
+        for (uint256 i = 0; i < to.length; ++i) {
+            uint256 units = amounts[i];
+            if (units > p.locked) revert ReleaseExceedsLock(id, units, p.locked);
+            p.locked -= uint80(units);
+            uint256 own = Math.min(units, debt - paid);
+            paid += own;
+            received[i] = units - own;
+        }
+        _credit(id, p, paid);
         _purses[id] = p;
+        for (uint256 i = 0; i < to.length; ++i) {
+            if (received[i] == 0) continue;
+            Purse memory receiving = _purses[to[i]];
+            _credit(to[i], receiving, received[i]);
+            _purses[to[i]] = receiving;
+        }
     }
 
     /// @inheritdoc IAccounts
     function post(Posting[] calldata postings) external restricted {
+        int256 before = _purses[FALLBACK_SUPPLIER].free;
+        for (uint256 i = 0; i < postings.length; ++i) {
+            Posting calldata posting = postings[i];
+            if (posting.amount + int256(uint256(posting.release)) < 0) {
+                _requireNotPaidNow(posting.id, _purses[posting.id]);
+            }
+        }
+        _post(postings, 0);
+        if (_purses[FALLBACK_SUPPLIER].free >= before) return;
+        _requireNothingWaits();
+        _requireWithinCredit(FALLBACK_SUPPLIER);
+    }
+
+    /// @inheritdoc IAccounts
+    function postDay(Posting[] calldata postings) external restricted {
+        _post(postings, _hold.settlement);
+    }
+
+    /// @inheritdoc IAccounts
+    function share(Posting[] calldata postings, int256 claims, bool isPaidNow) external restricted {
         int256 sum = 0;
+        uint8 settlement = _hold.settlement;
         for (uint256 i = 0; i < postings.length; ++i) {
             Posting calldata posting = postings[i];
             int256 amount = posting.amount;
             Purse memory p = _purses[posting.id];
-            if (posting.release > 0) _release(posting.id, p, posting.release);
-            if (amount >= 0) _credit(posting.id, p, uint256(amount));
-            else _debit(posting.id, p, uint256(-amount));
+            // What was taken back comes before arrears that are a debt of its own.
+            int256 first = _missing(posting.id, p).toInt256();
+            if (first > amount) first = amount;
+            p.free = (int256(p.free) + first).toInt96();
+            if (isPaidNow && amount > 0) p.paidIn = settlement;
+            _credit(posting.id, p, uint256(amount - first));
             _purses[posting.id] = p;
             sum += amount;
-            emit Posted(posting.id, posting.amount, posting.release);
         }
         if (sum != 0) revert Unbalanced(sum);
-        _requireWithinCredit(FALLBACK_SUPPLIER);
+        _hold.claims = (int256(uint256(_hold.claims)) + claims).toUint256().toUint128();
+    }
+
+    /// @inheritdoc IAccounts
+    function hold(uint64 until) external restricted {
+        if (_hold.until == 0) _hold.settlement = _hold.settlement % type(uint8).max + 1;
+        _hold.until = until;
     }
 
     /// @inheritdoc IAccounts
@@ -168,13 +280,24 @@ contract Accounts is IAccounts, AccessManaged, EIP712, Multicall {
     }
 
     /// @inheritdoc IAccounts
-    function isPaused(address market) external view returns (bool) {
-        return _admissions[market].isPaused;
+    function lockableUntil(address market) external view returns (uint64) {
+        return _admissions[market].until;
     }
 
     /// @inheritdoc IAccounts
-    function requireUnpaused(address market) external view {
-        if (_admissions[market].isPaused) revert MarketIsPaused(market);
+    function isPaused(address market) public view returns (bool) {
+        return block.timestamp < _admissions[market].pausedUntil;
+    }
+
+    /// @inheritdoc IAccounts
+    function pausedUntil(address market) external view returns (uint64) {
+        return _admissions[market].pausedUntil;
+    }
+
+    /// @inheritdoc IAccounts
+    function arrearsOf(uint32 id) external view returns (uint256 arrears, uint256 since) {
+        arrears = _purses[id].arrears;
+        if (arrears > 0) since = _arrearsSince[id];
     }
 
     /// @inheritdoc IAccounts
@@ -183,9 +306,55 @@ contract Accounts is IAccounts, AccessManaged, EIP712, Multicall {
         return Account(p.free, p.locked, p.arrears, _creditLimits[id]);
     }
 
-    function _pause(address market) private {
-        _admissions[market].isPaused = true;
-        emit MarketPaused(market, msg.sender);
+    /// @inheritdoc IAccounts
+    function heldUntil() external view returns (uint64) {
+        return _hold.until;
+    }
+
+    /// @inheritdoc IAccounts
+    function openClaims() external view returns (uint128) {
+        return _hold.claims;
+    }
+
+    function _requireMarket(address market) private view {
+        if (_admissions[market].from == 0) revert NotAMarket(market, 0);
+    }
+
+    function _pause(address market, uint64 until) private {
+        emit MarketPaused(market, msg.sender, until);
+        _setPause(market, until);
+    }
+
+    /// Keeps a pause, and tells the market: some orders draw on money that was locked before. One that does not listen hinders
+    /// nobody, and one that had too little gas may be told again by anybody.
+    function _setPause(address market, uint64 until) private {
+        _admissions[market].pausedUntil = until;
+        bytes memory told = abi.encodeCall(IPausable.followPause, ());
+        // By hand, as nothing of what it answers is to be copied.
+        assembly ("memory-safe") {
+            pop(call(FOLLOW_GAS, market, 0, add(told, 0x20), mload(told), 0, 0))
+        }
+    }
+
+    /// @param settlement that pays; 0 if none does.
+    function _post(Posting[] calldata postings, uint8 settlement) private {
+        int256 sum = 0;
+        for (uint256 i = 0; i < postings.length; ++i) {
+            Posting calldata posting = postings[i];
+            int256 amount = posting.amount;
+            Purse memory p = _purses[posting.id];
+            sum += amount;
+            if (settlement != 0) {
+                if (amount > 0) p.paidIn = settlement;
+                else if (p.paidIn != settlement) p.paidIn = 0;
+            }
+            if (posting.release > 0) amount += _release(posting.id, p, posting.release, amount);
+            if (amount >= 0) _credit(posting.id, p, uint256(amount));
+            else _debit(posting.id, p, uint256(-amount));
+            _purses[posting.id] = p;
+            emit Posted(posting.id, posting.amount, posting.release);
+        }
+        if (sum != 0) revert Unbalanced(sum);
     }
 
     function _use(bytes32 paymentReference) private {
@@ -211,21 +380,37 @@ contract Accounts is IAccounts, AccessManaged, EIP712, Multicall {
             _hashTypedDataV4(keccak256(abi.encode(WITHDRAWAL_TYPEHASH, w.account, w.amount, w.toBank, w.sequence)));
         address signer = ECDSA.recover(digest, signature);
         if (signer != w.account) revert NotSignedByOwner(w.account, signer);
+        _requireNotHeld();
+        if (id == FALLBACK_SUPPLIER) _requireNothingWaits();
         Purse storage p = _purses[id];
         int128 units = _signed(w.amount);
         // Credit is for settling, not for taking out: only money that is there leaves.
         if (units > p.free) revert InsufficientFunds(id, Money.unwrap(w.amount), p.free);
+        _requireNotPaidNow(id, p);
         _lastSequence[id] = w.sequence;
         p.free = (int256(p.free) - units).toInt96();
         emit Withdrawn(id, w.amount, toBank, paymentReference);
     }
 
-    /// @return isStopped whether the caller, which has to be a market, is paused.
+    /// @return isStopped whether the caller, which has to be a market, is paused or retired.
     function _askMarket() private view returns (bool isStopped) {
         Admission storage admission = _admissions[msg.sender];
         uint256 from = admission.from;
         if (from == 0 || block.timestamp < from) revert NotAMarket(msg.sender, from);
-        return admission.isPaused;
+        return block.timestamp < admission.pausedUntil || block.timestamp >= admission.until;
+    }
+
+    /// Says why the calling market locks no more.
+    function _refuseToLock() private view {
+        uint64 until = _admissions[msg.sender].until;
+        if (block.timestamp >= until) revert MarketIsRetired(msg.sender, until);
+        revert MarketIsPaused(msg.sender);
+    }
+
+    function _releaseTo(uint32 id, Money amount) private {
+        Purse memory p = _purses[id];
+        _release(id, p, Money.unwrap(amount));
+        _purses[id] = p;
     }
 
     function _release(uint32 id, Purse memory p, uint256 amount) private {
@@ -234,12 +419,26 @@ contract Accounts is IAccounts, AccessManaged, EIP712, Multicall {
         _credit(id, p, amount);
     }
 
+    /// Collateral that is released with a payment. Of whoever waits for money that was shared it covers that payment first: what is
+    /// covered never becomes arrears because others do not pay.
+    /// @param payment below zero if the member pays.
+    /// @return covered what the collateral has paid of it.
+    function _release(uint32 id, Purse memory p, uint256 amount, int256 payment) private returns (int256 covered) {
+        if (payment < 0 && _missing(id, p) > 0) {
+            if (amount > p.locked) revert ReleaseExceedsLock(id, amount, p.locked);
+            covered = -payment < amount.toInt256() ? -payment : amount.toInt256();
+            p.locked -= uint80(uint256(covered));
+            amount -= uint256(covered);
+        }
+        _release(id, p, amount);
+    }
+
     /// Arrears are paid first.
     function _credit(uint32 id, Purse memory p, uint256 amount) private {
         uint256 arrears = p.arrears;
         if (arrears > 0) {
             uint256 paid = amount < arrears ? amount : arrears;
-            p.arrears = uint80(arrears - paid);
+            p.arrears = uint72(arrears - paid);
             amount -= paid;
             _advance(-paid.toInt256());
             emit ArrearsChanged(id, p.arrears);
@@ -256,10 +455,15 @@ contract Accounts is IAccounts, AccessManaged, EIP712, Multicall {
             return;
         }
         int256 floor = _floor(id);
-        uint256 missing = uint256(floor - left);
-        p.free = floor.toInt96();
+        uint256 missing = due;
+        // Below its floor is who waits for money that was shared: nothing of that is a debt of its own.
+        if (p.free > floor) {
+            missing = uint256(floor - left);
+            p.free = floor.toInt96();
+        }
+        if (p.arrears == 0) _arrearsSince[id] = block.timestamp;
         uint256 arrears = p.arrears + missing;
-        p.arrears = arrears.toUint80();
+        p.arrears = arrears.toUint72();
         _advance(missing.toInt256());
         emit ArrearsChanged(id, p.arrears);
     }
@@ -275,9 +479,36 @@ contract Accounts is IAccounts, AccessManaged, EIP712, Multicall {
         return -int256(uint256(_creditLimits[id]));
     }
 
+    /// @return units by which the account is below its floor: what was taken back of money that it had not any more.
+    function _missing(uint32 id, Purse memory p) private view returns (uint256 units) {
+        if (p.free < 0 && p.free < _floor(id)) units = uint256(_floor(id) - p.free);
+    }
+
+    /// What the settlement under way has paid may have to be shared, so it stays where it is.
+    function _requireNotPaidNow(uint32 id, Purse memory p) private view {
+        if (p.paidIn == 0) return;
+        Hold memory h = _hold;
+        if (h.until != 0 && p.paidIn == h.settlement) revert PaidNow(id);
+    }
+
     function _requireWithinCredit(uint32 id) private view {
         int256 free = _purses[id].free;
         if (free < _floor(id)) revert CreditLimitExceeded(id, free, _creditLimits[id]);
+    }
+
+    /// While a day is being settled nobody runs away with money that may have to be shared.
+    function _requireNotHeld() private view {
+        uint64 until = _hold.until;
+        if (block.timestamp < until || _purses[FALLBACK_SUPPLIER].free < _floor(FALLBACK_SUPPLIER)) {
+            revert MoneyHeld(until);
+        }
+    }
+
+    /// The fallback supplier's money is for the day that is being settled, then for those who wait.
+    function _requireNothingWaits() private view {
+        Hold memory h = _hold;
+        if (h.until != 0) revert MoneyHeld(h.until);
+        if (h.claims != 0) revert ClaimsOpen(h.claims);
     }
 
     function _ownerId(address account) private view returns (uint32 id) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.24;
 
+import {Ring} from "./Ring.sol";
 import {Strips} from "./Strips.sol";
 
 /// When a market's days begin and its gates close. Offsets in seconds, relative to a delivery day's start or end.
@@ -34,8 +35,13 @@ abstract contract Calendar {
     uint256 internal immutable METERING_LAG;
     uint256 internal immutable CORRECTION_LAG;
 
-    /// The calendar contradicts itself; `parameter` names the first value found wrong.
+    /// The calendar contradicts itself.
+    /// @param parameter name of the first value found wrong.
+    /// @param value its value, in seconds where it is a time; for a correctionLag that leaves no room, openLead +
+    /// correctionLag.
+    /// @param limit the lowest or highest value it breaks.
     error BadCalendar(string parameter, uint256 value, uint256 limit);
+
     /// The day does not exist: days count from 1 to 65,535.
     error NoSuchDay(uint256 day);
 
@@ -50,7 +56,7 @@ abstract contract Calendar {
         uint256 dayLength = uint256(p.periodLength) * p.periodsPerDay;
         // A day must be final before its storage is taken by the orders of the day that follows a ring later; and a day
         // before by its readings, because the day after is estimated from it.
-        uint256 room = (Strips.RING - 2) * dayLength;
+        uint256 room = (Ring.DAYS - 2) * dayLength;
         if (uint256(p.openLead) + p.correctionLag > room) {
             revert BadCalendar("correctionLag", uint256(p.openLead) + p.correctionLag, room);
         }
@@ -95,6 +101,7 @@ abstract contract Calendar {
 
     /// @return unix time of the day's first second.
     function startOf(uint256 day) public view returns (uint256) {
+        // slither-disable-next-line incorrect-equality
         if (day == 0 || day > Strips.MAX_DAY) revert NoSuchDay(day);
         // Parameters of 64 bits at most: nothing overflows before the last day there is.
         unchecked {

@@ -27,6 +27,11 @@ library Orders {
         return (order >> TICK_SHIFT) & TICK_MASK;
     }
 
+    /// @return the most energy that one order may name within a capacity, Wh.
+    function mostWithin(uint256 capacity) internal pure returns (uint256) {
+        return capacity < ENERGY_MASK ? capacity : ENERGY_MASK;
+    }
+
     /// @return bids energies of the bids of a word in their lanes, and of the
     /// @return asks in theirs.
     function sides(uint256 word) internal pure returns (uint256 bids, uint256 asks) {

@@ -33,9 +33,6 @@ library Strips {
     uint256 private constant PAIR_BITS = 80;
     uint256 private constant PAIR_MASK = (1 << PAIR_BITS) - 1;
 
-    /// Days whose records are kept side by side: from orders for tomorrow back to corrections of days past.
-    uint256 internal constant RING = 8;
-
     function dayOf(uint256 word) internal pure returns (uint256) {
         return word >> DAY_SHIFT;
     }

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from dem.cli import console, fail_readably, print_table
+from dem.console import console, fail_readably, print_table
 from dem.devnet.config import read_network
 from dem.devnet.network import Network
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from dem.config import first_mistake
+from dem.community.config import first_mistake
 from dem.errors import InputError
 
 HOST = "127.0.0.1"

@@ -7,9 +7,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import permutations
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-from dem.abi import as_int
+from dem.chain.abi import as_int
 from dem.devnet.config import NetworkConfig
 from dem.devnet.node import Node
 from dem.errors import ChainError, InputError
@@ -18,6 +19,7 @@ _ALIKE_SECONDS = 10.0
 """Chains of the same weight are given so long to find a new block after all."""
 _RECONNECT_SECONDS = 60.0
 """go-ethereum calls a peer that it lost again after 35 s, and looks every 10 s whether one knows a heavier chain."""
+_ATTEMPTS = 3
 _POLL_SECONDS = 0.2
 
 
@@ -131,27 +133,46 @@ class Network:
         Raises:
             ChainError: no block is sealed even so.
         """
-        go_on = self._seals_beyond()
-        if self._await(go_on, _ALIKE_SECONDS) or (not self._is_tied() and self._await(go_on, _RECONNECT_SECONDS)):
-            return
-        self._forget_a_half()
+        for _ in range(_ATTEMPTS):
+            go_on = self._seals_beyond()
+            if self._await(go_on, _ALIKE_SECONDS):
+                return
+            # A half that nobody reaches would only go on by itself: first the connections, then the chain.
+            if self._await(self._is_connected, _RECONNECT_SECONDS) and not self._await(go_on, _ALIKE_SECONDS):
+                self._follow_one()
         if not self._await(self._seals_beyond(), _RECONNECT_SECONDS):
             raise ChainError("the nodes run but seal no block: see their logs (`make devnet-logs`)")
 
-    def _is_tied(self) -> bool:
-        heads = self.heads().values()
-        return len({head.difficulty for head in heads}) == 1 < len({head.hash for head in heads})
-
-    def _forget_a_half(self) -> None:
-        """Take back the last blocks of the nodes that are not on the heaviest chain, or on one of these."""
+    def _is_connected(self) -> bool:
+        """Whether every running node has every other one as its peer."""
         heads = self.heads()
-        chosen = max(heads.values(), key=lambda head: (head.difficulty, head.hash))
+        return len(heads) == len(self.nodes) and all(head.peers == len(self.nodes) - 1 for head in heads.values())
+
+    def _follow_one(self) -> None:
+        """Let every node follow the heaviest chain, or one of these: the others lose their blocks since the fork.
+
+        They are given its blocks as a file: a peer tells how heavy its chain is when it connects, and not again, so
+        nodes that are set back need not know that there is a heavier one. They seal nothing meanwhile: two that are set
+        back together would at once have a chain of the same weight again.
+        """
+        heads = self.heads()
+        chosen, head = max(heads.items(), key=lambda entry: (entry[1].difficulty, entry[1].hash))
         common = min(head.number for head in heads.values())
         while len({node.ask("eth_getBlockByNumber", hex(common), False)["hash"] for node in heads}) > 1:
             common -= 1
-        for node, head in heads.items():
-            if head.hash != chosen.hash:
-                node.ask("debug_setHead", hex(common))
+        others = [node for node in heads if heads[node].hash != head.hash]
+        with TemporaryDirectory() as folder:
+            blocks = str(Path(folder) / "blocks.rlp")
+            chosen.ask("admin_exportChain", blocks, common, head.number)
+            for node in others:
+                node.ask("miner_stop")
+            try:
+                for node in others:
+                    node.ask("debug_setHead", hex(common))
+                    node.ask("admin_importChain", blocks)
+            finally:
+                for node in others:
+                    node.ask("miner_start")
 
     def _seals_beyond(self) -> Callable[[], bool]:
         """Whether every node has come to one newer block than any had."""

@@ -9,9 +9,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from dem.blocks import BlockReader, Header
+from dem.chain.blocks import BlockReader, Header
+from dem.chain.events import Event
 from dem.errors import BlocksLostError, ChainError
-from dem.history import Event
 from dem.index.store import Store
 
 _TRIES = 5

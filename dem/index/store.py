@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from dem.blocks import Header
+from dem.chain.blocks import Header
+from dem.chain.events import Event
 from dem.errors import ChainError
-from dem.history import Event
 from dem.index.tables import Table, type_name
-from dem.plan import CalendarParameters
+from dem.model.calendar import CalendarParameters
 
 DEPTH = 64
 """Blocks that a chain may reorganise, unless told otherwise."""

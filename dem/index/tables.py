@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dem.abi import EventCodec
-from dem.history import Event
-from dem.orders import decode_lanes
-from dem.settlement import Reading, Tariff, net_of_lanes
-from dem.signing import net_consumption
-from dem.strips import LANES, unpack, unpack_all
+from dem.chain.abi import EventCodec
+from dem.chain.events import Event
+from dem.messages.readings import net_consumption
+from dem.model.orders import decode_lanes
+from dem.model.readings import Reading, net_of_lanes
+from dem.model.rules import Tariff
+from dem.model.strips import LANES, unpack, unpack_all
 
 Row = tuple[Any, ...]
 

@@ -16,7 +16,10 @@ SELECT
   a.first_day,
   p.import_capacity / 1000.0 AS import_capacity_kwh,
   p.export_capacity / 1000.0 AS export_capacity_kwh,
-  a.account,
+  coalesce((
+    SELECT r.account FROM participant_registry_account_replaced AS r
+    WHERE r.id = a.id ORDER BY r.block DESC, r.log_index DESC LIMIT 1
+  ), a.account) AS account,
   coalesce((
     SELECT m.meter FROM participant_registry_meter_replaced AS m
     WHERE m.id = a.id ORDER BY m.block DESC, m.log_index DESC LIMIT 1
@@ -135,7 +138,14 @@ SELECT id AS participant, day, 'premium' AS what, premium / 1e8 AS amount_eur
 FROM balancing_fund_rewarded WHERE premium > 0
 UNION ALL SELECT id, day, 'reward', reward / 1e8 FROM balancing_fund_rewarded WHERE reward > 0
 UNION ALL SELECT client, day, 'commission', -amount / 1e8 FROM intermediaries_commission_paid WHERE amount > 0
-UNION ALL SELECT intermediary, day, 'commission', amount / 1e8 FROM intermediaries_commission_paid WHERE amount > 0;
+UNION ALL SELECT intermediary, day, 'commission', amount / 1e8 FROM intermediaries_commission_paid WHERE amount > 0
+UNION ALL SELECT id, day, 'taken back', -units / 1e8 FROM shortfalls_taken_back
+UNION ALL SELECT id, day, 'made good', units / 1e8 FROM shortfalls_made_good
+UNION ALL SELECT id, day, 'restored', units / 1e8 FROM shortfalls_restored
+UNION ALL SELECT id, day, 'late reconciliation', -(to_grid + to_supplier) / 1e8 FROM late_reconciliation_reconciled
+UNION ALL SELECT 5, day, 'late reconciliation', to_grid / 1e8 FROM late_reconciliation_reconciled WHERE to_grid <> 0
+UNION ALL
+SELECT 3, day, 'late reconciliation', to_supplier / 1e8 FROM late_reconciliation_reconciled WHERE to_supplier <> 0;
 
 -- Deposits (positive) and withdrawals.
 CREATE VIEW transfers AS
@@ -158,6 +168,17 @@ WITH
     SELECT id, amount FROM accounts_deposited
     UNION ALL SELECT id, -amount FROM accounts_withdrawn
     UNION ALL SELECT id, amount FROM accounts_posted
+    -- Shortfalls: from and to the fallback supplier (3), and what is set aside with the clearing house (2).
+    UNION ALL SELECT id, -units FROM shortfalls_taken_back
+    UNION ALL SELECT 3, units FROM shortfalls_taken_back
+    UNION ALL SELECT 3, -units FROM shortfalls_set_aside
+    UNION ALL SELECT 2, units FROM shortfalls_set_aside
+    UNION ALL SELECT 2, -units FROM shortfalls_made_good
+    UNION ALL SELECT id, units FROM shortfalls_made_good
+    UNION ALL SELECT 2, -returned FROM shortfalls_reopened
+    UNION ALL SELECT 3, returned FROM shortfalls_reopened
+    UNION ALL SELECT 3, -units FROM shortfalls_restored
+    UNION ALL SELECT id, units FROM shortfalls_restored
   ),
   owed AS (
     SELECT id, arrears, row_number() OVER (PARTITION BY id ORDER BY block DESC, log_index DESC) AS age

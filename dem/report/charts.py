@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
+from dem.model.units import TICK_UNITS
 from dem.report.sankey import money_drawing
 from dem.report.style import (
     BAND,
@@ -30,15 +31,9 @@ from dem.report.style import (
     legend,
     render,
 )
-from dem.results import Results
-from dem.summary import (
-    UNITS_PER_CURRENCY,
-    WH_PER_KWH,
-    Summary,
-    per_kwh,
-    plural,
-)
-from dem.units import TICK_UNITS
+from dem.results.reader import Results
+from dem.results.summary import Summary
+from dem.results.wording import UNITS_PER_CURRENCY, WH_PER_KWH, per_kwh, plural
 
 Array = NDArray[np.float64]
 Side: TypeAlias = "pd.Series[int]"
@@ -62,7 +57,7 @@ class Course:
 
     step: str
     edges: Array
-    """Hours since midnight of the first day, one more than there are steps."""
+    """Hours since midnight of the first day, as they pass: one more than there are steps."""
     price: Array
     buy: Array
     sell: Array
@@ -87,19 +82,20 @@ class Course:
 def read_course(results: Results) -> Course:
     run, periods = results.run, results.periods
     by_day = run.days > MOST_DAYS_BY_PERIOD
-    length = run.periods_per_day if by_day else 1
+    firsts = results.firsts(by_day)
+    lengths = np.diff([*firsts, len(periods)])
     first = run.local_start(periods[0])
     midnight = first.replace(hour=0, minute=0, second=0)
     start = (first - midnight) / timedelta(hours=1)
 
     def total(values: Array) -> Array:
-        sums: Array = values.reshape(-1, length).sum(axis=1)
+        sums: Array = np.add.reduceat(values, firsts)
         return sums
 
     def mean(prices: Array, weights: Array) -> Array:
         """NaN where nothing has a price; where nothing has weight, all weigh the same."""
         weights = np.where(np.isnan(prices), 0, weights)
-        weights = np.where(np.repeat(total(weights) == 0, length) & ~np.isnan(prices), 1, weights)
+        weights = np.where(np.repeat(total(weights) == 0, lengths) & ~np.isnan(prices), 1, weights)
         with np.errstate(invalid="ignore"):
             return total(np.nan_to_num(prices) * weights) / total(weights)
 
@@ -124,7 +120,7 @@ def read_course(results: Results) -> Course:
 
     return Course(
         step="day" if by_day else f"{run.period_seconds / 60:g} min",
-        edges=start + np.arange(len(periods) // length + 1) * length * run.period_seconds / 3600,
+        edges=start + np.array([*firsts, len(periods)]) * run.period_seconds / 3600,
         price=mean(prices_of(results.traded["price_ticks"], TICK_UNITS), volume),
         buy=mean(prices_of(tariffs["buy_units_per_wh"]), every),
         sell=mean(prices_of(tariffs["sell_units_per_wh"]), every),
@@ -453,22 +449,30 @@ def time_axis(axis: Axes, results: Results, course: Course, wide: bool, ends: bo
     """ends: label the first and the last mark, too."""
     first, last = float(course.edges[0]), float(course.edges[-1])
     axis.set_xlim(first, last)
-    midnight = results.run.local_start(results.periods[0]).replace(hour=0, minute=0, second=0)
+    run = results.run
+    begin = run.local_start(results.periods[0])
+    midnight = begin.replace(hour=0, minute=0, second=0)
+    passed = (begin - midnight) / timedelta(hours=1) - results.periods[0] * run.period_seconds / 3600
+
+    def at(local: datetime) -> float:
+        """Where a local time is on the axis: days of 23 and 25 hours are as long as they are."""
+        return local.replace(tzinfo=run.zone).timestamp() / 3600 + passed
+
     if last - first <= 36:
         step = 3 if wide else 6
-        ticks = [hour for hour in range(0, 73, step) if first <= hour <= last]
-        labels = [f"{hour % 24 or (24 if hour else 0):02d}:00" for hour in ticks]
+        marks = [midnight + timedelta(hours=hour) for hour in range(0, 73, step)]
+        labels = {mark: "24:00" if mark.hour == 0 and mark > midnight else f"{mark:%H}:00" for mark in marks}
     elif last - first <= 24 * 62:
-        step = 24 * max(1, round((last - first) / 24 / (10 if wide else 5)))
-        ticks = [hour for hour in range(0, int(last) + 1, step) if first <= hour < last]
-        labels = [f"{midnight + timedelta(hours=hour):%d %b}" for hour in ticks]
+        step = max(1, round((last - first) / 24 / (10 if wide else 5)))
+        marks = [midnight + timedelta(days=day) for day in range(0, int(last) // 24 + 1, step)]
+        labels = {mark: f"{mark:%d %b}" for mark in marks if at(mark) < last}
     else:
-        dates = [midnight + timedelta(days=day) for day in range(int(last) // 24)]
-        months = [day for day, date in enumerate(dates) if date.day == 1 and (wide or date.month % 3 == 1)]
-        ticks = [24 * day for day in months]
-        labels = [f"{dates[day]:%b}" if dates[day].month > 1 else f"{dates[day]:%b %Y}" for day in months]
+        marks = [midnight + timedelta(days=day) for day in range(int(last) // 24)]
+        months = [mark for mark in marks if mark.day == 1 and (wide or mark.month % 3 == 1)]
+        labels = {mark: f"{mark:%b}" if mark.month > 1 else f"{mark:%b %Y}" for mark in months}
+    ticks = {at(mark): label for mark, label in labels.items() if first <= at(mark) <= last}
     shown = slice(None) if ends else slice(1, -1)
-    axis.set_xticks(ticks[shown], labels[shown])
+    axis.set_xticks(list(ticks)[shown], list(ticks.values())[shown])
 
 
 def draw_all(results: Results, summary: Summary) -> dict[str, Picture]:

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
 
-from dem.changes import figures, quoted, sentences
-from dem.compare import Comparison, SetUp, compare
 from dem.report.comparison_charts import draw_comparison
 from dem.report.findings import NO_TRADE
 from dem.report.page import as_markup, page_template, together, when
-from dem.results import Results
-from dem.summary import kwh, money, percent, plural, price
+from dem.results.changes import figures, quoted, sentences
+from dem.results.compare import Comparison, SetUp, compare
+from dem.results.reader import Results
+from dem.results.wording import kwh, money, percent, plural, price
 
 COMPARISON = "compare.html"
 
@@ -27,6 +27,7 @@ def _render(comparison: Comparison) -> str:
     results = comparison.first.results
     return page_template("comparison.html.j2").render(
         comparison=comparison,
+        without_chain=[set_up.name for set_up in comparison.set_ups if set_up.summary.without_chain],
         run=results.run,
         when=when(results),
         span="the day" if results.run.days == 1 else f"the {results.run.days} days",
@@ -40,18 +41,8 @@ def _render(comparison: Comparison) -> str:
 
 def _cards(comparison: Comparison) -> list[dict[str, str]]:
     first, last, currency = comparison.first, comparison.last, comparison.currency
-    less = first.community.paid_units - last.community.paid_units
     return [
-        {
-            "label": f"All participants pay {'less' if less >= 0 else 'more'}",
-            "figure": money(abs(less), currency),
-            "note": f"{money(last.community.paid_units, currency)}, was {money(first.community.paid_units, currency)}",
-        },
-        {
-            "label": "Better off than by the tariffs",
-            "figure": f"{last.better_off} of {len(last.members)}",
-            "note": f"was {first.better_off}",
-        },
+        *_saved(comparison),
         {
             "label": "Consumption covered by local trade",
             "figure": percent(last.covered),
@@ -62,6 +53,23 @@ def _cards(comparison: Comparison) -> list[dict[str, str]]:
             "figure": price(last.mean_price, currency),
             "note": f"{kwh(last.traded_wh)} traded",
         },
+    ]
+
+
+def _saved(comparison: Comparison) -> list[dict[str, str]]:
+    """Of all participants together, against nobody trading and against the tariffs alone."""
+    last, currency, gained = comparison.last, comparison.currency, comparison.gained_units(comparison.last)
+    paid = last.community.paid_units
+    better = f"; {last.better_off} of {len(last.members)} are better off"
+    measures = (("nobody trading", gained, ""), ("the tariffs alone", last.community.saved_units, better))
+    return [
+        {
+            "label": f"Saved against {measure}",
+            "figure": money(units, currency),
+            "note": f"{money(paid, currency)}, instead of {money(paid + units, currency)}{more}",
+        }
+        for measure, units, more in measures
+        if units is not None
     ]
 
 

@@ -9,7 +9,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from dem.compare import FALLBACK, UNCONTRACTED, WHOLESALE, Comparison, Member, SetUp
 from dem.report.charts import (
     KIND_COLOURS,
     MOST_DAYS_BY_PERIOD,
@@ -38,8 +37,9 @@ from dem.report.style import (
     render,
 )
 from dem.report.style import WHOLESALE as WHOLESALE_COLOUR
-from dem.results import CALL_AUCTION
-from dem.summary import UNITS_PER_CURRENCY, WH_PER_KWH, plural
+from dem.results.compare import FALLBACK, UNCONTRACTED, WHOLESALE, Comparison, Member, SetUp
+from dem.results.reader import CALL_AUCTION
+from dem.results.wording import UNITS_PER_CURRENCY, WH_PER_KWH, plural
 
 MARKET_COLOURS = (LOCAL, DEEP, OLIVE, FEE, CHARGE)
 """Of the call auction, and of the other markets in the order in which they appear; more share them."""
@@ -177,13 +177,12 @@ def prices(comparison: Comparison, wide: bool) -> Figure:
 def _prices_of(set_up: SetUp) -> Mapping[str, Array]:
     """Mean price by market and step of the course, currency/kWh; NaN without trade."""
     results = set_up.results
-    by_day = results.run.days > MOST_DAYS_BY_PERIOD
-    length = results.run.periods_per_day if by_day else 1
+    firsts = results.firsts(results.run.days > MOST_DAYS_BY_PERIOD)
     buys = results.trades[results.trades["bought_wh"] > 0]
-    step = (buys["period"] - results.periods[0]) // length
+    step = np.searchsorted(firsts, buys["period"] - results.periods[0], side="right") - 1
     sums = buys.groupby([buys["market"].astype(str), step])[["amount_units", "bought_wh"]].sum()
     price = sums["amount_units"] / sums["bought_wh"] * WH_PER_KWH / UNITS_PER_CURRENCY
-    steps = range(len(results.periods) // length)
+    steps = range(len(firsts))
     return {market: price[market].reindex(steps).to_numpy(float) for market in set_up.traded}
 
 

@@ -2,21 +2,12 @@
 
 from fractions import Fraction
 
+from dem.model.units import TICK_UNITS
 from dem.report.charts import book, interesting_periods
 from dem.report.flows import FALLBACK, IMBALANCE, TRADE, money_flows
-from dem.results import Results
-from dem.summary import (
-    UNITS_PER_CURRENCY,
-    Summary,
-    kwh,
-    listed,
-    money,
-    percent,
-    plural,
-    price,
-    share,
-)
-from dem.units import TICK_UNITS
+from dem.results.reader import Results
+from dem.results.summary import Summary
+from dem.results.wording import UNITS_PER_CURRENCY, kwh, listed, money, percent, plural, price, share
 
 NO_TRADE = "Nothing was traded: no bid met an ask."
 
@@ -152,7 +143,7 @@ def participants(summary: Summary) -> str:
     if not summary.participants:
         return "Nobody was settled."
     if not any(result.bill.saved_units for result in summary.participants):
-        return "Everybody paid exactly what the fallback tariffs alone would have cost."
+        return f"Everybody paid exactly what the fallback tariffs alone would have cost.{_against_nobody(summary)}"
     count = len(summary.participants)
     better = sum(group.better_off for group in summary.groups)
     parts = [
@@ -165,8 +156,23 @@ def participants(summary: Summary) -> str:
     return (
         f"{better} of {count} participants did better than with the fallback tariffs alone: {listed(parts)}. "
         f"Results range from {money(worst.bill.saved_units, summary.currency)} ({_called(worst.participant)}) to "
-        f"{money(best.bill.saved_units, summary.currency)} ({_called(best.participant)})."
+        f"{money(best.bill.saved_units, summary.currency)} ({_called(best.participant)}).{_against_nobody(summary)}"
     )
+
+
+def _against_nobody(summary: Summary) -> str:
+    """What trade adds: the rules net imbalances whether anybody trades or not."""
+    if summary.gained_units is None:
+        return ""
+    parts = [
+        f"{group.participants} {plural(group.kind, group.participants)} "
+        f"{'pay' if group.participants > 1 else 'pays'} {money(abs(group.gained_units), summary.currency)} "
+        f"{'less' if group.gained_units >= 0 else 'more'}"
+        for group in summary.groups
+        if group.gained_units is not None
+    ]
+    change = f"{money(abs(summary.gained_units), summary.currency)} {'less' if summary.gained_units >= 0 else 'more'}"
+    return f" Than if nobody had traded under the same rules, all of them pay {change}: {listed(parts)}."
 
 
 def invariants(results: Results) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from dem.results import Results
+from dem.results.reader import Results
 
 FALLBACK = "fallback supplier"
 FUND = "balancing fund"
@@ -33,7 +33,7 @@ class Flow:
 def money_flows(results: Results) -> tuple[Flow, ...]:
     """All flows that are not zero."""
     bills, area = results.bills, results.area.set_index("period")
-    groups = bills["participant"].map(results.participants["kind"]).astype(str).str.replace("_", " ")
+    groups = results.kinds_of(bills).str.replace("_", " ")
     totals: dict[tuple[str, str, str], float] = {}
     fees = fee_shares(results)
     sums = bills.groupby(groups)[["fees_units", "deviation_units", "penalty_units"]].sum()

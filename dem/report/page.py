@@ -11,8 +11,10 @@ from markupsafe import Markup
 from dem.report.charts import KIND_COLOURS, MAX_NAMED, MOST_DAYS_BY_PERIOD, draw_all
 from dem.report.findings import findings, value_split
 from dem.report.style import Picture
-from dem.results import Results
-from dem.summary import Summary, kwh, money, percent, plural, price
+from dem.results.local_days import DAY, MONTH, by_local_time
+from dem.results.reader import Results
+from dem.results.summary import Summary
+from dem.results.wording import kwh, money, percent, plural, price
 
 FILE = "report.html"
 MOST_ROWS = 2_000
@@ -59,6 +61,7 @@ def _render(results: Results, summary: Summary) -> str:
         summary=summary,
         shown=[*people[:half], *people[-half:]] if left_out else people,
         left_out=left_out,
+        spans=[found for found in (by_local_time(results, MONTH), by_local_time(results, DAY)) if len(found) > 1],
         cards=_cards(summary),
         says={name: together(text) for name, text in findings(results, summary).items()},
         split=value_split(summary),
@@ -95,6 +98,26 @@ def _outside(summary: Summary) -> dict[str, str]:
     }
 
 
+def _saved(summary: Summary) -> list[dict[str, str]]:
+    """Against both measures, side by side, as far as the run says."""
+    everybody = f"all {len(summary.participants)} participants together"
+    measures = (
+        ("Better than if nobody traded", summary.gained_units, "under the same rules"),
+        ("Better than tariffs only", summary.saved_units, everybody),
+    )
+    return [
+        {"label": label, "figure": money(units, summary.currency), "note": note}
+        for label, units, note in measures
+        if units is not None
+    ]
+
+
+def _returned(summary: Summary) -> str:
+    """What the fund gave back."""
+    units = summary.returned_units
+    return f"; returned {money(units, summary.currency)}" if units else ""
+
+
 def _cards(summary: Summary) -> list[dict[str, str]]:
     currency = summary.currency
     cards = [
@@ -108,11 +131,7 @@ def _cards(summary: Summary) -> list[dict[str, str]]:
             "figure": price(summary.mean_price, currency),
             "note": "weighted by volume",
         },
-        {
-            "label": "Better than tariffs only",
-            "figure": money(summary.saved_units, currency),
-            "note": f"all {len(summary.participants)} participants together",
-        },
+        *_saved(summary),
         {
             "label": "Consumption covered by local trade",
             "figure": percent(summary.market_self_sufficiency),
@@ -125,14 +144,9 @@ def _cards(summary: Summary) -> list[dict[str, str]]:
         },
         _outside(summary),
         {
-            "label": "Fees",
-            "figure": money(summary.fees_units, currency),
-            "note": "to the operator and the grid operator",
-        },
-        {
-            "label": "Deviation charges",
-            "figure": money(summary.deviation_units, currency),
-            "note": f"balancing fund in all {money(summary.fund_units, currency)}",
+            "label": "Fees / balancing fund",
+            "figure": f"{money(summary.fees_units, '').strip()} / {money(summary.fund_units, currency)}",
+            "note": f"of it deviation charges {money(summary.deviation_units, currency)}{_returned(summary)}",
         },
     ]
     return [{name: together(text) for name, text in card.items()} for card in cards]

@@ -9,8 +9,8 @@ from matplotlib.path import Path as Outline
 
 from dem.report.flows import CAUSES, DEVIATION, FEES, IMBALANCE, TRADE, Flow, money_flows
 from dem.report.style import CHARGE, FEE, IMPORTED, INK, LOCAL, MUTED, legend
-from dem.results import Results
-from dem.summary import UNITS_PER_CURRENCY, plural
+from dem.results.reader import Results
+from dem.results.wording import UNITS_PER_CURRENCY, plural
 
 CAUSE_COLOURS = {TRADE: LOCAL, IMBALANCE: IMPORTED, FEES: FEE, DEVIATION: CHARGE}
 GROUPS = ("consumer", "prosumer", "intermediary")  # nodes that stand for many

@@ -3,19 +3,14 @@
 import json
 import os
 import secrets
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from eth_account import Account
-
-PROJECT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(PROJECT / "tests" / "scripts"))  # shell and village are shared with the tests of the commands
-
-from net import ALIAS, Devnet, free_config  # noqa: E402
-from shell import EMBEDDED, run  # noqa: E402
-from village import Village  # noqa: E402
+from support.commands.hamlet import Hamlet
+from support.commands.shell import EMBEDDED, run
+from support.devnet import ALIAS, Devnet, free_config
 
 CALENDAR = {
     "open_lead_seconds = 64800": "open_lead_seconds = 72000",
@@ -29,7 +24,7 @@ CALENDAR = {
 @pytest.fixture(scope="session")
 def scenario(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small scenario of one day with 24 periods."""
-    folder = Village().write(tmp_path_factory.mktemp("scenarios") / "hamlet")
+    folder = Hamlet().write(tmp_path_factory.mktemp("scenarios") / "hamlet")
     config = (folder / "scenario.toml").read_text(encoding="utf-8")
     for old, new in CALENDAR.items():
         assert old in config

@@ -8,13 +8,13 @@ import re
 import time
 from pathlib import Path
 
-from database import dump, rows
-from net import ALIAS, Devnet, await_that, record, tables
-from shell import Command
+from support.commands.database import dump, rows
+from support.commands.shell import Command
+from support.devnet import ALIAS, Devnet, await_that, record, tables
 
-from dem.plan import CalendarParameters
+from dem.model.calendar import CalendarParameters
 
-PACE = ("--period-length", "3", "--setup-time", "80")
+PACE = ("--period-length", "4", "--setup-time", "120")
 AWAY_SECONDS = 15.0
 APART_SECONDS = 30.0
 TAKEN_BACK = 3

@@ -1,10 +1,14 @@
 """Random order books of one period; most are awkward on purpose."""
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from random import Random
 
-from dem.orders import MAX_ENERGY, Order, Side
-from dem.units import MAX_TICK, Tick, Wh
+from support.evm.acceptance import crosses
+
+from dem.model.orders import MAX_ENERGY, Order, Side
+from dem.model.units import MAX_TICK, Tick, Wh
 
 Book = list[Order]
 Draw = Callable[[Random], int]
@@ -86,13 +90,13 @@ def balanced(random: Random, ids: Sequence[int]) -> Book:
     ]
 
 
-def self_trading(random: Random, ids: Sequence[int]) -> Book:
-    """One member on both sides, and perhaps others."""
+def both_sides(random: Random, ids: Sequence[int]) -> Book:
+    """One member on both sides, a tick or two apart, and perhaps others."""
     own = random.choice(ids)
     tick = random.randint(1, MAX_TICK - 1)
     return [
-        Order(own, 0, 0, Side.BID, Tick(tick + random.randint(-1, 1)), Wh(_few_wh(random))),
-        Order(own, 1, 0, Side.ASK, Tick(tick + random.randint(-1, 1)), Wh(_few_wh(random))),
+        Order(own, 0, 0, Side.BID, Tick(tick - random.randint(0, 1)), Wh(_few_wh(random))),
+        Order(own, 1, 0, Side.ASK, Tick(tick + 1), Wh(_few_wh(random))),
         *_book(
             random, [i for i in ids if i != own][: random.randint(0, 3)], lambda r: tick + r.randint(-1, 1), _few_wh
         ),
@@ -105,6 +109,16 @@ def largest_energies(random: Random, ids: Sequence[int]) -> Book:
     return _book(random, ids, lambda r: tick + r.randint(0, 1), lambda r: MAX_ENERGY - r.choice((0, 0, 1, 7)))
 
 
+def without_self_trade(book: Book) -> Book:
+    """The book as the chain takes it: whoever would trade with itself is on the side of its first order."""
+    own: dict[int, Book] = defaultdict(list)
+    for order in book:
+        own[order.participant].append(order)
+    return [
+        replace(order, side=orders[0].side) if crosses(orders) else order for orders in own.values() for order in orders
+    ]
+
+
 KINDS: tuple[Callable[[Random, Sequence[int]], Book], ...] = (
     ordinary,
     ties,
@@ -114,6 +128,6 @@ KINDS: tuple[Callable[[Random, Sequence[int]], Book], ...] = (
     only_bids,
     only_asks,
     balanced,
-    self_trading,
+    both_sides,
     largest_energies,
 )

@@ -13,16 +13,29 @@ from random import Random
 from typing import Any
 
 import numpy as np
-from harness.chain import NOBODY, Event
-from harness.contracts import MARKET, NOTHING, ContractMarket, conclusion, ending, revocation
-from harness.market import STRANGER, Market
-from harness.people import ADMITTED, AMPLE, EXITED, SUSPENDED, Person, readings, register, sign_readings, take_note
+from support.evm.chain import NOBODY, Event
+from support.evm.contracts import MARKET, NOTHING, ContractMarket, conclusion, ending, revocation
+from support.evm.keys import Key
+from support.evm.market import STRANGER, Market
+from support.evm.people import (
+    ADMITTED,
+    AMPLE,
+    EXITED,
+    SUSPENDED,
+    Person,
+    readings,
+    register,
+    sign_readings,
+    take_note,
+    withdrawal,
+)
 
-from dem.bilateral import ALL_WEEKDAYS, window_of
-from dem.plan import rules_tuple
-from dem.settlement import DaySettlement, settle
-from dem.signing import Ending, Proposal, message_hash
-from dem.strips import LANES, unpack
+from dem.deployment.plan import rules_tuple
+from dem.messages.contracts import Acceptance, Ending, Proposal
+from dem.messages.signing import message_hash
+from dem.model.markets.bilateral import ALL_WEEKDAYS, window_of
+from dem.model.settlement import DaySettlement, settle
+from dem.model.strips import LANES, unpack
 
 from .random_days import OPENING, PLENTY, SUPPLIER_ID, random_calendar, random_rules
 
@@ -72,10 +85,13 @@ class RandomContracts:
     def _plan(self, day: int) -> None:
         random, c = self.random, self.calendar
         gate, deadline, close = c.gate_closes_at(day), c.metering_deadline(day), c.corrections_close_at(day)
-        tasks = (self.propose, self.answer, self.revoke, self.end, self.terminate, self.change_status, self.deposit)
+        tasks = (
+            *(self.propose, self.answer, self.revoke, self.end, self.terminate),
+            *(self.change_status, self.deposit, self.take_out),
+        )
         # The schedule asks for collateral from when its first day is open.
         for _ in range(random.randint(4, 14)):
-            (task,) = random.choices(tasks, (12, 3, 1, 2, 4, 0.7, 2))
+            (task,) = random.choices(tasks, (14, 3, 1, 2, 4, 1, 2, 2))
             self._at(random.randint(c.opens_at(day), max(gate + 5, c.start_of(day + 1))), task)
         if random.random() < 0.3:
             self._at(random.randint(c.opens_at(day) - 10, gate), self.announce)
@@ -118,7 +134,7 @@ class RandomContracts:
             proposer=proposer.account.address,
             counterparty=counterparty,
             is_sale=random.random() < 0.5,
-            price=random.choice((0, random.randrange(100_000), random.randrange(1 << 21))),
+            price=random.choice((0, *[random.randrange(self._max_buy(first) + 1) for _ in range(8)], 1 << 21)),
             energy=random.choice((1, 10, 40, random.randint(1, 2_000))),
             first_period=first,
             last_period=first + length,
@@ -140,6 +156,9 @@ class RandomContracts:
             )
             proposal = replace(proposal, **random.choice(bad))
         return proposal
+
+    def _max_buy(self, first_period: int) -> int:
+        return self.market.replay.rules(first_period // self.calendar.periods_per_day + 1).max_buy
 
     def _pick(self, other: Person | None = None) -> Person:
         """Anybody; mostly somebody else than the other."""
@@ -180,23 +199,38 @@ class RandomContracts:
         is_signed = self.random.random() > 0.03
         if not is_signed:
             keys[self.random.randrange(2)] = STRANGER
-        expected = self.contracts.objections(proposal, proposer, accepter, is_signed)
-        brought = conclusion(self.market, proposal, keys[0], accepter.account.address, keys[1])
+        expiry = self.random.choice((proposal.expiry, proposal.expiry + 1, self.market.now + 1, self.market.now))
+        if self.random.random() < 0.9:
+            expiry = proposal.expiry
+        expected = self.contracts.objections(proposal, proposer, accepter, is_signed, expiry)
+        brought = conclusion(self.market, proposal, keys[0], accepter.account.address, keys[1], expiry)
         refused = self.market.attempt(f"{MARKET}.conclude", *brought)
         assert (refused and refused.error) in (expected or {None}), f"{refused}, should be one of {expected}"
         if not refused:
             self.contracts.take_up(proposal, accepter)
 
     def revoke(self) -> None:
-        """One of the last proposals taken back."""
+        """One of the last proposals taken back, by its proposer or by who might have accepted it."""
         if not self.proposals:
             return
         proposal = self.random.choice(self.proposals[-4:])
-        key = message_hash(proposal), proposal.proposer
-        signed = revocation(self.market, proposal, self._by(proposal.proposer).account)
-        refused = self.market.attempt(f"{MARKET}.revoke", *signed)
-        assert (refused and refused.error) == ("ProposalUsed" if key in self.contracts.used else None)
-        self.contracts.used.add(key)
+        if self.random.random() < 0.5:
+            self._revoke(proposal, self._by(proposal.proposer).account)
+            return
+        accepter = self._pick()
+        self._revoke(Acceptance(message_hash(proposal), proposal.expiry), accepter.account)
+        self._conclude(proposal, accepter)
+
+    def _revoke(self, message: Proposal | Acceptance | Ending, signer: Key) -> None:
+        account = signer.address
+        key = message_hash(message), account
+        expected = "ProposalUsed" if key in self.contracts.used else None
+        if self.random.random() < 0.05:
+            signer, expected = STRANGER, "NotSignedBy"
+        refused = self.market.attempt(f"{MARKET}.revoke", *revocation(self.market, message, signer, account))
+        assert (refused and refused.error) == expected
+        if not refused:
+            self.contracts.used.add(key)
 
     def end(self) -> None:
         """A contract ended by both sides on some day."""
@@ -209,6 +243,10 @@ class RandomContracts:
         buyer, seller = self.people[contract.buyer].account, self.people[contract.seller].account
         message = Ending(number, last_day, self.market.now + self.random.choice((0, 1, 100, 100)))
         expected = set()
+        if self.random.random() < 0.15:
+            self._revoke(message, self.random.choice((buyer, seller)))
+            if {(message_hash(message), side.address) for side in (buyer, seller)} & self.contracts.used:
+                expected.add("ConsentRevoked")
         if self.random.random() < 0.1:
             buyer = STRANGER
             expected.add("NotSignedBy")
@@ -231,10 +269,10 @@ class RandomContracts:
                 self.market.act(f"{MARKET}.end", *ending(self.market, message, *keys))
 
     def terminate(self) -> None:
-        """Whoever is in default."""
+        """Contracts of whoever has left."""
         for number in list(self.contracts.concluded):
             is_due, last_day = self.contracts.may_terminate(number, self.people)
-            expected = "NotInDefault"
+            expected = "NobodyLeft"
             if is_due:
                 expected = "NotEarlier" if last_day >= self.contracts.last_day(number) else None
             refused = self.market.attempt(f"{MARKET}.terminate", number)
@@ -246,7 +284,7 @@ class RandomContracts:
         """Suspended, back again, or gone for good."""
         person = self._pick()
         change = {ADMITTED: "suspend", SUSPENDED: "reinstate"}.get(person.status)
-        if change and self.random.random() < 0.3:
+        if change and self.random.random() < 0.4:
             change = "exit"
         if change:
             self.market.act(f"ParticipantRegistry.{change}", person.id)
@@ -256,6 +294,16 @@ class RandomContracts:
         """Money that pays arrears first."""
         money = self.random.choice((1, 10**9, PLENTY))
         self.market.act("Accounts.deposit", self._pick().account.address, money, self._reference())
+
+    def take_out(self) -> None:
+        """All free money, so that what comes due is owed."""
+        person = self._pick()
+        free = self.market.account(person.id).free
+        if free > 0:
+            brought = *withdrawal(self.market, person, free, True), self._reference()
+            refused = self.market.attempt("Accounts.redeem", *brought)
+            # Tokens exist for deposits only, not for what is earned from an account on credit (rule 3.3).
+            assert refused is None or refused.error in ("ERC20InsufficientBalance", "MoneyHeld", "PaidNow"), refused
 
     def announce(self) -> None:
         """Other rules, as early as they may apply."""
@@ -277,7 +325,8 @@ class RandomContracts:
         net = [self.random.randint(low, high) for _ in range(self.calendar.periods_per_day)]
         sheet = readings(self.market, person, day, 0, net)
         refused = self.market.attempt("MeterReadings.enter", sign_readings(self.market, sheet, person.meter))
-        assert refused is None or refused.error in ("NotTakingPart", "CorrectionWindowClosed"), refused
+        reasons = ("NotTakingPart", "CorrectionWindowClosed", "DayBeingSettled")
+        assert refused is None or refused.error in reasons, refused
 
     def close(self, day: int) -> None:
         """Estimates for what is missing."""
@@ -285,10 +334,14 @@ class RandomContracts:
 
     def settle(self, day: int) -> None:
         """Some members at a time, with a pause in between."""
-        before = self.contracts.replay.release(day)
+        before, defaults = self.contracts.replay.release(day), self.contracts.defaults
         refused = self.market.attempt("Settlement.settle", day, self.random.choice((1, 3, 100)))
-        assert refused is None or refused.error == "AlreadySettled", refused
-        assert self.contracts.replay.release(day) == before
+        assert refused is None or refused.error in ("AlreadySettled", "CorrectionsOpen", "OtherDayInSettlement"), (
+            refused
+        )
+        assert self.contracts.replay.release(day) == before or self.contracts.defaults > defaults
+        if refused and refused.error == "CorrectionsOpen":
+            return
         if not self.market.call("Settlement", "isSettled", day):
             self._at(self.market.now + self.random.choice((0, 1, self.calendar.period_length)), self.settle, day)
 

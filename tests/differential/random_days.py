@@ -4,17 +4,19 @@ Everything is drawn from one seed: calendar, rules and their changes, tariffs, m
 bad, readings that are missing, late or corrected, and how the work of clearing and settling is cut into transactions.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from heapq import heappop, heappush
 from itertools import count
 from random import Random
 from typing import Any
 
-from harness.acceptance import objections
-from harness.chain import reason_of
-from harness.keys import Key, key
-from harness.market import STRANGER, Market, Tally, failures
-from harness.people import (
+from support.evm.acceptance import objections
+from support.evm.chain import Refused, reason_of
+from support.evm.cover import Cover
+from support.evm.keys import Key, key, struct
+from support.evm.late import reconcile_late
+from support.evm.market import STRANGER, SUPPLIER, Market, Tally, failures
+from support.evm.people import (
     ADMITTED,
     AMPLE,
     CONSUMER,
@@ -24,6 +26,7 @@ from harness.people import (
     Person,
     admit,
     application,
+    commitment,
     readings,
     sign_readings,
     sign_sheet,
@@ -32,13 +35,16 @@ from harness.people import (
     withdrawal,
 )
 
-from dem.orders import BROKERED_LAYER, MAX_ENERGY, Order, Side, encode_lane
-from dem.plan import CalendarParameters, rules_tuple
-from dem.settlement import MAX_TARIFF, ImbalancePricing, MarketRules, Tariff
-from dem.signing import OrderSheet, SignedSheet
-from dem.strips import LANES, pack, strips_per_day
-from dem.units import MAX_TICK, TICK_UNITS
-from dem.wholesale import MAX_EXCHANGE, PRICE_BIAS, Offer
+from dem.deployment.plan import rules_tuple
+from dem.messages.members import Replacement
+from dem.messages.orders import OrderSheet, WholesaleReport
+from dem.messages.signing import SignedSheet
+from dem.model.calendar import CalendarParameters
+from dem.model.markets.wholesale import MAX_EXCHANGE, PRICE_BIAS, Offer, report_collateral
+from dem.model.orders import BROKERED_LAYER, MAX_ENERGY, Order, Side, encode_lane
+from dem.model.rules import MAX_TARIFF, ImbalancePricing, MarketRules, Tariff
+from dem.model.strips import LANES, pack, strips_per_day
+from dem.model.units import MAX_TICK, TICK_UNITS
 
 OPENING = 10_000_000
 PLENTY = 10**16
@@ -111,7 +117,7 @@ def play(community: "type[RandomDays]", portion: int, days: int) -> tuple[Tally,
 
     Each must end as the reference model says. Returns what happened in all of them, and the days played.
     """
-    tally, played, largest = Tally.empty(), 0, 0
+    tally, played = Tally.empty(), 0
     for seed in count(portion * SEEDS_PER_PORTION):
         run = community(seed)
         try:
@@ -123,11 +129,10 @@ def play(community: "type[RandomDays]", portion: int, days: int) -> tuple[Tally,
             error.add_note(f"{community.__name__}({seed})")
             raise
         tally.add(run.market.tally)
-        largest = max(largest, run.market.chain.most_gas)
         played += run.days
         if played >= days:
             break
-    for line in (f"{played} days, largest transaction {largest:,} gas", *tally.lines()):
+    for line in (f"{played} days", *tally.lines()):
         print(line)
     return tally, played
 
@@ -142,7 +147,10 @@ class RandomDays:
         self.days = random.choices((1, 2, 3, 10), (20, 30, 47, 3))[0]
         self.calendar = random_calendar(random)
         self.strips = strips_per_day(self.calendar.periods_per_day)
-        self.market = self.MARKET(self.calendar, random_rules(random), OPENING - self.calendar.open_lead - 1_000)
+        # Accounts that are replaced have been announced for seven days.
+        beginning = OPENING - self.calendar.open_lead - 1_000 - 7 * self.calendar.day_length
+        self.market = self.MARKET(self.calendar, random_rules(random), beginning)
+        Cover(self.market)
         self.center = random.choice((2, 40, MAX_TICK - 2, random.randrange(MAX_TICK)))
         self.energy = random.choice((10, 40, 2_000))
         self.people: dict[int, Person] = {GRID_OPERATOR_ID: Person.grid_operator()}
@@ -151,6 +159,11 @@ class RandomDays:
         if random.random() < 0.8:
             residual = self.market.contracts["WholesaleResidual"].address
             self.market.act("Schedule.addMarket", residual, random.choice((1, 1, 2)))
+        self.announced: dict[int, Key] = {}
+        """New accounts by member."""
+        self.appointed: dict[int, int] = {}
+        """Desks by the first day of each."""
+        self.committed: dict[int, tuple[WholesaleReport, list[Offer]]] = {}
         self._tasks: list[tuple[int, int, Callable[..., None], tuple[Any, ...]]] = []
         self._ties = count()
         self._references = count(1)
@@ -158,6 +171,8 @@ class RandomDays:
     def run(self) -> None:
         """Everything until the last day is final."""
         self._admit_people()
+        for _ in self._desks():
+            self.appoint(1)
         for day in range(1, self.days + 1):
             self._plan(day)
         while self._tasks:
@@ -190,7 +205,11 @@ class RandomDays:
                 self._at(self._between(opens - 10, gate + 10), self.order, person, day)
         for strip in random.sample(range(self.strips), self.strips):
             self._at(self._between(gate, gate + 20), self.clear, day, strip)
-        for _ in range(random.choice((0, 1, 2, 3))):
+        for _ in range(random.choice((0, 0, 0, 1))):
+            self._at(random.choice((opens, self._between(opens - early, opens))), self.appoint, day)
+        for _ in range(random.choice((1, 1, 1, 2))):
+            self._at(gate if random.random() < 0.1 else self._between(opens - 2, gate + 1), self.commit, day)
+        for _ in range(random.choice((1, 2, 2, 3))):
             self._at(self._between(gate - 2, gate + c.desk_lead + 2), self.report, day)
         for person in self.people.values():
             if person.meter and (person.id != GRID_OPERATOR_ID or self.has_boundary):
@@ -200,8 +219,15 @@ class RandomDays:
         self._at(c.corrections_close_at(day), self.finalize, day)
         for _ in range(random.randint(0, 6)):
             someone = random.choice(list(self.people.values()))
-            tasks = (self.deposit, self.withdraw, self.change_status, self.replace_meter, self.late_comer)
-            (task,) = random.choices(tasks, (4, 4, 2, 1, 1))
+            tasks = (
+                self.deposit,
+                self.withdraw,
+                self.change_status,
+                self.replace_meter,
+                self.late_comer,
+                self.replace_account,
+            )
+            (task,) = random.choices(tasks, (4, 4, 2, 1, 1, 2))
             self._at(self._between(opens, c.corrections_close_at(day)), task, someone)
 
     def _plan_readings(self, person: Person, day: int) -> None:
@@ -219,9 +245,12 @@ class RandomDays:
 
     def _admit_people(self) -> None:
         random = self.random
-        self.market.act("Accounts.setCreditLimit", SUPPLIER_ID, random.choice((0, PLENTY, PLENTY)))
+        self.market.act("Accounts.setCreditLimit", SUPPLIER_ID, random.choice((0, random.randrange(10**9), PLENTY)))
         for _ in range(random.randint(2, 8)):
-            self._admit_one()
+            person = self._admit_one()
+            # A desk's report names its account.
+            if person.kind != DESK and random.random() < 0.4:
+                self.announce_account(person)
 
     def _admit_one(self) -> Person:
         random = self.random
@@ -232,7 +261,7 @@ class RandomDays:
         person = Person.numbered(
             len(self.people),
             is_metered=random.random() < 0.9,
-            kind=random.choice((CONSUMER, CONSUMER, CONSUMER, DESK)),
+            kind=random.choice((CONSUMER, CONSUMER, DESK)),
             import_capacity=capacity(),
             export_capacity=capacity(),
         )
@@ -240,7 +269,7 @@ class RandomDays:
         admit(self.market, person)
         self.people[person.id] = person
         if person.kind == DESK:
-            self.market.act("Accounts.setCreditLimit", person.id, random.choice((0, 10**9, PLENTY)))
+            self.market.act("Accounts.setCreditLimit", person.id, random.choice((0, 10**9, *[PLENTY] * 4)))
         if random.random() < 0.9:
             little = random.choice((random.randint(1, 10**7), random.randint(1, 10**9)))
             self._pay_in(person, random.choice((little, PLENTY, PLENTY, PLENTY)))
@@ -271,6 +300,29 @@ class RandomDays:
             self.market.act("ParticipantRegistry.replaceMeter", person.id, meter.address)
             person.take_meter(meter)
 
+    def announce_account(self, person: Person) -> None:
+        """The registrar announces a new account for a member, which may veto."""
+        new = key(200_000 + next(self._references))
+        message = Replacement(person.id, person.account.address, new.address)
+        signature = new.sign(self.market.domain("Replacements"), message)
+        self.market.act("Replacements.announce", person.id, new.address, signature)
+        self.announced[person.id] = new
+        if self.random.random() < 0.2:
+            self.market.act("Replacements.veto", person.id, by=person.account)
+            del self.announced[person.id]
+
+    def replace_account(self, person: Person) -> None:
+        """Whoever has lost its key goes on under another account, if that was announced and not vetoed."""
+        _, due, _ = self.market.call("Replacements", "replacementOf", person.id)
+        refused = self.market.attempt("Replacements.carryOut", person.id)
+        if person.id not in self.announced:
+            assert refused
+            assert refused.error in ("NotAnnounced", "NotDueYet")
+            return
+        assert (refused and refused.error) == (None if self.market.now >= due else "NotDueYet")
+        if refused is None:
+            person.account = self.announced.pop(person.id)
+
     # ------------------------------------------------------------------------------------------------------- money
 
     def _reference(self) -> bytes:
@@ -299,11 +351,21 @@ class RandomDays:
             expected = "ERC20InsufficientBalance"
         to_bank = self.random.random() < 0.5
         message = withdrawal(self.market, person, amount, to_bank)
+        if expected != "ZeroAmount" and self._is_held():
+            expected = "MoneyHeld"
+        elif expected in (None, "ERC20InsufficientBalance") and person.id in self.market.replay.ledger.paid_now:
+            expected = "PaidNow"
         if to_bank:
             refused = self.market.attempt("Accounts.redeem", *message, self._reference())
         else:
             refused = self.market.attempt("Accounts.withdraw", *message)
         assert (refused and refused.error) == expected, f"{amount} of {free}: {refused}, should be {expected}"
+
+    def _is_held(self) -> bool:
+        """Whether a day is being settled whose money may have to be shared."""
+        supplier = self.market.replay.ledger.record(SUPPLIER_ID)
+        is_below = supplier.free < -supplier.credit_limit
+        return is_below or self.market.now < self.market.call("Accounts", "heldUntil")
 
     def _tokens(self, holder: str) -> int:
         return self.market.call("SettlementToken", "balanceOf", holder)
@@ -345,7 +407,11 @@ class RandomDays:
         layers = rules.max_layers
         first = random.choice((0, 0, random.randrange(layers * self.strips)))
         length = random.choice((self.strips, random.randint(1, layers * self.strips - first)))
-        words = [pack(day, [self._lane(person, rules.min_order_energy) for _ in range(LANES)]) for _ in range(length)]
+        # Mostly one side a member and day: most sheets would let their member trade with itself otherwise.
+        sides = [Side((person.id + day) % 2)] if random.random() < 0.9 else list(Side)
+        words = [
+            pack(day, [self._lane(person, rules.min_order_energy, sides) for _ in range(LANES)]) for _ in range(length)
+        ]
         sequence, signer, spoil = person.next_sequence(), person.account, random.random()
         if spoil < 0.03:
             signer = STRANGER
@@ -361,7 +427,7 @@ class RandomDays:
             first = random.choice((layers * self.strips, BROKERED_LAYER * self.strips - 1))
         return OrderSheet(person.account.address, day, first, sequence, tuple(words)), signer
 
-    def _lane(self, person: Person, smallest: int) -> int:
+    def _lane(self, person: Person, smallest: int, sides: Sequence[Side]) -> int:
         """An order near the price most orders are near, or none."""
         random = self.random
         if random.random() < 0.25:
@@ -369,7 +435,7 @@ class RandomDays:
         tick = self.center + random.choice((-2, -1, 0, 0, 0, 1, 2))
         if random.random() < 0.1:
             tick = random.choice((0, MAX_TICK, random.randint(0, MAX_TICK)))
-        side = random.choice(list(Side))
+        side = random.choice(sides)
         most = min(MAX_ENERGY, person.export_capacity if side == Side.ASK else person.import_capacity)
         energy = random.randint(smallest, most if random.random() < 0.002 else min(most, self.energy))
         return encode_lane(Order(1, 0, 0, side, min(max(tick, 0), MAX_TICK), energy))
@@ -394,54 +460,117 @@ class RandomDays:
 
     # --------------------------------------------------------------------------------------------------- wholesale
 
-    def report(self, day: int) -> None:
-        """What a desk offers, or somebody who is none."""
+    def appoint(self, day: int) -> None:
+        """Another desk from a day on, or none; or somebody who is none."""
+        desks = self._desks()
+        person = self.random.choice((*desks * 6, *self.people.values()))
+        id_ = 0 if self.random.random() < 0.05 else person.id
+        expected = set()
+        if id_ and person.kind != DESK:
+            expected.add("NotADesk")
+        if day < self._next_to_open():
+            expected.add("TooLateToAppoint")
+        refused = self.market.attempt("WholesaleDesk.appoint", id_, day)
+        assert (refused and refused.error) in (expected or {None})
+        if refused is None:
+            self.appointed = {first: own for first, own in self.appointed.items() if first < day} | {day: id_}
+
+    def _desks(self) -> list[Person]:
+        return [person for person in self.people.values() if person.kind == DESK]
+
+    def _desk_of(self, day: int) -> int:
+        """Number of the desk of a day, 0 for none."""
+        return next((own for first, own in sorted(self.appointed.items(), reverse=True) if first <= day), 0)
+
+    def commit(self, day: int) -> None:
+        """The desk of the day to what it will offer, in time or not; or another one, or to another's report."""
         random, market = self.random, self.market
-        desks = [person for person in self.people.values() if person.kind == DESK]
-        desk = random.choice(desks if desks and random.random() < 0.9 else list(self.people.values()))
-        cap = market.replay.rules(day).penalty_cap
-        offers = [self._offer(cap) for _ in range(self.calendar.periods_per_day)]
+        desk = self.people.get(self._desk_of(day))
+        if desk is None or random.random() < 0.05:
+            desk = random.choice((*self._desks(), *self.people.values()))
+        named = random.choice(list(self.people.values())) if random.random() < 0.02 else desk
+        rules = market.replay.rules(day)
+        offers = [self._offer(rules) for _ in range(self.calendar.periods_per_day)]
+        report = wholesale_report(named, day, offers, random.getrandbits(256))
         signer = STRANGER if random.random() < 0.03 else desk.account
-        expected = self._objections_to_report(desk, day)
-        if signer is not desk.account:
-            expected.add("NotSignedByDesk")
-        if any(offer.penalty > cap for offer in offers):
+        objections = {
+            "NotSignedByDesk": signer is not desk.account,
+            "TooEarlyToCommit": market.now < self.calendar.opens_at(day),
+            "TooLateToCommit": market.now >= self.calendar.gate_closes_at(day),
+            "NotTheDesk": desk.id != self._desk_of(day),
+            "AlreadyCommitted": day in self.committed,
+            "DayStillOpen": day > max(market.replay.final_days, default=0) + RING,
+        }
+        refused = market.attempt("WholesaleDesk.commit", *commitment(market, desk, day, report, signer))
+        assert (refused and refused.error) in ({error for error, holds in objections.items() if holds} or {None})
+        if refused is None:
+            self.committed[day] = report, offers
+
+    def report(self, day: int) -> None:
+        """What the desk has committed to, or something else."""
+        random, market = self.random, self.market
+        rules = market.replay.rules(day)
+        if day in self.committed and random.random() < 0.8:
+            report, offers = self.committed[day]
+        else:
+            offers = [self._offer(rules) for _ in range(self.calendar.periods_per_day)]
+            desk = random.choice((*self._desks(), *self.people.values()))
+            report = wholesale_report(desk, day, offers, random.getrandbits(256))
+        expected = self._objections_to_report(report, day)
+        if any(offer.penalty > rules.penalty_cap for offer in offers):
             expected.add("PenaltyAboveCap")
-        refused = market.attempt("WholesaleResidual.report", *wholesale_report(market, desk, day, offers, signer))
+        if any(abs(offer.price) > rules.max_buy for offer in offers if offer.imports or offer.exports):
+            expected.add("PriceOutOfBounds")
+        if not expected:
+            record = market.replay.ledger.record(self._desk_of(day))
+            if record.arrears:
+                expected.add("InArrears")
+            elif report_collateral(offers, rules) and self._desk_of(day) in market.replay.ledger.paid_now:
+                expected.add("PaidNow")
+            elif record.free - report_collateral(offers, rules) < min(0, -record.credit_limit):
+                expected.add("InsufficientFunds")
+        refused = market.attempt("WholesaleResidual.report", struct(report))
         assert (refused and refused.error) in (expected or {None})
         if refused is None:
             for strip in random.sample(range(self.strips), self.strips):
                 self._soon(self.clear_residual, day, strip)
 
-    def _objections_to_report(self, desk: Person, day: int) -> set[str]:
+    def _objections_to_report(self, report: WholesaleReport, day: int) -> set[str]:
         market, gate = self.market, self.calendar.gate_closes_at(day)
-        plugged = dict(market.call("Schedule", "markets"))
+        plugged = {address: first_day for address, first_day, _ in market.call("Schedule", "markets")}
+        [desk] = [person for person in self.people.values() if person.account.address == report.desk]
+        committed, _ = self.committed.get(day, (None, None))
         objections = {
             "TooEarlyToReport": market.now < gate,
             "TooLateToReport": market.now >= gate + self.calendar.desk_lead,
             "WrongStatus": desk.status != ADMITTED,
             "NotTakingPart": day < market.replay.members[desk.id].first_day,
-            "NotADesk": desk.kind != DESK,
             "AlreadyReported": market.call("WholesaleResidual", "reportOf", day)[0] != 0,
-            "NotInSchedule": plugged.get(market.contracts["WholesaleResidual"].address.lower(), self.days + 1) > day,
+            "DayDoesNotCount": plugged.get(market.contracts["WholesaleResidual"].address.lower(), self.days + 1) > day,
             "DayStillOpen": day > max(market.replay.final_days, default=0) + RING,
+            "NotTheDesk": desk.id != self._desk_of(day),
+            "NotCommitted": report != committed,
         }
         return {error for error, is_true in objections.items() if is_true}
 
-    def _offer(self, cap: int) -> Offer:
+    def _offer(self, rules: MarketRules) -> Offer:
         random = self.random
 
         def capacity() -> int:
-            return random.choice(
-                (0, 0, random.randint(1, 3 * self.energy), random.randint(1, MAX_EXCHANGE), MAX_EXCHANGE)
-            )
+            if random.random() < 0.02:
+                return random.choice((random.randint(1, MAX_EXCHANGE), MAX_EXCHANGE))
+            return random.choice((0, 0, random.randint(1, 3 * self.energy), random.randint(1, 3 * self.energy)))
 
+        bound = min(rules.max_buy, PRICE_BIAS - 1)
         price = self.center * TICK_UNITS + random.randint(-300, 300)
         if random.random() < 0.1:
-            price = random.choice((-PRICE_BIAS, PRICE_BIAS - 1, random.randint(-PRICE_BIAS, PRICE_BIAS - 1)))
-        penalty = random.choice((0, cap, random.randint(0, cap)))
+            price = random.choice((-bound, bound, random.randint(-bound, bound)))
+        price = min(max(price, -bound), bound)
+        penalty = random.choice((0, rules.penalty_cap, random.randint(0, rules.penalty_cap)))
         if random.random() < 0.002:
-            penalty = min(cap + 1, MAX_TARIFF)
+            penalty = min(rules.penalty_cap + 1, MAX_TARIFF)
+        if random.random() < 0.002:
+            price = random.choice((-bound - 1, min(bound + 1, PRICE_BIAS - 1)))
         return Offer(price, penalty, capacity(), capacity())
 
     def clear_residual(self, day: int, strip: int) -> None:
@@ -503,6 +632,10 @@ class RandomDays:
             expected.add("NotTakingPart")
         if self.market.now >= self.calendar.corrections_close_at(day):
             expected.add("CorrectionWindowClosed")
+        if not expected and self.market.call("MarketRules", "dayInSettlement") == day:
+            # It is taken when the settlement is through.
+            self._at(self.market.now + self.calendar.period_length, self.read, person, day, first, strips)
+            expected.add("DayBeingSettled")
         reason = self._bring("MeterReadings", sign_readings(self.market, sheet, signer))
         assert reason in (expected or {None})
 
@@ -521,14 +654,28 @@ class RandomDays:
         if not self.market.call("MeterReadings", "isClosed", day):
             self._soon(self.settle, day)
             return
+        other = self.market.call("MarketRules", "dayInSettlement")
         refused = self.market.attempt("Settlement.settle", day, self._some())
-        if refused and refused.error == "AlreadySettled":
+        if refused and refused.error == "OtherDayInSettlement":
+            assert other not in (0, day)
+            self._soon(self.settle, other)
+        elif refused:
+            assert refused.error in ("AlreadySettled", "CorrectionsOpen"), refused
             return
-        if refused:
-            assert refused.error == "CreditLimitExceeded", refused
-            self.market.act("Accounts.setCreditLimit", refused.arguments[0], PLENTY)
         if not self.market.call("Settlement", "isSettled", day):
+            self._tempt()
             self._soon(self.settle, day)
+
+    def _tempt(self) -> None:
+        """While a day is being settled, one whom it has paid wants to order with it, or to take it out."""
+        paid = [self.people[id_] for id_ in sorted(self.market.replay.ledger.paid_now & self.people.keys())]
+        if not paid or self.random.random() < 0.2:
+            return
+        person, now = self.random.choice(paid), self.market.now
+        for day in range(1, self.days + 1):
+            if self.calendar.opens_at(day) <= now < self.calendar.gate_closes_at(day):
+                self.order(person, day)
+        self.withdraw(person)
 
     def finalize(self, day: int) -> None:
         """The end of a day, after those before it; settled once more if readings were corrected."""
@@ -538,15 +685,41 @@ class RandomDays:
         ):
             self.market.act("Settlement.finalize", day)
             self._soon(self.pay, self.random.random() < 0.9)
+            self._soon(self.make_good)
+            for _ in range(self.random.choice((0, 1, 4))):
+                self._soon(self.reconcile_late, self.random.randint(1, day))
             return
         self._soon(self.settle, day)
         self._soon(self.finalize, day)
+
+    def reconcile_late(self, day: int) -> None:
+        """A member's reading of a final day that comes late."""
+        reconcile_late(self.random, self.market, self.people, day, self.energy)
+
+    def make_good(self) -> None:
+        """The supplier pays in, and those who wait are paid, some of them or all."""
+        shortfalls = self.market.replay.shortfalls
+        if shortfalls.open_claims and self.random.random() < 0.7:
+            amount = self.random.choice((1, self.random.randint(1, shortfalls.open_claims), shortfalls.open_claims))
+            self.market.act("Accounts.deposit", SUPPLIER.address, amount, self._reference())
+        expected = None if shortfalls.to_set_aside() else "NothingToSetAside"
+        if self.market.call("MarketRules", "dayInSettlement"):
+            expected = "DayInSettlement"
+        refused = self.market.attempt("Shortfalls.setAside")
+        assert (refused and refused.error) == expected
+        for day, shortfall in shortfalls.days.items():
+            expected = "NothingToPay" if shortfall.set_aside == shortfall.paid else None
+            refused = self.market.attempt("Shortfalls.pay", day, self.random.choice((1, 1, 4, 7)), self._some())
+            assert (refused and refused.error) == expected
 
     def pay(self, goes_on: bool) -> None:
         """What the balancing fund owes, some members at a time; sometimes it is left at that."""
         day, last_final = self.market.call("BalancingFund", "nextDay"), max(self.market.replay.final_days)
         refused = self.market.attempt("BalancingFund.pay", day, self._some())
-        assert (refused and refused.error) == (None if day <= last_final else "NotFinal")
+        expected = {None} if day <= last_final else {"NotFinal"}
+        if day <= last_final and FUND_ID in self.market.replay.ledger.paid_now:
+            expected.add("PaidNow")
+        assert (refused and refused.error) in expected
         assert self.market.account(FUND_ID).free >= 0
         assert self.market.account(FUND_ID).arrears == 0
         if goes_on and day < last_final + 1:
@@ -560,7 +733,13 @@ class RandomDays:
     def _bring(self, contract: str, signed: SignedSheet) -> str | None:
         """A signed message, in a batch or alone; the error it was refused with."""
         if self.random.random() < 0.5:
-            events = self.market.act(f"{contract}.submit", [signed])
+            try:
+                events = self.market.act(f"{contract}.submit", [signed])
+            except Refused as refused:
+                # No reason that stays, so no sheet is on record as rejected for it.
+                if refused.error != "DayBeingSettled":
+                    raise
+                return refused.error
             return next((reason_of(event) for event in events if "reason" in event.args), None)
         refused = self.market.attempt(f"{contract}.enter", signed)
         return refused.error if refused else None

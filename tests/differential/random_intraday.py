@@ -9,19 +9,20 @@ from collections import Counter
 from random import Random
 from typing import Any
 
-from harness.chain import Refused
-from harness.keys import Key, key, struct
-from harness.market import ADMIN, STRANGER, Market
-from harness.people import AMPLE, Person, register
+from support.evm.chain import Refused
+from support.evm.keys import Key, key, struct
+from support.evm.market import ADMIN, STRANGER, Market
+from support.evm.people import AMPLE, Person, register
 
 from dem.errors import IntradayError
-from dem.intraday import MAX_FUNDED, MAX_LIMIT, Event, IntradayDay, IntradayReplay, Terms, place_of
-from dem.orders import MAX_ENERGY, Side
-from dem.plan import CalendarParameters
-from dem.settlement import MarketRules
-from dem.signing import IntradayCancellation, IntradayFunding, IntradayOrder
-from dem.strips import LANES, unpack
-from dem.units import MAX_TICK
+from dem.messages.orders import IntradayCancellation, IntradayFunding, IntradayOrder
+from dem.model.calendar import CalendarParameters
+from dem.model.markets.intraday import MAX_FUNDED, MAX_LIMIT, Event, IntradayDay, Terms, place_of
+from dem.model.orders import MAX_ENERGY, Side
+from dem.model.rules import MarketRules
+from dem.model.strips import LANES, unpack
+from dem.model.units import MAX_TICK
+from dem.replay.intraday import IntradayReplay
 
 from .random_days import OPENING, random_calendar, random_rules
 
@@ -65,6 +66,7 @@ class RandomIntraday:
 
     def __init__(self, world: World, seed: int) -> None:
         self.random = random = Random(seed)
+        self.expiries = Random(f"{seed}/expiries")
         self.world, self.market, self.calendar = world, world.market, world.calendar
         self.people = world.people
         self.suspended: set[int] = set()
@@ -123,6 +125,10 @@ class RandomIntraday:
         slot = random.choice(self.slots)
         tick = min(max(self.center + random.randint(-self.spread, self.spread), 0), MAX_TICK)
         energy = random.choice((random.randint(1, 12), random.randint(1, 100), 10))
+        account = self.days[day].accounts.get(person.id) if day in self.days else None
+        if account is not None and random.random() < 0.05:
+            # A few of them take it to its limit and beyond.
+            energy = min(MAX_ENERGY, account.limit // 2 + 1)
         spoil = random.random()
         if spoil < 0.01:
             slot = self.calendar.periods_per_day + random.randint(0, 3)
@@ -134,10 +140,10 @@ class RandomIntraday:
             tick = random.choice((0, MAX_TICK))
         side = Side((person.id + (random.random() < 0.1)) % 2) if self.has_sides else random.choice(list(Side))
         max_fills = random.choice((0, 1, 2, 3, 20, 20, 256, (1 << 16) - 1))
-        message = IntradayOrder(
-            person.account.address, day, slot, side == Side.ASK, tick, energy, max_fills, self._sequence(person)
-        )
-        self._send("place", "placeSigned", message, person, (day, slot, side == Side.ASK, tick, energy, max_fills))
+        order = day, slot, side == Side.ASK, tick, energy, max_fills
+        expiry = self.market.now + self.expiries.choice((0, 1, *[10**6] * 60))
+        message = IntradayOrder(person.account.address, *order, expiry, self._sequence(person))
+        self._send("place", "placeSigned", message, person, order)
 
     def cancel(self, day: int) -> None:
         random = self.random
@@ -152,7 +158,8 @@ class RandomIntraday:
 
     def fund(self, day: int) -> None:
         random = self.random
-        person = random.choice(self.people)
+        suspended = [person for person in self.people if person.id in self.suspended]
+        person = random.choice(suspended if suspended and random.random() < 0.5 else self.people)
         free = self.market.account(person.id).free
         is_return = random.random() < 0.2
         account = self.days[day].accounts.get(person.id) if day in self.days else None
@@ -172,7 +179,12 @@ class RandomIntraday:
     def pause(self, _day: int) -> None:
         """All order entry stops, or goes on."""
         self.is_paused = not self.is_paused
-        self.market.act(f"{MARKET}.{'pause' if self.is_paused else 'unpause'}")
+        address = self.market.contracts[MARKET].address
+        if self.is_paused:
+            self.market.act("Accounts.keepPaused", address, self.market.now + 30 * 86_400)
+        else:
+            self.market.act("Accounts.unpause", address)
+        self.market.act(f"{MARKET}.followPause")
 
     # ------------------------------------------------------------------------------------------- sending, comparing
 
@@ -215,7 +227,7 @@ class RandomIntraday:
         own = [Event(e.name, dict(e.args)) for e in chain if e.contract == MARKET]
         assert own == events, f"{what}: chain {own}, model {events}"
         for event in own:
-            assert self.replay.apply(event.name, event.args) == []
+            assert not self.replay.apply(event.name, event.args).differences
             self.counts[event.name] += 1
 
     def _try(self, function: str, *arguments: Any, by: Key) -> tuple[list[Any], Refused | None]:
@@ -230,7 +242,11 @@ class RandomIntraday:
         if signer.address != participant:
             return Refused("NotSignedByParticipant", (participant.lower(), signer.address.lower()))
         last = self.sequences.get(participant, 0)
-        return Refused("StaleSequence", (message.sequence, last)) if message.sequence <= last else None
+        if message.sequence <= last:
+            return Refused("StaleSequence", (message.sequence, last))
+        if isinstance(message, IntradayOrder) and message.expiry <= self.market.now:
+            return Refused("Expired", (message.expiry, self.market.now))
+        return None
 
     def _objection(self, name: str, person: Person | None, day: int, *arguments: Any) -> Refused | None:
         """What speaks against a call before the book is asked, in the contract's order."""
@@ -255,6 +271,8 @@ class RandomIntraday:
             funded = self.days[day].accounts.get(person.id) if day in self.days else None
             if (funded.funded if funded else 0) + amount > MAX_FUNDED:
                 return Refused("SafeCastOverflowedUintDowncast", (56, (funded.funded if funded else 0) + amount))
+            if self.is_paused:
+                return Refused("MarketIsPaused", (self.market.contracts[MARKET].address.lower(),))
             return Refused("InsufficientFunds", (person.id, amount, free)) if amount > free else None
         account = self.days[day].accounts.get(person.id) if person and day in self.days else None
         if person is None or account is None:

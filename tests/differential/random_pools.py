@@ -4,26 +4,31 @@ All that RandomDays does goes on meanwhile: members come, go and are suspended, 
 corrected.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
-from harness.chain import Event
-from harness.keys import Key, struct
-from harness.market import STRANGER
-from harness.people import ADMITTED, AMPLE, Person, admit, application, sign_sheet, take_note
-from harness.pools import POOL, PooledMarket
+from support.evm.acceptance import crosses, orders_in
+from support.evm.chain import Event
+from support.evm.keys import Key, struct
+from support.evm.market import STRANGER
+from support.evm.people import ADMITTED, AMPLE, Person, admit, application, sign_sheet, take_note
+from support.evm.pools import POOL, PooledMarket
 
-from dem.intermediaries import own_part, part_down
-from dem.orders import BROKERED_LAYER, MAX_ENERGY, Order, Side, decode_lane
-from dem.plan import CalendarParameters
-from dem.replay import KINDS
-from dem.signing import Commission, Mandate, OrderSheet
-from dem.strips import LANES, pack, unpack
+from dem.messages.members import Commission, Mandate
+from dem.messages.orders import OrderSheet
+from dem.model.calendar import CalendarParameters
+from dem.model.markets.intermediaries import highest_tick_up, own_part, part_down
+from dem.model.orders import BROKERED_LAYER, MAX_ENERGY, Order, Side, decode_lane
+from dem.model.rules import MarketRules
+from dem.model.strips import LANES, pack, unpack
+from dem.model.units import MAX_TICK
+from dem.replay.members import KINDS
 
-from .random_days import ALL_GROUPS, PLENTY, RandomDays
+from .random_days import ALL_GROUPS, PLENTY, SUPPLIER_ID, RandomDays
 
 INTERMEDIARY = KINDS.index("intermediary")
 NOBODY = "0x" + "00" * 20
-MONEY = {"InsufficientFunds", "InArrears"}
+MONEY = {"InsufficientFunds", "InArrears", "PaidNow"}
 
 
 class RandomPools(RandomDays):
@@ -36,16 +41,11 @@ class RandomPools(RandomDays):
         super().__init__(seed)
         self.days = self.random.choices((2, 3, 4, 10), (30, 30, 37, 3))[0]
         self.intermediaries: list[Person] = []
-        self.hands: dict[tuple[str, int, int, bool], int] = {}
-        """Sequence of the last sheet accepted, by market, member, day and hand."""
+        self.hands: dict[tuple[str, int, int, Key], int] = {}
+        """Sequence of the last sheet accepted, by market, member, day and whose hand it was."""
         self.market.listeners[-1] = self._note
 
     def _note(self, events: list[Event]) -> None:
-        for event in events:
-            if event.name == "SheetAccepted":
-                is_brokered = event.args["firstLine"] >= BROKERED_LAYER * self.strips
-                place = event.contract, event.args["id"], event.args["day"], is_brokered
-                self.hands[place] = event.args["sequence"]
         take_note(self.market, self.people, [event for event in events if event.name != "SheetAccepted"])
 
     # --------------------------------------------------------------------------------------------------- members
@@ -155,11 +155,14 @@ class RandomPools(RandomDays):
         if contract == POOL and random.random() < 0.5:
             signer = person.account
         allowed: set[Key] = set()
+        capacities = part_down(person.import_capacity, share), part_down(person.export_capacity, share)
         if own is not None and contract == "CallAuction":
-            allowed = {own.account}
+            allowed = {own.account, person.account}
+            if signer is person.account:
+                # It may cancel there, whatever its intermediary's standing.
+                capacities, own = (0, 0), None
         elif own is self.intermediaries[0]:
             allowed = {own.account, person.account}
-        capacities = part_down(person.import_capacity, share), part_down(person.export_capacity, share)
         self._bring_sheet(contract, person, day, True, signer, capacities, allowed, own)
 
     def order_in_pool(self, person: Person, day: int) -> None:
@@ -184,11 +187,15 @@ class RandomPools(RandomDays):
         first = random.choice((0, 0, random.randrange(layers * self.strips)))
         length = random.choice((self.strips, random.randint(1, layers * self.strips - first)))
         within = replace(person, import_capacity=max(capacities[0], 1), export_capacity=max(capacities[1], 1))
-        lanes = [[self._order(within, rules.min_order_energy) for _ in range(LANES)] for _ in range(length)]
+        sides = [Side((person.id + day) % 2)] if random.random() < 0.9 else list(Side)
+        if not any(capacities) and random.random() < 0.7:
+            first, length, lanes = 0, layers * self.strips, [[0] * LANES] * (layers * self.strips)
+        else:
+            lanes = [[self._order(within, rules.min_order_energy, sides) for _ in range(LANES)] for _ in range(length)]
         words = tuple(pack(day, line) for line in lanes)
         sheet = OrderSheet(person.account.address, day, base + first, person.next_sequence(), words)
         if random.random() < 0.03:
-            sheet = replace(sheet, sequence=self.hands.get((contract, person.id, day, is_brokered), 0))
+            sheet = replace(sheet, sequence=self.hands.get((contract, person.id, day, signer), 0))
         calendar = self.pool_calendar if contract == POOL else self.calendar
         expected = set()
         if signer not in allowed:
@@ -205,28 +212,37 @@ class RandomPools(RandomDays):
             expected.add("NotTakingPart")
         if day > max(replay.final_days, default=0) + 8:
             expected.add("DayStillOpen")
-        if sheet.sequence <= self.hands.get((contract, person.id, day, is_brokered), 0):
+        if sheet.sequence <= self.hands.get((contract, person.id, day, signer), 0):
             expected.add("StaleSheet")
         if sheet.first_line + length > base + layers * self.strips:
             expected.add("LineOutOfRange")
-        expected |= self._bounds(contract, person, sheet, is_brokered, capacities, rules.min_order_energy)
+        expected |= self._bounds(contract, person, sheet, is_brokered, capacities, rules)
         message = sign_sheet(self.market, sheet, signer, contract)
         reason = self._bring(contract, message)
         if reason in MONEY:
             record = replay.ledger.record(person.id)
-            assert record.arrears if reason == "InArrears" else record.free < PLENTY
+            is_true = {
+                "InArrears": record.arrears > 0,
+                "PaidNow": person.id in replay.ledger.paid_now,
+                "InsufficientFunds": record.free < PLENTY,
+            }
+            assert is_true[reason]
             return
         assert reason in (expected or {None})
+        if reason is None:
+            self.hands[contract, person.id, day, signer] = sheet.sequence
 
-    def _order(self, person: Person, smallest: int) -> int:
+    def _order(self, person: Person, smallest: int, sides: Sequence[Side]) -> int:
         """An order near the common price, now and then beyond what the hand may trade."""
         random = self.random
         if random.random() < 0.3:
             return 0
-        side = random.choice(list(Side))
+        side = random.choice(sides)
         most = min(MAX_ENERGY, self.energy, person.export_capacity if side == Side.ASK else person.import_capacity)
         energy = min(MAX_ENERGY, random.randint(smallest, max(smallest, most + (random.random() < 0.005))))
-        tick = min(max(self.center + random.choice((-2, -1, 0, 0, 1, 2)), 0), 4_095)
+        tick = min(max(self.center + random.choice((-2, -1, 0, 0, 1, 2)), 0), MAX_TICK)
+        if random.random() < 0.002:
+            tick = MAX_TICK
         return Order(1, 0, 0, side, tick, energy).side << 39 | tick << 27 | energy
 
     def _bounds(
@@ -236,32 +252,39 @@ class RandomPools(RandomDays):
         sheet: OrderSheet,
         is_brokered: bool,
         capacities: tuple[int, int],
-        smallest: int,
+        rules: MarketRules,
     ) -> set[str]:
         """Whether all orders of the hand fit its part of the connection."""
         replay, periods = self.market.replay, self.calendar.periods_per_day
         book = (self.market.pool.book(sheet.day) if contract == POOL else replay.book(sheet.day)).standing
-        mine = (book.participant == person.id) & ((book.layer >= BROKERED_LAYER) == is_brokered)
-        energies: dict[tuple[int, int], dict[int, int]] = {}
-        for layer, slot, side, energy in zip(
-            *(getattr(book, name)[mine].tolist() for name in ("layer", "slot", "side", "energy")), strict=True
-        ):
-            energies.setdefault((layer, slot), {})[side] = energy
+        # By layer and slot.
+        standing = {(order.layer, order.slot): order for order in orders_in(book, book.participant == person.id)}
         found = set()
         for n, word in enumerate(sheet.lines):
             layer, strip = divmod(sheet.first_line + n, self.strips)
             for k, lane in enumerate(unpack(word)[1]):
                 order = decode_lane(1, layer, strip * LANES + k, lane)
-                energies[layer, strip * LANES + k] = {order.side: order.energy} if order else {}
+                standing.pop((layer, strip * LANES + k), None)
+                if order:
+                    standing[layer, strip * LANES + k] = order
                 if order and order.energy > capacities[order.side]:
                     found.add("ExceedsCapacity")
-                if order and order.energy < smallest:
+                if order and order.energy < rules.min_order_energy:
                     found.add("OrderTooSmall")
-        for slot in range(periods):
+                if order and is_brokered and order.tick > highest_tick_up(rules):
+                    found.add("LimitTooHigh")
+        strips = {(sheet.first_line + n) % self.strips for n in range(len(sheet.lines))}
+        for slot in (slot for slot in range(periods) if slot // LANES in strips):
             for side in Side:
-                total = sum(own.get(side, 0) for (_, at), own in energies.items() if at == slot)
-                if total > capacities[side]:
+                mine = (
+                    order.energy
+                    for order in standing.values()
+                    if (order.slot, order.side, order.layer >= BROKERED_LAYER) == (slot, side, is_brokered)
+                )
+                if sum(mine) > capacities[side]:
                     found.add("ExceedsCapacity")
+        if crosses(list(standing.values())):
+            found.add("TradesWithItself")
         return found
 
     # ------------------------------------------------------------------------------------------------------ pool
@@ -286,9 +309,14 @@ class RandomPools(RandomDays):
             clients += self.random.sample(list(self.people), self.random.randint(0, 3))
             for _ in range(2):
                 refused = self.market.attempt("Intermediaries.collect", day, clients, market)
+                if refused and refused.error == "MoneyHeld":
+                    self._soon(self.collect, day)
+                    return
                 if refused:
-                    assert refused.error == "CreditLimitExceeded", refused
-                    self.market.act("Accounts.setCreditLimit", refused.arguments[0], PLENTY)
+                    assert refused.error in ("CreditLimitExceeded", "ClaimsOpen"), refused
+                    self.market.act("Accounts.setCreditLimit", SUPPLIER_ID, PLENTY)
+                    if refused.error == "ClaimsOpen":
+                        self.market.act("Shortfalls.setAside")
                     self.market.act("Intermediaries.collect", day, clients, market)
             assert not self.market.replay.intermediaries.due(market, day)
 

@@ -2,11 +2,11 @@
 
 from dataclasses import replace
 
-from harness.market import Market, failures
-from harness.people import Person, readings, register, sign_readings, take_note
+from support.evm.market import Market, failures
+from support.evm.people import Person, readings, register, sign_readings, take_note
 
-from dem.settlement import ImbalancePricing
-from dem.strips import LANES
+from dem.model.rules import ImbalancePricing
+from dem.model.strips import LANES
 
 from .test_late_work import CALENDAR, RING, RULES
 

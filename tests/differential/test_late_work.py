@@ -1,17 +1,19 @@
 """Work that anybody may do gives the same result however late it is done."""
 
-from harness.chain import Refused
-from harness.market import Market, failures
-from harness.people import Person, readings, register, sign_readings, take_note
+from dataclasses import replace
 
-from dem.plan import CalendarParameters
-from dem.settlement import MarketRules
-from dem.strips import LANES
+from support.evm.chain import Refused
+from support.evm.market import Market, failures
+from support.evm.people import Person, readings, register, sign_readings, take_note
+from support.rules import SMALL
+
+from dem.model.calendar import CalendarParameters
+from dem.model.strips import LANES
 
 PERIOD = 900
 RING = 8
 CALENDAR = CalendarParameters(10_000_000, PERIOD, LANES, 2 * PERIOD, PERIOD, 0, PERIOD)
-RULES = MarketRules(0, 0, 0, 30_000, 5_000, 60_000, 0, 0, 1, 1)
+RULES = replace(SMALL, min_order_energy=1, max_layers=1)
 
 
 def test_estimates_do_not_depend_on_when_metering_is_closed():

@@ -7,9 +7,9 @@ import pytest
 from .random_days import play
 from .random_pools import POOL, RandomPools
 
-DAYS = int(os.environ.get("DEM_RANDOM_DAYS", "1500")) // 5
+DAYS = int(os.environ.get("DEM_RANDOM_DAYS", "720")) // 5
 """Delivery days to run."""
-PORTIONS = 6
+PORTIONS = 3
 
 
 @pytest.mark.parametrize("portion", range(PORTIONS))
@@ -18,4 +18,4 @@ def test_contracts_and_reference_model_agree_with_intermediaries_and_a_pool(port
     for event in ("MandateGiven", "CommissionPublished", "CommissionPaid"):
         assert tally.events[f"Intermediaries.{event}"] > 0, event
     assert tally.events[f"{POOL}.SheetAccepted"] > days
-    assert {"NotTheIntermediary", "ExceedsCapacity", "CommissionTooHigh"} <= set(tally.refused)
+    assert {"NotTheIntermediary", "ExceedsCapacity", "CommissionTooHigh", "LimitTooHigh"} <= set(tally.refused)

@@ -1,21 +1,14 @@
 """The fast signatures of these tests are those of the project."""
 
 import pytest
-from harness.keys import digest, key
+from support.evm.keys import digest, key
 
-from dem import signing
-from dem.signing import (
-    Acceptance,
-    Application,
-    Domain,
-    Ending,
-    Message,
-    OrderSheet,
-    Proposal,
-    ReadingSheet,
-    Revocation,
-    Withdrawal,
-)
+from dem.messages import signing
+from dem.messages.contracts import Acceptance, Ending, Proposal, Revocation
+from dem.messages.members import Application, Withdrawal
+from dem.messages.orders import OrderSheet
+from dem.messages.readings import ReadingSheet
+from dem.messages.signing import Domain, Message
 
 DOMAIN = Domain(1337, key(7).address)
 ACCOUNT, METER = key(8).address, key(9).address
@@ -29,7 +22,7 @@ ACCOUNT, METER = key(8).address, key(9).address
         ReadingSheet(METER, 3, 1, 9, bytes(range(112))),
         Withdrawal(ACCOUNT, 10**9, True, 4),
         Proposal(ACCOUNT, METER, True, 5, 250, 96, 191, 3 << 94, 31, 10**9, bytes(32), b"salt".ljust(32, b"\0")),
-        Acceptance(b"proposal".ljust(32, b"\0")),
+        Acceptance(b"proposal".ljust(32, b"\0"), 10**9),
         Revocation(b"proposal".ljust(32, b"\0")),
         Ending(4, 9, 10**9),
     ],

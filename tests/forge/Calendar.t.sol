@@ -2,6 +2,7 @@
 pragma solidity ^0.8.24;
 
 import {Calendar, CalendarParameters} from "../../contracts/types/Calendar.sol";
+import {Ring} from "../../contracts/types/Ring.sol";
 import {Strips} from "../../contracts/types/Strips.sol";
 import {bound} from "./Vm.sol";
 
@@ -28,7 +29,7 @@ contract CalendarTest {
     function _any(uint256 seed) private pure returns (CalendarParameters memory p) {
         p.periodLength = uint32(bound(seed, 1, 86_400));
         p.periodsPerDay = uint16(6 * bound(seed >> 32, 1, 16));
-        uint256 room = (Strips.RING - 2) * uint256(p.periodLength) * p.periodsPerDay;
+        uint256 room = (Ring.DAYS - 2) * uint256(p.periodLength) * p.periodsPerDay;
         p.openLead = uint32(bound(seed >> 64, 1, room - 1));
         p.gateLead = uint32(bound(seed >> 96, 0, p.openLead - 1));
         p.correctionLag = uint32(bound(seed >> 128, 1, room - p.openLead));
@@ -54,9 +55,9 @@ contract CalendarTest {
             require(c.startOf(day + 1) == end, "days follow each other");
             require(c.opensAt(day + 1) > c.opensAt(day), "openings follow each other");
         }
-        if (day + Strips.RING <= Strips.MAX_DAY) {
+        if (day + Ring.DAYS <= Strips.MAX_DAY) {
             // The day after is estimated from this one, so it has to be final too.
-            require(c.correctionsCloseAt(day + 1) <= c.opensAt(day + Strips.RING), "storage is free again in time");
+            require(c.correctionsCloseAt(day + 1) <= c.opensAt(day + Ring.DAYS), "storage is free again in time");
         }
         require(keccak256(abi.encode(c.calendar())) == keccak256(abi.encode(p)), "the parameters it was given");
     }

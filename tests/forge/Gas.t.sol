@@ -213,7 +213,7 @@ contract GasTest is Market {
     /// The first participant wants 1 Wh more in the first period.
     function _changeOne(uint32 day, uint40 sequence, bool isRelayed, uint256[] memory energies) private {
         bytes32[] memory lines = new bytes32[](1);
-        uint256 word = uint256(auction.lineOf(FIRST_PARTICIPANT, day, 0));
+        uint256 word = auction.linesOf(day, FIRST_PARTICIPANT, 1)[0][0];
         lines[0] = bytes32(word + 1);
         uint256 offset = ((word >> 27) & 0xfff) - FIRST_TICK;
         energies[_at(0, false) + offset] += 1;

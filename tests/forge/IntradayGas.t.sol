@@ -5,9 +5,9 @@ import {IContinuousMarket, IntradayOrder} from "../../contracts/interfaces/ICont
 import {IMarket} from "../../contracts/interfaces/IMarket.sol";
 import {IParticipantRegistry} from "../../contracts/interfaces/IParticipantRegistry.sol";
 import {IStandingWatcher} from "../../contracts/interfaces/IStandingWatcher.sol";
+import {OrderNumbers} from "../../contracts/market/intraday/OrderNumbers.sol";
 import {Calendar} from "../../contracts/types/Calendar.sol";
 import {FIRST_PARTICIPANT} from "../../contracts/types/Members.sol";
-import {OrderNumbers} from "../../contracts/types/OrderNumbers.sol";
 import {Money} from "../../contracts/types/Units.sol";
 import {Market} from "./Market.sol";
 import {VM} from "./Vm.sol";
@@ -69,12 +69,13 @@ contract IntradayGasTest is Market {
         _intraday = IContinuousMarket(
             VM.deployCode(
                 "ContinuousMarket.sol:ContinuousMarket",
-                abi.encode(authority, _calendar(), uint32(300), registry, rules, accounts)
+                abi.encode(authority, _calendar(), uint32(300), registry, rules, accounts, schedule)
             )
         );
         _grant(10, address(_intraday), IMarket.book.selector, address(schedule));
         _grant(15, address(_intraday), IStandingWatcher.bar.selector, address(registry));
-        _grant(14, address(registry), IParticipantRegistry.watch.selector, address(_intraday));
+        _grant(3, address(registry), IParticipantRegistry.addWatcher.selector, address(this));
+        registry.addWatcher(address(_intraday));
         schedule.addMarket(_intraday, 1);
         _admit(members, 1e15);
     }
@@ -166,9 +167,11 @@ contract IntradayGasTest is Market {
     }
 
     function _placeSigned(uint256 i, uint32 day, uint16 tick) private returns (uint256) {
-        IntradayOrder memory o = IntradayOrder(VM.addr(_key(i)), day, SLOT, true, tick, ENERGY, 20, ++_sequence);
+        IntradayOrder memory o = IntradayOrder(
+            VM.addr(_key(i)), day, SLOT, true, tick, ENERGY, 20, uint64(block.timestamp + 1), ++_sequence
+        );
         bytes32 typehash = keccak256(
-            "IntradayOrder(address participant,uint32 day,uint16 slot,bool isAsk,uint16 tick,uint32 energy,uint16 maxFills,uint40 sequence)"
+            "IntradayOrder(address participant,uint32 day,uint16 slot,bool isAsk,uint16 tick,uint32 energy,uint16 maxFills,uint64 expiry,uint40 sequence)"
         );
         bytes memory signature = _sign(_key(i), _domain(address(_intraday)), keccak256(abi.encode(typehash, o)));
         _intraday.placeSigned(o, signature);

@@ -12,13 +12,15 @@ import {IMeterReadings, ReadingSheet, SignedReadings} from "../../contracts/inte
 import {Application, IParticipantRegistry} from "../../contracts/interfaces/IParticipantRegistry.sol";
 import {ISchedule} from "../../contracts/interfaces/ISchedule.sol";
 import {ISettlement} from "../../contracts/interfaces/ISettlement.sol";
+import {IShortfalls} from "../../contracts/interfaces/IShortfalls.sol";
+import {IWholesaleDesk} from "../../contracts/interfaces/IWholesaleDesk.sol";
 import {IWholesaleResidual} from "../../contracts/interfaces/IWholesaleResidual.sol";
 import {CalendarParameters} from "../../contracts/types/Calendar.sol";
 import {FALLBACK_SUPPLIER, FIRST_PARTICIPANT, Kind} from "../../contracts/types/Members.sol";
 import {Energy, Money, Price} from "../../contracts/types/Units.sol";
 import {VM} from "./Vm.sol";
 
-/// The whole market, deployed and with the roles of dem/plan.py; the test is admin and holds all roles of people.
+/// The whole market, deployed and with the roles of dem/deployment/plan.py; the test is admin and holds all roles of people.
 /// Contracts come from their artifacts, so that the tests need not compile them again.
 abstract contract Market {
     uint64 internal constant OPENING = 1_800_000_000;
@@ -33,13 +35,15 @@ abstract contract Market {
     IMeterReadings internal readings;
     IFallbackSupply internal fallbackSupply;
     ISettlement internal settlement;
+    IShortfalls internal shortfalls;
+    IWholesaleDesk internal desk;
     IWholesaleResidual internal residual;
     IBalancingFund internal fund;
 
     // -------------------------------------------------------------------------------------------------- deployment
 
     /// Quarter-hours; opens two days ahead, gate at noon of the day before.
-    function _calendar() internal pure returns (CalendarParameters memory) {
+    function _calendar() internal view virtual returns (CalendarParameters memory) {
         return CalendarParameters({
             opening: OPENING,
             periodLength: 900,
@@ -51,7 +55,7 @@ abstract contract Market {
         });
     }
 
-    function _rules() internal pure returns (Rules memory) {
+    function _rules() internal view virtual returns (Rules memory) {
         return Rules({
             platformFee: Price.wrap(50),
             networkFee: Price.wrap(200),
@@ -85,23 +89,25 @@ abstract contract Market {
                 abi.encode(a, c, VM.addr(93), VM.addr(94), VM.addr(95), VM.addr(BOUNDARY_KEY))
             )
         );
-        accounts = IAccounts(VM.deployCode("Accounts.sol:Accounts", abi.encode(a, registry)));
+        accounts = IAccounts(VM.deployCode("Accounts.sol:Accounts", abi.encode(a, c, registry)));
         rules = IMarketRules(VM.deployCode("MarketRules.sol:MarketRules", abi.encode(a, c, _rules())));
-        auction =
-            ICallAuction(VM.deployCode("CallAuction.sol:CallAuction", abi.encode(a, c, registry, rules, accounts)));
-        schedule = ISchedule(VM.deployCode("Schedule.sol:Schedule", abi.encode(a, c, accounts)));
+        schedule = ISchedule(VM.deployCode("Schedule.sol:Schedule", abi.encode(a, c, rules, accounts)));
+        auction = _deployAuction(address(registry));
+        desk = IWholesaleDesk(VM.deployCode("WholesaleDesk.sol:WholesaleDesk", abi.encode(a, c, registry, rules)));
         residual = IWholesaleResidual(
             VM.deployCode(
-                "WholesaleResidual.sol:WholesaleResidual", abi.encode(a, c, 6 hours, registry, rules, schedule, auction)
+                "WholesaleResidual.sol:WholesaleResidual",
+                abi.encode(a, c, 6 hours, registry, rules, schedule, auction, accounts, desk)
             )
         );
         readings =
             IMeterReadings(VM.deployCode("MeterReadings.sol:MeterReadings", abi.encode(c, registry, rules, residual)));
         fallbackSupply = IFallbackSupply(VM.deployCode("FallbackSupply.sol:FallbackSupply", abi.encode(a, c, rules)));
+        shortfalls = IShortfalls(VM.deployCode("Shortfalls.sol:Shortfalls", abi.encode(a, accounts)));
         settlement = ISettlement(
             VM.deployCode(
                 "Settlement.sol:Settlement",
-                abi.encode(c, rules, accounts, schedule, auction, readings, fallbackSupply, residual)
+                abi.encode(c, rules, accounts, schedule, auction, readings, fallbackSupply, residual, shortfalls)
             )
         );
         fund = IBalancingFund(VM.deployCode("BalancingFund.sol:BalancingFund", abi.encode(rules, accounts, settlement)));
@@ -109,16 +115,34 @@ abstract contract Market {
         _grant(2, address(accounts), IAccounts.deposit.selector, address(this));
         _grant(3, address(accounts), IAccounts.setCreditLimit.selector, address(this));
         _grant(3, address(schedule), ISchedule.addMarket.selector, address(this));
+        _grant(3, address(schedule), ISchedule.retireMarket.selector, address(this));
         _grant(4, address(fallbackSupply), IFallbackSupply.publish.selector, address(this));
         _grant(10, address(auction), IMarket.book.selector, address(schedule));
         _grant(10, address(accounts), IAccounts.admitMarket.selector, address(schedule));
+        _grant(10, address(accounts), IAccounts.releaseHeld.selector, address(schedule));
+        _grant(10, address(accounts), IAccounts.dismissMarket.selector, address(schedule));
         _grant(10, address(residual), IMarket.book.selector, address(schedule));
-        _grant(12, address(accounts), IAccounts.post.selector, address(settlement));
-        authority.grantRole(12, address(fund), 0);
+        _grant(11, address(accounts), IAccounts.postDay.selector, address(settlement));
+        _grant(11, address(accounts), IAccounts.hold.selector, address(settlement));
+        _grant(11, address(shortfalls), IShortfalls.setAsideFirst.selector, address(settlement));
+        _grant(11, address(shortfalls), IShortfalls.reopen.selector, address(settlement));
+        _grant(11, address(shortfalls), IShortfalls.restore.selector, address(settlement));
+        _grant(12, address(accounts), IAccounts.post.selector, address(fund));
         _grant(11, address(schedule), ISchedule.collect.selector, address(settlement));
+        _grant(11, address(schedule), ISchedule.voidLate.selector, address(settlement));
+        _grant(3, address(schedule), ISchedule.releaseHeld.selector, address(this));
         _grant(11, address(rules), IMarketRules.markFinal.selector, address(settlement));
+        _grant(11, address(rules), IMarketRules.markInSettlement.selector, address(settlement));
         schedule.addMarket(auction, 1);
         accounts.setCreditLimit(FALLBACK_SUPPLIER, Money.wrap(1e20));
+    }
+
+    function _deployAuction(address traders) internal returns (ICallAuction) {
+        return ICallAuction(
+            VM.deployCode(
+                "CallAuction.sol:CallAuction", abi.encode(authority, _calendar(), traders, rules, accounts, schedule)
+            )
+        );
     }
 
     function _grant(uint64 role, address target, bytes4 selector, address holder) internal {
@@ -141,25 +165,28 @@ abstract contract Market {
 
     /// Admits participants, by their signed applications, and gives each a deposit.
     function _admit(uint256 members, uint128 deposit) internal {
-        bytes32 domain = _domain(address(registry));
         for (uint256 i = 0; i < members; ++i) {
-            address account = VM.addr(_key(i));
-            Application memory a = Application({
-                account: account,
-                meter: VM.addr(_meterKey(i)),
-                kind: Kind.Prosumer,
-                importCapacity: 10_000,
-                exportCapacity: 10_000,
-                feeder: bytes32(i % 7),
-                documents: keccak256(abi.encode(i))
-            });
-            bytes32 typehash = keccak256(
-                "Application(address account,address meter,uint8 kind,uint40 importCapacity,uint40 exportCapacity,bytes32 feeder,bytes32 documents)"
-            );
-            registry.applyFor(a, _sign(_key(i), domain, keccak256(abi.encode(typehash, a))));
-            require(registry.admit(account) == FIRST_PARTICIPANT + i, "number");
-            accounts.deposit(account, Money.wrap(deposit), bytes32(i + 1));
+            _admitOne(i, Kind.Prosumer, deposit);
         }
+    }
+
+    function _admitOne(uint256 i, Kind kind, uint128 deposit) internal {
+        address account = VM.addr(_key(i));
+        Application memory a = Application({
+            account: account,
+            meter: VM.addr(_meterKey(i)),
+            kind: kind,
+            importCapacity: 10_000,
+            exportCapacity: 10_000,
+            feeder: bytes32(i % 7),
+            documents: keccak256(abi.encode(i))
+        });
+        bytes32 typehash = keccak256(
+            "Application(address account,address meter,uint8 kind,uint40 importCapacity,uint40 exportCapacity,bytes32 feeder,bytes32 documents)"
+        );
+        registry.applyFor(a, _sign(_key(i), _domain(address(registry)), keccak256(abi.encode(typehash, a))));
+        require(registry.admit(account, registry.applicationOf(account)) == FIRST_PARTICIPANT + i, "number");
+        accounts.deposit(account, Money.wrap(deposit), bytes32(i + 1));
     }
 
     // --------------------------------------------------------------------------------------------- signed messages

@@ -16,6 +16,7 @@ interface Vm {
     function createDir(string calldata path, bool recursive) external;
     function deployCode(string calldata artifact, bytes calldata arguments) external returns (address);
     function envOr(string calldata name, string calldata otherwise) external view returns (string memory);
+    function etch(address target, bytes calldata code) external;
     function expectRevert(bytes calldata data) external;
     function lastCallGas() external view returns (Gas memory);
     function parseJsonTypeArray(string calldata json, string calldata key, string calldata description)

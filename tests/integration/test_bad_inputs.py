@@ -44,15 +44,18 @@ from support.village import (
 )
 from trie import HexaryTrie
 
+from dem.community.keys import wallet
+from dem.community.scenario import load_scenario
+from dem.deployment.plan import rules_tuple
 from dem.errors import DemError, InputError, RefusedError
-from dem.orders import Order, lines_of
-from dem.plan import rules_tuple
-from dem.scenario import load_scenario
-from dem.settlement import Tariff
-from dem.signing import Domain, OrderSheet, ReadingSheet, Register, Withdrawal, compact, pack_registers, recover, sign
-from dem.strips import pack
-from dem.units import parse_kwh, parse_money, parse_price, parse_tariff
-from dem.wallets import wallet
+from dem.messages.members import Withdrawal
+from dem.messages.orders import OrderSheet
+from dem.messages.readings import ReadingSheet, Register, pack_registers
+from dem.messages.signing import Domain, compact, recover, sign
+from dem.model.orders import Order, lines_of
+from dem.model.rules import Tariff
+from dem.model.strips import pack
+from dem.model.units import parse_kwh, parse_money, parse_price, parse_tariff
 
 UNKNOWN = Member(9, wallet("village", 1, "unknown"))
 
@@ -427,7 +430,7 @@ ON_CHAIN = [
         "reading/replayed",
         delivered,
         enter_readings(read(*[50] * 6, imported=0, first_strip=0, sequence=5)),
-        error("StaleReading", id=6, sequence=5, last=5),
+        error("StaleReading", id=6, strip=0, sequence=5, last=5),
     ),
     Bad(
         "reading/signed by the account",
@@ -506,7 +509,7 @@ ON_CHAIN = [
     Bad(
         "role/admission by a stranger",
         setup,
-        lambda v: v.market.chain.send(v.stranger, v.market.registry, "admit", v.buyer.account),
+        lambda v: v.market.chain.send(v.stranger, v.market.registry, "admit", v.buyer.account, bytes(32)),
         error("AccessManagedUnauthorized", caller=lambda v: v.stranger.address),
     ),
     Bad(
@@ -600,7 +603,7 @@ ON_CHAIN = [
     Bad(
         "member/that never applied",
         setup,
-        lambda v: v.send("registrar", v.market.registry, "admit", UNKNOWN.account),
+        lambda v: v.send("registrar", v.market.registry, "admit", UNKNOWN.account, bytes(32)),
         error("UnknownAccount", account=UNKNOWN.account),
     ),
     Bad(

@@ -2,8 +2,8 @@
 
 from support.village import Village
 
-from dem.deployment import Market
-from dem.health import Limits, check_market, check_nodes
+from dem.deployment.health import Limits, check_market, check_nodes
+from dem.deployment.market import Market
 
 PATIENT = Limits(depth=0, age=None, grace=10**9)
 
@@ -22,7 +22,7 @@ def test_a_paused_market_is_named_with_who_lifts_the_pause(market: Market, villa
     market.chain.send(market.keys["node"], market.accounts, "pause", market.addresses["CallAuction"])
     state, problems = check_market(market, PATIENT)
     assert state.paused == ["CallAuction"]
-    assert problems == ["CallAuction is paused: when the reason is gone, the council calls Accounts.unpause"]
+    assert problems == ["CallAuction is paused: it goes on by itself; before, if the council calls Accounts.unpause"]
 
 
 def test_what_is_due_is_named(market: Market, village: Village) -> None:

@@ -11,11 +11,11 @@ from support.refusals import described
 from support.signed import application
 from support.village import CONSUMER
 
-from dem.deployment import ADMIN, Market
+from dem.community.keys import Wallet
+from dem.deployment.market import ADMIN, Market
+from dem.deployment.roles import ADMINS as OF_THE_ADMIN
+from dem.deployment.roles import INTERNAL, OPEN, ROLES, SEATED
 from dem.errors import RefusedError
-from dem.plan import ADMINS as OF_THE_ADMIN
-from dem.plan import INTERNAL, OPEN, ROLES, SEATED
-from dem.wallets import Wallet
 
 from .test_access import ADMINS, ANYBODYS, FOR_THE_AUTHORITY_ITSELF, MARKET, arguments, outcome, writing
 
@@ -33,6 +33,8 @@ REFUSALS = (
     "NotSeated",
     "NotTheAccounts",
     "NotAMarket",
+    "DayDoesNotCount",
+    "NotTheSchedule",
 )
 
 

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import pytest
 from support.village import Village
 
-from dem.chain import Chain
-from dem.deployment import RELAYER, Market
+from dem.chain.connection import Chain
+from dem.deployment.market import RELAYER, Market
 from dem.errors import RefusedError
 
 

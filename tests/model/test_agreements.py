@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from dem.agreements import COLUMNS, Agreement, positions_of, read_agreements
-from dem.config import Calendar
+from dem.community.agreements import COLUMNS, Agreement, positions_of, read_agreements
+from dem.community.config import Calendar
 from dem.errors import InputError
 
 CALENDAR = Calendar(
@@ -96,7 +96,7 @@ def test_positions_of_both_sides_add_up(tmp_path: Path) -> None:
         ("hours", "8-20", "times of day"),
         ("hours", "08:30-10:00", "periods of 3600 s"),
         ("hours", "22:00-06:00", "end after it begins"),
-        ("hours", "22:00-24:30", "periods of 3600 s"),
+        ("hours", "22:00-24:30", "at 24:00 at the latest"),
     ],
 )
 def test_names_the_mistake(tmp_path: Path, column: str, value: str, why: str) -> None:

@@ -7,8 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dem.bilateral import ALL_WEEKDAYS, BilateralReplay, Contract, Contracts, Profile, window_of
 from dem.errors import InputError
+from dem.model.markets.bilateral import ALL_WEEKDAYS, Contract, Contracts, Profile, is_in_default, window_of
+from dem.model.units import Money
+from dem.replay.bilateral import BilateralReplay
+from dem.replay.market import ROLLING, Moved
 
 QUARTERS = 96
 PER_HOUR = 4
@@ -96,17 +99,24 @@ def test_days_and_slots_are_those_of_every_period_looked_at(
 
 @pytest.mark.parametrize(
     ("gate_lead", "metering_lag", "window"),
-    [(12 * HOUR, 6 * HOUR, 3), (0, 0, 2), (1, 0, 3), (12 * HOUR, 12 * HOUR, 3), (12 * HOUR, 12 * HOUR + 1, 4)],
+    [(12 * HOUR, 6 * HOUR, 4), (0, 0, 4), (1, 0, 4), (12 * HOUR, 12 * HOUR, 5), (12 * HOUR, 12 * HOUR + 1, 5)],
 )
-def test_the_window_is_what_can_be_unpaid_and_a_day_to_react(gate_lead: int, metering_lag: int, window: int) -> None:
+def test_the_window_is_what_can_be_unpaid_and_two_days(gate_lead: int, metering_lag: int, window: int) -> None:
+    """One until it is seen, one to forfeit."""
     assert window_of(DAY, gate_lead, metering_lag) == window
-    # Days committed and not due yet, at the worst second of a day.
+    # Days committed and not settled yet, at the worst second of a day; a day is settled right after its deadline.
     unpaid = max(
-        sum(start - gate_lead <= now < start + DAY + metering_lag for start in range(0, 10 * DAY, DAY))
+        sum(start - gate_lead <= now <= start + DAY + metering_lag for start in range(0, 10 * DAY, DAY))
         for now in range(5 * DAY, 6 * DAY, 1)
         if now % HOUR in (0, 1, HOUR - 1)
     )
-    assert window == unpaid + 1
+    assert window == unpaid + 2
+
+
+def test_arrears_of_half_a_day_are_a_default() -> None:
+    assert not is_in_default(Money(1), 1_000, 1_000 + DAY // 2 - 1, DAY)
+    assert is_in_default(Money(1), 1_000, 1_000 + DAY // 2, DAY)
+    assert not is_in_default(Money(0), 0, 10 * DAY, DAY)
 
 
 def replay(**changes: Any) -> BilateralReplay:
@@ -116,8 +126,12 @@ def replay(**changes: Any) -> BilateralReplay:
     terms = {"price": 10, "energy": 2, "firstPeriod": 0, "endPeriod": 30, "slots": 63, "weekdays": ALL_WEEKDAYS}
     terms |= {"fees": 1, "ceiling": 14, "fullest": 6} | changes
     args = {"number": 1, "buyer": BUYER, "seller": SELLER, "proposal": bytes(32), "terms": terms}
-    assert model.apply("Concluded", args) == []
+    assert not model.apply("Concluded", args).differences
     return model
+
+
+def ended(number: int, last_day: int, defaulter: int = 0, forfeited: int = 0) -> dict[str, int]:
+    return {"number": number, "lastDay": last_day, "defaulter": defaulter, "forfeited": forfeited}
 
 
 BUYERS, SELLERS = 2 * 6 * 11, 2 * 6 * 4
@@ -125,13 +139,13 @@ BUYERS, SELLERS = 2 * 6 * 11, 2 * 6 * 4
 
 def test_the_lock_stays_until_the_last_days() -> None:
     model = replay()
-    assert model.locked() == {BUYER: 3 * BUYERS, SELLER: 3 * SELLERS}
+    assert model.held(ROLLING) == {BUYER: 3 * BUYERS, SELLER: 3 * SELLERS}
     left = []
     for day in range(1, 6):
         release = model.release(day)
         model.apply("Booked", {"day": day, "through": 8})
         assert model.release(day) == release
-        left.append(model.locked().get(BUYER, 0) // BUYERS)
+        left.append(model.held(ROLLING).get(BUYER, 0) // BUYERS)
         model.forget(day)
     assert left == [3, 3, 2, 1, 0]
     assert model.release(5) == {}
@@ -141,16 +155,41 @@ def test_each_side_is_released_when_it_is_booked() -> None:
     model = replay(endPeriod=6)
     assert model.release(1) == {BUYER: BUYERS, SELLER: SELLERS}
     model.apply("Booked", {"day": 1, "through": BUYER})
-    assert model.locked() == {SELLER: SELLERS}
+    assert model.held(ROLLING) == {SELLER: SELLERS}
     assert model.release(1) == {BUYER: BUYERS, SELLER: SELLERS}
 
 
 def test_an_ending_releases_what_is_no_longer_needed() -> None:
     model = replay()
-    assert model.apply("Ended", {"number": 1, "lastDay": 2, "defaulter": 0}) == []
-    assert model.locked() == {BUYER: 2 * BUYERS, SELLER: 2 * SELLERS}
+    assert not model.apply("Ended", ended(1, 2)).differences
+    assert model.held(ROLLING) == {BUYER: 2 * BUYERS, SELLER: 2 * SELLERS}
     assert len(model.trades(2).slot) == 12
     assert len(model.trades(3).slot) == 0
+
+
+@pytest.mark.parametrize(
+    ("defaulter", "other", "own", "others"), [(BUYER, SELLER, BUYERS, SELLERS), (SELLER, BUYER, SELLERS, BUYERS)]
+)
+def test_a_defaulter_forfeits_a_days_collateral(defaulter: int, other: int, own: int, others: int) -> None:
+    model = replay()
+    moved = model.apply("Ended", ended(1, 1, defaulter, own))
+    assert not moved.differences
+    assert sorted(moved.locks) == sorted([(defaulter, -own), (other, -2 * others)])
+    assert not moved.forfeits
+    # All that its contracts free is released before any of it is forfeited.
+    assert model.apply("Forfeited", {"number": 1, "received": 5}) == Moved(forfeits=[(defaulter, other, own, 5)])
+    assert model.apply("Forfeited", {"number": 1, "received": 5}).differences == [
+        "forfeit of contract 1: the model has none"
+    ]
+    assert model.held(ROLLING) == {defaulter: own, other: others}
+
+
+def test_nothing_is_forfeited_of_days_that_stay_covered() -> None:
+    moved = replay().apply("Ended", ended(1, 3, BUYER))
+    assert moved == Moved([], [])
+    assert replay().apply("Ended", ended(1, 3, BUYER, 5)).differences == [
+        "what is forfeited of contract 1: chain 5, model 0"
+    ]
 
 
 def test_trades_have_a_row_for_each_side_and_sum_to_zero() -> None:
@@ -168,11 +207,9 @@ def test_claims_that_cannot_be_are_noted() -> None:
     args = {"number": 2, "buyer": BUYER, "seller": SELLER, "proposal": bytes(32)}
     terms = {"price": 10, "energy": 2, "firstPeriod": 0, "endPeriod": 30, "slots": 63, "weekdays": 127}
     wrong = terms | {"fees": 1, "ceiling": 14, "fullest": 5}
-    assert model.apply("Concluded", args | {"terms": wrong}) == ["fullest day of contract 2: chain 5, model 6"]
-    assert model.apply("Ended", {"number": 1, "lastDay": 5, "defaulter": 0}) == [
-        "whether contract 1 ends earlier: chain True, model False"
+    assert model.apply("Concluded", args | {"terms": wrong}).differences == [
+        "fullest day of contract 2: chain 5, model 6"
     ]
-    assert model.apply("Ended", {"number": 9, "lastDay": 5, "defaulter": 0}) == [
-        "end of contract 9: chain day 5, model: over already"
-    ]
-    assert model.apply("Paused", {"account": "0x"}) == []
+    assert model.apply("Ended", ended(1, 5)).differences == ["whether contract 1 ends earlier: chain True, model False"]
+    assert model.apply("Ended", ended(9, 5)).differences == ["end of contract 9: chain day 5, model: over already"]
+    assert not model.apply("PauseFollowed", {"until": 0}).differences

@@ -8,13 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.model.books import ask, bid, books
 
-from dem.clearing import Clearing, OrderBook, clear, clear_day, fills, fills_of_day, pro_rata, welfare
 from dem.errors import InputError
-from dem.orders import MAX_ENERGY, Order, Side
-from dem.units import MAX_TICK, TICK_UNITS
-
-from .books import ask, bid, books
+from dem.model.markets.auction import Clearing, OrderBook, clear, clear_day, fills, fills_of_day, pro_rata, welfare
+from dem.model.orders import MAX_ENERGY, Order, Side
+from dem.model.units import MAX_TICK, TICK_UNITS
 
 
 def demand(orders, t):

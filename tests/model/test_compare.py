@@ -9,15 +9,16 @@ from typing import Any
 
 import pytest
 
-from dem.changes import figures, sentences
-from dem.cli import print_comparison
-from dem.compare import FALLBACK, UNCONTRACTED, WHOLESALE, Comparison, ComparisonError, compare
-from dem.reconcile import Check
+from dem.console import print_comparison
+from dem.replay.reconcile import Check
 from dem.report import write_comparison
 from dem.report.comparison_charts import MARKET_COLOURS
-from dem.results import CALL_AUCTION, Results, ResultsError, read_results
-from dem.split import split_rows
-from dem.summary import kwh, money, summarise
+from dem.results.changes import figures, sentences
+from dem.results.compare import FALLBACK, UNCONTRACTED, WHOLESALE, Comparison, ComparisonError, compare
+from dem.results.reader import CALL_AUCTION, Results, ResultsError, read_results
+from dem.results.savings import split_rows
+from dem.results.summary import summarise
+from dem.results.wording import kwh, money
 
 from .test_report import Page, trading_day, write
 

@@ -1,12 +1,13 @@
 """Batteries and loads that can be moved: energy conserved to the Wh, no store and no connection beyond its limits."""
 
+from dataclasses import replace
 from itertools import product
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dem.flexibility import Battery, Day, Household, Prices, Store
+from dem.community.flexibility import Battery, Day, Household, Prices, Store
 
 SLOTS = 12
 SOME = settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
@@ -134,6 +135,33 @@ def test_what_was_done_does_not_depend_on_later_contracts(
 ) -> None:
     other = contracted[:known] + later[known:]
     assert home.delivered(contracted)[:known] == home.delivered(other)[:known]
+
+
+@given(households(), nets, nets, st.integers(0, SLOTS))
+@SOME
+def test_what_is_done_does_not_depend_on_what_was_asked_before(
+    home: Household, contracted: list[int], later: list[int], known: int
+) -> None:
+    """A household keeps what it has worked out; asked for the first time it says the same."""
+    other = contracted[:known] + later[known:]
+    asked = [home.movements(some) for some in (contracted, other[:known], other, contracted)]
+    assert asked == [replace(home).movements(some) for some in (contracted, other[:known], other, contracted)]
+
+
+def test_a_battery_leaves_room_for_a_load_that_later_contracts_move() -> None:
+    actual = [0] * 8 + [15, 0, 0, 0]
+    fallback = Prices([0, 0, 0, 0, 334, 0, 0, 0, 1, 0, 0, 0], [0, 0, 0, 0, 1] + [0] * 7)
+    home = household(
+        [0] * SLOTS,
+        actual,
+        battery=Battery(6, 15, 67, 6),
+        shiftable=100,
+        worth=flat(*[0] * SLOTS),
+        fallback=fallback,
+        import_capacity=15,
+        export_capacity=6,
+    )
+    assert home.delivered([0] * SLOTS)[:5] == home.delivered(actual)[:5]
 
 
 @given(households(), nets, nets, prices(), st.integers(0, SLOTS))

@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dem.errors import InputError
-from dem.forecast import (
+from dem.community.forecast import (
     Energy,
     History,
     Past,
@@ -18,7 +17,8 @@ from dem.forecast import (
     revise_load,
     revise_pv,
 )
-from dem.scenario import load_scenario
+from dem.community.scenario import load_scenario
+from dem.errors import InputError
 
 SCENARIOS = Path(__file__).resolve().parents[2] / "scenarios"
 
@@ -114,7 +114,7 @@ def test_newest_day_known_at_noon_is_the_day_before_yesterday() -> None:
 
 
 def test_measured_errors_of_the_demo_day() -> None:
-    """The figures of docs/scenarios.md."""
+    """The figures of docs/guide/scenarios.md."""
     scenario = load_scenario(SCENARIOS / "rural-sunday")
     expected, metered = scenario.forecasts(1), scenario.metered(1)
     plants = [name for name in expected if name.startswith("pv")]

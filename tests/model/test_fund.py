@@ -5,7 +5,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dem.fund import pay_claims
+from dem.model.fund import pay_claims
 
 from .test_settlement import RULES
 

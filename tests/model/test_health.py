@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from dem.deployment.health import Health, Limits, check_nodes, node_at
 from dem.errors import ChainError
-from dem.health import Health, Limits, check_nodes, node_at
 
 NOW = 1_700_000_000
 LIMITS = Limits(depth=2, lag=3, age=60)
@@ -61,6 +61,13 @@ def test_nodes_that_are_well():
         (away, "node b is of no use (no answer: connection refused): see whether it runs and can be reached"),
         (node(16), "node b is 4 blocks behind: wait if it is catching up, else see its peers and log"),
         (node(age=61), "the newest block of node b is 61 s old: see whether enough of the signers run"),
+        (
+            node(age=-86_400),
+            (
+                "the newest block of node b is 86400 s ahead of this machine's clock: set the clocks of the signers "
+                "and of this machine; by the chain's time gates close too early"
+            ),
+        ),
         (node(peers="0x0"), "node b has no peers: see its bootnodes and the firewall"),
     ],
 )

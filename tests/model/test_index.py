@@ -1,6 +1,5 @@
 """The index follows a chain through its reorganisations and ends as one that is made anew, or says why it cannot."""
 
-import json
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,18 +14,20 @@ from eth_utils.crypto import keccak
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dem.abi import EventCodec
-from dem.blocks import BlockReader
+from dem.chain.abi import EventCodec
+from dem.chain.artifacts import current
+from dem.chain.blocks import BlockReader
+from dem.deployment.plan import STEPS
+from dem.deployment.roles import TOKEN
 from dem.errors import BlocksLostError, ChainError
 from dem.index import follow
 from dem.index.follow import Follower, Progress
 from dem.index.store import Origin, Store
 from dem.index.tables import tables_of
-from dem.orders import Order, Side, lines_of
-from dem.plan import STEPS, TOKEN, CalendarParameters
-from dem.units import Tick, Wh
+from dem.model.calendar import CalendarParameters
+from dem.model.orders import Order, Side, lines_of
+from dem.model.units import Tick, Wh
 
-ARTIFACTS = Path(__file__).resolve().parents[2] / ".build" / "__local__.json"
 CALENDAR = CalendarParameters(1_700_000_000, 900, 96, 64_800, 43_200, 21_600, 86_400)
 DEPTH = 4
 ACCOUNTS, AUCTION, SCHEDULE, POOL = (f"0x{n:040x}" for n in (1, 2, 3, 4))
@@ -36,14 +37,8 @@ LARGE = (1 << 128) - 1
 
 
 @cache
-def _types() -> Any:
-    return json.loads(ARTIFACTS.read_text(encoding="utf-8"))["contractTypes"]
-
-
-@cache
 def codecs_of(contract: str) -> list[EventCodec]:
-    abi = _types()[contract.partition(":")[0]]["abi"]
-    return [EventCodec(contract, entry) for entry in abi if entry["type"] == "event"]
+    return [EventCodec(contract, entry) for entry in current()[contract].abi if entry["type"] == "event"]
 
 
 TABLES = tables_of(codec for name in [*(step.contract for step in STEPS), TOKEN] for codec in codecs_of(name))

@@ -1,32 +1,35 @@
 """Mandates, commissions and pools, and the followers of their events."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.rules import SMALL
 
-from dem.clearing import OrderBook, clear_day, fills_of_day
 from dem.errors import InputError
-from dem.intermediaries import (
+from dem.model.collateral import order_collateral
+from dem.model.ledger import Posting
+from dem.model.markets.auction import OrderBook, clear_day, fills_of_day
+from dem.model.markets.intermediaries import (
     NO_MANDATE,
     Intermediaries,
-    IntermediariesReplay,
     Mandated,
     Payment,
-    PoolReplay,
     Versions,
     brokered_energy,
     own_part,
     part_down,
-    trades_of,
 )
-from dem.ledger import Posting
-from dem.orders import BROKERED_LAYER, Order, Side, lines_of
-from dem.replay import Book
-from dem.settlement import MarketRules, order_collateral
+from dem.model.orders import BROKERED_LAYER, Order, Side, lines_of
+from dem.model.positions import auction_trades
+from dem.replay.book import Book
+from dem.replay.intermediaries import IntermediariesReplay
+from dem.replay.pools import PoolReplay
 
 PERIODS = 6
-RULES = MarketRules(10, 20, 50, 30_000, 8_000, 40_000, 100, 1_000, 1, 3, commission_cap=300)
+RULES = replace(SMALL, commission_cap=300)
 ORDERS = [
     Order(6, BROKERED_LAYER, 0, Side.BID, 150, 400),
     Order(6, 0, 0, Side.BID, 150, 100),
@@ -72,8 +75,9 @@ def test_payments_follow_the_mandate_and_the_commission_of_the_day():
     model.publish(9, 200, 3, 3)
     model.publish(9, 900, 5, 5)
     assert model.payments(1, RULES, {6: 10}) == []
-    assert model.payments(2, RULES, {6: 10}) == []
-    assert model.payments(3, RULES, {6: 10, 7: 5}) == [Payment(6, 9, 10, 2_000)]
+    # Nothing is asked for yet, and what is locked is released.
+    assert model.payments(2, RULES, {6: 10}) == [Payment(6, 9, 10, 0, 3_000)]
+    assert model.payments(3, RULES, {6: 10, 7: 5}) == [Payment(6, 9, 10, 2_000, 3_000)]
     assert model.payments(4, RULES, {6: 10}) == []
     assert model.commission_of(9, 5, RULES) == 300, "the cap of the day"
 
@@ -85,7 +89,7 @@ def test_only_brokered_orders_count():
     # 500 Wh wanted, 400 Wh offered: the marginal bids share, layer 0 first.
     assert fills.tolist() == [320, 80, 300, 100]
     assert brokered_energy(book, fills) == {6: 320, 7: 300}
-    trades = trades_of(book, fills, clearings)
+    trades = auction_trades(book, fills, clearings)
     assert trades.payment.tolist() == [320 * 15_000, 80 * 15_000, -300 * 15_000, -100 * 15_000]
     assert trades.bought.sum() == trades.sold.sum() == 400
 
@@ -109,7 +113,7 @@ def sheet(id_, orders, sequence=1):
 
 @pytest.fixture
 def pool():
-    followed = PoolReplay(PERIODS, Book, lambda day: RULES)
+    followed = PoolReplay(PERIODS, lambda day: RULES)
     for order in ORDERS:
         followed.apply("SheetAccepted", sheet(order.participant, [order]))
     return followed
@@ -119,8 +123,8 @@ CLEARED = {"day": 3, "slot": 0, "price": 150, "volume": 400, "rationed": 1, "sha
 
 
 def test_a_pool_is_followed(pool):
-    assert pool.apply("Cleared", CLEARED) == []
-    [difference] = pool.apply("Cleared", CLEARED | {"volume": 399})
+    assert not pool.apply("Cleared", CLEARED).differences
+    [difference] = pool.apply("Cleared", CLEARED | {"volume": 399}).differences
     assert "chain (150, 399, 1, 400, 500), model (150, 400, 1, 400, 500)" in difference
     assert pool.brokered(3) == {6: 320, 7: 300}
     assert pool.trades(3).payment.sum() == 0
@@ -136,26 +140,61 @@ def test_a_pool_is_followed(pool):
 def test_a_sheet_that_cancels_releases(pool):
     order = ORDERS[0]
     empty = sheet(6, [order], 2) | {"lines": [(3 << 240).to_bytes(32, "big")]}
-    change, has_new = pool.accept(empty)
-    assert change == -order_collateral(order, RULES, True)
-    assert not has_new
+    moved = pool.apply("SheetAccepted", empty)
+    assert moved.locks == [(6, -order_collateral(order, RULES, True))]
 
 
-def test_commissions_are_followed(pool):
+@pytest.fixture
+def commissions(pool):
+    """Member 6 owes member 9 a commission on what it has brokered in the pool."""
     replay = IntermediariesReplay(
-        PERIODS, lambda market, day: pool.brokered(day) if market == "pool" else {}, lambda d: RULES
+        PERIODS, lambda market, day: pool.owed(day) if market == "pool" else {}, lambda d: RULES
     )
     replay.apply("MandateGiven", {"client": 6, "intermediary": 9, "share": 10_000, "firstDay": 3, "replacedFrom": 2})
     replay.apply("CommissionPublished", {"intermediary": 9, "perWh": 100, "firstDay": 3, "replacedFrom": 3})
-    assert replay.due("pool", 3) == [Payment(6, 9, 320, 32_000)]
-    assert replay.due("market", 3) == []
-    paid = {"client": 6, "intermediary": 9, "day": 3, "market": "pool", "energy": 320, "amount": 32_000}
-    assert replay.postings(paid) == [Posting(6, -32_000), Posting(9, 32_000)]
-    assert replay.apply("CommissionPaid", paid) == []
-    assert replay.due("pool", 3) == []
-    [difference] = replay.apply("CommissionPaid", paid | {"amount": 1})
-    assert "chain Payment(client=6, intermediary=9, energy=320, amount=1)" in difference
-    replay.forget(3)
+    return replay
+
+
+PAID = {"client": 6, "intermediary": 9, "day": 3, "market": "pool", "energy": 320, "amount": 32_000}
+SECURED = 320 * RULES.commission_cap
+
+
+def test_commissions_are_followed(pool, commissions):
+    assert commissions.due("pool", 3) == [], "the day is not booked"
+    assert pool.keep(3, 6) == SECURED
+    assert commissions.due("pool", 3) == [Payment(6, 9, 320, 32_000, SECURED)]
+    assert commissions.due("market", 3) == []
+    assert commissions.postings(PAID) == [Posting(6, -32_000, SECURED), Posting(9, 32_000)]
+    assert commissions.apply("CommissionPaid", PAID) == []
+    [difference] = commissions.apply("CommissionPaid", PAID | {"amount": 1})
+    assert "chain (9, 320, 1), model (9, 320, 32000)" in difference
+    pool.collect(3, 6)
+    assert commissions.due("pool", 3) == []
+    [difference] = commissions.apply("CommissionPaid", PAID)
+    assert "model None" in difference
+
+
+def test_what_secures_a_commission_outlives_its_day(pool, commissions):
+    pool.keep(3, 6)
+    assert pool.keep(3, 8) == 0, "it has traded itself"
+    pool.forget(3)
+    assert pool.kept() == {(6, 3): SECURED}
+    assert commissions.due("pool", 3)
+    pool.collect(11, 6)  # another day than the one in this place
+    assert pool.kept() == {(6, 3): SECURED}
+
+
+def test_the_day_a_ring_later_releases_what_nobody_collected(pool, commissions):
+    pool.keep(3, 6)
+    for order in ORDERS:
+        own = sheet(order.participant, [order])
+        words = [
+            (int.from_bytes(word, "big") & (1 << 240) - 1 | 11 << 240).to_bytes(32, "big") for word in own["lines"]
+        ]
+        pool.apply("SheetAccepted", own | {"day": 11, "lines": words})
+    assert pool.keep(11, 6) == 0, "as much is kept as is released"
+    assert pool.kept() == {(6, 11): SECURED}
+    assert commissions.due("pool", 3) == []
 
 
 def test_books_of_both_hands_do_not_mix():

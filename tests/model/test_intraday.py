@@ -6,19 +6,10 @@ from random import Random
 import pytest
 
 from dem.errors import IntradayError
-from dem.intraday import (
-    MAX_FILLS,
-    MAX_SKIPS,
-    PLACES,
-    Event,
-    IntradayDay,
-    IntradayReplay,
-    Terms,
-    order_number,
-    place_of,
-)
-from dem.orders import Side
-from dem.units import MAX_TICK
+from dem.model.markets.intraday import MAX_FILLS, MAX_SKIPS, PLACES, Event, IntradayDay, Terms, order_number, place_of
+from dem.model.orders import Side
+from dem.model.units import MAX_TICK
+from dem.replay.intraday import IntradayReplay
 
 BID, ASK = Side
 FREE = Terms(fees=0, ceiling=0, smallest=1)
@@ -287,7 +278,7 @@ def story() -> list[Event]:
 
 def test_the_replay_follows_the_events():
     replay = IntradayReplay(96)
-    assert [difference for event in story() for difference in replay.apply(*event)] == []
+    assert [difference for event in story() for difference in replay.apply(*event).differences] == []
     trades = replay.trades(1)
     assert [column.tolist() for column in trades] == [[1, 2], [SLOT] * 2, [0, 50], [50, 0], [-500_000, 500_000]]
     assert replay.release(1) == {1: 10**9, 2: 10**9 - 5}
@@ -310,9 +301,9 @@ def test_the_replay_notes_what_the_model_says_otherwise(index, changes):
     replay = IntradayReplay(96)
     events = story()
     name, args = events[index]
-    differences = [replay.apply(*event) for event in events[:index]]
+    differences = [replay.apply(*event).differences for event in events[:index]]
     assert not any(differences)
-    assert replay.apply(name, args | changes) != []
+    assert replay.apply(name, args | changes).differences != []
 
 
 def test_the_replay_notes_trades_without_an_order():
@@ -320,5 +311,5 @@ def test_the_replay_notes_trades_without_an_order():
     events = story()
     for event in events[:4]:
         replay.apply(*event)
-    assert replay.apply(*events[5]) != []
-    assert replay.apply("OrderRested", {"day": 2, "id": 1, "number": 0, "energy": 10}) != []
+    assert replay.apply(*events[5]).differences != []
+    assert replay.apply("OrderRested", {"day": 2, "id": 1, "number": 0, "energy": 10}).differences != []

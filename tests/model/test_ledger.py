@@ -14,9 +14,10 @@ from dem.errors import (
     InsufficientFreeError,
     InsufficientLockedError,
     LedgerError,
+    PaidNowError,
     UnbalancedPostingsError,
 )
-from dem.ledger import (
+from dem.model.ledger import (
     BALANCING_FUND,
     CLEARING_HOUSE,
     FALLBACK_SUPPLIER,
@@ -51,12 +52,66 @@ def test_money_moves_between_free_and_locked(ledger):
     assert ledger.supply() == 50
 
 
+def test_forfeited_collateral_pays_the_arrears_of_who_receives_it_first(ledger):
+    ledger.deposit(CONSUMER, 100)
+    ledger.lock(CONSUMER, 70)
+    ledger.post([Posting(PROSUMER, -30), Posting(CLEARING_HOUSE, 30)])
+    ledger.forfeit(CONSUMER, PROSUMER, 50)
+    assert ledger.record(CONSUMER) == Account(free=30, locked=20)
+    assert ledger.record(PROSUMER) == Account(free=20)
+    assert ledger.record(FALLBACK).free == 0
+    with pytest.raises(InsufficientLockedError):
+        ledger.forfeit(CONSUMER, PROSUMER, 21)
+
+
+def test_a_forfeit_pays_what_the_account_owes_first(ledger):
+    ledger.deposit(CONSUMER, 100)
+    ledger.lock(CONSUMER, 100)
+    ledger.post([Posting(CONSUMER, -30), Posting(CLEARING_HOUSE, 30)])
+    ledger.share({CONSUMER: -15, FALLBACK: 15})
+    assert ledger.forfeit(CONSUMER, PROSUMER, 20) == 0
+    assert ledger.record(CONSUMER) == Account(free=-15, locked=80, arrears=10)
+    assert ledger.forfeit(CONSUMER, PROSUMER, 50) == 25
+    assert ledger.record(CONSUMER) == Account(locked=30)
+    assert ledger.record(PROSUMER) == Account(free=25)
+
+
+def test_what_the_settlement_under_way_has_paid_stays_until_it_ends(ledger):
+    ledger.deposit(CONSUMER, 100)
+    ledger.lock(CONSUMER, 40)
+    ledger.post_day([Posting(CONSUMER, 5), Posting(CLEARING_HOUSE, -5)])
+    for wanted in (
+        lambda: ledger.lock(CONSUMER, 1),
+        lambda: ledger.withdraw(CONSUMER, 1),
+        lambda: ledger.post([Posting(CONSUMER, -11, release=10), Posting(PROSUMER, 11)]),
+    ):
+        with pytest.raises(PaidNowError):
+            wanted()
+    ledger.lock(CONSUMER, 0)
+    ledger.unlock(CONSUMER, 10)
+    ledger.post([Posting(CONSUMER, -10, release=10), Posting(PROSUMER, 10)])
+    ledger.end_settlement()
+    ledger.lock(CONSUMER, 75)
+    assert ledger.record(CONSUMER) == Account(locked=95)
+
+
 def test_a_settlement_pays_out_of_released_collateral(ledger):
     ledger.deposit(CONSUMER, 100)
     ledger.lock(CONSUMER, 100)
     ledger.post([Posting(CONSUMER, -60, release=100), Posting(PROSUMER, 60)])
     assert ledger.record(CONSUMER) == Account(free=40)
     assert ledger.record(PROSUMER) == Account(free=60)
+
+
+def test_collateral_of_who_waits_for_shared_money_covers_its_own_payment_first(ledger):
+    """What others do not pay makes nobody a debtor for what its own collateral covers."""
+    ledger.deposit(CONSUMER, 100)
+    ledger.lock(CONSUMER, 100)
+    ledger.share({CONSUMER: -30, FALLBACK: 30})
+    ledger.post([Posting(CONSUMER, -60, release=80), Posting(PROSUMER, 60)])
+    assert ledger.record(CONSUMER) == Account(free=-10, locked=20)
+    ledger.post([Posting(CONSUMER, -25, release=20), Posting(PROSUMER, 25)])
+    assert ledger.record(CONSUMER) == Account(free=-10, arrears=5)
 
 
 def test_what_cannot_be_paid_becomes_arrears_that_the_fallback_supplier_carries(ledger):

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dem.errors import InputError
-from dem.orders import (
+from dem.model.orders import (
     MAX_ENERGY,
     Order,
     Side,
@@ -16,7 +16,7 @@ from dem.orders import (
     lines_of,
     orders_of,
 )
-from dem.units import MAX_TICK
+from dem.model.units import MAX_TICK
 
 ORDER = Order(participant=7, layer=1, slot=13, side=Side.ASK, tick=85, energy=1_250)
 

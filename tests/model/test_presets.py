@@ -1,16 +1,18 @@
 """Ways to trade: orders of each hand, and what an island sheds."""
 
+from collections import Counter
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dem.clearing import OrderBook, clear_day, fills_of_day
+from dem.community.presets import Intermediary, Mode, Quote, place, posted, quoted, sell_on, shed
 from dem.errors import InputError
-from dem.intermediaries import trades_of
-from dem.orders import BROKERED_LAYER, MAX_ENERGY, Order, Side
-from dem.presets import Intermediary, Mode, Quote, place, posted, quoted, sell_on, shed
-from dem.settlement import Tariff
+from dem.model.markets.auction import OrderBook, clear_day, fills_of_day
+from dem.model.orders import BROKERED_LAYER, MAX_ENERGY, Order, Side
+from dem.model.positions import auction_trades
+from dem.model.rules import Tariff
 
 INTERMEDIARY = 9
 SLOTS = 6
@@ -44,7 +46,7 @@ def cleared(orders):
 def nets(orders, slot=0):
     """Net energy by member in a slot."""
     book, clearings, fills = cleared(orders)
-    trades, net = trades_of(book, fills, clearings), {}
+    trades, net = auction_trades(book, fills, clearings), {}
     for row in np.flatnonzero(trades.slot == slot):
         id_ = int(trades.participant[row])
         net[id_] = net.get(id_, 0) + int(trades.bought[row] - trades.sold[row])
@@ -79,17 +81,26 @@ def test_a_retailer_deals_with_everybody_at_its_posted_price():
 
 
 @given(wishes, st.lists(st.integers(0, 20), min_size=SLOTS, max_size=SLOTS))
-def test_a_retailer_takes_whatever_accepts_its_price_in_full(orders, ticks):
+def test_a_retailer_takes_whatever_accepts_its_price(orders, ticks):
+    """In full but for its smallest order, of the orders at just that price; it has orders on one side alone."""
     pool = place(Mode.RETAILER, orders, dealing(posted(ticks))).pool
     _, clearings, fills = cleared(pool)
     for slot in {order.slot for order in orders}:
-        assert clearings[slot].price == ticks[slot]
+        own = {order.side for order in pool if (order.participant, order.slot) == (INTERMEDIARY, slot)}
+        assert len(own) <= 1
+        if own:
+            assert clearings[slot].price == ticks[slot]
+    left = Counter()
     for order, filled in zip(pool, fills.tolist(), strict=True):
         if order.participant == INTERMEDIARY:
             continue
         price = ticks[order.slot]
         accepts = order.tick >= price if order.side == Side.BID else order.tick <= price
-        assert filled == (order.energy if accepts else 0)
+        if order.tick == price:
+            left[order.slot] += order.energy - filled
+        else:
+            assert filled == (order.energy if accepts else 0)
+    assert all(energy <= dealing([]).smallest for energy in left.values())
 
 
 def test_a_virtual_power_plant_sells_what_its_prosumers_leave():

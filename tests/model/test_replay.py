@@ -6,17 +6,19 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.model.events import InventedMarket
 
+from dem.chain.events import Event
 from dem.errors import InputError
-from dem.history import Event, read_balances, read_events, write_balances, write_events
-from dem.orders import Order, Side, encode_lane, orders_of
-from dem.reconcile import reconcile
-from dem.replay import ESTIMATED, MEASURED, MISSING, Book, Replay
-from dem.settlement import Reading
-from dem.signing import Register, pack_registers
-from dem.strips import LANES, pack
-
-from .events import InventedMarket
+from dem.messages.readings import Register, pack_registers
+from dem.model.orders import Order, Side, encode_lane, orders_of
+from dem.model.readings import Reading
+from dem.model.strips import LANES, pack
+from dem.replay.book import Book
+from dem.replay.readings import ESTIMATED, MEASURED, MISSING
+from dem.replay.reconcile import reconcile
+from dem.replay.record import read_balances, read_events, write_balances, write_events
+from dem.replay.replay import Replay
 
 PERIODS = 12
 DAY = 3

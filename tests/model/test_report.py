@@ -24,8 +24,10 @@ from dem.report.charts import (
 )
 from dem.report.flows import FALLBACK, FEES, FUND, TRADE, money_flows
 from dem.report.style import render
-from dem.results import ResultsError, read_results
-from dem.summary import Summary, kwh, money, per_kwh, percent, price, share, summarise
+from dem.results.local_days import DAY, MONTH, by_local_time
+from dem.results.reader import ResultsError, read_results
+from dem.results.summary import Summary, summarise, total
+from dem.results.wording import kwh, money, per_kwh, percent, price, share
 
 FIRST = 16_929 * 96 - 8  # midnight in a place two hours ahead of UTC, in quarter-hours
 PERIODS = range(FIRST, FIRST + 96)
@@ -311,7 +313,8 @@ class TestSummary:
         total = summary(day)
         rows = dict(total.rows())
         assert rows["Energy traded between neighbours"] == kwh(total.traded_wh)
-        assert rows["Saved by 9 consumers"].endswith(" EUR")
+        assert rows["Saved against the tariffs alone"] == money(total.saved_units, "EUR")
+        assert rows["  by 9 consumers"].endswith(" EUR")
 
 
 @pytest.mark.parametrize(
@@ -560,3 +563,42 @@ class TestInputChecks:
         edit(spoiled, "area.csv", one_unit_more)
         with pytest.raises(ResultsError, match=r"area\.csv: period .* fallback_units \+ fund_units"):
             summary(spoiled)
+
+
+@pytest.mark.parametrize("kinds", [("prosumer", "consumer"), ("prosumer", "intermediary")])
+def test_money_flows_name_the_parties_of_a_community_in_which_no_kind_occurs_twice(
+    tmp_path: Path, kinds: tuple[str, str]
+) -> None:
+    folder = trading_day(tmp_path / "few", consumers=1, prosumers=1)
+    path = folder / "participants.csv"
+    header, *rows = path.read_text(encoding="utf-8").splitlines()
+    named = [row.replace(was, is_) for row, was, is_ in zip(rows, ("consumer", "prosumer"), kinds, strict=True)]
+    path.write_text("\n".join([header, *named, ""]), encoding="utf-8")
+    results = read_results(folder)
+    assert results.kinds_of(results.bills).groupby(results.bills["participant"].astype(str)).first().tolist() == [
+        *kinds
+    ]
+    paid = {group.kind: group.bill.paid_units for group in summarise(results).groups}
+    flows = money_flows(results)
+    assert set(paid) == {*kinds}
+    for kind, units in paid.items():
+        moved = sum(f.units * ((f.payer == kind) - (f.receiver == kind)) for f in flows)
+        assert moved == pytest.approx(units)
+    assert write_report(folder).is_file()
+
+
+def test_a_report_sums_up_by_local_day(tmp_path: Path) -> None:
+    folder = trading_day(tmp_path / "autumn", consumers=2, prosumers=1)
+    run = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    # The same periods, told in a place where their day ends an hour early and begins at 23:00.
+    run |= {"timezone": "Atlantic/Canary"}
+    (folder / "run.json").write_text(json.dumps(run), encoding="utf-8")
+    results = read_results(folder)
+    days, months = by_local_time(results, DAY), by_local_time(results, MONTH)
+    assert [(day.name, day.hours) for day in days] == [("Sat 07 May 2016", 1.0), ("Sun 08 May 2016", 23.0)]
+    assert [(month.name, month.hours) for month in months] == [("May 2016", 24.0)]
+    community = summary(folder).community
+    assert total(day.bill for day in days) == total(month.bill for month in months) == community
+    page = write_report(folder).read_text(encoding="utf-8")
+    assert "2 local days" in page
+    assert "Sat 07 May 2016" in page

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from dem.clearing import clear
+from dem.community.flexibility import Battery
+from dem.community.scenario import Kind, Scenario, load_scenario
 from dem.errors import InputError
-from dem.flexibility import Battery
-from dem.orders import Side
-from dem.scenario import Kind, Scenario, load_scenario
-from dem.settlement import ImbalancePricing, Tariff, order_collateral
-from dem.units import UnitsPerWh
+from dem.model.collateral import order_collateral
+from dem.model.markets.auction import clear
+from dem.model.orders import Side
+from dem.model.rules import ImbalancePricing, Tariff
+from dem.model.units import UnitsPerWh
 
 SCENARIOS = Path(__file__).resolve().parents[2] / "scenarios"
 SHIPPED = sorted(path.parent.name for path in SCENARIOS.glob("*/scenario.toml"))
@@ -240,8 +241,8 @@ def test_rejects_days_that_are_not_in_it(folder: Path, day: int) -> None:
 
 def test_history_needs_a_past(folder: Path) -> None:
     edit(folder, "scenario.toml", "start = 2016-05-04", "start = 2016-05-02")
-    with pytest.raises(InputError, match="begin the profile tables earlier"):
-        load_scenario(folder).history(1)
+    with pytest.raises(InputError, match="begin the tables of load and pv at least 2 days before 2016-05-02"):
+        load_scenario(folder)
 
 
 # what it refuses
@@ -264,7 +265,11 @@ MISTAKES = [
     ("scenario.toml", '"single"', '"double"', ["rules.0.imbalance_pricing: 'double'", "'tariff'"]),
     ("scenario.toml", "first_day = 1", "first_day = 2", ["rules must begin with first_day 1"]),
     ("scenario.toml", '"spot"', '"free"', ["tariff", "'free'", "'feed_in'"]),
-    ("scenario.toml", "= 43200\nbuy", "= 5000\nbuy", ["price_seconds: 5000", "multiple"]),
+    ("scenario.toml", "= 43200\nbuy", "= 0\nbuy", ["price_seconds: 0", "greater than or equal to 1"]),
+    ("scenario.toml", "utc_offset_seconds = 43200", 'timezone = "Mars/Phobos"', ["timezone: 'Mars/Phobos' is no time"]),
+    ("scenario.toml", "utc_offset_seconds = 43200", 'timezone = "../x"', ["timezone: '../x' is no time zone"]),
+    ("scenario.toml", "utc_offset_seconds = 43200", "", ["calendar", "needs timezone, such as Europe/Berlin"]),
+    ("scenario.toml", 'title = "Two', 'title = 5 # "Two', ["title: 5", "valid string"]),
     ("scenario.toml", '"truthful"', '"greedy"', ["'greedy' is no strategy", "zero_intelligence"]),
     (
         "scenario.toml",
@@ -295,12 +300,13 @@ MISTAKES = [
     ("load_wh.csv", "home,roof", "home,supplier", ["column: 'supplier' has no meter"]),
     ("load_wh.csv", "home,roof", "home,home", ["load_wh.csv, line 1: 'home' is there twice"]),
     ("load_wh.csv", "start,", "begin,", ["load_wh.csv, line 1", "lacks the column start"]),
-    ("load_wh.csv", ",100,3,", ",-1,3,", ["line 5, column home: '-1' must be a whole number, at least 0"]),
-    ("load_wh.csv", ",100,3,", ",nan,3,", ["line 5, column home: 'nan' must be a whole number"]),
-    ("load_wh.csv", ",100,3,", ",,3,", ["line 5, column home: '' must be a whole number"]),
-    ("load_wh.csv", ",100,3,", ",1.5,3,", ["line 5, column home: '1.5' must be a whole number"]),
+    ("load_wh.csv", ",100,3,", ",-1,3,", ["line 5, column home: '-1' must be at least 0"]),
+    ("load_wh.csv", ",100,3,", ",nan,3,", ["line 5, column home: 'nan' must be a number"]),
+    ("load_wh.csv", ",100,3,", ",,3,", ["line 5, column home: '' must be a number: it is missing"]),
+    ("load_wh.csv", ",100,3,", ",1e12,3,", ["line 5, column home: '1e12' is too large"]),
+    ("load_wh.csv", ",100,3,", ',"1,5",3,', ["line 5, column home: '1,5' must be a number: write a decimal point"]),
     ("load_wh.csv", "-01T12:00", "-01T16:00", ["line 5, column start", "by 14400 s"]),
-    ("load_wh.csv", "-01T12:00", "-01T12:01", ["line 5, column start", "start of a period"]),
+    ("load_wh.csv", "-01T12:00", "-01T12:01", ["line 5, column start", "by 14400 s"]),
     (
         "load_wh.csv",
         "2016-05-01T12:00:00+12:00",
@@ -380,7 +386,7 @@ def markets(folder: Path) -> Path:
 
 def test_all_markets(markets: Path) -> None:
     scenario = load_scenario(markets)
-    assert scenario.markets.names == ("call_auction", "intraday", "bilateral", "pools", "wholesale")
+    assert set(scenario.markets.names) == {"call_auction", "intraday", "bilateral", "pools", "wholesale"}
     home, roof = scenario.participant("home"), scenario.participant("roof")
     assert (home.intermediary, home.share, roof.share) == ("agent", 400, 1000)
     assert home.battery == Battery(capacity=2_000, most=4_000, efficiency=900, start=1_000)
@@ -414,6 +420,7 @@ MARKET_MISTAKES = [
     ("scenario.toml", '"agent"', '"home"', ["pools.intermediary: 'home' is no intermediary"]),
     ("scenario.toml", 'desk = "desk"', 'desk = "roof"', ["wholesale.desk: 'roof' is no wholesale_desk"]),
     ("scenario.toml", "reward_share = 500", "reward_share = 10001", ["rules.0.reward_share: 10001"]),
+    ("scenario.toml", "max_layers = 4", "max_layers = 256", ["max_layers must be at most", "one transaction"]),
     ("participants.csv", "agent,400", "roof,400", ["intermediary of home: 'roof' is the intermediary of no pool"]),
     ("participants.csv", "agent,400", ",400", ["share_permille: '400' is a share through no intermediary"]),
     ("participants.csv", "agent,400", "agent,1001", ["share_permille: '1001' must be 0 to 1000"]),

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from dem.errors import ChainError
-from dem.sealers import Request, apply, requests
+from dem.governance.sealers import Request, apply, requests
 
 A, B, C = (f"0x{letter * 40}" for letter in "abc")
 UPPER = "0x" + "A" * 40

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 import pytest
 from eth_utils.crypto import keccak
 
-from dem import sending
+from dem.chain import sending
+from dem.chain.sending import Sender, Transaction
+from dem.chain.transport import Backoff
 from dem.errors import BlocksLostError, ChainError
-from dem.sending import Sender, Transaction
-from dem.transport import Backoff
 
 ACCOUNT = "0x" + "11" * 20
 CHEAP = b"at an old fee"
@@ -198,7 +198,7 @@ def test_lost_blocks_are_noticed():
 
 
 def test_a_node_that_mines_nothing_is_given_up(monkeypatch):
-    monkeypatch.setattr("dem.transport.PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr("dem.chain.transport.PATIENCE_SECONDS", 0.05)
     node = Node(block_size=0)
     with pytest.raises(ChainError, match=r"3 transactions of 0x1111.* are in no block after"):
         sent_through(node, 3)

@@ -6,41 +6,28 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.model.books import ask, bid, books
+from support.rules import SMALL
 
-from dem.clearing import OrderBook, clear_day, fills_of_day
 from dem.errors import InputError
-from dem.settlement import (
-    MAX_PERIOD_ENERGY,
-    Delivery,
-    ImbalancePricing,
-    MarketRules,
-    Reading,
-    Tariff,
-    auction_trades,
-    deviation_charges,
-    imbalance_prices,
-    mid_prices,
-    net_of_lanes,
-    order_collateral,
-    positions,
-    settle,
-    tolerances,
-)
-from dem.units import TICK_UNITS
+from dem.model.collateral import order_collateral
+from dem.model.imbalance import deviation_charges, imbalance_prices, mid_prices, tolerances
+from dem.model.markets.auction import OrderBook, clear_day, fills_of_day
+from dem.model.positions import Exchange, auction_trades, positions
+from dem.model.readings import Reading, net_of_lanes
+from dem.model.rules import ImbalancePricing, Tariff
+from dem.model.settlement import MAX_PERIOD_ENERGY, Delivery, settle
+from dem.model.units import TICK_UNITS
 
-from .books import ask, bid, books
-
-RULES = MarketRules(
+RULES = replace(
+    SMALL,
     platform_fee=50,
     network_fee=200,
     deviation_rate=1_000,
-    standing_buy=30_000,
-    standing_sell=8_000,
     max_buy=60_000,
     tolerance_fixed=10,
     tolerance_share=500,
-    min_order_energy=1,
-    max_layers=4,
+    imbalance_pricing=ImbalancePricing.TWO_PRICE,
 )
 TARIFF = Tariff(buy=30_000, sell=8_000)
 
@@ -88,7 +75,9 @@ def deliveries(draw, slots=3):
     metered = bought - sold + np.array(draw(st.lists(row, min_size=PARTICIPANTS, max_size=PARTICIPANTS)))
     every = [draw(tariffs) for _ in range(slots)]
     rates = np.array(draw(st.lists(st.one_of(st.just(0), prices), min_size=slots, max_size=slots)))
-    return delivery(every, [clearing.price for clearing in clearings], bought, sold, metered, penalties=rates)
+    nominated = np.array(draw(st.lists(off, min_size=slots, max_size=slots)))
+    exchange = Exchange(PARTICIPANTS + 1, nominated, rates)
+    return delivery(every, [clearing.price for clearing in clearings], bought, sold, metered, exchange=exchange)
 
 
 def plain_dues(rules, day, row, slot):
@@ -337,11 +326,35 @@ def test_order_collateral():
 
 def test_penalties_fall_on_those_who_deviate_as_the_area_does():
     """Two take 100 and 50 Wh too much, one 30 too little: 120 Wh are penalised, 150 Wh pay, the fund keeps the rest."""
-    rates = np.array([7])
-    settled = settle(RULES, delivery([TARIFF], [None], [0] * 3, [0] * 3, [100, 50, -30], penalties=rates))
+    settled = penalised([100, 50, -30], nominated=-1_000)
     assert settled.penalty[:, 0].tolist() == [700, 350, 0]
     assert (settled.desk(), settled.area.penalty_surplus.tolist()) == (840, [210])
     assert settled.bills[1].penalty == 700
+
+
+@pytest.mark.parametrize(
+    ("nominated", "charged", "due"),
+    [(-120, [700, 350, 0], 840), (-60, [400, 200, 0], 420), (1, [100, 50, 0], 7), (0, [0, 0, 0], 0)],
+)
+def test_a_penalty_counts_no_more_energy_than_was_nominated(nominated, charged, due):
+    """Of 120 Wh: each Wh pays its part of what is due, rounded up."""
+    settled = penalised([100, 50, -30], nominated)
+    assert settled.penalty[:, 0].tolist() == charged
+    assert (settled.desk(), settled.area.penalty_surplus.tolist()) == (due, [sum(charged) - due])
+
+
+def penalised(imbalance, nominated):
+    """A slot at 7 units/Wh in which a desk, who is none of the participants, nominated energy."""
+    exchange = Exchange(9, np.array([nominated]), np.array([7]))
+    return settle(RULES, delivery([TARIFF], [None], [0] * 3, [0] * 3, imbalance, exchange=exchange))
+
+
+def test_the_desk_earns_no_reward():
+    """It sells 80 Wh and delivers them by definition, which is no forecast; who bought them took them all."""
+    exchange = Exchange(2, np.array([-80]), np.array([0]))
+    settled = settle(RULES, delivery([TARIFF], [120], [80, 0], [0, 80], [80, -80], exchange=exchange))
+    assert settled.claims == {1: (0, 80), 2: (0, 0)}
+    assert settled.bills[2].fees == 80 * RULES.fees
 
 
 @pytest.mark.parametrize(

@@ -10,33 +10,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dem.errors import InputError, RegisterDecreasedError, SignatureError
-from dem.signing import (
-    Acceptance,
-    Application,
-    Ballot,
-    Commission,
-    Domain,
-    Ending,
+from dem.messages.contracts import Acceptance, Ending, Proposal, Revocation
+from dem.messages.members import Application, Ballot, Commission, Mandate, Nomination, Withdrawal
+from dem.messages.orders import (
     IntradayCancellation,
     IntradayFunding,
     IntradayOrder,
-    Mandate,
-    Nomination,
+    IntradayRevocation,
     OrderSheet,
-    Proposal,
-    ReadingSheet,
-    Register,
-    Revocation,
-    Withdrawal,
-    compact,
-    digest,
-    message_hash,
-    net_consumption,
-    pack_registers,
-    recover,
-    sign,
-    typed_data,
+    WholesaleCommitment,
+    WholesaleReport,
 )
+from dem.messages.readings import ReadingSheet, Register, net_consumption, pack_registers
+from dem.messages.signing import Domain, compact, digest, message_hash, recover, sign, typed_data
 
 KEY = bytes.fromhex("01" * 32)
 SIGNER = Account.from_key(KEY).address
@@ -53,11 +39,19 @@ PROPOSAL_TYPE = (
     "Proposal(address proposer,address counterparty,bool isSale,uint32 price,uint64 energy,uint32 firstPeriod,"
     "uint32 lastPeriod,uint96 slots,uint8 weekdays,uint64 expiry,bytes32 answers,bytes32 salt)"
 )
-INTRADAY_ORDER = IntradayOrder(SIGNER, 3, 7, True, 250, 1_000, 20, 9)
+INTRADAY_ORDER = IntradayOrder(SIGNER, 3, 7, True, 250, 1_000, 20, 2**40, 9)
 INTRADAY_CANCELLATION = IntradayCancellation(SIGNER, 3, 7 << 45 | 5, 9)
 INTRADAY_FUNDING = IntradayFunding(SIGNER, 3, 10**12, True, 9)
 MANDATE = Mandate(SIGNER, OTHER, 2_500, 7, 3)
 COMMISSION = Commission(SIGNER, 150, 8, 4)
+REPORT = WholesaleReport(SIGNER, 3, (1, 2), (3, 4), (5, 6), b"\x55" * 32)
+COMMITMENT = WholesaleCommitment(SIGNER, 3, b"\x66" * 32)
+
+
+def words(*numbers):
+    """What stands for a list of words in the encoding of a struct."""
+    return keccak(b"".join(number.to_bytes(32, "big") for number in numbers))
+
 
 # message, type string of the specification, hand-made encoding of the members
 CASES = [
@@ -111,8 +105,12 @@ CASES = [
             [SIGNER, OTHER, True, 20_000, 250, 96, 35_135, 2**96 - 1, 31, 2**40, b"\x33" * 32, b"\x44" * 32],
         ),
     ),
-    (Acceptance(b"\x55" * 32), "Acceptance(bytes32 proposal)", b"\x55" * 32),
-    (Revocation(b"\x55" * 32), "Revocation(bytes32 proposal)", b"\x55" * 32),
+    (
+        Acceptance(b"\x55" * 32, 2**40),
+        "Acceptance(bytes32 proposal,uint64 expiry)",
+        encode(["bytes32", "uint64"], [b"\x55" * 32, 2**40]),
+    ),
+    (Revocation(b"\x55" * 32), "Revocation(bytes32 message)", b"\x55" * 32),
     (
         Ending(7, 365, 2**40),
         "Ending(uint32 number,uint32 lastDay,uint64 expiry)",
@@ -122,12 +120,17 @@ CASES = [
         INTRADAY_ORDER,
         (
             "IntradayOrder(address participant,uint32 day,uint16 slot,bool isAsk,uint16 tick,uint32 energy,"
-            "uint16 maxFills,uint40 sequence)"
+            "uint16 maxFills,uint64 expiry,uint40 sequence)"
         ),
         encode(
-            ["address", "uint32", "uint16", "bool", "uint16", "uint32", "uint16", "uint40"],
-            [SIGNER, 3, 7, True, 250, 1_000, 20, 9],
+            ["address", "uint32", "uint16", "bool", "uint16", "uint32", "uint16", "uint64", "uint40"],
+            [SIGNER, 3, 7, True, 250, 1_000, 20, 2**40, 9],
         ),
+    ),
+    (
+        IntradayRevocation(SIGNER, 9),
+        "IntradayRevocation(address participant,uint40 sequence)",
+        encode(["address", "uint40"], [SIGNER, 9]),
     ),
     (
         INTRADAY_CANCELLATION,
@@ -138,6 +141,19 @@ CASES = [
         INTRADAY_FUNDING,
         "IntradayFunding(address participant,uint32 day,uint128 amount,bool isReturn,uint40 sequence)",
         encode(["address", "uint32", "uint128", "bool", "uint40"], [SIGNER, 3, 10**12, True, 9]),
+    ),
+    (
+        REPORT,
+        ("WholesaleReport(address desk,uint32 day,bytes32[] prices,bytes32[] imports,bytes32[] exports,bytes32 salt)"),
+        encode(
+            ["address", "uint32", "bytes32", "bytes32", "bytes32", "bytes32"],
+            [SIGNER, 3, words(1, 2), words(3, 4), words(5, 6), b"\x55" * 32],
+        ),
+    ),
+    (
+        COMMITMENT,
+        "WholesaleCommitment(address desk,uint32 day,bytes32 report)",
+        encode(["address", "uint32", "bytes32"], [SIGNER, 3, b"\x66" * 32]),
     ),
     (
         MANDATE,

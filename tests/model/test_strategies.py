@@ -6,11 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from support.rules import SMALL
 
-from dem.errors import InputError
-from dem.orders import Order, Side
-from dem.settlement import MarketRules, Tariff
-from dem.strategies import (
+from dem.community.strategies import (
     STRATEGIES,
     Band,
     NoOrders,
@@ -20,19 +18,13 @@ from dem.strategies import (
     ZeroIntelligence,
     strategy_named,
 )
-from dem.units import UnitsPerWh, Wh
+from dem.errors import InputError
+from dem.model.orders import Order, Side
+from dem.model.rules import Tariff
+from dem.model.units import UnitsPerWh
 
-RULES = MarketRules(
-    platform_fee=UnitsPerWh(200),
-    network_fee=UnitsPerWh(1_000),
-    deviation_rate=UnitsPerWh(200),
-    standing_buy=UnitsPerWh(28_000),
-    standing_sell=UnitsPerWh(0),
-    max_buy=UnitsPerWh(35_000),
-    tolerance_fixed=Wh(100),
-    tolerance_share=1_000,
-    min_order_energy=Wh(5),
-    max_layers=4,
+RULES = replace(
+    SMALL, platform_fee=200, network_fee=1_000, deviation_rate=200, standing_buy=28_000, standing_sell=0, max_buy=35_000
 )
 TARIFF = Tariff(UnitsPerWh(25_050), UnitsPerWh(1_010))
 TRADERS: list[Strategy] = [Truthful(), ZeroIntelligence()]

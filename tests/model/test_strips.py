@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dem.errors import InputError
-from dem.strips import LANES, pack, strips_per_day, unpack, unpack_all
+from dem.model.strips import LANES, pack, strips_per_day, unpack, unpack_all
 
 lanes = st.lists(st.integers(0, 2**40 - 1), min_size=LANES, max_size=LANES)
 

@@ -7,17 +7,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.model.whole_day import Day, play
 
-from dem.clearing import OrderBook
+from dem.community.crowd import Crowd
+from dem.community.presets import POOLED, Intermediary, Mode, place
+from dem.community.scenario import Kind, Scenario, load_scenario
 from dem.errors import InputError
-from dem.markets import SETUPS, Markets
-from dem.orders import BROKERED_LAYER, Order, Side, lines_of
-from dem.presets import POOLED, Intermediary, Mode, place
-from dem.scenario import Kind, Scenario, load_scenario
-from dem.settlement import ImbalancePricing, order_collateral
-from dem.trading import Crowd
-
-from .whole_day import Day, play
+from dem.model.collateral import order_collateral
+from dem.model.markets.auction import OrderBook
+from dem.model.mechanisms import MECHANISMS, SETUPS, Markets
+from dem.model.orders import BROKERED_LAYER, Order, Side, lines_of
+from dem.model.rules import ImbalancePricing
 
 SCENARIOS = Path(__file__).resolve().parents[2] / "scenarios"
 
@@ -70,7 +70,7 @@ def test_set_ups_are_data() -> None:
         "pool": ("pools",),
         "call auction": ("call_auction",),
         "call auction + intraday": ("call_auction", "intraday"),
-        "all": ("call_auction", "intraday", "bilateral", "pools", "wholesale"),
+        "all": tuple(MECHANISMS),
     }
     assert village().with_markets(SETUPS["all"]).markets == SETUPS["all"]
 
@@ -328,7 +328,7 @@ def test_revised_forecasts_use_no_reading_of_the_future() -> None:
 
 @pytest.mark.parametrize(("name", "load", "pv"), [("rural-markets", 0.963, 0.868), ("rural-weekday", 0.994, 0.603)])
 def test_revised_forecasts_are_better_than_those_of_the_day_before(name: str, load: float, pv: float) -> None:
-    """The figures of docs/scenarios.md: error over the eight hours after each session, of that of the day before."""
+    """The figures of docs/guide/scenarios.md: error over the eight hours after each session, of the day before's."""
     keys = village().config.intraday
     scenario = village(name)
     config = scenario.config.model_copy(update={"intraday": keys, "markets": Markets(intraday=True)})

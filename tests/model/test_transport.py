@@ -10,9 +10,9 @@ from threading import Thread
 
 import pytest
 
-from dem import transport
+from dem.chain import transport
+from dem.chain.transport import PatientProvider
 from dem.errors import ChainError
-from dem.transport import PatientProvider
 
 Answer = tuple[int, bytes] | None
 """HTTP state and body; None cuts the connection."""

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dem.errors import InputError
-from dem.units import (
+from dem.model.units import (
     currency,
     kwh,
     parse_kwh,

@@ -1,8 +1,7 @@
 """The vectors in the repository are what the model says today, and they cover what they should."""
 
 import pytest
-
-from . import vectors
+from support.model import vectors
 
 
 @pytest.fixture(scope="module")

@@ -1,26 +1,29 @@
 """The residual against worked numbers and against its definition, order by order."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.model.books import ask, bid, books
+from support.rules import SMALL
 
-from dem.clearing import OrderBook, clear_day, fills_of_day
 from dem.errors import InputError
-from dem.orders import Side
-from dem.units import TICK_UNITS
-from dem.wholesale import (
+from dem.model.markets.auction import OrderBook, clear_day, fills_of_day
+from dem.model.markets.wholesale import (
     MAX_EXCHANGE,
     PRICE_BIAS,
     Direction,
     Offer,
     clear_residual,
     offers_of,
+    report_collateral,
     report_words,
     residual_fills,
 )
-
-from .books import ask, bid, books
+from dem.model.orders import Side
+from dem.model.units import TICK_UNITS
 
 NOTHING = Offer(0, 0, 0, 0)
 
@@ -119,6 +122,40 @@ def test_fills_follow_from_the_set_of_orders_alone(orders, offer, random):
     shuffled = random.sample(orders, len(orders))
     _, again, _ = residual(shuffled, offer)
     assert dict(zip(orders, fills, strict=True)) == dict(zip(shuffled, again, strict=True))
+
+
+RULES = replace(SMALL, wholesale_margin=1_500)
+bounded = st.builds(
+    Offer,
+    st.integers(-RULES.max_buy, RULES.max_buy),
+    st.just(0),
+    st.sampled_from((0, 30, 500, 5_000)),
+    st.sampled_from((0, 30, 500, 5_000)),
+)
+
+
+@given(books(), bounded)
+def test_what_a_report_locks_is_the_most_that_it_costs_the_desk(orders, offer):
+    outcome, *_ = residual(orders, offer, RULES.wholesale_margin)
+    paid = {Direction.IMPORT: -outcome.price, Direction.EXPORT: outcome.price, Direction.NONE: 0}[outcome.direction]
+    assert outcome.volume * (paid + RULES.fees) <= report_collateral([offer], RULES)
+
+
+def test_a_report_locks_what_the_dearer_direction_costs():
+    low, high = -10_000, 20_000
+    imported, exported = 100 * (10_000 - 1_500 + RULES.fees), 60 * (20_000 - 1_500 + RULES.fees)
+    assert report_collateral([Offer(low, 0, 100, 60)], RULES) == imported
+    assert report_collateral([Offer(high, 0, 100, 60)], RULES) == exported
+    assert report_collateral([Offer(low, 0, 100, 60), NOTHING, Offer(high, 0, 100, 60)], RULES) == imported + exported
+    # Who imports at a price above the fees pays them out of it.
+    assert report_collateral([Offer(high, 0, 100, 0)], RULES) == 0
+    assert report_collateral([Offer(0, 0, 100, 60)], replace(RULES, wholesale_margin=0)) == 100 * RULES.fees
+
+
+def test_a_price_beyond_the_dearest_tariff_is_refused():
+    report_collateral([Offer(-RULES.max_buy, 0, 1, 1), Offer(RULES.max_buy + 1, 0, 0, 0)], RULES)
+    with pytest.raises(InputError, match="wholesale price"):
+        report_collateral([Offer(RULES.max_buy + 1, 0, 1, 0)], RULES)
 
 
 @given(st.lists(offers, min_size=12, max_size=12))

@@ -3,14 +3,14 @@
 from pathlib import Path
 
 import pytest
-from shell import EMBEDDED, run
-from village import DEBTOR, POOR, Village
+from support.commands.hamlet import DEBTOR, POOR, Hamlet
+from support.commands.shell import EMBEDDED, run
 
 
 @pytest.fixture(scope="session")
 def scenario(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small scenario of one day with 24 periods."""
-    return Village(more=(POOR, DEBTOR)).write(tmp_path_factory.mktemp("scenarios") / "hamlet")
+    return Hamlet(more=(POOR, DEBTOR)).write(tmp_path_factory.mktemp("scenarios") / "hamlet")
 
 
 @pytest.fixture(scope="session")

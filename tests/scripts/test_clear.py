@@ -7,9 +7,9 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from recompute import Order, auction, wrong_fills
-from shell import EMBEDDED, Result, run
-from village import read_table, write_table
+from support.commands.hamlet import read_table, write_table
+from support.commands.recompute import Order, auction, wrong_fills
+from support.commands.shell import EMBEDDED, Result, run
 
 HEADER = "participant,side,price,energy"
 GOOD_ROW = "anna,bid,0.250,1.5"

@@ -3,21 +3,24 @@
 import json
 import re
 import shutil
+import socket
 import time
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from node import anvil
-from shell import EMBEDDED, PROJECT, run, typed
-from village import Village
+from support.commands.hamlet import Hamlet
+from support.commands.node import anvil
+from support.commands.shell import EMBEDDED, PROJECT, run, typed
 
 COMMANDS = {
     "access": ["--out", "--account", "--network"],
+    "check": ["FOLDER", "everything that is wrong", "Needs no chain"],
     "clear": ["ORDERS", "--out", "--account", "--window", "--network", "participant, side,"],
     "compare": ["SCENARIO", "--out", "--account", "--period-length", "--network", "After an interruption"],
     "council": ["FOLDER holds", "show", "propose", "approve", "withdraw", "execute", "announce-sealer", "pause"],
     "day": ["SCENARIO", "--out", "--account", "--period-length", "--network", "After an interruption"],
+    "demo": ["--out", "--network", "rural-sunday"],
     "deploy": [
         "SCENARIO",
         "--out",
@@ -31,8 +34,10 @@ COMMANDS = {
     ],
     "health": ["FOLDER", "--node", "--depth", "--lag", "--age", "--grace", "--json", "--network"],
     "index": ["FOLDER", "--out", "--depth", "--follow", "--network"],
+    "late": ["FOLDER", "MEMBER", "DAY", "--net", "--out", "--meter-signature", "--network"],
     "reconcile": ["FOLDER", "--recorded", "--account", "--network"],
     "report": ["FOLDER", "report.html"],
+    "scenario": ["new", "first-scenario.md"],
     "sealers": ["FOLDER", "--apply", "--network", "own votes"],
 }
 
@@ -54,13 +59,22 @@ def test_a_mistyped_option_is_a_usage_error():
     assert "No such option: --outt" in result.err
 
 
+def test_a_node_that_does_not_run_is_told_in_words(tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        result = run("health", tmp_path, "--network", f"ethereum:local:http://127.0.0.1:{free.getsockname()[1]}")
+    assert result.code == 1
+    assert "no node answers there" in result.err
+    assert "Traceback" not in result.err + result.out
+
+
 def test_the_installed_program_says_what_the_forked_one_says(day):
     """What makes these tests quick changes nothing."""
     assert typed("report", day) == run("report", day)
 
 
 def test_a_run_on_a_node_is_deployed_asked_driven_and_checked_by_several_commands(tmp_path):
-    village, out = Village().write(tmp_path / "hamlet"), tmp_path / "out"
+    village, out = Hamlet().write(tmp_path / "hamlet"), tmp_path / "out"
     with anvil() as node:
         network = ("--network", f"ethereum:local:{node}")
         assert "no such manifest; deploy first" in run("reconcile", out, *network).err
@@ -89,7 +103,7 @@ def test_a_run_on_a_node_is_deployed_asked_driven_and_checked_by_several_command
 
 
 def test_the_council_decides_by_commands(tmp_path):
-    village, out = Village().write(tmp_path / "hamlet"), tmp_path / "out"
+    village, out = Hamlet().write(tmp_path / "hamlet"), tmp_path / "out"
     with anvil() as node:
         network = ("--network", f"ethereum:local:{node}")
 
@@ -105,7 +119,7 @@ def test_the_council_decides_by_commands(tmp_path):
         )
         assert "MarketRules.announce 9 platformFee=" in proposed.out
         assert council("withdraw", "1").code == 0
-        assert re.search("1 open, 0 of 1 approvals: ", council("show").out)
+        assert re.search("1 open, 0 of 1 approvals, 1 more of the institutions: ", council("show").out)
         assert council("approve", "1").code == 0
         time.sleep(1)
         assert council("execute", "1").code == 0
@@ -120,7 +134,9 @@ def test_the_council_decides_by_commands(tmp_path):
 
         assert council("pause").code == 0
         auction = contracts["CallAuction"]["address"]
-        lifted = council("propose", "Accounts.unpause", auction, "and", "ContinuousMarket.unpause")
+        again = council("pause")
+        assert (again.code, "NothingToPause" in again.err) == (2, True), again
+        lifted = council("propose", "Accounts.unpause", auction)
         assert lifted.code == 0, lifted
         nobody = run("sealers", out, *network)
         assert (nobody.code, "no method" in nobody.err or "knows neither" in nobody.err) == (2, True), nobody
@@ -134,7 +150,7 @@ def test_seats_are_addresses():
 
 
 def test_periods_can_be_made_short(tmp_path):
-    village, out = Village().write(tmp_path / "hamlet"), tmp_path / "out"
+    village, out = Hamlet().write(tmp_path / "hamlet"), tmp_path / "out"
     assert run("deploy", village, "--out", out, "--period-length", "60", *EMBEDDED).code == 0
     calendar = json.loads((out / "manifest.json").read_text(encoding="utf-8"))["calendar"]
     assert calendar["period_length"] == 60

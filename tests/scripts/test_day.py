@@ -7,9 +7,9 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from recompute import Auction, Order, Rules, auction, by_key, settle, wrong_fills
-from shell import EMBEDDED, PROJECT, run
-from village import FIRST_DAY, POOR, Village, read_table
+from support.commands.hamlet import FIRST_DAY, POOR, Hamlet, read_table
+from support.commands.recompute import Auction, Order, Rules, auction, by_key, settle, wrong_fills
+from support.commands.shell import EMBEDDED, PROJECT, run
 
 PERIOD_SECONDS = 3600
 PERIODS = 24
@@ -46,7 +46,7 @@ def auctions(books) -> dict[int, Auction]:
 
 def documented() -> dict[str, list[str]]:
     """Columns of every table by the description of the outputs."""
-    text = (PROJECT / "docs" / "outputs.md").read_text(encoding="utf-8")
+    text = (PROJECT / "docs" / "guide" / "outputs.md").read_text(encoding="utf-8")
     found = {}
     for name, section in re.findall(r"^\*\*(\w+)\.csv\*\*(.*?)(?=^\*\*|^## )", text, re.MULTILINE | re.DOTALL):
         cells = re.findall(r"^\|([^|]*)\|", section, re.MULTILINE)
@@ -275,7 +275,7 @@ def replaced(old: str, new: str):
         ("participants.csv", with_cell(6, 0, "home-1"), ["line 6, column participant", "'home-1'", "is there twice"]),
         ("participants.csv", with_cell(5, 5, "-3"), ["participants.csv, line 5, column deposit", "'-3'"]),
         ("participants.csv", lambda lines: lines[:2] + lines[3:], ["participants.csv", "operator", "is missing"]),
-        ("load.csv", with_cell(9, 2, "12.5"), ["load.csv, line 9, column home-1", "'12.5'", "whole number"]),
+        ("load.csv", with_cell(9, 2, "12h"), ["load.csv, line 9, column home-1", "'12h'", "must be a number"]),
         ("load.csv", with_cell(9, 2, "-1"), ["load.csv, line 9, column home-1", "'-1'"]),
         ("load.csv", with_cell(9, 2, "99999"), ["home-1", "99999", "beyond the connection"]),
         ("load.csv", with_cell(1, 2, "nobody"), ["load.csv, line 1, column", "'nobody'"]),
@@ -289,7 +289,7 @@ def replaced(old: str, new: str):
     ],
 )
 def test_a_faulty_scenario_is_refused_before_anything_runs(file, change, named, tmp_path):
-    folder = Village().write(tmp_path / "hamlet")
+    folder = Hamlet().write(tmp_path / "hamlet")
     lines = (folder / file).read_text(encoding="utf-8").splitlines()
     (folder / file).write_text("".join(f"{line}\n" for line in change(lines)), encoding="utf-8")
     result = run("day", folder, "--out", tmp_path / "out", *EMBEDDED)
@@ -300,15 +300,15 @@ def test_a_faulty_scenario_is_refused_before_anything_runs(file, change, named, 
 
 
 def test_a_scenario_of_bytes_is_refused(tmp_path):
-    (Village().write(tmp_path) / "scenario.toml").write_bytes(bytes(range(256)))
+    (Hamlet().write(tmp_path) / "scenario.toml").write_bytes(bytes(range(256)))
     result = run("day", tmp_path, "--out", tmp_path / "out", *EMBEDDED)
     assert result.code == 2
-    assert f"{tmp_path / 'scenario.toml'}: cannot be read: 'utf-8' codec can't decode" in result.err
+    assert f"{tmp_path / 'scenario.toml'}: is not UTF-8 (byte 128): save it as UTF-8" in result.err
 
 
 @pytest.mark.parametrize("name", ["absent", "scenario.toml"])
 def test_a_path_that_is_no_scenario_folder_is_refused(name, tmp_path):
-    Village().write(tmp_path)
+    Hamlet().write(tmp_path)
     result = run("day", tmp_path / name, "--out", tmp_path / "out", *EMBEDDED)
     assert result.code == 2
     assert result.err.startswith(f"error: {tmp_path / name / 'scenario.toml'}: ")

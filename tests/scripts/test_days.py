@@ -3,9 +3,9 @@
 import time
 from pathlib import Path
 
-from node import anvil
-from shell import Command, run
-from village import FIRST_DAY, Village, read_table
+from support.commands.hamlet import FIRST_DAY, Hamlet, read_table
+from support.commands.node import anvil
+from support.commands.shell import Command, run
 
 DAYS = 3
 PERIODS = 24
@@ -30,7 +30,7 @@ def await_first_day(path: Path) -> None:
 
 
 def test_days_are_written_as_they_end_and_again_after_a_kill(tmp_path):
-    village = Village(days=DAYS, periods_per_day=PERIODS).write(tmp_path / "hamlet")
+    village = Hamlet(days=DAYS, periods_per_day=PERIODS).write(tmp_path / "hamlet")
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     with anvil() as node:
         result = run("day", village, "--out", whole, "--network", f"ethereum:local:{node}")

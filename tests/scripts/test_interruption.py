@@ -7,9 +7,9 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from node import Cut, anvil, wire_to
-from shell import Command, run
-from village import Village
+from support.commands.hamlet import Hamlet
+from support.commands.node import Cut, anvil, wire_to
+from support.commands.shell import Command, run
 
 SEED = 1
 KILLS = 20
@@ -23,7 +23,7 @@ _WRITING_SECONDS = 60.0
 @pytest.fixture(scope="module")
 def village(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """So many members that registration, orders, readings and settlement take several transactions each."""
-    return Village(consumers=28, plants=12, periods_per_day=96).write(tmp_path_factory.mktemp("scenarios") / "hamlet")
+    return Hamlet(consumers=28, plants=12, periods_per_day=96).write(tmp_path_factory.mktemp("scenarios") / "hamlet")
 
 
 def network(url: str) -> tuple[str, str]:

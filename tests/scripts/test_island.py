@@ -5,15 +5,15 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from shell import EMBEDDED, Result, run
-from village import FIRST_DAY, Village, read_table
+from support.commands.hamlet import FIRST_DAY, Hamlet, read_table
+from support.commands.shell import EMBEDDED, Result, run
 
 
 @pytest.fixture(scope="module")
 def played(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Result]:
     """Scenario, output folder, and what the run printed."""
     folder = tmp_path_factory.mktemp("island")
-    scenario = Village(days=2, islanded=True).write(folder / "hamlet")
+    scenario = Hamlet(days=2, islanded=True).write(folder / "hamlet")
     result = run("day", scenario, "--out", folder / "out", *EMBEDDED)
     assert result.code == 0, result
     return scenario, folder / "out", result

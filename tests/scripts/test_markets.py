@@ -5,12 +5,12 @@ from collections import defaultdict
 from pathlib import Path
 
 import pytest
-from node import Cut, anvil, wire_to
-from shell import EMBEDDED, Command, run
-from village import MIXED, Village, read_table
+from support.commands.hamlet import MIXED, Hamlet, read_table
+from support.commands.node import Cut, anvil, wire_to
+from support.commands.shell import EMBEDDED, Command, run
 
 SIGKILL = -9
-STEPS = {"addMarket", "publish", "choose", "conclude", "report", "pay"}
+STEPS = {"addMarket", "appoint", "publish", "choose", "conclude", "commit", "report", "pay"}
 """Functions that only the further markets need."""
 MARKETS = {"call auction", "intraday", "bilateral", "pool", "wholesale"}
 
@@ -19,7 +19,7 @@ MARKETS = {"call auction", "intraday", "bilateral", "pool", "wholesale"}
 def mixed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The output folder of a run with every market."""
     folder = tmp_path_factory.mktemp("mixed")
-    scenario = Village(markets=MIXED).write(folder / "hamlet")
+    scenario = Hamlet(markets=MIXED).write(folder / "hamlet")
     result = run("day", scenario, "--out", folder / "out", *EMBEDDED)
     assert result.code == 0, result
     return folder / "out"
@@ -61,13 +61,19 @@ def test_rewards_come_from_the_fund_and_are_written_down(mixed):
 
 def test_set_ups_are_compared_and_not_played_twice(tmp_path):
     """A scenario without intraday and pools is compared under what it describes."""
-    scenario = Village(consumers=2, plants=3, markets=("call_auction",), described=("bilateral",)).write(
+    scenario = Hamlet(consumers=2, plants=3, markets=("call_auction",), described=("bilateral",)).write(
         tmp_path / "hamlet"
     )
     out = tmp_path / "out"
     result = run("compare", scenario, "--out", out, *EMBEDDED)
     assert result.code == 0, result
-    assert {path.name for path in out.iterdir()} == {"fallback-only", "bilateral-only", "call-auction", "compare.html"}
+    assert {path.name for path in out.iterdir()} == {
+        "fallback-only",
+        "bilateral-only",
+        "call-auction",
+        "nobody-trades",
+        "compare.html",
+    }
     fallback = read_table(out / "fallback-only" / "trades.csv")
     assert fallback == []
     before = (out / "call-auction" / "run.json").stat().st_mtime_ns
@@ -77,7 +83,7 @@ def test_set_ups_are_compared_and_not_played_twice(tmp_path):
 
 def test_a_run_that_is_killed_in_each_of_the_further_steps_ends_like_one_that_is_not(tmp_path):
     """Without intraday trade, of which a participant's orders of a session are not resumed one by one."""
-    scenario = Village(markets=[name for name in MIXED if name != "intraday"]).write(tmp_path / "hamlet")
+    scenario = Hamlet(markets=[name for name in MIXED if name != "intraday"]).write(tmp_path / "hamlet")
     with anvil() as node, wire_to(node) as (wire, url):
         undisturbed = run("day", scenario, "--out", tmp_path / "whole", "--network", f"ethereum:local:{url}")
         assert undisturbed.code == 0, undisturbed
@@ -96,7 +102,7 @@ def test_a_run_that_is_killed_in_each_of_the_further_steps_ends_like_one_that_is
 
 
 def test_a_run_that_is_killed_in_an_intraday_session_goes_on(tmp_path):
-    scenario = Village(consumers=3, plants=3, markets=("call_auction", "intraday")).write(tmp_path / "hamlet")
+    scenario = Hamlet(consumers=3, plants=3, markets=("call_auction", "intraday")).write(tmp_path / "hamlet")
     with anvil() as node, wire_to(node) as (wire, url):
         network = "--network", f"ethereum:local:{url}"
         for change in ("ContinuousMarket.fundSigned", "ContinuousMarket.placeSigned", "ContinuousMarket.cancelSigned"):

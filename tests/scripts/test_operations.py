@@ -7,13 +7,13 @@ from pathlib import Path
 from urllib.request import Request, urlopen
 
 import pytest
-from database import dump, rows
-from node import Reply, anvil, wire_to
-from shell import Command, run
-from village import MIXED, Village, read_table
+from support.commands.database import dump, rows
+from support.commands.hamlet import MIXED, Hamlet, read_table
+from support.commands.node import Reply, anvil, wire_to
+from support.commands.shell import Command, run
 
 SIGKILL = -9
-SECONDS = 60.0
+SECONDS = 300.0
 DEPTH = ("--depth", "5")
 
 
@@ -28,7 +28,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path
     """A node with a finished day of every market, and the folder of the run."""
     out = tmp_path_factory.mktemp("played")
     with anvil() as url:
-        day = run("day", Village(markets=MIXED).write(out / "hamlet"), "--out", out, "--network", local(url))
+        day = run("day", Hamlet(markets=MIXED).write(out / "hamlet"), "--out", out, "--network", local(url))
         assert day.code == 0, day
         yield url, out
 
@@ -98,7 +98,7 @@ def test_an_index_that_is_killed_again_and_again_ends_like_one_that_is_not(playe
 
 
 def test_an_index_that_follows_has_every_block_and_the_pool_that_came_later(tmp_path):
-    scenario, path = Village(markets=MIXED).write(tmp_path / "hamlet"), tmp_path / "followed.sqlite"
+    scenario, path = Hamlet(markets=MIXED).write(tmp_path / "hamlet"), tmp_path / "followed.sqlite"
     with anvil() as url:
         assert run("deploy", scenario, "--out", tmp_path, "--network", local(url)).code == 0
         with Command("index", tmp_path, "--out", path, *DEPTH, "--follow", "--network", local(url)) as follower:

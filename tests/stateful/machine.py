@@ -3,14 +3,18 @@
 They are numbered as in the rules:
 
 2.  Money: token supply = fiat paid in - fiat paid out = tokens of the accounts contract + wallets, and the tokens of
-    the accounts contract = sum of all accounts. The clearing house is at zero whenever no day is half settled.
+    the accounts contract = sum of all accounts. The clearing house has nothing but what is set aside whenever no day is
+    half settled.
 4.  Settled once: for every member and day, all postings together are what the latest settlement says, however often
     corrections settled the day again; collateral is released once.
-6.  No balance below its floor; each member's locked money = collateral of its open days; nobody in arrears has free
-    money.
+6.  No balance below its floor, but for what was taken back of a day's payments and is not made good; the fallback
+    supplier's not either, whenever no day is half settled. Each member's locked money = collateral of its open days;
+    nobody in arrears has free money. Settling and ending a day is never refused for want of money.
 7.  Phases only move forward (strips cleared, metering closed, settled, final, versions of readings); a refused action
     changes nothing; what only a role may do is refused to everybody else.
 8.  Sheets brought in batches = accepted + rejected, each rejection with a reason.
+10. Free money above zero and locked money are covered by tokens, credit and claims; what a settlement pays is there
+    until it ends (tests/support/evm/cover.py).
 9.  At the end of every run all days are brought to their end, and the replay of the events gives every balance; that
     includes 1 (energy), 3 and 5 (every price and fill equals the reference model's).
 """
@@ -22,11 +26,13 @@ from itertools import count
 from random import Random
 from typing import Any
 
-from harness.acceptance import objections
-from harness.chain import Event, Refused
-from harness.keys import Key, struct
-from harness.market import BOUNDARY_METER, HOLDER, ROLE_KEYS, STRANGER
-from harness.people import (
+from support.evm.acceptance import objections
+from support.evm.chain import Event, Refused
+from support.evm.cover import Cover
+from support.evm.faults import release_stuck, set_bookable
+from support.evm.keys import Key, struct
+from support.evm.market import BOUNDARY_METER, HOLDER, ROLE_KEYS, STRANGER, SUPPLIER
+from support.evm.people import (
     ADMITTED,
     CONSUMER,
     DESK,
@@ -34,24 +40,29 @@ from harness.people import (
     SUSPENDED,
     Person,
     application,
+    commitment,
     readings,
     sign_readings,
     sign_sheet,
     wholesale_report,
     withdrawal,
 )
-from harness.pools import PooledMarket
+from support.evm.pools import POOL, PooledMarket
+from support.rules import SMALL
 
-from dem.ledger import Account
-from dem.orders import Order, Side, encode_lane
-from dem.plan import CalendarParameters, rules_tuple
-from dem.settlement import ImbalancePricing, MarketRules, Tariff
-from dem.signing import OrderSheet, SignedSheet
-from dem.strips import LANES, pack
-from dem.units import Tick, Wh
-from dem.wholesale import Offer, Residual
+from dem.deployment.plan import rules_tuple
+from dem.messages.orders import OrderSheet, WholesaleReport
+from dem.messages.signing import SignedSheet
+from dem.model.calendar import CalendarParameters
+from dem.model.ledger import Account
+from dem.model.markets.wholesale import Offer, Residual, report_collateral
+from dem.model.orders import Order, Side, encode_lane
+from dem.model.rules import ImbalancePricing, MarketRules, Tariff
+from dem.model.strips import LANES, pack, unpack
+from dem.model.units import Tick, Wh
 
-from .trading import Trading
+from .hostile import SOME_MONEY, SUPPLIER_ID, Hostile
+from .lost_keys import LostKeys
 
 PERIOD = 60
 PERIODS = 12
@@ -66,27 +77,60 @@ CALENDAR = CalendarParameters(
 )
 STRIPS = PERIODS // LANES
 ALL_STRIPS = (1 << STRIPS) - 1
-RULES = MarketRules(
-    50, 100, 2_000, 30_000, 5_000, 60_000, 20, 500, 2, 3, ImbalancePricing.TWO_PRICE, False, 0, 100, 1_000, 500, 5_000
+RULES = replace(
+    SMALL,
+    platform_fee=50,
+    network_fee=100,
+    deviation_rate=2_000,
+    standing_sell=5_000,
+    max_buy=60_000,
+    tolerance_fixed=20,
+    tolerance_share=500,
+    min_order_energy=2,
+    imbalance_pricing=ImbalancePricing.TWO_PRICE,
+    wholesale_margin=100,
+    penalty_cap=1_000,
+    premium_rate=500,
+    reward_share=5_000,
+    commission_cap=40,
 )
 RING = 8
-FUND, CLEARING_HOUSE, SUPPLIER_ID, GRID_OPERATOR_ID = 1, 2, 3, 5
+FUND, CLEARING_HOUSE, GRID_OPERATOR_ID = 1, 2, 5
 CAPACITY = 300
 PLENTY = 10**13
 ALL_GROUPS = 1 << 32
 UNAUTHORIZED = "AccessManagedUnauthorized"
+BREAKABLE = ("CallAuction", "ContinuousMarket", "BilateralContracts", "WholesaleResidual", POOL)
 
 FOR_CONTRACTS = {
     "Accounts.admitMarket": (STRANGER.address, 1),
+    "Accounts.dismissMarket": (STRANGER.address, 1),
     "Accounts.lockCollateral": (6, 1),
     "Accounts.releaseCollateral": (6, 1),
+    "Accounts.forfeitCollateral": (6, [7], [1]),
+    "Accounts.hold": (0,),
+    "Accounts.releaseHeld": (6, 1),
     "Accounts.post": ([(6, 1, 0), (7, -1, 0)],),
+    "Accounts.postDay": ([(6, 1, 0), (7, -1, 0)],),
+    "Accounts.share": ([(6, 1, 0), (7, -1, 0)], 0, False),
     "Accounts.setAuthority": (STRANGER.address,),
     "BilateralContracts.book": (1, 1, 1),
-    "CallAuction.book": (1, 1, 1),
+    "CallAuction.book": (999, 1, 1),
+    "CallAuction.takeCommissions": (1, [6, 7]),
     "ContinuousMarket.book": (1, 1, 1),
     "MarketRules.markFinal": (1,),
+    "MarketRules.markInSettlement": (1,),
+    "Schedule.ask": (STRANGER.address, 1, 6, 0),
+    "Schedule.bookOne": (1, 6),
     "Schedule.collect": (1, 1, 1),
+    "Schedule.noteContracts": (1,),
+    "Schedule.noteOrders": (1,),
+    "Schedule.voidLate": (1,),
+    "Shortfalls.begin": (1, 1, 1),
+    "Shortfalls.reopen": (1,),
+    "Shortfalls.restore": (1, 6, 1),
+    "Shortfalls.setAsideFirst": (),
+    "Shortfalls.take": (1, 6, [1]),
     "SettlementToken.burn": (1,),
     "SettlementToken.mint": (1,),
     "WholesaleResidual.book": (1, 1, 1),
@@ -124,66 +168,89 @@ class State:
     in_accounts: int
     last_final: int
     phases: dict[int, Phase]
-    is_half_settled: bool
+    in_settlement: int
+    """The day that is half settled, 0 if none is."""
     is_paused: bool
 
 
-class Machine(Trading):
+class Machine(LostKeys, Hostile):
     """One market, and somebody doing something at every step."""
 
     def __init__(self, seed: int) -> None:
         self.random = Random(seed)
         self.market = PooledMarket(CALENDAR, RULES, CALENDAR.opens_at(1) - 200)
         self.people: dict[int, Person] = {GRID_OPERATOR_ID: Person.grid_operator()}
+        self.supplier = Person(SUPPLIER, None, id=SUPPLIER_ID, status=ADMITTED)
         self.applicants: list[Person] = []
         self.paid_in = self.paid_out = 0
         self.brought: Counter[str] = Counter()
         self.posted: dict[tuple[int, int], int] = defaultdict(int)
         self.settled: dict[tuple[int, int], int] = {}
         self.releases: Counter[tuple[int, int]] = Counter()
+        self.reports: dict[int, tuple[Person, WholesaleReport, list[Offer]]] = {}
+        """What desks have committed to, by day."""
+        self.idle: dict[str, int | None] = {}
+        """Markets without orders, and the last day of each if it is retired."""
+        LostKeys.__init__(self)
         self._references = count(1)
         self._used_reference = self._reference()
         self._faces = count(1)
         self.market.listeners += [self._take_note, self._note_postings]
-        self._do("Accounts.setCreditLimit", SUPPLIER_ID, PLENTY)
+        Cover(self.market)
+        self._do("Accounts.setCreditLimit", SUPPLIER_ID, self.random.choice((0, 0, 10**6, PLENTY)))
         if self.random.random() < 0.8:
             self.market.act("Schedule.addMarket", self.market.contracts["WholesaleResidual"].address, 1)
+        self._prepare_attacks()
         for _ in range(4):
             self._apply(self._new_person())
             self._admit(self.applicants[0])
+        self._crooks()
         self._plug_in()
+        for desk in [person for person in self.people.values() if person.kind == DESK][:1]:
+            self.market.act("WholesaleDesk.appoint", desk.id, 1)
         for person in list(self.people.values())[1:]:
-            self._deposit(person, PLENTY)
+            self._deposit(person, SOME_MONEY if person in self.owned else PLENTY)
+        self._announce_some()
         self.state = self.look()
 
     ACTIONS = (
-        (23, "pass_time"),
+        (36, "pass_time"),
         (3, "apply"),
         (2, "admit"),
         (2, "reject"),
         (2, "replace_meter"),
         (6, "change_status"),
         (5, "deposit"),
-        (5, "pay_out"),
+        (9, "pay_out"),
         (5, "move_tokens"),
         (1, "set_credit_limit"),
         (3, "announce"),
         (3, "publish"),
-        (2, "pause_or_unpause"),
+        (4, "pause_or_unpause"),
+        (1, "change_watchers"),
         (1, "add_market"),
+        (5, "come_and_go"),
+        (1, "release_held"),
         (14, "bring_orders"),
         (18, "clear"),
-        (8, "report"),
+        (3, "appoint"),
+        (16, "commit"),
+        (30, "report"),
         (10, "clear_residual"),
-        (4, "pay"),
+        (10, "pay"),
         (16, "bring_readings"),
         (4, "correct"),
         (10, "close"),
         (18, "settle"),
-        (6, "finalize"),
+        (8, "finalize"),
+        (40, "go_on"),
+        (8, "make_good"),
+        (8, "spend_the_suppliers_money"),
         (3, "intrude"),
         (4, "batch"),
-        *Trading.ACTIONS,
+        (60, "attack"),
+        *Hostile.ACTIONS,
+        *LostKeys.ACTIONS,
     )
 
     def step(self) -> None:
@@ -197,7 +264,9 @@ class Machine(Trading):
         self.check(after)
         only_refused = self.market.tally.refused.total() > refusals and self.market.tally.succeeded.total() == successes
         if only_refused:
-            assert after == self.state, f"{name} was refused and changed something"
+            # Time may have passed, and with it a pause.
+            is_same = replace(after, is_paused=self.state.is_paused) == self.state
+            assert is_same, f"{name} was refused and changed something"
         self.state = after
 
     # ------------------------------------------------------------------------------------------------- invariants
@@ -209,10 +278,9 @@ class Machine(Trading):
         last_final = call("MarketRules", "lastFinalDay")
         days = range(last_final + 1, last_final + RING + 1)
         closed = {day: call("MeterReadings", "isClosed", day) for day in days}
-        next_members = {day: call("Settlement", "nextMember", day) for day in days}
         return State(
             accounts=dict(balances.accounts),
-            wallets={p.account.address: self._tokens(p.account.address) for p in self.people.values()},
+            wallets={own.address: self._tokens(own.address) for own in self._wallets()},
             supply=balances.supply,
             in_accounts=self._tokens(self.market.contracts["Accounts"].address),
             last_final=last_final,
@@ -225,9 +293,7 @@ class Machine(Trading):
                 )
                 for day in days
             },
-            is_half_settled=any(
-                closed[d] and 1 < next_members[d] <= call("MeterReadings", "membersOf", d) for d in days
-            ),
+            in_settlement=call("MarketRules", "dayInSettlement"),
             is_paused=call("Accounts", "isPaused", self.market.contracts["CallAuction"].address),
         )
 
@@ -235,7 +301,11 @@ class Machine(Trading):
         """Invariants 2, 4, 6, 7 and 8."""
         assert now.supply == self.paid_in - self.paid_out == now.in_accounts + sum(now.wallets.values())
         assert now.in_accounts == sum(account.free + account.locked for account in now.accounts.values())
-        assert now.is_half_settled or now.accounts[CLEARING_HOUSE].free == 0
+        shortfalls, supplier = self.market.replay.shortfalls, now.accounts[SUPPLIER_ID]
+        if not now.in_settlement:
+            assert shortfalls.open_claims == self.market.call("Accounts", "openClaims")
+            assert now.accounts[CLEARING_HOUSE].free == shortfalls.set_aside
+            assert supplier.free >= -supplier.credit_limit
 
         assert all(self.posted[key] == -payment for key, payment in self.settled.items())
         assert all(times == 1 for times in self.releases.values())
@@ -244,7 +314,8 @@ class Machine(Trading):
         for (id_, _), locked in self.market.replay.open_collateral().items():
             collateral[id_] += locked
         for id_, account in now.accounts.items():
-            assert id_ == CLEARING_HOUSE or account.free >= -account.credit_limit, f"{id_} is below its floor"
+            floor = -account.credit_limit - shortfalls.claim_of(id_)
+            assert id_ in (CLEARING_HOUSE, SUPPLIER_ID) or account.free >= floor, f"{id_} is below its floor"
             assert account.locked == collateral[id_], f"{id_} has {account.locked} locked for {collateral[id_]}"
             assert not (account.free > 0 and account.arrears > 0), f"{id_} is in arrears and has money"
 
@@ -278,7 +349,12 @@ class Machine(Trading):
 
     def finish(self) -> None:
         """Bring every day with orders to its end, paused or not; nobody has to agree to it."""
-        last = (self.market.now + CALENDAR.open_lead - CALENDAR.opening) // CALENDAR.day_length + 1
+        last = self._last_opened()
+        for address, last_day in self.idle.items():
+            if last_day is None:
+                self.market.act("Schedule.retireMarket", address, last)
+        if self.state.in_settlement:
+            self._settle_all(self.state.in_settlement)
         self._end_contracts(last)
         while (day := self.market.call("MarketRules", "lastFinalDay") + 1) <= last:
             self._wait_until(CALENDAR.gate_closes_at(day))
@@ -295,15 +371,49 @@ class Machine(Trading):
             self._settle_all(day)
             self.state = self.look()
             self.correct()
-            self._settle_all(day)
             self._wait_until(CALENDAR.corrections_close_at(day))
+            self._settle_all(day)
             self.market.act("Settlement.finalize", day)
+        for address, last_day in self.idle.items():
+            if last_day is None or last_day <= last:
+                self.market.act("Schedule.removeMarket", address)
+        release_stuck(self.market)
+        for id_, day in [place for place, locked in self.market.replay.open_collateral().items() if locked]:
+            for contract in ("CallAuction", POOL):
+                self.market.act("Intermediaries.collect", day, [id_], self.market.contracts[contract].address)
+        self._make_all_good()
+        self.end_lost_keys()
         self.state = self.look()
         assert all(account.locked == 0 for account in self.state.accounts.values()), "collateral is left"
+        assert self.state.accounts[CLEARING_HOUSE].free == 0, "something is set aside and paid to nobody"
+        self._check_owner()
+
+    def _make_all_good(self) -> None:
+        """The supplier pays in what members wait for, and every one of them has all of its claims."""
+        shortfalls, supplier = self.market.replay.shortfalls, self.market.account(SUPPLIER_ID)
+        missing = shortfalls.open_claims - supplier.free - supplier.credit_limit
+        if missing > 0:
+            self.market.act("Accounts.deposit", SUPPLIER.address, missing, self._reference())
+            self.paid_in += missing
+        if shortfalls.to_set_aside():
+            self.market.act("Shortfalls.setAside")
+        for day in [day for day, shortfall in shortfalls.days.items() if shortfall.set_aside > shortfall.paid]:
+            self.market.act("Shortfalls.pay", day, 1, self.market.member_count())
+        waiting = [id_ for id_ in range(1, self.market.member_count() + 1) if shortfalls.claim_of(id_)]
+        assert not waiting, f"{waiting} still wait"
 
     def _settle_all(self, day: int) -> None:
+        """Everybody at once, or one by one because a market fails meanwhile."""
+        broken = self.random.choice(BREAKABLE) if self.random.random() < 0.3 else None
+        if broken is not None:
+            set_bookable(self.market, broken, False)
         while not self.market.call("Settlement", "isSettled", day):
-            self._settle(day, 100, set())
+            some = 1 if broken is not None else self.random.choice((7, 8, 100))
+            if self._do("Settlement.settle", day, some, may={"CorrectionsOpen"}) is not None:
+                break
+            self._tempt()
+        if broken is not None:
+            set_bookable(self.market, broken, True)
 
     # ---------------------------------------------------------------------------------------------------- helpers
 
@@ -325,6 +435,9 @@ class Machine(Trading):
 
     def _tokens(self, holder: str) -> int:
         return self.market.call("SettlementToken", "balanceOf", holder)
+
+    def _wallets(self) -> list[Key]:
+        return [*(person.account for person in self.people.values()), *self.lost]
 
     def _person(self) -> Person:
         return self.random.choice([person for id_, person in self.people.items() if id_ != GRID_OPERATOR_ID])
@@ -382,7 +495,11 @@ class Machine(Trading):
         self.applicants.append(person)
 
     def _admit(self, person: Person) -> None:
-        if self._do("ParticipantRegistry.admit", person.account.address) is None:
+        waiting = self.market.call("ParticipantRegistry", "applicationOf", person.account.address)
+        refused = self.market.attempt("ParticipantRegistry.admit", person.account.address, bytes(32))
+        assert refused is not None
+        assert refused.error == "AnotherApplication"
+        if self._do("ParticipantRegistry.admit", person.account.address, waiting) is None:
             person.id, person.status = self.market.member_count(), ADMITTED
             self.people[person.id] = person
             self.applicants.remove(person)
@@ -408,15 +525,19 @@ class Machine(Trading):
         if self.applicants:
             self._admit(self.applicants[0])
         else:
-            self._do("ParticipantRegistry.admit", STRANGER.address, may=("UnknownAccount",))
+            self._do("ParticipantRegistry.admit", STRANGER.address, bytes(32), may=("UnknownAccount",))
 
     def reject(self) -> None:
         """An applicant, whose application then is of no use any more; or nobody."""
         if not self.applicants:
-            self._do("ParticipantRegistry.reject", STRANGER.address, may=("UnknownAccount",))
+            self._do("ParticipantRegistry.reject", STRANGER.address, bytes(32), may=("UnknownAccount",))
             return
         person = self.applicants[0]
-        if self._do("ParticipantRegistry.reject", person.account.address) is None:
+        waiting = self.market.call("ParticipantRegistry", "applicationOf", person.account.address)
+        refused = self.market.attempt("ParticipantRegistry.reject", person.account.address, bytes(32))
+        assert refused is not None
+        assert refused.error == "AnotherApplication"
+        if self._do("ParticipantRegistry.reject", person.account.address, waiting) is None:
             self.applicants.remove(person)
             refused = self.market.attempt("ParticipantRegistry.applyFor", *application(self.market, person))
             assert refused is not None
@@ -434,7 +555,8 @@ class Machine(Trading):
 
     def change_status(self) -> None:
         """Suspended, back again, gone; whether or not that is the next thing in a life cycle."""
-        person = self._person()
+        suspended = [person for person in self.people.values() if person.status == SUSPENDED]
+        person = self.random.choice(suspended) if suspended and self.random.random() < 0.3 else self._person()
         change, start, end = self.random.choice(
             (("suspend", ADMITTED, SUSPENDED), ("reinstate", SUSPENDED, ADMITTED), ("reinstate", SUSPENDED, ADMITTED))
             + ((("exit", person.status, EXITED),) if self.random.random() < 0.4 else ())
@@ -473,6 +595,8 @@ class Machine(Trading):
         wrong = self.random.random() < 0.1
         reasons = ["ERC20InsufficientBalance"]
         reasons += ["InsufficientFunds"] * (amount > free) + ["ZeroAmount"] * (amount == 0) + ["WrongPayout"] * wrong
+        reasons += ["MoneyHeld"] * (self.state.in_settlement != 0)
+        reasons += ["PaidNow"] * (person.id in self.market.replay.ledger.paid_now)
         reasons += ["NotSignedByOwner"] * (signer is STRANGER) + ["StaleSequence"] * (message[0][3] == 1)
         if to_bank != wrong:
             if self._do("Accounts.redeem", *message, self._reference(), may=reasons) is None:
@@ -509,14 +633,14 @@ class Machine(Trading):
     def set_credit_limit(self) -> None:
         """More or less credit for those who may have any, and for others."""
         person = self._person()
-        for id_, reason in (
-            (FUND, "NoCreditFor"),
-            (SUPPLIER_ID, "CreditLimitExceeded"),
-            (person.id, "CreditLimitExceeded" if person.kind == DESK else "NoCreditFor"),
-            (1_000, "UnknownMember"),
+        for id_, reasons in (
+            (FUND, ("NoCreditFor",)),
+            (SUPPLIER_ID, ("CreditLimitExceeded", "MoneyHeld", "ClaimsOpen")),
+            (person.id, ("CreditLimitExceeded" if person.kind == DESK else "NoCreditFor",)),
+            (1_000, ("UnknownMember",)),
         ):
-            limit = self.random.choice((0, 10**6, PLENTY, 10 * PLENTY))
-            self._do("Accounts.setCreditLimit", id_, limit, may=(reason,))
+            limit = self.random.choice((0, 0, 10**6, PLENTY) if id_ == SUPPLIER_ID else (0, 10**6, PLENTY, 10 * PLENTY))
+            self._do("Accounts.setCreditLimit", id_, limit, may=reasons)
 
     # ---------------------------------------------------------------------------------------------- rules, tariffs
 
@@ -540,6 +664,7 @@ class Machine(Trading):
             penalty_cap=self.random.choice((0, 1_000)),
             premium_rate=100,
             reward_share=self.random.choice((0, 5_000)),
+            commission_cap=self.random.choice((0, 30, 100)),
         )
         fields = list(rules_tuple(rules))
         if self.random.random() < 0.2:
@@ -551,11 +676,13 @@ class Machine(Trading):
     def publish(self) -> None:
         """Tariffs of a day to come, or of one that has opened."""
         day = max(1, self._open_day() + self.random.choice((0, 1, 2)))
-        lane = Tariff(self.random.randint(10_000, 60_000), self.random.randint(0, 10_000)).lane()
+        buy = self.random.randint(10_000, 60_000)
+        lane = Tariff(buy, self.random.randint(0, 10_000)).lane()
         words, case = [pack(day, [lane] * LANES)] * STRIPS, self.random.random()
         reasons = ["TooLateToPublish"] * (self.market.now >= CALENDAR.opens_at(day))
         reasons += ["DayStillOpen"] * (day > self.state.last_final + RING)
         reasons += ["TooEarlyToPublish"] * (day > 1 and self.market.now < CALENDAR.opens_at(day - 1))
+        reasons += ["TariffOutOfRange"] * (buy > self.market.replay.rules(day).max_buy)
         if case < 0.1:
             words, reasons = words[1:], [*reasons, "WrongStripCount"]
         elif case < 0.2:
@@ -565,18 +692,87 @@ class Machine(Trading):
         self._do("FallbackSupply.publish", day, words, may=reasons)
 
     def pause_or_unpause(self) -> None:
-        """A node stops the orders of the market, then those of all; the council lets them go on."""
-        auction = self.market.contracts["CallAuction"].address
-        if self.state.is_paused or self.random.random() < 0.5:
+        """A node stops the orders of the market, then those of all; the council does so too, or lets them go on."""
+        auction, node = self.market.contracts["CallAuction"].address, self.market.new_node()
+        if self.state.is_paused or self.random.random() < 0.4:
             self._do("Accounts.unpause", auction, may=() if self.state.is_paused else ("MarketIsNotPaused",))
-        elif self._do("Accounts.pause", auction) is None:
+        elif self.random.random() < 0.5:
+            until = self.market.now + self.random.choice((0, 1, PERIOD, PERIODS * PERIOD, 1 << 40))
+            self._do("Accounts.keepPaused", auction, until, may=("PauseOutOfRange",))
+        elif self._do("Accounts.pause", auction, by=node, may=("GateTooNear",)) is None:
+            gates = [self.market.calendar.gate_closes_at(day) for day in self._days_around()]
+            assert not [gate for gate in gates if self.market.now < gate <= self._paused_until(auction)]
             self.market.act("Accounts.unpause", auction)
-            self.market.act("Accounts.pauseAll")
+            refused = self.market.attempt("Accounts.pause", auction, by=node)
+            assert refused is not None
+            assert refused.error == "PausedLately"
+            self.market.act("Accounts.pauseAll", by=self.market.new_node())
+
+    def _days_around(self) -> range:
+        """Days whose gates are near."""
+        today = max(1, self._today())
+        return range(today, today + 4)
+
+    def _paused_until(self, market: str) -> int:
+        return self.market.call("Accounts", "pausedUntil", market)
+
+    def change_watchers(self) -> None:
+        """The registry does not tell the intraday market, and tells it again; an address without code it never does."""
+        market = self.market.contracts["ContinuousMarket"].address
+        self.market.act("ParticipantRegistry.removeWatcher", market)
+        for address in (market, STRANGER.address):
+            refused = self.market.attempt("ParticipantRegistry.removeWatcher", address)
+            assert refused is not None
+            assert refused.error == "WatcherUnusable"
+        self.market.act("ParticipantRegistry.addWatcher", market)
+        for address in (market, STRANGER.address):
+            refused = self.market.attempt("ParticipantRegistry.addWatcher", address)
+            assert refused is not None
+            assert refused.error == "WatcherUnusable"
 
     def add_market(self) -> None:
         """The auction is a market of the schedule already."""
         auction, first_day = self.market.contracts["CallAuction"].address, self._open_day() + self.random.choice((0, 5))
         self._do("Schedule.addMarket", auction, first_day, may=("MarketKnown", "TooLateToAdd"))
+
+    def _last_opened(self) -> int:
+        return max(0, (self.market.now + CALENDAR.open_lead - CALENDAR.opening) // CALENDAR.day_length + 1)
+
+    def come_and_go(self) -> None:
+        """A market in which nobody trades is added, retired, and removed when its last day is final."""
+        opened = self._last_opened()
+        if not self.idle:
+            address = f"0x{next(self._faces):040x}"
+            self._do("Schedule.addMarket", address, opened + self.random.randint(1, 2))
+            if self._is_plugged(address):
+                self.idle[address] = None
+            return
+        [(address, last_day)] = self.idle.items()
+        if last_day is None or (last_day > opened and self.random.random() < 0.1):
+            last_day = opened + self.random.choice((-1, 0, 0, 1))
+            may = ("TooLateToRetire",) if last_day < opened else ()
+            if last_day >= 0 and self._do("Schedule.retireMarket", address, last_day, may=may) is None:
+                self.idle[address] = last_day
+            return
+        still_counts = last_day > self.state.last_final
+        if self._do("Schedule.removeMarket", address, may=("MarketStillCounts",) if still_counts else ()) is None:
+            assert not still_counts
+            assert not self._is_plugged(address)
+            del self.idle[address]
+
+    def _is_plugged(self, address: str) -> bool:
+        return address in {entry[0].lower() for entry in self.market.call("Schedule", "markets")}
+
+    def release_held(self) -> None:
+        """What a market holds that has failed, or that of one in order."""
+        if any(self.market.replay.stuck.values()):
+            release_stuck(self.market)
+            return
+        auction = self.market.contracts["CallAuction"].address
+        if self.market.attempt("Schedule.releaseHeld", auction, [], []):
+            refused = self.market.attempt("Schedule.releaseHeld", auction, [6], [1])
+            assert refused is not None
+            assert refused.error == "MarketInOrder"
 
     # ---------------------------------------------------------------------------------------------------- orders
 
@@ -584,7 +780,8 @@ class Machine(Trading):
         random = self.random
         first = random.randrange(3 * STRIPS)
         length = random.randint(1, STRIPS) if random.random() < 0.95 else 0
-        words = [pack(day, [self._lane() for _ in range(LANES)]) for _ in range(length)]
+        cancels = random.random() < 0.1
+        words = [pack(day, [0 if cancels else self._lane() for _ in range(LANES)]) for _ in range(length)]
         sequence = person.next_sequence() if random.random() < 0.95 else 1
         sheet = OrderSheet(person.account.address, day, first if random.random() < 0.3 else 0, sequence, tuple(words))
         return sheet, person.account if random.random() < 0.95 else STRANGER
@@ -600,23 +797,37 @@ class Machine(Trading):
         """One sheet alone, or several in a batch."""
         day = self._open_day()
         if self.random.random() < 0.5:
-            person = self._person()
-            sheet, signer = self._sheet(person, day)
-            reasons = objections(self.market, person, sheet, signer) | self._pause()
-            if signer is person.account and sheet.sequence % 2:
-                own = struct(sheet)[1:]
-                refused = self._do("CallAuction.enterOwn", *own, by=person.account, may=reasons)
-            else:
-                refused = self._do("CallAuction.enter", sign_sheet(self.market, sheet, signer), may=reasons)
-            assert bool(refused) == bool(reasons), f"taken in spite of {reasons}"
-            self.brought["CallAuction"] += refused is None
+            self._bring_order(self._person(), day)
             return
         batch = [sign_sheet(self.market, *self._sheet(self._person(), day)) for _ in range(self.random.randint(0, 3))]
         if self._do("CallAuction.submit", batch, may=self._pause()) is None:
             self.brought["CallAuction"] += len(batch)
 
+    def _bring_order(self, person: Person, day: int) -> None:
+        sheet, signer = self._sheet(person, day)
+        reasons = objections(self.market, person, sheet, signer)
+        if reasons or self._adds(person, sheet):
+            reasons |= self._pause()
+        if signer is person.account and sheet.sequence % 2:
+            own = struct(sheet)[1:]
+            refused = self._do("CallAuction.enterOwn", *own, by=person.account, may=reasons)
+        else:
+            refused = self._do("CallAuction.enter", sign_sheet(self.market, sheet, signer), may=reasons)
+        assert bool(refused) == bool(reasons), f"taken in spite of {reasons}"
+        self.brought["CallAuction"] += refused is None
+
+    def _adds(self, person: Person, sheet: OrderSheet) -> bool:
+        """Whether a sheet has an order that does not stand yet; a pause does not stop cancelling."""
+        for n, word in enumerate(sheet.lines):
+            line = self.market.call("AuctionReader", "lineOf", person.id, sheet.day, sheet.first_line + n)
+            day, standing = unpack(int.from_bytes(line, "big"))
+            known = standing if day == sheet.day else [0] * LANES
+            if any(lane and lane != own for lane, own in zip(unpack(word)[1], known, strict=True)):
+                return True
+        return False
+
     def _pause(self) -> set[str]:
-        """What refuses orders while they are paused."""
+        """What refuses new orders while they are paused."""
         return {"MarketIsPaused"} if self.state.is_paused else set()
 
     def clear(self) -> None:
@@ -645,36 +856,90 @@ class Machine(Trading):
 
     # -------------------------------------------------------------------------------------------------- wholesale
 
-    def report(self) -> None:
-        """A desk reports for a day, in time mostly; or somebody who may not."""
+    def appoint(self) -> None:
+        """The desk from a day on that has not opened, or that has; or somebody who is none."""
         desks = [person for person in self.people.values() if person.kind == DESK and person.status == ADMITTED]
-        desk = self.random.choice(desks) if desks and self.random.random() < 0.9 else self._person()
-        day = max(1, self._open_day() - self.random.choice((0, 1)))
-        gate = CALENDAR.gate_closes_at(day)
-        if 0 < gate - self.market.now <= 3 * PERIOD:
-            self._wait_until(gate)
+        person = self.random.choice(desks) if desks and self.random.random() < 0.9 else self._person()
+        day = max(1, self._open_day() + self.random.choice((0, 1, 1, 1)))
+        objections = {
+            "NotADesk": person.kind != DESK,
+            "TooLateToAppoint": self.market.now >= CALENDAR.opens_at(day),
+        }
+        reasons = {error for error, is_true in objections.items() if is_true}
+        refused = self._do("WholesaleDesk.appoint", person.id, day, by=HOLDER["WholesaleDesk.appoint"], may=reasons)
+        assert bool(refused) == bool(reasons), f"appointed in spite of {reasons}"
+
+    def commit(self) -> None:
+        """The desk of a day to a report, before the gate mostly; or somebody else."""
+        day = max(1, self._open_day() - (self.random.random() < 0.1))
+        named = self.market.call("WholesaleDesk", "deskOf", day)
+        desk = self.people[named] if named in self.people and self.random.random() < 0.95 else self._person()
         signer = desk.account if self.random.random() < 0.95 else STRANGER
         cap = self.market.replay.rules(day).penalty_cap
         offers = [self._offer(cap) for _ in range(PERIODS)]
         if self.random.random() < 0.05:
             offers[0] = replace(offers[0], penalty=cap + 1)
-        plugged = {address.lower() for address, _ in self.market.call("Schedule", "markets")}
+        report = wholesale_report(desk, day, offers, self.random.getrandbits(256))
         objections = {
             "NotSignedByDesk": signer is STRANGER,
+            "TooEarlyToCommit": self.market.now < CALENDAR.opens_at(day),
+            "TooLateToCommit": self.market.now >= CALENDAR.gate_closes_at(day),
+            "NotTheDesk": desk.id != named,
+            "AlreadyCommitted": any(self.market.call("WholesaleDesk", "commitmentOf", day)),
+            "DayStillOpen": day > self.state.last_final + RING,
+        }
+        reasons = {error for error, is_true in objections.items() if is_true}
+        refused = self._do("WholesaleDesk.commit", *commitment(self.market, desk, day, report, signer), may=reasons)
+        assert bool(refused) == bool(reasons), f"committed in spite of {reasons}"
+        if refused is None:
+            self.reports[day] = desk, report, offers
+
+    def report(self) -> None:
+        """A desk reports what it has committed to for a day, in time mostly; or something else, or somebody else."""
+        waiting = [day for day in self.reports if self.market.now < CALENDAR.gate_closes_at(day) + CALENDAR.desk_lead]
+        day = max(1, self._open_day() - self.random.choice((0, 1)))
+        if waiting and self.random.random() < 0.9:
+            day = self.random.choice(waiting)
+        gate = CALENDAR.gate_closes_at(day)
+        if 0 < gate - self.market.now <= 6 * PERIOD:
+            self._wait_until(gate)
+            # A pause may have ended meanwhile.
+            self.state = self.look()
+        self._open(day, day in self.reports and self.random.random() < 0.95)
+
+    def _open(self, day: int, is_committed: bool) -> None:
+        """The commitment of a day, or what nobody has committed to."""
+        gate, rules = CALENDAR.gate_closes_at(day), self.market.replay.rules(day)
+        if is_committed:
+            desk, report, offers = self.reports[day]
+        else:
+            desk, offers = self._person(), [self._offer(rules.penalty_cap) for _ in range(PERIODS)]
+            report = wholesale_report(desk, day, offers)
+        plugged = {entry[0].lower() for entry in self.market.call("Schedule", "markets")}
+        objections = {
             "TooEarlyToReport": self.market.now < gate,
             "TooLateToReport": self.market.now >= gate + CALENDAR.desk_lead,
             "UnknownAccount": desk.id == 0,
             "WrongStatus": desk.status != ADMITTED,
             "NotTakingPart": day < self.market.replay.members[desk.id].first_day,
-            "NotADesk": desk.kind != DESK,
             "AlreadyReported": self.market.call("WholesaleResidual", "reportOf", day)[0] != 0,
             "DayStillOpen": day > self.state.last_final + RING,
-            "NotInSchedule": self.market.contracts["WholesaleResidual"].address.lower() not in plugged,
-            "PenaltyAboveCap": any(offer.penalty > cap for offer in offers),
+            "DayDoesNotCount": self.market.contracts["WholesaleResidual"].address.lower() not in plugged,
+            "NotTheDesk": desk.id != self.market.call("WholesaleDesk", "deskOf", day),
+            "NotCommitted": not is_committed,
+            "PenaltyAboveCap": any(offer.penalty > rules.penalty_cap for offer in offers),
+            "MarketIsPaused": self._is_paused("WholesaleResidual"),
         }
         reasons = {error for error, is_true in objections.items() if is_true}
-        signed = wholesale_report(self.market, desk, day, offers, signer)
-        refused = self._do("WholesaleResidual.report", *signed, may=reasons)
+        if not reasons:
+            record = self.market.replay.ledger.record(desk.id)
+            if record.arrears:
+                reasons.add("InArrears")
+            elif report_collateral(offers, rules) and desk.id in self.market.replay.ledger.paid_now:
+                reasons.add("PaidNow")
+            elif record.free - report_collateral(offers, rules) < min(0, -record.credit_limit):
+                reasons.add("InsufficientFunds")
+        refused = self._do("WholesaleResidual.report", struct(report), may=reasons)
         assert bool(refused) == bool(reasons), f"reported in spite of {reasons}"
 
     def _offer(self, cap: int) -> Offer:
@@ -712,12 +977,14 @@ class Machine(Trading):
             may = {"ClaimsPaid", "ClaimsLapsed", "PaidOutOfOrder", "NotFinal"}
         else:
             may = {"NotFinal"} if day > self.state.last_final else set()
+        may |= {"PaidNow"} if FUND in self.market.replay.ledger.paid_now else set()
         self._do("BalancingFund.pay", day, self.random.choice((1, 3, 100)), may=may)
 
     # --------------------------------------------------------------------------------------------------- readings
 
     def _reading(self) -> SignedSheet | None:
-        person = self.random.choice(list(self.people.values()))
+        is_dry = bool(self.dry) and self.random.random() < 0.3
+        person = self.random.choice(self.dry[-3:] if is_dry else list(self.people.values()))
         if person.meter is None:
             return None
         day, first = max(1, self._today() - self.random.choice((0, 1, 1, 2))), self.random.randrange(STRIPS)
@@ -727,20 +994,22 @@ class Machine(Trading):
             net = [self.random.randint(-CAPACITY, CAPACITY) for _ in range(PERIODS)]
         else:
             net = [self.random.randint(-CAPACITY, CAPACITY + (self.random.random() < 0.05)) for _ in range(LANES)]
+        if is_dry:
+            net = [CAPACITY] * len(net)
         sheet = readings(self.market, person, day, first, net)
         return sign_readings(self.market, sheet, person.meter if self.random.random() < 0.95 else STRANGER)
 
     def bring_readings(self) -> None:
         """One sheet alone, or several in a batch; in time or not."""
         sheets = [sheet for _ in range(self.random.choice((1, 1, 2, 6))) if (sheet := self._reading()) is not None]
+        settling = ("DayBeingSettled",) * (self.state.in_settlement != 0)
         if len(sheets) == 1:
-            reasons = ("ReadingFromFuture", "CorrectionWindowClosed", "NotSignedByMeter", "NotTakingPart")
+            reasons = ("ReadingFromFuture", "CorrectionWindowClosed", "NotSignedByMeter", "NotTakingPart", *settling)
             refused = self._do(
                 "MeterReadings.enter", sheets[0], may=(*reasons, "ReadingExceedsCapacity", "DayStillOpen")
             )
             self.brought["MeterReadings"] += refused is None
-        else:
-            self._do("MeterReadings.submit", sheets)
+        elif self._do("MeterReadings.submit", sheets, may=settling) is None:
             self.brought["MeterReadings"] += len(sheets)
 
     def correct(self) -> None:
@@ -773,23 +1042,97 @@ class Machine(Trading):
     def settle(self) -> None:
         """Some more members of a day, if it is ready."""
         day = self._next_day(lambda phase: phase.is_settled)
-        some = self.random.choice((0, 1, 3, 3, 100, 100))
+        some = self.random.choice((0, 1, 1, 6, 7, 8, 9, 100, 100))
         reasons = {"NoMembersGiven"} if some == 0 else set()
         if self.market.call("Settlement", "isSettled", day) or day <= self.state.last_final:
             reasons |= {"AlreadySettled", "SettledDayIsOver", "NotReadyToSettle"}
+        if self.state.in_settlement not in (0, day):
+            reasons.add("OtherDayInSettlement")
+        if self.market.call("Settlement", "dayOf", day)[0] and self.market.now < CALENDAR.corrections_close_at(day):
+            reasons.add("CorrectionsOpen")
         is_cleared, is_closed = self.market.call("Schedule", "isComplete", day), self.state.phases.get(day)
         if not is_cleared or is_closed is None or not is_closed.is_closed:
             reasons.add("NotReadyToSettle")
-        self._settle(day, some, reasons)
+        broken = self.random.choice(BREAKABLE) if some == 1 and self.random.random() < 0.3 else None
+        if broken is not None:
+            set_bookable(self.market, broken, False)
+        refused = self._do("Settlement.settle", day, some, may=reasons)
+        if broken is not None:
+            set_bookable(self.market, broken, True)
+        assert bool(refused) == bool(reasons), f"day {day} settled in spite of {reasons}"
+        self._tempt()
 
-    def _settle(self, day: int, some: int, reasons: set[str]) -> None:
-        """Settle; if the supplier has used up its credit, the council has to give it more before the day goes on."""
-        refused = self._do("Settlement.settle", day, some, may=reasons | {"CreditLimitExceeded"})
-        if refused is not None and refused.error == "CreditLimitExceeded":
-            id_, balance, limit = refused.arguments
-            assert id_ == SUPPLIER_ID
-            assert balance < -limit
-            self._do("Accounts.setCreditLimit", id_, 100 * PLENTY, by=HOLDER["Accounts.setCreditLimit"])
+    def _tempt(self) -> None:
+        """While a day is being settled, one whom it has paid wants to lock that, or to take it out."""
+        self.state = self.look()
+        paid = sorted(self.market.replay.ledger.paid_now & self.people.keys() - {GRID_OPERATOR_ID})
+        if paid and self.random.random() < 0.5:
+            person = self.people[self.random.choice(paid)]
+            self._fund(person, self._intraday_day(), is_return=False)
+            self._bring_order(person, self._open_day())
+            free = self.state.accounts[person.id].free
+            if free > 0:
+                may = {"MoneyHeld", "PaidNow", "ERC20InsufficientBalance"}
+                refused = self._do("Accounts.withdraw", *withdrawal(self.market, person, free, False), may=may)
+                assert refused, f"{person.id} takes out what it was just paid"
+
+    def go_on(self) -> None:
+        """What is due next for the first day that has not ended: days end while others trade, not only at last."""
+        day, now = self.state.last_final + 1, self.market.now
+        phase = self.state.phases[day]
+        residual = self.market.call("WholesaleResidual", "reportOf", day)[1]
+        if now < CALENDAR.gate_closes_at(day):
+            return
+        if phase.cleared != ALL_STRIPS:
+            strip = next(strip for strip in range(STRIPS) if not phase.cleared >> strip & 1)
+            groups = self.random.choice((1, ALL_GROUPS))
+            self._do("CallAuction.clear", day, strip, self._pivots(day, strip), groups)
+        elif not self._is_pool_cleared(day):
+            self._clear_pool(day)
+        elif residual:
+            strip = next(strip for strip in range(STRIPS) if residual >> strip & 1)
+            self._do("WholesaleResidual.clear", day, strip, *self._ticks(day, strip), ALL_GROUPS)
+        elif not phase.is_closed:
+            if now >= CALENDAR.metering_deadline(day):
+                self._do("MeterReadings.close", day, self.random.choice((3, 100)))
+        elif not phase.is_settled:
+            may = {"CorrectionsOpen"} if now < CALENDAR.corrections_close_at(day) else set()
+            self._do("Settlement.settle", day, self.random.choice((1, 3, 100)), may=may)
+        elif now >= CALENDAR.corrections_close_at(day):
+            self._do("Settlement.finalize", day)
+
+    def make_good(self) -> None:
+        """The supplier's money for those who wait, some of which it pays in now; then some members' parts of it."""
+        shortfalls = self.market.replay.shortfalls
+        if self.random.random() < 0.9:
+            amount = self.random.choice((1, shortfalls.open_claims // 2 + 1, shortfalls.open_claims + 1))
+            if self._do("Accounts.deposit", SUPPLIER.address, amount, self._reference()) is None:
+                self.paid_in += amount
+        reasons = {"DayInSettlement"} if self.state.in_settlement else set()
+        if not shortfalls.to_set_aside():
+            reasons.add("NothingToSetAside")
+        refused = self._do("Shortfalls.setAside", may=reasons)
+        assert bool(refused) == bool(reasons)
+        self._pay_claims()
+
+    def spend_the_suppliers_money(self) -> None:
+        """The supplier takes out all it has, so that it has nothing to advance but its credit."""
+        free = self.market.account(SUPPLIER_ID).free
+        if free > 0:
+            may = {"ERC20InsufficientBalance"}
+            may |= {"MoneyHeld"} if self.state.in_settlement else set()
+            may |= {"ClaimsOpen"} if self.market.replay.shortfalls.open_claims else set()
+            message = withdrawal(self.market, self.supplier, free, True)
+            if self._do("Accounts.redeem", *message, self._reference(), may=may) is None:
+                self.paid_out += free
+
+    def _pay_claims(self) -> None:
+        days = self.market.replay.shortfalls.days
+        day = self.random.choice([*days, 1])
+        is_there = day in days and days[day].set_aside > days[day].paid
+        first, some = self.random.randint(1, 12), self.random.choice((0, 1, 3, 100))
+        refused = self._do("Shortfalls.pay", day, first, some, may=() if is_there else ("NothingToPay",))
+        assert bool(refused) != is_there
 
     def finalize(self) -> None:
         """The end of a day, if it is settled, over and the next in line."""
@@ -810,7 +1153,7 @@ class Machine(Trading):
         by = self.random.choice((STRANGER, *ROLE_KEYS.values(), self._person().account))
         refused = self.market.attempt(function, *FOR_CONTRACTS[function], by=by)
         assert refused is not None, f"{function} is open to {by.address}"
-        assert refused.error in (UNAUTHORIZED, "NotTheAccounts", "NotAMarket")
+        assert refused.error in (UNAUTHORIZED, "NotTheAccounts", "NotTheSchedule", "NotAMarket", "DayDoesNotCount")
 
     def batch(self) -> None:
         """Several calls in one transaction: all or nothing."""

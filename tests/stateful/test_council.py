@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from random import Random
 
 import pytest
-from harness.chain import Refused
-from harness.keys import key
-from harness.market import ADMIN, STRANGER, Market
+from support.evm.chain import Refused
+from support.evm.keys import key
+from support.evm.market import ADMIN, STRANGER, Market
 
-from dem.plan import GOVERNED, ROLES
+from dem.deployment.roles import GOVERNED, ROLES
 
 from .machine import CALENDAR, RULES
 
@@ -23,7 +23,7 @@ EXPECTED = [
     *((function, "") for function in ("propose", "approve", "withdrawApproval", "execute", "seatRepresentatives")),
     *((function, "NotSeated") for function in ("propose", "approve", "withdrawApproval")),
     *((function, "WrongState") for function in ("approve", "withdrawApproval", "execute")),
-    *(("execute", error) for error in ("NotReady", "TooFewApprovals", "CallFailed")),
+    *(("execute", error) for error in ("NotReady", "TooFewApprovals", "OneSided", "CallFailed")),
     ("approve", "AlreadyApproved"),
     ("withdrawApproval", "NotApproved"),
 ]
@@ -64,6 +64,8 @@ class CouncilMachine:
         authority = self.market.contracts["Authority"]
         numbers = {role.name: role.id for role in ROLES}
         self.seats: dict[int, tuple[int, bool]] = {}
+        self.pauseless: set[int] = set()
+        """Numbers of seats from which the pause was taken."""
         self.taken = self.threshold = 0
         for who in range(3):
             assert self._send(ADMIN, "seat", PEOPLE[who].address) == ""
@@ -91,31 +93,50 @@ class CouncilMachine:
         self.taken += 1
         self.seats[who] = self.taken, is_elected
 
+    def _missing(self, decision: Decision) -> int:
+        """Approvals that both kinds of seats lack to be more than half of each; what lets a market go on takes none."""
+        if all(function == "takePause" for function, _ in decision.calls):
+            return 0
+        missing = 0
+        for kind in (False, True):
+            numbers = [number for number, is_elected in self.seats.values() if is_elected == kind]
+            if numbers:
+                missing += max(0, len(numbers) // 2 + 1 - sum(number in decision.approvals for number in numbers))
+        return missing
+
+    def _is_supported(self, decision: Decision) -> bool:
+        return self._support(decision) >= self.needed and not self._missing(decision)
+
     def _support(self, decision: Decision) -> int:
         return sum(number in decision.approvals for number, _ in self.seats.values())
 
     def _apply(self, calls: list[tuple[str, int]]) -> bool:
         """Make the calls in the model, or none if one fails; returns whether they were made."""
         seats, taken, threshold, limit = dict(self.seats), self.taken, self.threshold, self.limit
+        pauseless = set(self.pauseless)
         for function, argument in calls:
             institutions = sum(not is_elected for _, is_elected in self.seats.values())
             if function == "setCreditLimit":
                 self.limit = argument
             elif function == "setThreshold":
                 self.threshold = argument
+            elif function == "takePause" and argument in self.seats:
+                self.pauseless.add(self.seats[argument][0])
             elif function == "seat" and argument not in self.seats:
                 self._take(argument, False)
             elif function == "unseat" and not self.seats.get(argument, (0, True))[1] and institutions > 1:
                 del self.seats[argument]
             else:
                 self.seats, self.taken, self.threshold, self.limit = seats, taken, threshold, limit
+                self.pauseless = pauseless
                 return False
         return True
 
     def _clashes(self, decision: Decision) -> bool:
         """Whether the authority has one of its calls already."""
         waiting = [c for p in self.proposals if p.state(self.now) == "decided" for c in p.calls]
-        return len(set(decision.calls)) < len(decision.calls) or bool(set(decision.calls) & set(waiting))
+        scheduled = [call for call in decision.calls if call[0] != "takePause"]
+        return len(set(scheduled)) < len(scheduled) or bool(set(scheduled) & set(waiting))
 
     # -------------------------------------------------------------------------------------------------- the chain
 
@@ -157,7 +178,8 @@ class CouncilMachine:
         return max(0, len(self.proposals) - 1 - self.random.choice([0, 0, 0, 1, 1, 2, 3]))
 
     def _any_call(self) -> tuple[str, int]:
-        function = self.random.choice(["seat", "unseat", "setThreshold", "setCreditLimit", "setCreditLimit"])
+        choices = ["seat", "unseat", "setThreshold", "setCreditLimit", "setCreditLimit", "takePause"]
+        function = self.random.choice(choices)
         return function, self.random.randrange(len(PEOPLE))
 
     def _approve(self, number: int, who: int, refusal: str) -> None:
@@ -172,17 +194,18 @@ class CouncilMachine:
         else:
             seat = self.seats[who][0]
             decision.approvals.add(seat)
-            if state == "open" and self._support(decision) >= self.needed:
+            if state == "open" and self._is_supported(decision):
                 if self._clashes(decision):
                     decision.approvals.remove(seat)
                     assert refusal == "AccessManagerAlreadyScheduled"
                     return
-                decision.ready_at = self.now + DELAY
+                is_urgent = all(function == "takePause" for function, _ in decision.calls)
+                decision.ready_at = self.now + (0 if is_urgent else DELAY)
             assert refusal == ""
 
     def propose(self) -> None:
         who = self._somebody()
-        calls = [self._any_call() for _ in range(self.random.randint(1, 3))]
+        calls = [self._any_call() for _ in range(self.random.choice((1, 1, 2, 3)))]
         own = []
         for function, argument in calls:
             self.limits += 1
@@ -211,13 +234,14 @@ class CouncilMachine:
         else:
             assert refusal == ""
             decision.approvals.remove(self.seats[who][0])
-            if self._support(decision) < self.needed:
+            if not self._is_supported(decision):
                 decision.ready_at = 0
 
     def execute(self) -> None:
         number = self._some_proposal()
         decision = self.proposals[number]
         state, support, needed = decision.state(self.now), self._support(decision), self.needed
+        missing = self._missing(decision)
         refusal = self._send(STRANGER, "execute", number + 1)
         if state != "decided":
             assert refusal == "WrongState"
@@ -225,6 +249,8 @@ class CouncilMachine:
             assert refusal == "NotReady"
         elif support < needed:
             assert refusal == "TooFewApprovals"
+        elif missing:
+            assert refusal == "OneSided"
         elif self._apply(decision.calls):
             assert refusal == ""
             decision.is_executed = True
@@ -254,8 +280,10 @@ class CouncilMachine:
         assert self.market.account(SUPPLIER).credit_limit == self.limit
 
     def who_has_a_seat_is_a_node(self) -> None:
+        """Unless the council took the pause from that seat."""
         for who, one in enumerate(PEOPLE):
-            assert self.market.call("Authority", "hasRole", 5, one.address)[0] == (who in self.seats)
+            is_node = who in self.seats and self.seats[who][0] not in self.pauseless
+            assert self.market.call("Authority", "hasRole", 5, one.address)[0] == is_node
 
     def the_council_alone_is_admin(self) -> None:
         assert self.market.call("Authority", "hasRole", 0, self.council.address) == (True, DELAY)

@@ -3,19 +3,22 @@
 import os
 
 import pytest
-from harness.chain import artifacts
-from harness.market import GOVERNANCE, PUBLIC, Tally, failures
+from support.evm.chain import artifacts
+from support.evm.market import GOVERNANCE, PUBLIC, Tally, failures
 
-from dem.plan import INTERNAL, ROLES
+from dem.deployment.roles import INTERNAL, ROLES
 
+from .hostile import PLANS
 from .machine import Machine
 
-RUNS = int(os.environ.get("DEM_RANDOM_RUNS", "40"))
-"""More for a long run: DEM_RANDOM_RUNS=200 pytest -n 2 tests/stateful does 100,000 actions."""
-PORTIONS = 4
-STEPS = 500
+RUNS = int(os.environ.get("DEM_RANDOM_RUNS", "20"))
+"""Of 800 actions each; `make test-long` does 500,000 actions."""
+PORTIONS = 2
+STEPS = 800
 LEAST_SUCCESSES = 3
 """Of every public function, in every portion of the runs."""
+LEAST_ATTACKS = 1
+"""Of every kind, carried to their end in every portion of the runs."""
 INTERNAL_WORK = (
     "Accounts.Posted",
     "Accounts.ArrearsChanged",
@@ -48,6 +51,8 @@ def test_invariants_hold_whatever_anybody_does(portion):
     print("\n".join(tally.lines()))
     assert {name: tally.succeeded[name] for name in PUBLIC if tally.succeeded[name] < LEAST_SUCCESSES} == {}
     assert tally.events["Settlement.DaySettled"] > tally.events["MarketRules.DayFinal"], "no day was settled again"
+    assert {name: tally.attacks[name] for name in PLANS if tally.attacks[name] < LEAST_ATTACKS} == {}
+    assert tally.refused["PaidNow"] > 0, "nobody wanted to lock or take out what it was just paid"
     assert {name: tally.events[name] for name in INTERNAL_WORK if tally.events[name] < LEAST_SUCCESSES} == {}
 
 

@@ -5,38 +5,32 @@ refusal has to be one of those that can happen at all, and the invariants have t
 """
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from random import Random
 from typing import Any
 
-from harness.chain import NOBODY, Event, Refused
-from harness.contracts import NOTHING, ContractMarket, conclusion, ending, revocation
-from harness.keys import Key, struct
-from harness.market import STRANGER
-from harness.people import ADMITTED, AMPLE, EXITED, Person, admit, application, sign_sheet, take_note
-from harness.pools import POOL, PooledMarket
+from support.evm.chain import NOBODY, Event, Refused
+from support.evm.contracts import NOTHING, ContractMarket, conclusion, ending, revocation
+from support.evm.keys import Key, struct
+from support.evm.market import STRANGER
+from support.evm.people import ADMITTED, AMPLE, EXITED, Person, admit, application, sign_sheet, take_note, withdrawal
+from support.evm.pools import POOL, PooledMarket
 
-from dem.bilateral import ALL_WEEKDAYS
-from dem.orders import BROKERED_LAYER, Order, Side, encode_lane
-from dem.plan import CalendarParameters
-from dem.replay import KINDS
-from dem.signing import (
-    Commission,
-    Ending,
-    IntradayCancellation,
-    IntradayFunding,
-    IntradayOrder,
-    Mandate,
-    OrderSheet,
-    Proposal,
-    message_hash,
-)
-from dem.strips import LANES, pack
-from dem.units import Tick, Wh
+from dem.messages.contracts import Acceptance, Ending, Proposal
+from dem.messages.members import Commission, Mandate
+from dem.messages.orders import IntradayCancellation, IntradayFunding, IntradayOrder, IntradayRevocation, OrderSheet
+from dem.messages.signing import message_hash
+from dem.model.calendar import CalendarParameters
+from dem.model.markets.bilateral import ALL_WEEKDAYS
+from dem.model.orders import BROKERED_LAYER, Order, Side, encode_lane
+from dem.model.strips import LANES, pack
+from dem.model.units import Tick, Wh
+from dem.replay.members import KINDS
 
 INTERMEDIARY, GRID = KINDS.index("intermediary"), KINDS.index("grid_operator")
 MEMBERSHIP = ("UnknownAccount", "WrongStatus", "NotTakingPart")
 """Who is no member, or not now."""
-MONEY = ("InsufficientFunds", "InArrears", "MarketIsPaused", "NotAMarket")
+MONEY = ("InsufficientFunds", "InArrears", "PaidNow", "MarketIsPaused", "NotAMarket")
 """What the accounts say to a market that wants collateral."""
 SIGNED = ("NotSignedByParticipant", "StaleSequence")
 MOST_CONTRACTS = 10
@@ -50,16 +44,18 @@ class Trading:
     people: dict[int, Person]
 
     ACTIONS = (
-        (12, "propose"),
+        (30, "propose"),
         (3, "revoke"),
-        (6, "end"),
-        (14, "terminate"),
+        (4, "end"),
+        (10, "terminate"),
+        (24, "run_dry"),
         (20, "fund_intraday"),
         (30, "place_intraday"),
         (14, "cancel_intraday"),
+        (4, "revoke_intraday"),
         (2, "pause_intraday"),
         (6, "choose"),
-        (4, "publish_commission"),
+        (6, "publish_commission"),
         (10, "broker"),
         (4, "order_in_pool"),
         (8, "clear_pool"),
@@ -72,6 +68,8 @@ class Trading:
         c = self.market.calendar
         self.contracts = ContractMarket(self.market)
         self.proposals: list[tuple[Proposal, Person]] = []
+        self.dry: list[Person] = []
+        """Sides of contracts that took their money out."""
         self.market.act("Schedule.addMarket", self.market.contracts["ContinuousMarket"].address, 1)
         self.pool_owner = Person.numbered(
             900, is_metered=False, kind=INTERMEDIARY, import_capacity=AMPLE, export_capacity=AMPLE
@@ -117,7 +115,7 @@ class Trading:
 
     def unpause_others(self) -> None:
         """The council lets all markets but the auction go on."""
-        for contract in ("BilateralContracts", "ContinuousMarket", POOL):
+        for contract in ("BilateralContracts", "ContinuousMarket", "WholesaleResidual", POOL):
             reasons = () if self._is_paused(contract) else ("MarketIsNotPaused",)
             self._do("Accounts.unpause", self.market.contracts[contract].address, may=reasons)
 
@@ -138,10 +136,10 @@ class Trading:
             proposer=proposer.account.address,
             counterparty=random.choice((NOBODY, accepter.account.address)),
             is_sale=random.random() < 0.5,
-            price=random.randrange(40_000),
+            price=random.randrange(62_000),
             energy=random.choice((3, 3, 30, 30, 100, 301)),
             first_period=first,
-            last_period=first + random.choice((0, per_day, 5 * per_day, 400 * per_day)),
+            last_period=first + random.choice((0, per_day, *[20 * per_day] * 4, 400 * per_day)),
             slots=random.randint(1, (1 << per_day) - 1),
             weekdays=random.choice((ALL_WEEKDAYS, 0b1010101)),
             expiry=self.market.now + 1_000,
@@ -168,16 +166,20 @@ class Trading:
             self.contracts.take_up(proposal, accepter)
 
     def revoke(self) -> None:
-        """One of the last proposals."""
+        """One of the last proposals, by its proposer or by who may accept it."""
         if not self.proposals:
             return
-        proposal, _ = self.random.choice(self.proposals[-3:])
-        signer = next(p for p in self.people.values() if p.account.address == proposal.proposer).account
-        if (
-            self._try("BilateralContracts.revoke", *revocation(self.market, proposal, signer), may=("ProposalUsed",))
-            is None
-        ):
-            self.contracts.used.add((message_hash(proposal), proposal.proposer))
+        proposal, accepter = self.random.choice(self.proposals[-3:])
+        proposer = next(p for p in self.people.values() if p.account.address == proposal.proposer)
+        if self.random.random() < 0.7:
+            self._revoke(proposal, proposer.account)
+        else:
+            self._revoke(Acceptance(message_hash(proposal), proposal.expiry), accepter.account)
+
+    def _revoke(self, message: Proposal | Acceptance | Ending, signer: Key) -> None:
+        brought = revocation(self.market, message, signer)
+        if self._try("BilateralContracts.revoke", *brought, may=("ProposalUsed",)) is None:
+            self.contracts.used.add((message_hash(message), signer.address))
 
     def end(self) -> None:
         """A contract, by both sides."""
@@ -186,28 +188,49 @@ class Trading:
         number = self.random.choice(list(self.contracts.concluded))
         self._end(number, max(0, self._today() + self.random.choice((-1, 0, 1, 2))))
 
-    def _end(
-        self, number: int, last_day: int, may: Sequence[str] = ("NotEarlier", "GateClosed", "MarketIsPaused")
-    ) -> None:
+    def _end(self, number: int, last_day: int, may: Sequence[str] = ("NotEarlier", "GateClosed")) -> None:
         contract = self.contracts.concluded[number]
         keys = self.people[contract.buyer].account, self.people[contract.seller].account
         message = Ending(number, last_day, self.market.now + 10)
+        while any((message_hash(message), key.address) in self.contracts.used for key in keys):
+            message = replace(message, expiry=message.expiry + 1)
+        if may and self.random.random() < 0.1:
+            self._revoke(message, self.random.choice(keys))
+            may = (*may, "ConsentRevoked")
         self._try("BilateralContracts.end", *ending(self.market, message, *keys), may=may)
 
     def _end_contracts(self, last_day: int) -> None:
-        """None delivers beyond a day; the council lifts a pause for it."""
-        if self._is_paused("BilateralContracts"):
-            self.market.act("Accounts.unpause", self.market.contracts["BilateralContracts"].address)
+        """None delivers beyond a day, paused or not; or their market does not."""
+        is_retired = self.random.random() < 0.5
+        if is_retired:
+            self.market.act("Schedule.retireMarket", self.market.contracts["BilateralContracts"].address, last_day)
         for number in list(self.contracts.replay.contracts.standing):
-            if self.contracts.last_day(number) > last_day:
+            if self.contracts.last_day(number) <= last_day:
+                continue
+            if is_retired:
+                self.market.act("BilateralContracts.terminate", number)
+            else:
                 self._end(number, last_day, may=())
 
     def _sides(self, number: int) -> tuple[int, int]:
         contract = self.contracts.concluded[number]
         return contract.buyer, contract.seller
 
+    def run_dry(self) -> None:
+        """A side of a contract takes all its free money out, so that it will owe what comes due; it consumes a lot."""
+        standing = self.contracts.replay.contracts.standing
+        standing = [number for number in standing if self.contracts.last_day(number) > self._today() + 2] or [*standing]
+        if not standing:
+            return
+        person = self.people[self.random.choice(self._sides(self.random.choice(standing)))]
+        self.dry.append(person)
+        free = self.market.account(person.id).free
+        if free > 0:
+            brought = withdrawal(self.market, person, free, False)
+            self._do("Accounts.withdraw", *brought, may=("ERC20InsufficientBalance", "MoneyHeld", "PaidNow"))
+
     def terminate(self) -> None:
-        """Contracts of who is in default, or of others; now and then somebody leaves in spite of his contracts."""
+        """Contracts of who has left, or of others; now and then somebody leaves in spite of his contracts."""
         standing = list(self.contracts.replay.contracts.standing)
         if standing and self.random.random() < 0.15:
             leaving = self.people[self._sides(self.random.choice(standing))[0]]
@@ -216,7 +239,7 @@ class Trading:
         gone = [n for n in standing if any(self.people[id_].status == EXITED for id_ in self._sides(n))]
         for number in {*gone, *self.random.sample(standing, min(3, len(standing)))}:
             is_due, last_day = self.contracts.may_terminate(number, self.people)
-            expected = ["NotInDefault"]
+            expected = ["NobodyLeft"]
             if is_due:
                 expected = ["NotEarlier"] if last_day >= self.contracts.last_day(number) else []
             refused = self._try("BilateralContracts.terminate", number, may=expected)
@@ -281,8 +304,9 @@ class Trading:
             random.choice((1, 5, 40, 200)),
             random.choice((0, 1, 9)),
         )
-        message = IntradayOrder(person.account.address, day, *order, person.next_sequence())
-        may = ("NoSuchSlot", "NotFunded", "InsufficientCollateral", "OrderTooSmall", "ExceedsCapacity")
+        expiry = self.market.now + random.choice((0, *[10**6] * 9))
+        message = IntradayOrder(person.account.address, day, *order, expiry, person.next_sequence())
+        may = ("NoSuchSlot", "NotFunded", "InsufficientCollateral", "OrderTooSmall", "ExceedsCapacity", "Expired")
         if person.status != ADMITTED:
             may = (*may, "MemberBarred")
         self._intraday(
@@ -299,11 +323,23 @@ class Trading:
         message = IntradayCancellation(person.account.address, day, number, person.next_sequence())
         self._intraday("cancel", person, message, (day, number), ("NotFunded", "NoSuchOrder", "NotOwner"))
 
+    def revoke_intraday(self) -> None:
+        """Whatever somebody has signed and nobody has brought."""
+        person = self._person()
+        message = IntradayRevocation(person.account.address, person.next_sequence())
+        self._intraday("revoke", person, message, (message.sequence,), ())
+
     def pause_intraday(self) -> None:
-        """Its books alone; then they go on."""
-        self._do("ContinuousMarket.pause")
-        if self.random.random() < 0.8:
-            self._do("ContinuousMarket.unpause")
+        """By a node or the council; its books are told, and anybody tells them once more. Then they go on."""
+        market = self.market.contracts["ContinuousMarket"].address
+        if self.random.random() < 0.5:
+            may = ("GateTooNear", "MarketIsPaused")
+            self._do("Accounts.pause", market, by=self.market.new_node(), may=may)
+        else:
+            self._do("Accounts.keepPaused", market, self.market.now + self.random.choice((1, 600, 86_400)))
+        self._do("ContinuousMarket.followPause")
+        if self._is_paused("ContinuousMarket") and self.random.random() < 0.8:
+            self._do("Accounts.unpause", market)
 
     # ------------------------------------------------------------------------------------------------ intermediaries
 
@@ -355,12 +391,20 @@ class Trading:
             if chosen and self.random.random() < 0.95
             else self.random.choice(self._intermediaries())
         )
-        first = BROKERED_LAYER * self._strips()
-        sheet = OrderSheet(person.account.address, day, first, person.next_sequence(), self._words(day, self._strips()))
-        signed = sign_sheet(self.market, sheet, broker.account, contract)
+        first, words, signer = BROKERED_LAYER * self._strips(), self._words(day, self._strips()), broker.account
+        if self.random.random() < 0.1:
+            # The client itself cancels, or orders, which it may in the pool alone.
+            signer = person.account
+            words = self.random.choice((words, (pack(day, [0] * LANES),) * self._strips()))
+        sheet = OrderSheet(person.account.address, day, first, person.next_sequence(), words)
+        signed = sign_sheet(self.market, sheet, signer, contract)
         may = (*MEMBERSHIP, *MONEY, "NotTheIntermediary", "MandateNotFixed", "ExceedsCapacity", "OrderTooSmall")
+        may = (*may, "TradesWithItself")
         refused = self._do(f"{contract}.enter", signed, may=(*may, "NotOpenYet", "GateClosed", "DayStillOpen"))
         self.brought[contract] += refused is None
+        if refused is None and signer is person.account and contract != POOL:
+            # It is the client's own sequence that this sheet has.
+            person.sheets[day] = sheet.sequence
 
     def order_in_pool(self) -> None:
         """The pool's intermediary for itself; or somebody whose pool it is not."""
@@ -390,5 +434,6 @@ class Trading:
         days = [day for day, phase in self.state.phases.items() if phase.is_settled]
         day = self.random.choice((*days, max(1, self.state.last_final)))
         market = self.market.contracts[self.random.choice(("CallAuction", POOL))].address
-        may = ("CollectedLater", "NotSettled", "CreditLimitExceeded")
+        # What a client cannot pay nobody advances while others wait for the supplier's money.
+        may = ("CreditLimitExceeded", "MoneyHeld", "ClaimsOpen")
         self._try("Intermediaries.collect", day, list(self.people), market, may=may)

@@ -5,10 +5,12 @@ from typing import Any
 from web3.contract import Contract
 from web3.types import TxReceipt
 
-from dem.orders import BROKERED_LAYER, Order, Side, lines_of
-from dem.replay import KINDS
-from dem.signing import Commission, Domain, Mandate, OrderSheet, compact, sign
-from dem.wallets import wallet
+from dem.community.keys import wallet
+from dem.messages.members import Commission, Mandate
+from dem.messages.orders import OrderSheet
+from dem.messages.signing import Domain, compact, sign
+from dem.model.orders import BROKERED_LAYER, Order, Side, lines_of
+from dem.replay.members import KINDS
 
 from .signed import Signed, application, empty_line
 from .village import DEPOSIT, NOBODY, STRIPS, Member, Village
@@ -22,7 +24,7 @@ def admit_intermediary(village: Village, name: str) -> Member:
     """A new member of that kind, without a meter, with money."""
     market, keys = village.market, wallet("village", 1, name)
     village.relay(market.registry, "applyFor", *application(market, keys, INTERMEDIARY, meter=NOBODY))
-    village.send("registrar", market.registry, "admit", keys.account)
+    village.admit(keys.account)
     village.send("treasurer", market.accounts, "deposit", keys.account, DEPOSIT, name.encode().rjust(32, b"\1"))
     return Member(market.registry.functions.memberCount().call(), keys)
 

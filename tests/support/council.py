@@ -9,10 +9,10 @@ from ape.api import AccountAPI
 from web3.contract import Contract
 from web3.types import TxReceipt
 
-from dem.chain import Chain
-from dem.council import STATES, Call, call
-from dem.deployment import role_keys
-from dem.plan import Government
+from dem.chain.connection import Chain
+from dem.deployment.market import role_keys
+from dem.deployment.plan import Government
+from dem.governance.council import STATES, Call, call
 
 from .village import Village, found_village
 

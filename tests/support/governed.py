@@ -4,7 +4,7 @@ import pytest
 from ape.api import AccountAPI
 from web3.contract import Contract
 
-from dem.deployment import Market
+from dem.deployment.market import Market
 
 from .council import Governed, found_governed
 from .village import Village

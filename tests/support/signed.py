@@ -3,27 +3,22 @@
 from collections.abc import Sequence
 from typing import Any
 
-from dem.deployment import Market
-from dem.orders import Order, Side, lines_of
-from dem.signing import (
-    Application,
-    Domain,
+from dem.community.keys import Wallet
+from dem.deployment.market import Market
+from dem.messages.members import Application, Withdrawal
+from dem.messages.orders import (
     IntradayCancellation,
     IntradayFunding,
     IntradayOrder,
     OrderSheet,
-    ReadingSheet,
-    Register,
-    SignedSheet,
+    WholesaleCommitment,
     WholesaleReport,
-    Withdrawal,
-    compact,
-    pack_registers,
-    sign,
 )
-from dem.strips import LANES, pack
-from dem.wallets import Wallet
-from dem.wholesale import Offer, report_words
+from dem.messages.readings import ReadingSheet, Register, pack_registers
+from dem.messages.signing import Domain, SignedSheet, compact, message_hash, sign, struct
+from dem.model.markets.wholesale import Offer, report_words
+from dem.model.orders import Order, Side, lines_of
+from dem.model.strips import LANES, pack
 
 CURVE_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 BIAS = 1 << 38
@@ -125,25 +120,27 @@ def application(
     return fields, sign(domain(market, "ParticipantRegistry"), message, key or wallet.account_key)
 
 
-def wholesale_report(market: Market, wallet: Wallet, offers: Sequence[Offer], day: int = 1) -> Signed:
+SALT = b"salt".ljust(32, b"\0")
+
+
+def wholesale_report(wallet: Wallet, offers: Sequence[Offer], day: int = 1) -> WholesaleReport:
     """What the wholesale desk offers, by slot."""
-    return report_of_words(market, wallet, *report_words(day, offers), day=day)
+    return report_of_words(wallet, *report_words(day, offers), day=day)
 
 
 def report_of_words(
-    market: Market,
-    wallet: Wallet,
-    prices: Sequence[int],
-    imports: Sequence[int],
-    exports: Sequence[int],
-    day: int = 1,
-    key: bytes | None = None,
+    wallet: Wallet, prices: Sequence[int], imports: Sequence[int], exports: Sequence[int], day: int = 1
+) -> WholesaleReport:
+    """A report of raw words."""
+    return WholesaleReport(wallet.account, day, tuple(prices), tuple(imports), tuple(exports), SALT)
+
+
+def commitment(
+    market: Market, wallet: Wallet, report: WholesaleReport, day: int | None = None, key: bytes | None = None
 ) -> Signed:
-    """A report of raw words; signed with another key than the wallet's if given."""
-    message = WholesaleReport(wallet.account, day, tuple(prices), tuple(imports), tuple(exports))
-    signature = sign(domain(market, "WholesaleResidual"), message, key or wallet.account_key)
-    rows = ([word.to_bytes(32, "big") for word in words] for words in (prices, imports, exports))
-    return (wallet.account, day, *rows), signature
+    """What commits a desk to a report; signed with another key than the wallet's if given."""
+    message = WholesaleCommitment(wallet.account, report.day if day is None else day, message_hash(report))
+    return struct(message), sign(domain(market, "WholesaleDesk"), message, key or wallet.account_key)
 
 
 def withdrawal(

@@ -11,37 +11,24 @@ from web3.contract import Contract
 from web3.logs import DISCARD
 from web3.types import TxReceipt
 
-from dem.chain import Chain
-from dem.clearing import clear
-from dem.deployment import ADMIN, RELAYER, Market, deploy, role_keys
-from dem.orders import Order, orders_of
-from dem.plan import ROLES, CalendarParameters, Government, Offices, Parameters
-from dem.replay import KINDS
-from dem.settlement import ImbalancePricing, MarketRules
-from dem.strips import LANES
-from dem.wallets import Wallet, wallet
+from dem.chain.connection import Chain
+from dem.community.keys import Wallet, wallet
+from dem.deployment.market import ADMIN, RELAYER, Market, deploy, role_keys
+from dem.deployment.plan import Government, Offices, Parameters
+from dem.deployment.roles import ROLES
+from dem.model.calendar import CalendarParameters
+from dem.model.markets.auction import clear
+from dem.model.orders import Order, orders_of
+from dem.model.strips import LANES
+from dem.replay.members import KINDS
+from support.rules import SMALL
 
 from .signed import application, orders_sheet, readings_sheet, registers
 
 PERIOD = 900
 PERIODS = 12
 STRIPS = PERIODS // LANES
-RULES = MarketRules(
-    platform_fee=10,
-    network_fee=20,
-    deviation_rate=50,
-    standing_buy=30_000,
-    standing_sell=8_000,
-    max_buy=40_000,
-    tolerance_fixed=100,
-    tolerance_share=1_000,
-    min_order_energy=10,
-    max_layers=3,
-    imbalance_pricing=ImbalancePricing.SINGLE,
-    charge_helpful=False,
-    boundary_margin=100,
-    commission_cap=500,
-)
+RULES = SMALL
 FEES = RULES.platform_fee + RULES.network_fee
 CEILING = RULES.max_buy + RULES.deviation_rate + FEES
 """What replacing energy may cost a seller at most, units/Wh."""
@@ -88,8 +75,8 @@ class Village:
         self.supplier = Member(FALLBACK_SUPPLIER, offices["supplier"])
         self.operator = Member(OPERATOR, offices["operator"])
         self.grid_operator = Member(GRID_OPERATOR, offices["grid operator"])
-        self.buyer = Member(6, _wallet_of(senders[0], "buyer"), senders[0])
-        self.seller = Member(7, _wallet_of(senders[1], "seller"), senders[1])
+        self.buyer = Member(6, wallet_of(senders[0], "buyer"), senders[0])
+        self.seller = Member(7, wallet_of(senders[1], "seller"), senders[1])
         self.rival = Member(8, wallet("village", 1, "rival"))
         self.stranger, self.spare = senders[2:]
         self._admit(self.buyer, self.seller, self.rival)
@@ -104,7 +91,7 @@ class Village:
         kinds = [PROSUMER if member is self.seller else CONSUMER for member in members]
         applications = [application(m, member.wallet, kind) for member, kind in zip(members, kinds, strict=True)]
         m.chain.send_many(m.keys[RELAYER], m.registry, [("applyFor", signed) for signed in applications])
-        m.chain.send_many(m.keys["registrar"], m.registry, [("admit", (member.account,)) for member in members])
+        m.chain.send_many(m.keys["registrar"], m.registry, [("admit", self.waiting(each.account)) for each in members])
         deposits = [("deposit", (member.account, DEPOSIT, bytes([member.id] * 32))) for member in members]
         m.chain.send_many(m.keys["treasurer"], m.accounts, deposits)
         limits = [("setCreditLimit", (id_, CREDIT_LIMIT)) for id_ in (FALLBACK_SUPPLIER, GRID_OPERATOR)]
@@ -119,6 +106,19 @@ class Village:
     def send(self, role: str, contract: Contract, function: str, *arguments: Any) -> TxReceipt:
         """A transaction of whoever holds a role."""
         return self.market.chain.send(self.market.keys[role], contract, function, *arguments)
+
+    def waiting(self, account: str) -> tuple[str, bytes]:
+        """What an account is admitted by: its address and the application that waits."""
+        return account, self.market.registry.functions.applicationOf(account).call()
+
+    def admit(self, account: str) -> TxReceipt:
+        """The registrar admits whoever has applied."""
+        return self.send("registrar", self.market.registry, "admit", *self.waiting(account))
+
+    def unpause(self, contract: Contract, *arguments: Any) -> TxReceipt:
+        """As the council does at once, by an account that has its role."""
+        self.grant("reopening", self.spare)
+        return self.market.chain.send(self.spare, contract, "unpause", *arguments)
 
     def grant(self, role: str, account: AccountAPI) -> None:
         """Give an account a role that otherwise a contract holds."""
@@ -161,11 +161,12 @@ class Village:
     def pivots(self, strip: int, day: int = 1) -> list[int]:
         """What the reference model finds for the book as it stands."""
         auction = self.market.auction.functions
+        reader = self.market.contract("AuctionReader").functions
         book: list[Order] = []
         for member in self.members:
             for layer in range(auction.sheetOf(member.id, day).call()[1]):
                 line = layer * STRIPS + strip
-                word = int.from_bytes(auction.lineOf(member.id, day, line).call(), "big")
+                word = int.from_bytes(reader.lineOf(member.id, day, line).call(), "big")
                 book += orders_of(member.id, day, line, word, PERIODS)
         slots = range(strip * LANES, (strip + 1) * LANES)
         return [clear([order for order in book if order.slot == slot]).pivot for slot in slots]
@@ -252,7 +253,7 @@ def calendar_from(now: int) -> CalendarParameters:
     )
 
 
-def _wallet_of(account: AccountAPI, name: str) -> Wallet:
+def wallet_of(account: AccountAPI, name: str) -> Wallet:
     """A wallet whose account key is one that can pay for transactions."""
     key = bytes.fromhex(account.private_key.removeprefix("0x"))
     return Wallet(name, key, wallet("village", 1, name).meter_key)

@@ -4,11 +4,13 @@ from collections.abc import Mapping
 
 from web3.types import TxReceipt
 
-from dem.replay import KINDS
-from dem.wallets import wallet
-from dem.wholesale import Offer
+from dem.community.keys import wallet
+from dem.messages.orders import WholesaleReport
+from dem.messages.signing import struct
+from dem.model.markets.wholesale import Offer
+from dem.replay.members import KINDS
 
-from .signed import application, wholesale_report
+from .signed import application, commitment, wholesale_report
 from .village import PERIODS, Member, Village
 
 DESK = KINDS.index("wholesale_desk")
@@ -20,10 +22,17 @@ def admit_desk(village: Village, name: str = "desk") -> Member:
     """A wholesale desk, without a meter."""
     market, own = village.market, wallet("village", 1, name)
     village.relay(market.registry, "applyFor", *application(market, own, DESK, meter="0x" + "00" * 20))
-    village.send("registrar", market.registry, "admit", own.account)
+    village.admit(own.account)
     number = market.registry.functions.memberCount().call()
     village.send("council", market.accounts, "setCreditLimit", number, 10**12)
     return Member(number, own)
+
+
+def appointed_desk(village: Village, name: str = "desk") -> Member:
+    """A wholesale desk that is the desk of all days."""
+    desk = admit_desk(village, name)
+    appoint(village, desk)
+    return desk
 
 
 def plug_in(village: Village, first_day: int = 1) -> None:
@@ -42,10 +51,36 @@ def offers(by_slot: Mapping[int, Offer]) -> list[Offer]:
     return [by_slot.get(slot, CLOSED) for slot in range(PERIODS)]
 
 
+def appoint(village: Village, desk: Member, first_day: int = 1) -> TxReceipt:
+    """It is the desk from a day on."""
+    return village.send("council", village.market.contract("WholesaleDesk"), "appoint", desk.id, first_day)
+
+
+def commit(village: Village, desk: Member, message: WholesaleReport) -> TxReceipt:
+    """The desk commits to a report, while the auction of its day is open."""
+    signed = commitment(village.market, desk.wallet, message)
+    return village.relay(village.market.contract("WholesaleDesk"), "commit", *signed)
+
+
+def reveal(village: Village, message: WholesaleReport) -> TxReceipt:
+    """The report itself."""
+    return village.relay(village.market.contract("WholesaleResidual"), "report", struct(message))
+
+
 def report(village: Village, desk: Member, by_slot: Mapping[int, Offer], day: int = 1) -> TxReceipt:
-    """What the desk offers for a day."""
-    signed = wholesale_report(village.market, desk.wallet, offers(by_slot), day)
-    return village.relay(village.market.contract("WholesaleResidual"), "report", *signed)
+    """What the desk offers for a day: committed to while its auction is open, reported at the gate."""
+    message = wholesale_report(desk.wallet, offers(by_slot), day)
+    village.wait_until(village.calendar.opens_at(day))
+    commit(village, desk, message)
+    village.wait_until(village.calendar.gate_closes_at(day))
+    return reveal(village, message)
+
+
+def trade(village: Village, desk: Member, by_slot: Mapping[int, Offer], day: int = 1) -> TxReceipt:
+    """The same, and the auction is cleared: its book is what the village makes of it."""
+    receipt = report(village, desk, by_slot, day)
+    village.clear_day(day)
+    return receipt
 
 
 def clear(

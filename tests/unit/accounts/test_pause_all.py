@@ -21,6 +21,26 @@ def test_leaves_those_that_are_paused_as_they_are(
     assert [event["market"] for event in events(receipt, ledger, "MarketPaused")] == [bookkeeper.address]
 
 
+def test_leaves_out_what_the_node_paused_lately(
+    village: Village, ledger: Contract, auction: Contract, bookkeeper: AccountAPI
+) -> None:
+    """It pauses those that it may: an earlier pause of one market is no reason to leave all others open."""
+    village.send("node", ledger, "pause", auction.address)
+    village.unpause(ledger, auction.address)
+    receipt = village.send("node", ledger, "pauseAll")
+    assert [event["market"] for event in events(receipt, ledger, "MarketPaused")] == [bookkeeper.address]
+    assert not ledger.functions.isPaused(auction.address).call()
+
+
+def test_reverts_when_nothing_is_left_to_pause(
+    village: Village, ledger: Contract, auction: Contract, bookkeeper: AccountAPI
+) -> None:
+    village.send("node", ledger, "pauseAll")
+    village.unpause(ledger, auction.address)
+    with refused("NothingToPause"):
+        village.send("node", ledger, "pauseAll")
+
+
 def test_a_market_admitted_anew_stays_paused(
     village: Village, ledger: Contract, auction: Contract, bookkeeper: AccountAPI
 ) -> None:

@@ -4,7 +4,7 @@ from support.signed import high_s, withdrawal
 from support.village import CREDIT_LIMIT, DEPOSIT, Member, Village, events
 from web3.contract import Contract
 
-from dem.wallets import wallet
+from dem.community.keys import wallet
 
 
 def test_pays_tokens_to_the_owners_wallet(village: Village, ledger: Contract, token: Contract, buyer: Member) -> None:

@@ -5,8 +5,8 @@ from support.signed import ask, bid
 from support.village import RULES, Member, Village
 from web3.contract import Contract
 
-from dem.plan import rules_tuple
-from dem.settlement import MarketRules
+from dem.deployment.plan import rules_tuple
+from dem.model.rules import MarketRules
 
 PAYING_DAY = 3
 """The first day whose rules let the fund pay."""

@@ -8,7 +8,7 @@ from support.signed import NO_ENERGY, signed_lanes
 from support.village import CEILING, DEPOSIT, FEES, PERIODS, Member, Village, events
 from web3.contract import Contract
 
-from dem.signing import Ending
+from dem.messages.contracts import Ending
 
 PAID = ENERGY * PERIODS * PRICE
 MEMBERS = 8

@@ -1,7 +1,7 @@
 from typing import Any
 
 import pytest
-from support.contracts import BUYERS_DAY, DAYS, ENERGY, PRICE, SELLERS_DAY, WINDOW, Contracts
+from support.contracts import BUYERS_DAY, DAYS, ENERGY, LATER, PRICE, SELLERS_DAY, WINDOW, Contracts
 from support.refusals import refused
 from support.signed import high_s
 from support.village import (
@@ -18,9 +18,9 @@ from support.village import (
     events,
 )
 
-from dem.orders import MAX_ENERGY
-from dem.signing import message_hash
-from dem.wallets import wallet
+from dem.community.keys import wallet
+from dem.messages.signing import message_hash
+from dem.model.orders import MAX_ENERGY
 
 TERMS = {
     "price": PRICE,
@@ -79,7 +79,7 @@ def test_anyone_may_accept_an_open_proposal(
         ({"first_period": PERIODS - 1, "last_period": PERIODS + 3}, 4, 2),
         ({"first_period": PERIODS - 1, "last_period": 2 * PERIODS}, PERIODS, 3),
         ({"weekdays": SATURDAY, "last_period": 14 * PERIODS - 1}, PERIODS, 2),
-        ({"weekdays": MONDAY_TO_FRIDAY, "slots": 0b110, "last_period": 365 * PERIODS - 1}, 2, 3),
+        ({"weekdays": MONDAY_TO_FRIDAY, "slots": 0b110, "last_period": 365 * PERIODS - 1}, 2, WINDOW),
         ({"first_period": 3, "slots": 0b110, "last_period": 2 * PERIODS - 1}, 2, 1),
     ],
     ids=[
@@ -100,11 +100,6 @@ def test_locks_for_the_fullest_day_and_no_more_days_than_there_are(
     assert contracts.functions.contractOf(1).call()[2][-1] == periods
     worth = days * ENERGY * periods
     assert contracts.functions.collateralOf(1).call() == [worth * (PRICE + FEES), worth * (CEILING - PRICE)]
-
-
-def test_a_seller_above_the_ceiling_locks_nothing(contracts: Contracts) -> None:
-    contracts.conclude(contracts.offer(price=CEILING + 1))
-    assert contracts.functions.collateralOf(1).call()[1] == 0
 
 
 def test_a_proposal_concludes_once(contracts: Contracts, buyer: Member) -> None:
@@ -186,6 +181,15 @@ def test_reverts_when_expired(village: Village, contracts: Contracts) -> None:
         contracts.conclude(contracts.offer(expiry=expiry))
 
 
+@pytest.mark.parametrize("proposed", [LATER, 0])
+def test_reverts_when_the_acceptance_has_expired(village: Village, contracts: Contracts, proposed: int) -> None:
+    """A proposer cannot wait with an acceptance longer than was meant; the earlier of the two counts."""
+    expiry = village.now
+    proposal = contracts.offer(expiry=proposed or expiry - 1)
+    with refused("Expired", expiry=min(expiry, proposal.expiry), time=expiry):
+        village.relay(contracts.contract, "conclude", *contracts.signed(proposal, expiry=expiry))
+
+
 def test_reverts_when_a_counter_proposal_names_nobody(contracts: Contracts) -> None:
     with refused("AnswerToNobody", answers=b"\1" * 32):
         contracts.conclude(contracts.offer(counterparty=NOBODY, answers=b"\1" * 32))
@@ -199,6 +203,7 @@ def test_reverts_when_a_counter_proposal_names_nobody(contracts: Contracts) -> N
         ({"weekdays": 128}, "weekdays", 128, 127),
         ({"energy": RULES.min_order_energy - 1}, "energy", RULES.min_order_energy - 1, RULES.min_order_energy),
         ({"energy": MAX_ENERGY + 1}, "energy", MAX_ENERGY + 1, MAX_ENERGY),
+        ({"price": RULES.max_buy + 1}, "price", RULES.max_buy + 1, RULES.max_buy),
     ],
 )
 def test_reverts_when_a_term_cannot_be(
@@ -263,10 +268,10 @@ def test_reverts_when_both_sides_are_one(contracts: Contracts, buyer: Member) ->
 
 
 def test_reverts_without_the_money_for_the_collateral(contracts: Contracts, buyer: Member) -> None:
-    price = DEPOSIT // (ENERGY * PERIODS)
-    needed = ENERGY * PERIODS * (price + FEES)
+    energy = DEPOSIT // (PERIODS * PRICE)
+    needed = energy * PERIODS * (PRICE + FEES)
     with refused("InsufficientFunds", id=buyer.id, needed=needed, available=DEPOSIT):
-        contracts.conclude(contracts.offer(price=price, last_period=PERIODS - 1))
+        contracts.conclude(contracts.offer(energy=energy, last_period=PERIODS - 1))
 
 
 def test_reverts_when_a_side_is_in_arrears(village: Village, contracts: Contracts, rival: Member) -> None:
@@ -277,11 +282,9 @@ def test_reverts_when_a_side_is_in_arrears(village: Village, contracts: Contract
     village.settle()
     arrears = village.account(rival)[2]
     assert arrears > 0
-    # even where it would lock nothing
     proposal = contracts.offer(
         proposer=rival.account,
         is_sale=True,
-        price=CEILING,
         first_period=4 * PERIODS,
         counterparty=village.buyer.account,
     )

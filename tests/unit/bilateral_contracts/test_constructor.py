@@ -6,7 +6,7 @@ from support.village import Village
 
 def arguments(village: Village, first_weekday: int) -> tuple[object, ...]:
     market = village.market
-    addresses = (market.registry.address, market.rules.address, market.accounts.address)
+    addresses = [market.addresses[name] for name in ("ParticipantRegistry", "MarketRules", "Accounts", "Schedule")]
     return market.authority.address, market.calendar.as_tuple(), *addresses, first_weekday
 
 

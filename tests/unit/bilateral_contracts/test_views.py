@@ -3,7 +3,7 @@ from support.contracts import WINDOW, Contracts
 from support.refusals import refused
 from support.village import Member, Village
 
-from dem.bilateral import window_of
+from dem.model.markets.bilateral import window_of
 
 
 def test_nothing_is_known_without_contracts(contracts: Contracts, buyer: Member) -> None:

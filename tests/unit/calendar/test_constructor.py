@@ -4,14 +4,16 @@ import pytest
 from support.refusals import refused
 from support.village import RULES, Village
 
-from dem.deployment import ADMIN
-from dem.plan import STEPS, CalendarParameters, Offices, Parameters
+from dem.deployment.market import ADMIN
+from dem.deployment.plan import STEPS, Offices, Parameters
+from dem.model.calendar import CalendarParameters
 
 DATED = [
     "ParticipantRegistry",
     "MarketRules",
     "CallAuction",
     "Schedule",
+    "WholesaleDesk",
     "WholesaleResidual",
     "MeterReadings",
     "FallbackSupply",

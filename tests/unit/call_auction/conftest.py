@@ -2,6 +2,13 @@ import pytest
 from ape.api import AccountAPI
 from support.signed import ask, bid
 from support.village import Member, Village
+from web3.contract import Contract
+
+
+@pytest.fixture
+def reader(village: Village) -> Contract:
+    """What people and their programs ask of the auction."""
+    return village.market.contract("AuctionReader")
 
 
 @pytest.fixture

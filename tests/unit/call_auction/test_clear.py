@@ -32,20 +32,20 @@ def test_meets_orders_halfway_between_their_limits(
     assert auction.functions.clearedStrips(1).call() == 0b10
 
 
-def test_rations_the_side_that_wants_more(village: Village, auction: Contract, rationed: None) -> None:
+def test_rations_the_side_that_wants_more(village: Village, reader: Contract, rationed: None) -> None:
     village.clear_day()
-    outcomes = [tuple(outcome) for outcome in auction.functions.outcomes(1).call()]
+    outcomes = [tuple(outcome) for outcome in reader.functions.outcomes(1).call()]
     assert outcomes[7] == (150, BIDS, 600, 600, 900)
     assert outcomes[:7] + outcomes[8:] == [NO_PRICE] * 11
 
 
 def test_rations_sellers_as_well(
-    village: Village, auction: Contract, buyer: Member, seller: Member, opened: None
+    village: Village, reader: Contract, buyer: Member, seller: Member, opened: None
 ) -> None:
     village.place(buyer, bid(0, 200, 400))
     village.place(seller, ask(0, 100, 300), ask(0, 150, 300, layer=1))
     village.clear_day()
-    assert tuple(auction.functions.outcomes(1).call()[0]) == (150, ASKS, 400, 100, 300)
+    assert tuple(reader.functions.outcomes(1).call()[0]) == (150, ASKS, 400, 100, 300)
 
 
 def test_goes_on_where_it_stopped(

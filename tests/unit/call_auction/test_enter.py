@@ -17,9 +17,9 @@ from support.village import (
 )
 from web3.contract import Contract
 
-from dem.orders import encode_lane
-from dem.strips import pack
-from dem.wallets import wallet
+from dem.community.keys import wallet
+from dem.model.orders import encode_lane
+from dem.model.strips import pack
 
 BID_COLLATERAL = 1_000 * (200 * 100 + FEES)
 ASK_COLLATERAL = 1_000 * (CEILING - 100 * 100)
@@ -30,14 +30,14 @@ def word(*lanes: int, day: int = 1) -> int:
 
 
 def test_keeps_the_orders_and_locks_a_buyers_highest_payment(
-    village: Village, auction: Contract, buyer: Member, opened: None
+    village: Village, auction: Contract, reader: Contract, buyer: Member, opened: None
 ) -> None:
     receipt = village.place(buyer, bid(7, 200, 1_000), sequence=3)
     line = word(0, encode_lane(bid(1, 200, 1_000))).to_bytes(32, "big")
     assert events(receipt, auction, "SheetAccepted") == [
         {"id": buyer.id, "day": 1, "sequence": 3, "firstLine": 1, "lines": [line]}
     ]
-    assert auction.functions.lineOf(buyer.id, 1, 1).call() == line
+    assert reader.functions.lineOf(buyer.id, 1, 1).call() == line
     assert auction.functions.sheetOf(buyer.id, 1).call() == [3, 1, BID_COLLATERAL]
     assert village.account(buyer) == (DEPOSIT - BID_COLLATERAL, BID_COLLATERAL, 0, 0)
 
@@ -88,11 +88,17 @@ def test_reverts_while_paused(village: Village, auction: Contract, buyer: Member
     village.send("node", village.market.accounts, "pause", auction.address)
     with refused("MarketIsPaused", market=auction.address):
         village.place(buyer, bid(0, 200, 999), sequence=2)
-    # Neither cancels nor repeats what stands.
-    with refused("MarketIsPaused", market=auction.address):
-        village.relay(auction, "enter", lines_sheet(village.market, buyer.wallet, empty_line(), sequence=2))
-    with refused("MarketIsPaused", market=auction.address):
-        village.place(buyer, bid(0, 200, 1_000), sequence=2)
+
+
+def test_cancels_while_paused(village: Village, auction: Contract, buyer: Member, opened: None) -> None:
+    """A part of what stands, by a sheet that repeats the rest; then all of it."""
+    village.place(buyer, bid(0, 200, 1_000), bid(1, 200, 500))
+    village.send("node", village.market.accounts, "pause", auction.address)
+    locked = village.locked(buyer)
+    village.place(buyer, bid(0, 200, 1_000), sequence=2)
+    assert 0 < village.locked(buyer) < locked
+    village.relay(auction, "enter", lines_sheet(village.market, buyer.wallet, empty_line(), sequence=3))
+    assert village.locked(buyer) == 0
 
 
 def test_reverts_before_the_auction_opens(village: Village, buyer: Member) -> None:
@@ -254,3 +260,24 @@ def test_the_gate_closes_in_its_very_second(village: Village, auction: Contract,
     with refused("GateClosed", day=1, closedAt=closes_at, time=closes_at):
         village.wait_until(closes_at)
         village.place(buyer, bid(0, 200, 999), sequence=2)
+
+
+def test_reverts_when_a_member_would_trade_with_itself(village: Village, buyer: Member, opened: None) -> None:
+    village.place(buyer, bid(7, 150, 100))
+    with refused("TradesWithItself", id=buyer.id, slot=7, bid=150, ask=150):
+        village.place(buyer, ask(7, 150, 100, layer=1), sequence=2)
+    with refused("TradesWithItself", id=buyer.id, slot=0, bid=0, ask=0):
+        village.place(buyer, bid(0, 0, 100), ask(0, 0, 100, layer=2), sequence=2)
+    village.place(buyer, ask(7, 151, 100, layer=1), ask(0, 0, 100, layer=1), sequence=2)
+    with refused("TradesWithItself", id=buyer.id, slot=7, bid=151, ask=151):
+        village.place(buyer, bid(7, 151, 100), sequence=3)
+    with refused("TradesWithItself", id=buyer.id, slot=0, bid=4_095, ask=0):
+        village.place(buyer, bid(0, 4_095, 100), sequence=3)
+
+
+def test_a_sheet_that_turns_the_sides_round_is_judged_by_what_it_leaves(
+    village: Village, auction: Contract, buyer: Member, opened: None
+) -> None:
+    village.place(buyer, bid(7, 150, 100), ask(7, 300, 100, layer=1))
+    village.place(buyer, ask(7, 100, 100), ask(7, 90, 100, layer=1), sequence=2)
+    assert auction.functions.sheetOf(buyer.id, 1).call()[0] == 2

@@ -5,8 +5,8 @@ from support.village import DEPOSIT, FEES, Member, Village, events
 from web3.contract import Contract
 from web3.types import TxReceipt
 
-from dem.orders import Order, encode_lane
-from dem.strips import pack
+from dem.model.orders import Order, encode_lane
+from dem.model.strips import pack
 
 BID_COLLATERAL = 1_000 * (200 * 100 + FEES)
 

@@ -2,7 +2,7 @@ import pytest
 from eth_abi import encode
 from eth_utils import keccak
 from support.refusals import described, refused
-from support.signed import ask, bid, orders_sheet
+from support.signed import ask, bid, empty_line, lines_sheet, orders_sheet
 from support.village import DEPOSIT, FEES, Member, Village, events, reject_reasons
 from web3.contract import Contract
 
@@ -40,6 +40,20 @@ def test_reverts_while_paused(village: Village, auction: Contract, buyer: Member
     village.send("node", village.market.accounts, "pause", auction.address)
     with refused("MarketIsPaused", market=auction.address):
         village.relay(auction, "submit", [orders_sheet(village.market, buyer.wallet, bid(0, 200, 1_000))])
+
+
+def test_cancels_while_paused_but_not_beside_an_order(
+    village: Village, auction: Contract, buyer: Member, seller: Member, opened: None
+) -> None:
+    """A batch with a new order is refused as a whole: no sheet is on record as rejected for the pause."""
+    village.place(buyer, bid(0, 200, 1_000))
+    village.send("node", village.market.accounts, "pause", auction.address)
+    cancelling = lines_sheet(village.market, buyer.wallet, empty_line(), sequence=2)
+    with refused("MarketIsPaused", market=auction.address):
+        village.relay(auction, "submit", [cancelling, orders_sheet(village.market, seller.wallet, ask(0, 100, 1_000))])
+    assert village.locked(buyer) > 0
+    village.relay(auction, "submit", [cancelling])
+    assert village.locked(buyer) == 0
 
 
 def test_reverts_as_a_whole_when_the_gas_runs_out(

@@ -6,36 +6,38 @@ from support.village import PERIODS, Member, Village
 from web3.contract import Contract
 
 
-def test_nothing_is_known_of_a_day_without_orders(auction: Contract, buyer: Member) -> None:
+def test_nothing_is_known_of_a_day_without_orders(auction: Contract, reader: Contract, buyer: Member) -> None:
     assert not auction.functions.isCleared(1).call()
     assert auction.functions.clearedStrips(1).call() == 0
     assert auction.functions.sheetOf(buyer.id, 1).call() == [0, 0, 0]
-    assert auction.functions.lineOf(buyer.id, 1, 0).call() == bytes(32)
+    assert reader.functions.lineOf(buyer.id, 1, 0).call() == bytes(32)
 
 
 def test_a_day_does_not_show_the_orders_of_the_day_that_used_its_storage_before(
-    village: Village, auction: Contract, buyer: Member, opened: None
+    village: Village, auction: Contract, reader: Contract, buyer: Member, opened: None
 ) -> None:
     village.place(buyer, bid(0, 200, 1_000))
-    assert auction.functions.lineOf(buyer.id, 1, 0).call() != bytes(32)
-    assert auction.functions.lineOf(buyer.id, 9, 0).call() == bytes(32)
+    assert reader.functions.lineOf(buyer.id, 1, 0).call() != bytes(32)
+    assert reader.functions.lineOf(buyer.id, 9, 0).call() == bytes(32)
     assert auction.functions.sheetOf(buyer.id, 9).call() == [0, 0, 0]
 
 
-def test_a_cleared_day_has_an_outcome_for_every_period(village: Village, auction: Contract, rationed: None) -> None:
+def test_a_cleared_day_has_an_outcome_for_every_period(
+    village: Village, auction: Contract, reader: Contract, rationed: None
+) -> None:
     village.clear_day()
     assert auction.functions.clearedStrips(1).call() == 0b11
-    assert len(auction.functions.outcomes(1).call()) == PERIODS
+    assert len(reader.functions.outcomes(1).call()) == PERIODS
     assert auction.functions.clearedStrips(9).call() == 0
 
 
 @pytest.mark.parametrize("day", [1, 9])
 def test_outcomes_reverts_before_the_day_is_cleared(
-    village: Village, auction: Contract, gate_closed: None, day: int
+    village: Village, reader: Contract, gate_closed: None, day: int
 ) -> None:
     village.clear_strip(0)
     with refused("NotCleared", day=day):
-        village.relay(auction, "outcomes", day)
+        village.relay(reader, "outcomes", day)
 
 
 def test_a_day_is_forgotten_when_its_storage_is_taken(
@@ -50,10 +52,10 @@ def test_a_day_is_forgotten_when_its_storage_is_taken(
 
 
 def test_the_book_is_read_line_by_line_and_member_by_member(
-    village: Village, auction: Contract, buyer: Member, rival: Member, rationed: None
+    village: Village, auction: Contract, reader: Contract, buyer: Member, rival: Member, rationed: None
 ) -> None:
     lines = {
-        member.id: int.from_bytes(auction.functions.lineOf(member.id, 1, 1).call(), "big") for member in (buyer, rival)
+        member.id: int.from_bytes(reader.functions.lineOf(member.id, 1, 1).call(), "big") for member in (buyer, rival)
     }
     assert auction.functions.bookOf(1).call() == [1, rival.id]
     assert [lines[id_] for id_ in (buyer.id, rival.id)] == [

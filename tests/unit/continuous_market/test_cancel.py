@@ -3,8 +3,8 @@ from support.refusals import refused
 from support.village import PERIOD, Member, Village, events
 from web3.contract import Contract
 
-from dem.intraday import order_number
-from dem.orders import Side
+from dem.model.markets.intraday import order_number
+from dem.model.orders import Side
 
 from .conftest import FUNDS, Send
 

@@ -49,7 +49,7 @@ def test_reverts_when_the_market_is_not_plugged_in(
     village: Village, intraday: Contract, buyer: Member, by: Send
 ) -> None:
     village.wait_until(village.calendar.gate_closes_at(1))
-    with refused("NotAMarket", caller=intraday.address, **{"from": 0}):
+    with refused("DayDoesNotCount", market=intraday.address, day=1):
         by(buyer, "fund", 1, 5)
 
 
@@ -60,7 +60,7 @@ def test_reverts_for_a_day_that_trades_before_the_market_counts(
     village.send("council", village.market.contract("Schedule"), "addMarket", intraday.address, 2)
     start = max(village.calendar.opens_at(2), village.calendar.gate_closes_at(1))
     village.wait_until(start)
-    with refused("DayDoesNotCount", day=1, **{"from": start}):
+    with refused("DayDoesNotCount", market=intraday.address, day=1):
         by(buyer, "fund", 1, 5)
     village.wait_until(village.calendar.gate_closes_at(2))
     by(buyer, "fund", 2, 5)

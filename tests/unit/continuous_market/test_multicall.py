@@ -13,4 +13,4 @@ def test_funds_and_places_in_one_transaction(village: Village, intraday: Contrac
 
 def test_opens_nothing_to_strangers(village: Village, intraday: Contract) -> None:
     with refused("AccessManagedUnauthorized", caller=village.stranger.address):
-        village.market.chain.send_many(village.stranger, intraday, [("pause", ())])
+        village.market.chain.send_many(village.stranger, intraday, [("bar", (village.buyer.account, True))])

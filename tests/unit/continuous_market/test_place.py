@@ -5,9 +5,9 @@ from support.signed import signed_lanes
 from support.village import CAPACITY, CEILING, FEES, PERIOD, PERIODS, Member, Village, events
 from web3.contract import Contract
 
-from dem.intraday import MAX_SKIPS, order_number
-from dem.orders import Side
-from dem.signing import IntradayFunding, IntradayOrder
+from dem.messages.orders import IntradayFunding, IntradayOrder
+from dem.model.markets.intraday import MAX_SKIPS, order_number
+from dem.model.orders import Side
 
 from .conftest import FUNDS, Send
 
@@ -198,7 +198,7 @@ def test_reverts_when_the_trades_exceed_the_members_position(
         by(buyer, "place", 1, 7, False, 401, CAPACITY, 1)
     funding = IntradayFunding(rival.account, 1, 0, False, 1)
     village.relay(intraday, "fundSigned", *signed(village.market, rival.wallet, funding))
-    order = IntradayOrder(rival.account, 1, 7, True, 401, 100, 0, 2)
+    order = IntradayOrder(rival.account, 1, 7, True, 401, 100, 0, 2**40, 2)
     village.relay(intraday, "placeSigned", *signed(village.market, rival.wallet, order))
     with refused("ExceedsPosition", id=buyer.id, slot=7, asked=10, allowed=0):
         by(buyer, "place", 1, 7, False, 401, 10, 1)

@@ -15,8 +15,8 @@ from support.refusals import refused
 from support.village import ADMITTED, SUSPENDED, Member, Village, events
 from web3.contract import Contract
 
-from dem.council import Call
 from dem.errors import RefusedError
+from dem.governance.council import Call
 
 
 @pytest.fixture

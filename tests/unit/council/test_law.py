@@ -9,7 +9,8 @@ from support.refusals import refused
 from support.village import NOBODY
 from web3.contract import Contract
 
-from dem.deployment import ADMIN, Market
+from dem.deployment.market import ADMIN, Market
+from dem.deployment.roles import ROLES
 
 ADMIN_ROLE, REGISTRAR, COUNCIL, NODE, SETTLEMENT, CASHIER = 0, 1, 3, 5, 11, 12
 LONGEST = 30 * 86_400
@@ -74,6 +75,39 @@ def test_the_council_does_not(governed: Governed, market: Market, what: str) -> 
     call = governed.call(market.authority, function, *arguments)
     with refused("NotForTheCouncil", target=market.authority.address, selector=call[1][:4]):
         governed.propose(call)
+
+
+HELD_BY_CONTRACTS = [role for role in ROLES if role.holder]
+OFFICES = [role for role in ROLES if not role.holder and role.granted_by is None]
+
+
+def test_roles_of_contracts_have_numbers_that_say_so() -> None:
+    assert all(role.id >= 10 for role in HELD_BY_CONTRACTS)
+    assert all(role.id < 10 for role in ROLES if not role.holder)
+
+
+@pytest.mark.parametrize("role", HELD_BY_CONTRACTS, ids=lambda role: role.name)
+@pytest.mark.parametrize("function", ["grantRole", "revokeRole"])
+def test_what_contracts_hold_is_neither_given_nor_taken(
+    governed: Governed, market: Market, function: str, role
+) -> None:
+    """Whichever role it is, and whoever is to have it or to lose it: the contracts, a seat, or the council itself."""
+    holders = [market.addresses[name] for name in role.contracts]
+    for account in (*holders, governed.seats[0].address, governed.council.address):
+        arguments = (role.id, account, DELAY) if function == "grantRole" else (role.id, account)
+        call = governed.call(market.authority, function, *arguments)
+        with refused("NotForTheCouncil", target=market.authority.address, selector=call[1][:4]):
+            governed.propose(call)
+
+
+@pytest.mark.parametrize("role", OFFICES, ids=lambda role: role.name)
+def test_offices_are_given_and_taken(governed: Governed, market: Market, role) -> None:
+    somebody = governed.village.stranger.address
+    has_role = market.authority.functions.hasRole(role.id, somebody)
+    governed.decide(governed.call(market.authority, "grantRole", role.id, somebody, 0))
+    assert has_role.call() == [True, 0]
+    governed.decide(governed.call(market.authority, "revokeRole", role.id, somebody))
+    assert has_role.call() == [False, 0]
 
 
 def test_it_calls_nothing_without_a_delay(governed: Governed, market: Market) -> None:

@@ -1,13 +1,13 @@
 import pytest
 from ape.api import AccountAPI
-from support.council import MAX_SEATS, Governed
+from support.council import DELAY, MAX_SEATS, Governed
 from support.refusals import refused
 from support.village import NOBODY, Village, events
 from web3.contract import Contract
 
-from dem.council import STATES
-from dem.deployment import Market
+from dem.deployment.market import Market
 from dem.errors import RefusedError
+from dem.governance.council import STATES
 
 
 def failure(error: str, address: str) -> str:
@@ -35,6 +35,45 @@ def test_every_seat_pauses_at_once_and_the_council_lifts_it(governed: Governed, 
         market.chain.send(governed.seats[2], market.accounts, "unpause", auction)
     governed.decide(governed.call(market.accounts, "unpause", auction))
     assert not market.accounts.functions.isPaused(auction).call()
+
+
+def test_what_lets_a_market_go_on_has_no_delay(governed: Governed, council: Contract, market: Market) -> None:
+    """A seat pauses; the others lift it and take the pause from it before it could do anything else."""
+    hostile = governed.seats[2]
+    market.chain.send(hostile, market.accounts, "pauseAll")
+    auction = market.auction.address
+    number = governed.decided(
+        governed.call(market.accounts, "unpause", auction), governed.call(council, "takePause", hostile.address)
+    )
+    receipt = governed.execute(number)
+    assert events(receipt, council, "PauseTaken") == [{"number": 3, "holder": hostile.address}]
+    assert not market.accounts.functions.isPaused(auction).call()
+    for function, arguments in (("pause", (auction,)), ("pauseAll", ())):
+        with refused("AccessManagedUnauthorized", caller=hostile.address):
+            market.chain.send(hostile, market.accounts, function, *arguments)
+    # It keeps its seat, and decides.
+    assert hostile.address in governed.holders()
+    governed.send(hostile, "propose", [governed.call(council, "setThreshold", 1)])
+
+
+def test_beside_a_call_that_waits_it_waits_as_well(governed: Governed, council: Contract, market: Market) -> None:
+    market.chain.send(governed.seats[2], market.accounts, "pauseAll")
+    lift = governed.call(market.accounts, "unpause", market.auction.address)
+    number = governed.decided(lift, governed.call(council, "setThreshold", 2))
+    with refused("NotReady", id=number, readyAt=governed.village.now + DELAY):
+        governed.execute(number)
+    governed.send(governed.seats[0], "withdrawApproval", number)
+    governed.send(governed.seats[0], "approve", number)
+    governed.pass_delay()
+    governed.execute(number)
+
+
+def test_the_council_takes_the_pause_from_nobody_without_a_seat(
+    governed: Governed, council: Contract, stranger: AccountAPI
+) -> None:
+    number = governed.decided(governed.call(council, "takePause", stranger.address))
+    with pytest.raises(RefusedError, match=failure("NotSeated", stranger.address)):
+        governed.execute(number)
 
 
 @pytest.mark.parametrize(

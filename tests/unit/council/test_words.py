@@ -4,9 +4,9 @@ import pytest
 from support.council import Governed
 from support.village import RULES
 
-from dem.council import calls_in_words, in_words
-from dem.deployment import Market
+from dem.deployment.market import Market
 from dem.errors import InputError
+from dem.governance.council import calls_in_words, in_words
 
 
 @pytest.mark.parametrize(
@@ -16,7 +16,14 @@ from dem.errors import InputError
         "Council.setThreshold 2 and ParticipantRegistry.exit 7",
         "Authority.grantRole 1 {council} 86400",
         "Accounts.unpause {council}",
+        "Accounts.keepPaused {council} 1790000000",
+        "Council.takePause {council}",
+        "ParticipantRegistry.admit {council} 0x" + "5e" * 32,
+        "ParticipantRegistry.addWatcher {council}",
         "Schedule.addMarket {council} 3",
+        "Replacements.announce 6 {council} 0x" + "5e" * 65,
+        "Replacements.allow 6 {council}",
+        "LateReconciliation.allow 0x" + "5e" * 32,
     ],
 )
 def test_words_and_calls_are_the_same(governed: Governed, market: Market, words: str) -> None:
@@ -44,11 +51,16 @@ def test_new_rules_are_those_of_their_day_but_for_what_is_said(market: Market) -
         ("Accounts.post 1", "'Accounts.post' is none of"),
         ("Council.seat", r"takes 1 arguments: holder \(address\)"),
         ("Council.seat somebody", "'somebody' is no address"),
+        ("ParticipantRegistry.admit 0x" + "00" * 20 + " 0x5e", "'0x5e' is no hash of 32 bytes"),
         ("Council.setThreshold -1", "'-1' must be a whole number"),
         ("MarketRules.announce", "firstDay: '' must be a whole number"),
         ("MarketRules.announce 9 fee=7", "'fee' is none of platformFee"),
         ("MarketRules.announce 9 chargeHelpful=1", "'1' must be true or false"),
         ("Council.setThreshold 1 and Council.seats", "'Council.seats' is none of"),
+        (
+            "Council.setThreshold 1 and ParticipantRegistry.suspend 6 and Council.setThreshold 1",
+            "proposal: 'Council.setThreshold 1' is there twice",
+        ),
     ],
 )
 def test_words_that_are_no_proposal(market: Market, words: str, complaint: str) -> None:

@@ -4,8 +4,8 @@ from support.refusals import refused
 from support.village import PERIODS, RULES, STRIPS, Village, events
 from web3.contract import Contract
 
-from dem.settlement import Tariff
-from dem.strips import LANES, pack
+from dem.model.rules import Tariff
+from dem.model.strips import LANES, pack
 
 
 def words(*tariffs: Tariff, day: int = 1) -> list[int]:

@@ -3,9 +3,9 @@ from dataclasses import replace
 from support.village import RULES, STRIPS, Village
 from web3.contract import Contract
 
-from dem.plan import rules_tuple
-from dem.settlement import Tariff
-from dem.strips import LANES, pack
+from dem.deployment.plan import rules_tuple
+from dem.model.rules import Tariff
+from dem.model.strips import LANES, pack
 
 
 def test_the_standing_tariff_of_the_day_holds_where_none_was_published(

@@ -4,7 +4,8 @@ from support.refusals import refused
 from support.village import CAPACITY, NOBODY, Member, Village, events
 from web3.contract import Contract
 
-from dem.signing import Domain, Mandate, sign
+from dem.messages.members import Mandate
+from dem.messages.signing import Domain, sign
 
 
 def test_the_intermediary_has_its_share_from_the_first_day_on(

@@ -2,15 +2,16 @@ import pytest
 from support.brokers import choose, order, place, publish
 from support.refusals import refused
 from support.signed import ask
-from support.village import CLEARING_HOUSE, Member, Village, events
+from support.village import CLEARING_HOUSE, FALLBACK_SUPPLIER, RULES, Member, Village, events
 from web3.contract import Contract
 
-from dem.clearing import clear
-from dem.orders import Order, Side
-from dem.strips import LANES
+from dem.model.markets.auction import clear
+from dem.model.orders import Order, Side
+from dem.model.strips import LANES
 
 DAY = 2
 COMMISSION = 120
+SECURED = 600 * RULES.commission_cap
 
 
 def clear_brokered(village: Village, *orders: Order) -> None:
@@ -22,6 +23,15 @@ def clear_brokered(village: Village, *orders: Order) -> None:
         village.relay(village.market.auction, "clear", DAY, strip, own, 100)
 
 
+def settle_brokered(village: Village, buyer: Member, seller: Member) -> None:
+    """The seller sells what the retailer has ordered for the buyer; the day is settled."""
+    village.place(seller, ask(7, 150, 600), day=DAY)
+    clear_brokered(village, Order(buyer.id, 0, 7, Side.BID, 150, 600), Order(seller.id, 0, 7, Side.ASK, 150, 600))
+    village.close_metering(1)
+    village.close_metering(DAY)
+    village.settle(DAY)
+
+
 @pytest.fixture
 def booked(village: Village, buyer: Member, seller: Member, retailer: Member) -> None:
     """On day 2 the retailer buys 600 Wh for the buyer, at 150 ticks, of the seller, who trades itself."""
@@ -29,11 +39,7 @@ def booked(village: Village, buyer: Member, seller: Member, retailer: Member) ->
     choose(village, buyer, retailer)
     village.open_auction(DAY)
     place(village, village.market.auction, buyer, retailer, order(Side.BID, 7, 150, 600), day=DAY)
-    village.place(seller, ask(7, 150, 600), day=DAY)
-    clear_brokered(village, Order(buyer.id, 0, 7, Side.BID, 150, 600), Order(seller.id, 0, 7, Side.ASK, 150, 600))
-    village.close_metering(1)
-    village.close_metering(DAY)
-    village.settle(DAY)
+    settle_brokered(village, buyer, seller)
 
 
 def test_pays_the_commission_from_account_to_account(
@@ -51,7 +57,8 @@ def test_pays_the_commission_from_account_to_account(
             "amount": 600 * COMMISSION,
         }
     ]
-    assert village.free(buyer) == before[0] - 600 * COMMISSION
+    assert village.free(buyer) == before[0] + SECURED - 600 * COMMISSION
+    assert village.locked(buyer) == 0
     assert village.free(retailer) == before[1] + 600 * COMMISSION
     assert village.free(CLEARING_HOUSE) == 0
 
@@ -84,17 +91,57 @@ def test_nothing_is_due_before_the_day_is_booked(
     assert events(receipt, intermediaries, "CommissionPaid") == []
 
 
-def test_what_a_client_cannot_pay_becomes_arrears(
+def test_settling_keeps_the_highest_commission_locked(
+    village: Village, auction: Contract, settlement: Contract, buyer: Member, seller: Member, booked: None
+) -> None:
+    assert (village.locked(buyer), village.locked(seller)) == (SECURED, 0)
+    assert auction.functions.brokeredEnergy(buyer.id, DAY).call() == 600
+    # A correction changes no trade, so it neither locks nor releases anything.
+    village.read(buyer, [5] + [0] * 11, day=DAY)
+    village.wait_until(village.calendar.corrections_close_at(DAY))
+    village.settle(DAY)
+    assert village.locked(buyer) == SECURED
+
+
+def test_a_client_that_took_its_money_out_has_paid_nonetheless(
     village: Village, intermediaries: Contract, auction: Contract, buyer: Member, retailer: Member, booked: None
 ) -> None:
     village.grant("cashier", village.stranger)
-    left = village.free(buyer) - 5
-    ledger = village.market.accounts
+    left, ledger = village.free(buyer), village.market.accounts
     village.market.chain.send(village.stranger, ledger, "post", [(buyer.id, -left, 0), (4, left, 0)])
-    before = village.free(retailer)
+    before = village.free(retailer), village.free(FALLBACK_SUPPLIER)
     village.relay(intermediaries, "collect", DAY, [buyer.id], auction.address)
-    assert village.account(buyer) == (0, 0, 600 * COMMISSION - 5, 0)
-    assert village.free(retailer) == before + 600 * COMMISSION
+    assert village.account(buyer)[:3] == (SECURED - 600 * COMMISSION, 0, 0)
+    assert (village.free(retailer), village.free(FALLBACK_SUPPLIER)) == (before[0] + 600 * COMMISSION, before[1])
+
+
+def test_a_client_in_arrears_costs_the_supplier_nothing_more(
+    village: Village, intermediaries: Contract, auction: Contract, buyer: Member, retailer: Member, booked: None
+) -> None:
+    village.grant("cashier", village.stranger)
+    due, ledger = village.free(buyer) + 2 * SECURED, village.market.accounts
+    village.market.chain.send(village.stranger, ledger, "post", [(buyer.id, -due, 0), (4, due, 0)])
+    village.relay(intermediaries, "collect", DAY, [buyer.id], auction.address)
+    assert village.account(buyer)[:3] == (0, 0, 2 * SECURED - (SECURED - 600 * COMMISSION))
+
+
+def test_releases_what_is_locked_where_nothing_is_asked_for(
+    village: Village, intermediaries: Contract, auction: Contract, buyer: Member, seller: Member, retailer: Member
+) -> None:
+    choose(village, buyer, retailer)
+    village.open_auction(DAY)
+    place(village, auction, buyer, retailer, order(Side.BID, 7, 150, 600), day=DAY)
+    settle_brokered(village, buyer, seller)
+    assert village.locked(buyer) == SECURED
+    before = village.free(buyer)
+    receipt = village.relay(intermediaries, "collect", DAY, [buyer.id], auction.address)
+    assert [event["amount"] for event in events(receipt, intermediaries, "CommissionPaid")] == [0]
+    assert (village.free(buyer), village.locked(buyer)) == (before + SECURED, 0)
+
+
+def test_reverts_when_anybody_else_takes_what_is_secured(village: Village, auction: Contract, buyer: Member) -> None:
+    with refused("AccessManagedUnauthorized", caller=village.stranger.address):
+        village.market.chain.send(village.stranger, auction, "takeCommissions", DAY, [buyer.id])
 
 
 def test_reverts_for_a_market_that_the_schedule_does_not_have(

@@ -6,7 +6,7 @@ from support.refusals import refused
 from support.village import RULES, Member, Village, events
 from web3.contract import Contract
 
-from dem.plan import rules_tuple
+from dem.deployment.plan import rules_tuple
 
 
 def test_applies_from_its_first_day_on(village: Village, intermediaries: Contract, retailer: Member) -> None:

@@ -4,31 +4,13 @@ from typing import Any
 import pytest
 from ape.api import AccountAPI
 from support.refusals import refused
-from support.village import RULES, STRIPS, Village, events
+from support.rules import FIELDS
+from support.village import PERIODS, RULES, Village, events
 from web3.contract import Contract
 
-from dem.plan import rules_tuple
+from dem.deployment.plan import rules_tuple
+from dem.model.worst_day import most_layers
 
-FIELDS = (
-    "platformFee",
-    "networkFee",
-    "deviationRate",
-    "standingBuy",
-    "standingSell",
-    "maxBuy",
-    "commissionCap",
-    "toleranceFixed",
-    "toleranceShare",
-    "minOrderEnergy",
-    "maxLayers",
-    "imbalancePricing",
-    "chargeHelpful",
-    "boundaryMargin",
-    "wholesaleMargin",
-    "penaltyCap",
-    "premiumRate",
-    "rewardShare",
-)
 MAX_PRICE = (1 << 20) - 1
 NEW = replace(RULES, platform_fee=11)
 
@@ -99,7 +81,7 @@ def test_reverts_when_there_is_no_such_day(village: Village, rules: Contract) ->
         ("penaltyCap", MAX_PRICE + 1, MAX_PRICE),
         ("premiumRate", MAX_PRICE + 1, MAX_PRICE),
         ("rewardShare", 10_001, 10_000),
-        ("maxLayers", 1_024 // STRIPS + 1, 1_024 // STRIPS),
+        ("maxLayers", most_layers(PERIODS) + 1, most_layers(PERIODS)),
     ],
 )
 def test_reverts_when_a_parameter_is_out_of_range(
@@ -110,7 +92,7 @@ def test_reverts_when_a_parameter_is_out_of_range(
 
 
 def test_takes_parameters_at_their_limits(village: Village, rules: Contract) -> None:
-    utmost = (MAX_PRICE,) * 7 + (1 << 38, 10_000, (1 << 27) - 1, 1_024 // STRIPS, 2, True, (1 << 64) - 1)
+    utmost = (MAX_PRICE,) * 7 + (1 << 38, 10_000, (1 << 27) - 1, most_layers(PERIODS), 2, True, (1 << 64) - 1)
     utmost += (MAX_PRICE,) * 3 + (10_000,)
     village.send("council", rules, "announce", 2, utmost)
     assert rules.functions.rulesOf(2).call() == utmost

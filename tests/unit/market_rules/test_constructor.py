@@ -2,8 +2,8 @@ from support.refusals import refused
 from support.village import RULES, Village
 from web3.contract import Contract
 
-from dem.deployment import ADMIN
-from dem.plan import rules_tuple
+from dem.deployment.market import ADMIN
+from dem.deployment.plan import rules_tuple
 
 
 def test_the_first_version_applies_from_day_1(rules: Contract) -> None:

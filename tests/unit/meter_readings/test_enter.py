@@ -4,8 +4,8 @@ from support.signed import NO_ENERGY, TOO_HIGH_S, readings_sheet, registers, sig
 from support.village import CAPACITY, PERIOD, STRIPS, Member, Village, events
 from web3.contract import Contract
 
-from dem.signing import Register, pack_registers
-from dem.wallets import wallet
+from dem.community.keys import wallet
+from dem.messages.readings import Register, pack_registers
 
 DAY = [100, 0, -50, 0, 0, 7] + [0] * 5 + [10_000]
 DAY_LANES = [signed_lanes(*DAY[:6]), signed_lanes(*DAY[6:])]
@@ -77,6 +77,18 @@ def test_the_same_values_again_do_not_raise_the_version(
     village.close_metering()
     village.read(buyer, DAY, sequence=2)
     assert readings.functions.versionOf(1).call() == 0
+
+
+def test_the_boundary_meter_counts_from_its_first_reading_and_not_again_unchanged(
+    village: Village, readings: Contract, delivered: None
+) -> None:
+    village.close_metering()
+    village.read(village.grid_operator, [0] * 12)
+    assert readings.functions.versionOf(1).call() == 1
+    village.read(village.grid_operator, [0] * 12, sequence=2)
+    assert readings.functions.versionOf(1).call() == 1
+    village.read(village.grid_operator, [0] * 11 + [1], sequence=3)
+    assert readings.functions.versionOf(1).call() == 2
 
 
 @pytest.mark.parametrize("length", [0, 15, 16, 96, 111, 113, 128, 240])
@@ -155,7 +167,7 @@ def test_reverts_when_the_member_takes_no_part_that_day(village: Village, regist
 @pytest.mark.parametrize("sequence", [4, 5])
 def test_reverts_when_a_later_sheet_was_taken(village: Village, buyer: Member, delivered: None, sequence: int) -> None:
     village.read(buyer, DAY, sequence=5)
-    with refused("StaleReading", id=buyer.id, sequence=sequence, last=5):
+    with refused("StaleReading", id=buyer.id, strip=0, sequence=sequence, last=5):
         village.read(buyer, DAY, sequence=sequence)
 
 
@@ -215,3 +227,44 @@ def test_a_refused_sheet_leaves_nothing_behind(
     assert readings.functions.areaNet(1).call() == [0] * 12
     village.read(buyer, [0] * 12)
     assert readings.functions.netOf(1, buyer.id, 1).call() == [[NO_ENERGY] * 2]
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_sheets_for_different_strips_are_taken_in_any_order(
+    village: Village, readings: Contract, buyer: Member, delivered: None, order: tuple[int, int]
+) -> None:
+    sheets = [
+        {"net": DAY[:6], "first_strip": 0, "sequence": 1},
+        {"net": DAY[6:], "first_strip": 1, "sequence": 2, "imported": 107, "exported": 50},
+    ]
+    for n in order:
+        village.read(buyer, **sheets[n])
+    assert readings.functions.netOf(1, buyer.id, 1).call() == [DAY_LANES]
+    assert readings.functions.areaNet(1).call() == DAY
+
+
+def test_a_strip_counts_its_own_sheets(village: Village, readings: Contract, buyer: Member, delivered: None) -> None:
+    village.read(buyer, DAY, sequence=5)
+    village.read(buyer, [60] * 6, first_strip=1, sequence=9)
+    with refused("StaleReading", id=buyer.id, strip=1, sequence=8, last=9):
+        village.read(buyer, DAY, sequence=8)
+    village.read(buyer, [2] * 6, sequence=6)
+    assert readings.functions.netOf(1, buyer.id, 1).call() == [[signed_lanes(*[2] * 6), signed_lanes(*[60] * 6)]]
+
+
+def test_a_sheet_replaces_an_estimate_whatever_its_sequence(
+    village: Village, readings: Contract, buyer: Member, delivered: None
+) -> None:
+    village.read(buyer, DAY[:6], sequence=7)
+    village.close_metering()
+    receipt = village.read(buyer, DAY[6:], first_strip=1, sequence=1, imported=107, exported=50)
+    assert events(receipt, readings, "ReadingsAccepted")[0]["isCorrection"]
+    assert readings.functions.netOf(1, buyer.id, 1).call() == [DAY_LANES]
+
+
+def test_reverts_without_a_sequence_or_with_too_high_a_one(village: Village, buyer: Member, delivered: None) -> None:
+    with refused("StaleReading", id=buyer.id, strip=0, sequence=0, last=0):
+        village.read(buyer, DAY, sequence=0)
+    with refused("SequenceTooHigh", sequence=16_383, highest=16_382):
+        village.read(buyer, DAY, sequence=16_383)
+    village.read(buyer, DAY, sequence=16_382)

@@ -1,7 +1,7 @@
 import pytest
 from eth_abi import encode
 from eth_utils import keccak
-from support.refusals import described
+from support.refusals import described, refused
 from support.signed import readings_sheet, registers
 from support.village import CAPACITY, Member, Village, events, reject_reasons
 from web3.contract import Contract
@@ -23,6 +23,21 @@ def test_takes_or_rejects_each_sheet_for_itself(
         described("ReadingExceedsCapacity", id=rival.id, slot=0, energy=CAPACITY + 1, capacity=CAPACITY)
     ]
     assert readings.functions.netOf(1, rival.id, 1).call() == [[]]
+
+
+def test_reverts_as_a_whole_while_the_day_is_settled_and_takes_it_again_afterwards(
+    village: Village, readings: Contract, buyer: Member, seller: Member, delivered: None
+) -> None:
+    """No sheet is on record as rejected for a settlement, which is no reason that stays."""
+    village.clear_day()
+    village.close_metering()
+    village.relay(village.market.settlement, "settle", 1, 2)
+    sheets = [readings_sheet(village.market, m.wallet, registers([1] * 12)) for m in (buyer, seller)]
+    with refused("DayBeingSettled", day=1):
+        village.relay(readings, "submit", sheets)
+    village.settle()
+    receipt = village.relay(readings, "submit", sheets)
+    assert [event["id"] for event in events(receipt, readings, "ReadingsAccepted")] == [buyer.id, seller.id]
 
 
 def test_reverts_as_a_whole_when_the_gas_runs_out(

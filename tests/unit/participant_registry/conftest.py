@@ -2,8 +2,8 @@ import pytest
 from support.signed import Signed, application
 from support.village import CONSUMER, Village
 
-from dem.deployment import Market
-from dem.wallets import Wallet, wallet
+from dem.community.keys import Wallet, wallet
+from dem.deployment.market import Market
 
 
 @pytest.fixture(scope="session")

@@ -4,14 +4,15 @@ from support.signed import Signed, application
 from support.village import ADMITTED, CAPACITY, CONSUMER, FOREVER, Member, Village, events
 from web3.contract import Contract
 
-from dem.wallets import Wallet, wallet
+from dem.community.keys import Wallet, wallet
+from dem.messages.signing import Application, digest
 
 
 def test_gives_the_next_number_from_the_day_after_the_one_in_delivery(
     village: Village, registry: Contract, applicant: Wallet, applied: None
 ) -> None:
     village.wait_until(village.calendar.start_of(3) + 1)
-    receipt = village.send("registrar", registry, "admit", applicant.account)
+    receipt = village.admit(applicant.account)
     assert events(receipt, registry, "Admitted") == [
         {"id": 9, "account": applicant.account, "meter": applicant.meter, "kind": CONSUMER, "firstDay": 4}
     ]
@@ -30,12 +31,12 @@ def test_gives_the_next_number_from_the_day_after_the_one_in_delivery(
 
 def test_reverts_when_the_account_has_not_applied(village: Village, registry: Contract, applicant: Wallet) -> None:
     with refused("UnknownAccount", account=applicant.account):
-        village.send("registrar", registry, "admit", applicant.account)
+        village.admit(applicant.account)
 
 
 def test_reverts_when_admitted_already(village: Village, registry: Contract, buyer: Member) -> None:
     with refused("UnknownAccount", account=buyer.account):
-        village.send("registrar", registry, "admit", buyer.account)
+        village.admit(buyer.account)
 
 
 def test_reverts_when_the_meter_was_given_to_somebody_else_meanwhile(
@@ -44,9 +45,9 @@ def test_reverts_when_the_meter_was_given_to_somebody_else_meanwhile(
     second = wallet("village", 1, "second applicant")
     signed: Signed = application(village.market, second, CONSUMER, meter=applicant.meter)
     village.relay(registry, "applyFor", *signed)
-    village.send("registrar", registry, "admit", applicant.account)
+    village.admit(applicant.account)
     with refused("KeyUnusable", key=applicant.meter):
-        village.send("registrar", registry, "admit", second.account)
+        village.admit(second.account)
 
 
 def test_reverts_when_the_area_has_no_room(village: Village, registry: Contract, applicant: Wallet) -> None:
@@ -54,7 +55,7 @@ def test_reverts_when_the_area_has_no_room(village: Village, registry: Contract,
     beyond = limit - connected + 1
     village.relay(registry, "applyFor", *application(village.market, applicant, CONSUMER, export_capacity=beyond))
     with refused("AreaFull", connected=limit + 1, limit=limit):
-        village.send("registrar", registry, "admit", applicant.account)
+        village.admit(applicant.account)
 
 
 def test_gives_a_departed_members_meter_to_its_successor(
@@ -67,7 +68,7 @@ def test_gives_a_departed_members_meter_to_its_successor(
         village.relay(registry, "applyFor", *signed)
     village.wait_until(village.calendar.corrections_close_at(1))
     village.relay(registry, "applyFor", *signed)
-    village.send("registrar", registry, "admit", applicant.account)
+    village.admit(applicant.account)
     assert registry.functions.metered(buyer.meter, 3).call()[0] == 9
 
 
@@ -75,4 +76,26 @@ def test_reverts_when_the_caller_is_no_registrar(
     village: Village, registry: Contract, applicant: Wallet, applied: None, stranger: AccountAPI
 ) -> None:
     with refused("AccessManagedUnauthorized", caller=stranger.address):
-        village.market.chain.send(stranger, registry, "admit", applicant.account)
+        village.market.chain.send(stranger, registry, "admit", *village.waiting(applicant.account))
+
+
+def test_admits_the_application_that_was_decided_on_and_no_other(
+    village: Village, registry: Contract, applicant: Wallet, signed_application: Signed, applied: None
+) -> None:
+    _, read = village.waiting(applicant.account)
+    village.send("registrar", registry, "reject", *village.waiting(applicant.account))
+    village.relay(registry, "applyFor", *application(village.market, applicant, CONSUMER, import_capacity=9_999))
+    _, waiting = village.waiting(applicant.account)
+    assert waiting != read
+    with refused("AnotherApplication", account=applicant.account, digest=waiting):
+        village.send("registrar", registry, "admit", applicant.account, read)
+    village.admit(applicant.account)
+    assert registry.functions.applicationOf(applicant.account).call() == bytes(32)
+
+
+def test_an_application_is_named_by_its_signed_hash(
+    village: Village, registry: Contract, applicant: Wallet, signed_application: Signed, applied: None
+) -> None:
+    fields, _ = signed_application
+    contract = village.market.domain("ParticipantRegistry")
+    assert registry.functions.applicationOf(applicant.account).call() == digest(contract, Application(*fields))

@@ -4,7 +4,7 @@ from support.signed import Signed, application, high_s
 from support.village import ADMITTED, APPLIED, CAPACITY, CONSUMER, NOBODY, Member, Village, events
 from web3.contract import Contract
 
-from dem.wallets import Wallet
+from dem.community.keys import Wallet
 
 
 def test_records_the_application(

@@ -5,8 +5,8 @@ from support.refusals import refused
 from support.village import ADMITTED, FOREVER, NOBODY, Village
 from web3.contract import Contract
 
-from dem.deployment import ADMIN
-from dem.plan import Offices
+from dem.deployment.market import ADMIN
+from dem.deployment.plan import Offices
 
 NO_LIMIT = (1 << 40) - 1
 AREA_LIMIT = (1 << 37) - 1

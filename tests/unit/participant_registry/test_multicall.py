@@ -3,7 +3,7 @@ from support.signed import Signed, application
 from support.village import APPLIED, CONSUMER, Village
 from web3.contract import Contract
 
-from dem.wallets import Wallet, wallet
+from dem.community.keys import Wallet, wallet
 
 
 def test_takes_several_applications_at_once(
@@ -27,4 +27,4 @@ def test_does_nothing_when_one_of_them_reverts(
 
 def test_opens_nothing_to_strangers(village: Village, registry: Contract, applicant: Wallet, applied: None) -> None:
     with refused("AccessManagedUnauthorized", caller=village.stranger.address):
-        village.market.chain.send_many(village.stranger, registry, [("admit", (applicant.account,))])
+        village.market.chain.send_many(village.stranger, registry, [("admit", village.waiting(applicant.account))])

@@ -4,7 +4,7 @@ from support.refusals import refused
 from support.village import ADMITTED, EXITED, NOBODY, Member, Village, events
 from web3.contract import Contract
 
-from dem.wallets import Wallet
+from dem.community.keys import Wallet
 
 
 def test_the_new_key_reads_for_the_member_and_the_old_one_no_more(

@@ -4,7 +4,7 @@ from support.refusals import refused
 from support.village import ADMITTED, CAPACITY, CONSUMER, EXITED, FOREVER, SUSPENDED, Member, Village
 from web3.contract import Contract
 
-from dem.wallets import Wallet
+from dem.community.keys import Wallet
 
 
 def test_member_is_told_as_registered(registry: Contract, buyer: Member) -> None:

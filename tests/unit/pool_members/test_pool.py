@@ -1,17 +1,18 @@
 """A pool: one more call auction, whose members are an intermediary and its clients."""
 
 import pytest
-from support.brokers import choose, order, place, publish
+from support.brokers import BROKERED_LINE, choose, order, place, publish
 from support.refusals import refused
 from support.signed import ask, bid
 from support.village import CAPACITY, FEES, RULES, Member, Village, events
 from web3.contract import Contract
 
-from dem.clearing import clear
-from dem.deployment import ADMIN
-from dem.orders import Order, Side
-from dem.plan import ROLES
-from dem.strips import LANES
+from dem.deployment.market import ADMIN
+from dem.deployment.roles import ROLES
+from dem.model.markets.auction import clear
+from dem.model.orders import Order, Side
+from dem.model.strips import LANES
+from dem.relay.pools import selector
 
 DAY = 2
 POOL_LEAD = 3_600
@@ -24,11 +25,13 @@ def pool(village: Village, retailer: Member) -> Contract:
     members = market.chain.deploy(market.keys[ADMIN], "PoolMembers", (market.registry.address, retailer.id))
     calendar = list(market.calendar.as_tuple())
     calendar[4] += POOL_LEAD
-    arguments = (market.authority.address, tuple(calendar), members, market.rules.address, market.accounts.address)
+    rest = (market.rules.address, market.accounts.address, market.addresses["Schedule"])
+    arguments = (market.authority.address, tuple(calendar), members, *rest)
     address = market.chain.deploy(market.keys[ADMIN], "CallAuction", arguments)
-    book = bytes.fromhex(market.auction.encode_abi("book", args=(1, 1, 1))[2:10])
-    [role] = [role for role in ROLES if role.name == "schedule"]
-    village.send(ADMIN, market.authority, "setTargetFunctionRole", address, [book], role.id)
+    for role in ROLES:
+        for function in role.functions.get("CallAuction", ()):
+            four_bytes = [selector(market.auction, function)]
+            village.send(ADMIN, market.authority, "setTargetFunctionRole", address, four_bytes, role.id)
     village.send("council", market.contract("Schedule"), "addMarket", address, DAY)
     return market.chain.contract("CallAuction", address)
 
@@ -68,8 +71,9 @@ def test_clients_trade_at_one_internal_price_and_the_retailer_what_they_leave(
     for strip in range(2):
         pivots = [clearing.pivot if (strip, k) == (1, 1) else 0 for k in range(LANES)]
         village.relay(pool, "clear", DAY, strip, pivots, 100)
-    outcome = pool.functions.outcomes(DAY).call()[7]
-    assert (outcome[0], outcome[2]) == (clearing.price, 600) == (110, 600)
+    [outcome] = pool.functions.outcomesIn(DAY, 7, 1).call()
+    # price and volume as UniformPrice packs them
+    assert (outcome & 0xFFFF, outcome >> 24 & (1 << 64) - 1) == (clearing.price, 600) == (110, 600)
 
     # The retailer, who knows its position now, sells half of it on in the market; nobody buys.
     village.place(retailer, ask(7, 90, 100), day=DAY)
@@ -90,12 +94,15 @@ def test_clients_trade_at_one_internal_price_and_the_retailer_what_they_leave(
     assert retailers["imbalance"] == -200 * (RULES.standing_buy + RULES.standing_sell) // 2
     due = sum(retailers[name] for name in ("trade", "imbalance", "fees", "deviation"))
     assert village.free(retailer) == before - due
+    cap = RULES.commission_cap
+    assert (village.locked(buyer), village.locked(seller)) == (400 * cap, 600 * cap)
     assert retailers["fees"] == 200 * FEES
 
     receipt = village.relay(intermediaries, "collect", DAY, [buyer.id, seller.id, retailer.id], pool.address)
     paid = {event["client"]: event["amount"] for event in events(receipt, intermediaries, "CommissionPaid")}
     assert paid == {buyer.id: 400 * 100, seller.id: 600 * 100}
     assert village.free(retailer) == before - due + 1_000 * 100
+    assert (village.locked(buyer), village.locked(seller)) == (0, 0)
 
 
 def test_clients_order_within_the_share_they_have_given(
@@ -130,3 +137,48 @@ def test_reverts_when_its_owner_is_no_intermediary(village: Village, buyer: Memb
     market = village.market
     with refused("NotAnIntermediary", id=buyer.id):
         market.chain.deploy(market.keys[ADMIN], "PoolMembers", (market.registry.address, buyer.id))
+
+
+def test_neither_hand_locks_the_other_out(
+    village: Village, pool: Contract, buyer: Member, retailer: Member, clients: None
+) -> None:
+    last = 2**40 - 1
+    place(village, pool, buyer, retailer, order(Side.BID, 7, 400, 400), day=DAY, sequence=last)
+    place(village, pool, buyer, buyer, order(Side.BID, 7, 100, 400), day=DAY, sequence=1)
+    assert pool.functions.sheetOf(buyer.id, DAY).call()[0] == 1
+    assert pool.functions.brokeredSheetOf(buyer.id, DAY).call()[0] == last
+    assert village.locked(buyer) == 400 * (100 * 100 + FEES + RULES.commission_cap)
+    place(village, pool, buyer, buyer, order(Side.BID, 7, 90, 400), day=DAY, sequence=last)
+    with refused("StaleSheet", id=buyer.id, sequence=last, last=last):
+        place(village, pool, buyer, retailer, order(Side.BID, 7, 80, 400), day=DAY, sequence=last)
+
+
+def test_an_intermediary_sells_its_client_nothing_dearer_than_the_fallback_supply(
+    village: Village, pool: Contract, buyer: Member, retailer: Member, clients: None
+) -> None:
+    """What it asks for itself may be any price: no client's order reaches it."""
+    place(village, pool, retailer, retailer, ask(7, 4_095, 400), day=DAY)
+    highest = RULES.max_buy // 100
+    for signer in (retailer, buyer):
+        with refused("LimitTooHigh", line=BROKERED_LINE + 1, lane=1, tick=4_095, highest=highest):
+            place(village, pool, buyer, signer, order(Side.BID, 7, 4_095, 400), day=DAY)
+
+
+def test_a_client_takes_the_place_of_a_line_that_its_own_orders_would_meet(
+    village: Village, pool: Contract, buyer: Member, retailer: Member, clients: None
+) -> None:
+    place(village, pool, buyer, retailer, order(Side.ASK, 7, 1, 10), day=DAY)
+    with refused("TradesWithItself", id=buyer.id, slot=7, bid=200, ask=1):
+        place(village, pool, buyer, buyer, order(Side.BID, 7, 200, 400, layer=1), day=DAY)
+    place(village, pool, buyer, buyer, order(Side.BID, 7, 200, 400), day=DAY)
+    with refused("TradesWithItself", id=buyer.id, slot=7, bid=200, ask=1):
+        place(village, pool, buyer, retailer, order(Side.ASK, 7, 1, 10, layer=1), day=DAY, sequence=2)
+
+
+def test_an_intermediary_keeps_its_own_hand_when_the_client_went_first(
+    village: Village, pool: Contract, buyer: Member, retailer: Member, clients: None
+) -> None:
+    place(village, pool, buyer, buyer, order(Side.BID, 7, 100, 400), day=DAY, sequence=2**40 - 1)
+    place(village, pool, buyer, retailer, order(Side.BID, 7, 120, 400), day=DAY, sequence=1)
+    with refused("TradesWithItself", id=buyer.id, slot=7, bid=120, ask=110):
+        place(village, pool, buyer, retailer, order(Side.ASK, 7, 110, 400, layer=1), day=DAY, sequence=2)

@@ -3,6 +3,8 @@ from support.refusals import refused
 from support.village import Village, events
 from web3.contract import Contract
 
+STAYS = 2**32 - 1
+
 
 def test_plugs_in_another_market(village: Village, schedule: Contract, auction: Contract, second_auction: str) -> None:
     receipt = village.send("council", schedule, "addMarket", second_auction, 3)
@@ -12,7 +14,7 @@ def test_plugs_in_another_market(village: Village, schedule: Contract, auction: 
     from_ = max(calendar.opens_at(3), calendar.gate_closes_at(2))
     accounts = village.market.accounts
     assert events(receipt, accounts, "MarketAdmitted") == [{"market": second_auction, "from": from_}]
-    assert schedule.functions.markets().call() == [(auction.address, 1), (second_auction, 3)]
+    assert schedule.functions.markets().call() == [(auction.address, 1, STAYS), (second_auction, 3, STAYS)]
     assert accounts.functions.lockableFrom(second_auction).call() == from_
 
 

@@ -5,10 +5,9 @@ from support.signed import NO_ENERGY, ask, bid, signed_lanes
 from support.village import Member, Village, events
 from web3.contract import Contract
 
-from dem.deployment import Market
-from dem.orders import Order, encode_lane
-from dem.signing import Domain, OrderSheet, SignedSheet, compact, sign
-from dem.strips import pack
+from dem.deployment.market import Market
+
+from .conftest import order_in
 
 
 @pytest.fixture
@@ -18,14 +17,6 @@ def traded(village: Village, buyer: Member, seller: Member) -> None:
     village.place(buyer, bid(7, 200, 1_000))
     village.place(seller, ask(7, 100, 1_000))
     village.clear_day()
-
-
-def sheet_for(contract: Contract, chain_id: int, member: Member, order: Order) -> SignedSheet:
-    """One order of day 1 in slot 0, signed for one of the two auctions."""
-    word = pack(1, [encode_lane(order), 0, 0, 0, 0, 0])
-    message = OrderSheet(member.account, 1, 0, 1, (word,))
-    signature = sign(Domain(chain_id, contract.address), message, member.wallet.account_key)
-    return (member.account, 1, 0, 1, [word.to_bytes(32, "big")]), *compact(signature)
 
 
 def test_records_what_members_contracted(
@@ -52,7 +43,7 @@ def test_adds_up_all_markets(
     second = market.chain.contract("CallAuction", second_auction)
     for contract in (market.auction, second):
         for member, order in ((buyer, bid(0, 200, 1_000)), (seller, ask(0, 100, 1_000))):
-            village.relay(contract, "enter", sheet_for(contract, market.chain.id, member, order))
+            order_in(village, contract.address, member, order)
     village.clear_day()
     for strip, pivots in ((0, [100, 0, 0, 0, 0, 0]), (1, [0] * 6)):
         village.relay(second, "clear", 1, strip, pivots, 1)
@@ -63,7 +54,11 @@ def test_adds_up_all_markets(
     ]
 
 
-def test_reverts_before_the_day_is_cleared(village: Village, schedule: Contract, collector: AccountAPI) -> None:
+def test_reverts_before_the_day_is_cleared(
+    village: Village, schedule: Contract, collector: AccountAPI, buyer: Member
+) -> None:
+    village.open_auction()
+    village.place(buyer, bid(0, 200, 1_000))
     with refused("NotCleared", day=1):
         village.market.chain.send(collector, schedule, "collect", 1, 1, 8)
 
@@ -71,7 +66,7 @@ def test_reverts_before_the_day_is_cleared(village: Village, schedule: Contract,
 def test_reverts_out_of_order(village: Village, schedule: Contract, collector: AccountAPI, traded: None) -> None:
     village.market.chain.send(collector, schedule, "collect", 1, 1, 4)
     with refused("BookedOutOfOrder", firstId=6, expected=5):
-        village.market.chain.send(collector, schedule, "collect", 1, 6, 1)
+        village.market.chain.send(collector, schedule, "collect", 1, 6, 2)
 
 
 def test_reverts_when_the_caller_is_not_the_settlement(

@@ -6,11 +6,11 @@ from dataclasses import replace
 import pytest
 from support.signed import bid
 from support.village import BALANCING_FUND, CLEARING_HOUSE, RULES, Member, Village, events
-from support.wholesale import admit_desk, clear, plug_in, report
+from support.wholesale import appointed_desk, clear, plug_in, trade
 from web3.contract import Contract
 
-from dem.plan import rules_tuple
-from dem.wholesale import Offer
+from dem.deployment.plan import rules_tuple
+from dem.model.markets.wholesale import Offer
 
 DAY = 3
 """The first day whose rules let the desk pass a penalty on."""
@@ -25,7 +25,7 @@ def desk(village: Village, rules: Contract) -> Member:
     village.send(
         "council", rules, "announce", DAY, rules_tuple(replace(RULES, penalty_cap=RATE, wholesale_margin=MARGIN))
     )
-    return admit_desk(village)
+    return appointed_desk(village)
 
 
 @pytest.fixture
@@ -33,8 +33,7 @@ def imported(village: Village, buyer: Member, rival: Member, seller: Member, des
     """The buyer's 1,000 Wh in period 7 are imported; the desk names a penalty for period 8 too, where nothing is."""
     village.open_auction(DAY)
     village.place(buyer, bid(7, 200, 1_000), day=DAY)
-    village.clear_day(DAY)
-    report(village, desk, {7: Offer(PRICE, RATE, 5_000, 0), 8: Offer(PRICE, RATE, 5_000, 0)}, day=DAY)
+    trade(village, desk, {7: Offer(PRICE, RATE, 5_000, 0), 8: Offer(PRICE, RATE, 5_000, 0)}, day=DAY)
     clear(village, 1, {1: 141, 2: 141}, day=DAY)
     village.close_metering(1)
     village.close_metering(2)
@@ -66,6 +65,31 @@ def test_falls_on_those_who_deviate_as_the_area_does(
     assert village.free(CLEARING_HOUSE) == 0
 
 
+def test_counts_no_more_energy_than_the_desk_nominated(
+    village: Village, settlement: Contract, buyer: Member, rival: Member, seller: Member, desk: Member
+) -> None:
+    """A nomination of 1 Wh brings the desk the penalty for 1 Wh, however far the area is off."""
+    village.open_auction(DAY)
+    village.place(buyer, bid(7, 200, 1_000), day=DAY)
+    trade(village, desk, {7: Offer(PRICE, RATE, 1, 0)}, day=DAY)
+    clear(village, 1, {1: 200}, day=DAY)
+    village.close_metering(1)
+    village.close_metering(2)
+    village.wait_until(village.calendar.start_of(DAY + 1))
+    for member, net in ((buyer, 501), (rival, 200), (seller, -300)):
+        village.read(member, [0] * 7 + [net] + [0] * 4, day=DAY)
+    village.close_metering(DAY)
+    receipt = village.settle(DAY)
+    assert events(receipt, settlement, "PenaltyDue") == [{"day": DAY, "desk": desk.id, "penalty": RATE}]
+    # Each Wh of the 400 that the area is short of pays its part of that, rounded up.
+    assert events(receipt, settlement, "PenaltyCharged") == [
+        {"id": buyer.id, "day": DAY, "penalty": 500},
+        {"id": rival.id, "day": DAY, "penalty": 200},
+    ]
+    assert events(receipt, settlement, "DaySettled")[0]["fund"] == 700 - RATE
+    assert village.free(CLEARING_HOUSE) == 0
+
+
 def test_a_correction_changes_penalties_and_claims(
     village: Village, settlement: Contract, buyer: Member, rival: Member, seller: Member, desk: Member, imported: None
 ) -> None:
@@ -75,6 +99,7 @@ def test_a_correction_changes_penalties_and_claims(
     before = {member.id: village.free(member) for member in (buyer, rival, desk)}
     assert settlement.functions.claimsOf(DAY, buyer.id, 1).call() == [[0], [1_000]]
     village.read(buyer, [0] * 7 + [600, 50, 0, 0, 0], day=DAY, sequence=2)
+    village.wait_until(village.calendar.corrections_close_at(DAY))
     receipt = village.settle(DAY)
     # The area is long by 500 now: buyer and seller deviate with it, and 400 Wh that were bought are not taken.
     assert events(receipt, settlement, "PenaltyDue")[0]["penalty"] == 500 * RATE

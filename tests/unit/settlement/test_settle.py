@@ -1,5 +1,6 @@
 import pytest
 from support.refusals import refused
+from support.signed import bid, withdrawal
 from support.village import (
     BALANCING_FUND,
     CLEARING_HOUSE,
@@ -111,6 +112,7 @@ def test_after_a_correction_only_the_difference_moves(
     village.settle()
     village.read(seller, [0] * 7 + [-600] + [0] * 4, sequence=2)
     assert not settlement.functions.isSettled(1).call()
+    village.wait_until(village.calendar.corrections_close_at(1))
     receipt = village.settle()
     less = 100 * (RULES.standing_buy + RULES.deviation_rate)
     moved = [(e["id"], e["amount"]) for e in events(receipt, ledger, "Posted") if e["amount"]]
@@ -127,17 +129,60 @@ def test_after_a_correction_only_the_difference_moves(
     assert village.free(seller) == DEPOSIT + TRADE - IMBALANCE - FEE - DEVIATION + less
 
 
-def test_a_correction_in_the_middle_begins_the_walk_again(
-    village: Village, settlement: Contract, seller: Member, short: None
+def test_no_correction_begins_the_walk_again(
+    village: Village, settlement: Contract, rules: Contract, seller: Member, short: None
 ) -> None:
     village.relay(settlement, "settle", 1, 6)
-    village.read(seller, [0] * 7 + [-600] + [0] * 4, sequence=2)
+    assert rules.functions.dayInSettlement().call() == 1
+    with refused("DayBeingSettled", day=1):
+        village.read(seller, [0] * 7 + [-600] + [0] * 4, sequence=2)
     village.relay(settlement, "settle", 1, 1)
-    assert settlement.functions.nextMember(1).call() == 2
+    assert settlement.functions.nextMember(1).call() == 8
     village.settle()
-    assert village.free(CLEARING_HOUSE) == 0
-    less = 100 * (RULES.standing_buy + RULES.deviation_rate)
-    assert village.free(seller) == DEPOSIT + TRADE - IMBALANCE - FEE - DEVIATION + less
+    assert rules.functions.dayInSettlement().call() == 0
+    village.read(seller, [0] * 7 + [-600] + [0] * 4, sequence=2)
+
+
+def test_however_often_readings_are_corrected_a_day_is_settled_again_once(
+    village: Village, settlement: Contract, seller: Member, short: None
+) -> None:
+    village.settle()
+    closes_at = village.calendar.corrections_close_at(1)
+    for n in range(1, 4):
+        village.read(seller, [0] * 7 + [-500 - n] + [0] * 4, sequence=1 + n)
+        with refused("CorrectionsOpen", day=1, closesAt=closes_at, time=village.now):
+            village.settle()
+    village.wait_until(closes_at)
+    receipt = village.settle()
+    assert events(receipt, settlement, "SettlementBegun") == [{"day": 1, "readingsVersion": 3}]
+    with refused("AlreadySettled", day=1):
+        village.settle()
+
+
+def test_days_are_settled_one_at_a_time(village: Village, settlement: Contract, short: None) -> None:
+    village.clear_day(2)
+    village.close_metering(2)
+    village.relay(settlement, "settle", 1, 6)
+    with refused("OtherDayInSettlement", day=2, other=1):
+        village.settle(2)
+    village.settle()
+    village.settle(2)
+    assert settlement.functions.isSettled(2).call()
+
+
+def test_money_stays_until_the_day_is_settled_or_an_hour_is_over(
+    village: Village, settlement: Contract, ledger: Contract, buyer: Member, short: None
+) -> None:
+    village.relay(settlement, "settle", 1, 6)
+    until = village.now + 3_600
+    assert ledger.functions.heldUntil().call() == until
+    message = withdrawal(village.market, buyer.wallet, 1)
+    with refused("MoneyHeld", until=until):
+        village.relay(ledger, "withdraw", *message)
+    village.wait_until(until)
+    village.relay(ledger, "withdraw", *message)
+    village.settle()
+    assert ledger.functions.heldUntil().call() == 0
 
 
 def test_settles_while_orders_are_paused_and_members_suspended(
@@ -154,7 +199,9 @@ def test_reverts_when_no_members_are_given(village: Village, settlement: Contrac
         village.relay(settlement, "settle", 1, 0)
 
 
-def test_reverts_before_the_day_is_cleared(village: Village, settlement: Contract) -> None:
+def test_reverts_before_the_day_is_cleared(village: Village, settlement: Contract, buyer: Member) -> None:
+    village.open_auction()
+    village.place(buyer, bid(7, 200, 1_000))
     village.close_metering()
     with refused("NotReadyToSettle", day=1, isCleared=False, isMetered=True):
         village.settle()
@@ -165,9 +212,14 @@ def test_reverts_before_the_readings_are_closed(village: Village, settlement: Co
         village.settle()
 
 
-@pytest.mark.parametrize("day", [0, 2, 9])
+def test_reverts_for_a_day_that_does_not_exist(village: Village, settlement: Contract, short: None) -> None:
+    with refused("NoSuchDay", day=0):
+        village.relay(settlement, "settle", 0, 100)
+
+
+@pytest.mark.parametrize("day", [2, 9])
 def test_reverts_for_a_day_nothing_is_known_of(village: Village, settlement: Contract, short: None, day: int) -> None:
-    with refused("NotReadyToSettle", day=day, isCleared=False, isMetered=False):
+    with refused("NotReadyToSettle", day=day, isCleared=day == 2, isMetered=False):
         village.settle(day)
 
 

@@ -1,7 +1,7 @@
 import pytest
 from support.signed import ask, bid
 from support.village import Member, Village
-from support.wholesale import admit_desk, plug_in
+from support.wholesale import appointed_desk, plug_in
 from web3.contract import Contract
 
 
@@ -12,16 +12,21 @@ def residual(village: Village) -> Contract:
 
 @pytest.fixture
 def desk(village: Village) -> Member:
-    """A desk in a market whose schedule counts the residual from day 1 on."""
+    """The desk of a market whose schedule counts the residual from day 1 on."""
     plug_in(village)
-    return admit_desk(village)
+    return appointed_desk(village)
 
 
 @pytest.fixture
-def left_over(village: Village, buyer: Member, rival: Member, seller: Member, desk: Member) -> None:
+def wanted(village: Village, buyer: Member, rival: Member, seller: Member, desk: Member) -> None:
     """In period 7 the seller's 300 Wh at 150 go to bids of 600 and 300 Wh there; in period 8 nobody buys 500 Wh."""
     village.open_auction()
     village.place(buyer, bid(7, 150, 600))
     village.place(rival, bid(7, 150, 300))
     village.place(seller, ask(7, 100, 300), ask(8, 100, 500))
+
+
+@pytest.fixture
+def left_over(village: Village, wanted: None) -> None:
+    """What of it the auction has not filled."""
     village.clear_day()

@@ -3,10 +3,10 @@ from ape.api import AccountAPI
 from support.refusals import refused
 from support.signed import NO_ENERGY, signed_lanes
 from support.village import CLEARING_HOUSE, DEPOSIT, FEES, RULES, Member, Village, events
-from support.wholesale import clear, report
+from support.wholesale import clear, report, trade
 from web3.contract import Contract
 
-from dem.wholesale import Offer
+from dem.model.markets.wholesale import Offer
 
 IMPORTED = {7: Offer(14_000, 0, 150, 0)}
 
@@ -19,9 +19,9 @@ def booker(village: Village) -> AccountAPI:
 
 
 @pytest.fixture
-def imported(village: Village, desk: Member, left_over: None) -> None:
+def imported(village: Village, desk: Member, wanted: None) -> None:
     """150 Wh for what the auction left of the bids: 400 of 600 Wh and 200 of 300 Wh."""
-    report(village, desk, IMPORTED)
+    trade(village, desk, IMPORTED)
     clear(village, 1, {1: 150})
 
 
@@ -59,6 +59,51 @@ def test_costs_nothing_on_a_day_without_a_report(
     assert residual.functions.book(1, 1, 9).call({"from": booker.address}) == ([], [], [], [], [])
 
 
+EXPORTED = {8: Offer(10_000, 0, 200, 500)}
+EXPORT_LOCKS = 500 * (10_000 + FEES)
+"""The dearer of what the desk may pay for 500 Wh and what it would receive for 200 Wh."""
+
+
+def test_the_desk_has_its_collateral_back_the_first_time(
+    village: Village, residual: Contract, booker: AccountAPI, desk: Member, wanted: None
+) -> None:
+    trade(village, desk, EXPORTED)
+    clear(village, 1, {2: 100}, {2: 100})
+    assert village.account(desk)[:2] == (-EXPORT_LOCKS, EXPORT_LOCKS)
+    book = residual.functions.book(1, 1, 9)
+    release = book.call({"from": booker.address})[3]
+    assert release == [0] * 8 + [EXPORT_LOCKS]
+    village.market.chain.send(booker, residual, "book", 1, 1, 9)
+    assert book.call({"from": booker.address})[3] == [0] * 9
+
+
+def test_it_has_it_back_when_nothing_was_traded(
+    village: Village, residual: Contract, booker: AccountAPI, desk: Member
+) -> None:
+    village.open_auction()
+    trade(village, desk, EXPORTED)
+    clear(village, 1, {2: 100}, {2: 100})
+    assert residual.functions.exchangeOf(1).call() == [0, []]
+    assert residual.functions.book(1, 1, 8).call({"from": booker.address}) == ([], [], [], [], [])
+    assert residual.functions.book(1, 9, 1).call({"from": booker.address})[3] == [EXPORT_LOCKS]
+    village.market.chain.send(booker, residual, "book", 1, 1, 9)
+    assert residual.functions.book(1, 1, 9).call({"from": booker.address}) == ([], [], [], [], [])
+
+
+def test_settling_the_day_releases_it_and_rewards_no_nomination(
+    village: Village, settlement: Contract, seller: Member, desk: Member, wanted: None
+) -> None:
+    trade(village, desk, EXPORTED)
+    clear(village, 1, {2: 100}, {2: 100})
+    village.close_metering()
+    village.settle()
+    # It bought 500 Wh of the seller at 10,000 units/Wh.
+    assert village.account(desk)[:2] == (-500 * (10_000 + FEES), 0)
+    _, accurate = settlement.functions.claimsOf(1, 1, desk.id).call()
+    assert accurate[desk.id - 1] == 0
+    assert settlement.functions.dayOf(1).call()[3] == sum(accurate)
+
+
 def test_a_day_is_settled_with_the_desk(
     village: Village, settlement: Contract, buyer: Member, rival: Member, seller: Member, desk: Member, imported: None
 ) -> None:
@@ -85,9 +130,9 @@ def test_a_day_is_settled_with_the_desk(
 
 
 def test_reverts_before_the_day_is_cleared(
-    village: Village, residual: Contract, booker: AccountAPI, desk: Member, left_over: None
+    village: Village, residual: Contract, booker: AccountAPI, desk: Member, wanted: None
 ) -> None:
-    report(village, desk, IMPORTED)
+    trade(village, desk, IMPORTED)
     with refused("ResidualNotCleared", day=1):
         village.market.chain.send(booker, residual, "book", 1, 1, 9)
 
@@ -110,7 +155,6 @@ def test_reverts_when_the_day_is_over(
 ) -> None:
     village.grant("settlement", village.stranger)
     village.market.chain.send(village.stranger, rules, "markFinal", 1)
-    village.wait_until(village.calendar.gate_closes_at(9))
     report(village, desk, IMPORTED, day=9)
     with refused("DayIsOver", day=1):
         village.market.chain.send(booker, residual, "book", 1, 1, 9)

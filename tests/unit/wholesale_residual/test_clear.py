@@ -2,11 +2,11 @@ import pytest
 from support.refusals import refused
 from support.signed import bid
 from support.village import Member, Village, events
-from support.wholesale import clear, report
+from support.wholesale import clear, report, trade
 from web3.contract import Contract
 from web3.types import TxReceipt
 
-from dem.wholesale import Offer
+from dem.model.markets.wholesale import Offer
 
 IMPORT, EXPORT = 1, 2
 RATIONED = {7: Offer(15_000, 0, 150, 0)}
@@ -20,9 +20,9 @@ def outcomes(receipt: TxReceipt, residual: Contract) -> dict[int, tuple[int, ...
 
 
 def test_imports_for_the_bids_the_auction_left_over(
-    village: Village, residual: Contract, desk: Member, left_over: None
+    village: Village, residual: Contract, desk: Member, wanted: None
 ) -> None:
-    report(village, desk, RATIONED)
+    trade(village, desk, RATIONED)
     receipt = clear(village, 1, {1: 150})
     assert outcomes(receipt, residual) == {7: (IMPORT, 15_000, 150, 150, 150, 600)}
     assert len(events(receipt, residual, "ResidualCleared")) == 6
@@ -30,9 +30,9 @@ def test_imports_for_the_bids_the_auction_left_over(
 
 
 def test_exports_the_asks_the_auction_left_over(
-    village: Village, residual: Contract, desk: Member, left_over: None
+    village: Village, residual: Contract, desk: Member, wanted: None
 ) -> None:
-    report(village, desk, {8: Offer(10_000, 0, 0, 9_999)})
+    trade(village, desk, {8: Offer(10_000, 0, 0, 9_999)})
     receipt = clear(village, 1, {}, {2: 100})
     assert outcomes(receipt, residual) == {8: (EXPORT, 10_000, 500, 100, 500, 500)}
 
@@ -42,8 +42,7 @@ def test_a_clearing_goes_on_where_it_stopped(
 ) -> None:
     village.open_auction()
     village.place(buyer, bid(0, 150, 100), bid(0, 140, 60, layer=1))
-    village.clear_day()
-    report(village, desk, {0: Offer(14_000, 0, 130, 0)})
+    trade(village, desk, {0: Offer(14_000, 0, 130, 0)})
     ticks = [140, 0, 0, 0, 0, 0]
     receipt = village.relay(residual, "clear", 1, 0, ticks, [0] * 6, 1)
     assert events(receipt, residual, "ResidualProgress") == [{"day": 1, "strip": 0, "group": 0, "layer": 1}]
@@ -52,9 +51,9 @@ def test_a_clearing_goes_on_where_it_stopped(
 
 
 def test_a_strip_in_which_nothing_is_traded_is_cleared_as_well(
-    village: Village, residual: Contract, desk: Member, left_over: None
+    village: Village, residual: Contract, desk: Member, wanted: None
 ) -> None:
-    report(village, desk, {0: Offer(15_000, 0, 1, 1)})
+    trade(village, desk, {0: Offer(15_000, 0, 1, 1)})
     assert outcomes(clear(village, 0, {0: 150}, {0: 150}), residual) == {}
     assert residual.functions.exchangeOf(1).call() == [0, []]
     assert residual.functions.isCleared(1).call()
@@ -70,22 +69,22 @@ def test_a_strip_in_which_nothing_is_traded_is_cleared_as_well(
     ],
 )
 def test_reverts_when_the_orders_there_are_not_the_last_to_be_served(
-    village: Village, desk: Member, left_over: None, offer: Offer, tick: int
+    village: Village, desk: Member, wanted: None, offer: Offer, tick: int
 ) -> None:
-    report(village, desk, {7: offer})
+    trade(village, desk, {7: offer})
     with refused("WrongTicks", slot=7, importTick=tick, exportTick=0):
         clear(village, 1, {1: tick})
 
 
 @pytest.mark.parametrize("tick", [99, 101])
-def test_reverts_for_wrong_asks(village: Village, desk: Member, left_over: None, tick: int) -> None:
-    report(village, desk, {8: Offer(10_000, 0, 0, 9_999)})
+def test_reverts_for_wrong_asks(village: Village, desk: Member, wanted: None, tick: int) -> None:
+    trade(village, desk, {8: Offer(10_000, 0, 0, 9_999)})
     with refused("WrongTicks", slot=8, importTick=0, exportTick=tick):
         clear(village, 1, {}, {2: tick})
 
 
-def test_reverts_when_there_is_no_such_tick(village: Village, desk: Member, left_over: None) -> None:
-    report(village, desk, RATIONED)
+def test_reverts_when_there_is_no_such_tick(village: Village, desk: Member, wanted: None) -> None:
+    trade(village, desk, RATIONED)
     with refused("WrongTicks", slot=6, importTick=4_096, exportTick=0):
         clear(village, 1, {0: 4_096, 1: 150})
 
@@ -95,8 +94,8 @@ def test_reverts_without_a_report(village: Village, desk: Member, left_over: Non
         clear(village, 1, {})
 
 
-def test_reverts_when_nothing_is_to_be_cleared(village: Village, desk: Member, left_over: None) -> None:
-    report(village, desk, RATIONED)
+def test_reverts_when_nothing_is_to_be_cleared(village: Village, desk: Member, wanted: None) -> None:
+    trade(village, desk, RATIONED)
     with refused("NothingToClear", day=1, strip=0):
         clear(village, 0, {})
     clear(village, 1, {1: 150})
@@ -105,7 +104,6 @@ def test_reverts_when_nothing_is_to_be_cleared(village: Village, desk: Member, l
 
 
 def test_reverts_before_the_auction_is_cleared(village: Village, desk: Member) -> None:
-    village.wait_until(village.calendar.gate_closes_at(1))
     report(village, desk, RATIONED)
     village.clear_strip(0)
     with refused("AuctionNotCleared", day=1, strip=1):

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.24;
+
+import {Multicall} from "@openzeppelin/contracts/utils/Multicall.sol";
+import {IAccounts} from "../../interfaces/IAccounts.sol";
+import {IBrokeredMarket} from "../../interfaces/IBrokeredMarket.sol";
+import {ICallAuction} from "../../interfaces/ICallAuction.sol";
+import {IMarket} from "../../interfaces/IMarket.sol";
+import {IMarketRules} from "../../interfaces/IMarketRules.sol";
+import {ISchedule} from "../../interfaces/ISchedule.sol";
+import {ITraders} from "../../interfaces/ITraders.sol";
+import {Groups} from "../../libraries/Groups.sol";
+import {CalendarParameters} from "../../types/Calendar.sol";
+import {Orders} from "../../types/Orders.sol";
+import {Ring} from "../../types/Ring.sol";
+import {Strips} from "../../types/Strips.sol";
+import {AuctionState} from "./AuctionState.sol";
+import {Booking} from "./Booking.sol";
+import {Clearing} from "./Clearing.sol";
+import {OrderTaking} from "./OrderTaking.sol";
+import {Sheet, Sheets} from "./Sheets.sol";
+
+/// @title Day-ahead call auction
+/// @dev Put together from its parts; here is what others ask of it. What only people ask is answered by AuctionReader, from this.
+contract CallAuction is OrderTaking, Clearing, Booking, Multicall {
+    constructor(
+        address authority,
+        CalendarParameters memory calendar_,
+        ITraders registry,
+        IMarketRules rules,
+        IAccounts accounts,
+        ISchedule schedule
+    ) AuctionState(authority, calendar_, registry, rules, accounts, schedule) {}
+
+    /// @inheritdoc IMarket
+    function isCleared(uint256 day) external view returns (bool) {
+        DayState storage state = _days[Ring.place(day)];
+        return state.day == day && _isCleared(state);
+    }
+
+    /// @inheritdoc ICallAuction
+    function clearedStrips(uint256 day) public view returns (uint256) {
+        DayState storage state = _days[Ring.place(day)];
+        return state.day == day ? state.cleared : 0;
+    }
+
+    /// @inheritdoc ICallAuction
+    function outcomesIn(uint256 day, uint256 firstSlot, uint256 count) external view returns (uint256[] memory packed) {
+        packed = new uint256[](count);
+        uint256 cleared = clearedStrips(day);
+        for (uint256 i = 0; i < count; ++i) {
+            if (cleared & (1 << ((firstSlot + i) / Strips.LANES)) == 0) continue;
+            packed[i] = _outcomes[Ring.dayKey(day, firstSlot + i)];
+        }
+    }
+
+    /// @inheritdoc ICallAuction
+    function bookOf(uint256 day) external view returns (uint256 layers, uint256 highestId) {
+        DayState storage state = _days[Ring.place(day)];
+        if (state.day == day) return (uint256(state.layers) + state.brokeredLayers, state.highestId);
+    }
+
+    /// @inheritdoc ICallAuction
+    function layersIn(uint256 day, uint256 group) external view returns (uint256 own, uint256 brokered) {
+        while (_activeIn(day, own, group) != 0) ++own;
+        while (_activeIn(day, Orders.BROKERED_LAYER + brokered, group) != 0) ++brokered;
+    }
+
+    /// @inheritdoc ICallAuction
+    function linesIn(uint256 day, uint256 line, uint256 group) external view returns (uint256[] memory words) {
+        uint256 n = 0;
+        // Numbers of lines and members are small.
+        unchecked {
+            uint256 active = _activeIn(day, line / STRIPS_PER_DAY, group);
+            words = new uint256[](Groups.SIZE);
+            for (uint256 key = Ring.lineKey(group * Groups.SIZE, day, line); active != 0; key += Ring.NEXT_MEMBER) {
+                uint256 word = active & 1 == 0 ? 0 : _lines[key];
+                if (Strips.dayOf(word) == day) words[n++] = word;
+                active >>= 1;
+            }
+        }
+        assembly ("memory-safe") {
+            mstore(words, n)
+        }
+    }
+
+    /// @inheritdoc ICallAuction
+    function linesOf(uint256 day, uint32 firstId, uint256 count) external view returns (uint256[][] memory lines) {
+        lines = new uint256[][](count);
+        for (uint256 i = 0; i < count; ++i) {
+            (uint256 own, uint256 layers) = _layersInUse(firstId + uint32(i), day);
+            // At most twice 255 layers.
+            unchecked {
+                uint256[] memory words = new uint256[](layers * STRIPS_PER_DAY);
+                uint256 key = Ring.lineKey(firstId + i, day, 0);
+                own *= STRIPS_PER_DAY;
+                for (uint256 n = 0; n < words.length; ++n) {
+                    // Brokered lines follow the members' own ones without a gap.
+                    if (n == own) key += Orders.BROKERED_LAYER * STRIPS_PER_DAY - own;
+                    uint256 word = _lines[key + n];
+                    if (Strips.dayOf(word) == day) words[n] = word;
+                }
+                lines[i] = words;
+            }
+        }
+    }
+
+    /// @inheritdoc ICallAuction
+    function sheetOf(uint32 id, uint256 day) external view returns (uint256, uint256, uint256) {
+        return _readSheet(id, day, 0);
+    }
+
+    /// @inheritdoc ICallAuction
+    function brokeredSheetOf(uint32 id, uint256 day) external view returns (uint256, uint256, uint256) {
+        return _readSheet(id, day, Orders.BROKERED_LAYER * STRIPS_PER_DAY);
+    }
+
+    /// @inheritdoc IBrokeredMarket
+    function brokeredEnergy(uint32 id, uint256 day) external view returns (uint256) {
+        uint256 word = _brokered[Ring.lineKey(id, day, 0)];
+        return Strips.dayOf(word) == day ? uint64(word) : 0;
+    }
+
+    /// @return own number of a member's own layers, and
+    /// @return all of those and the brokered ones.
+    function _layersInUse(uint32 id, uint256 day) private view returns (uint256 own, uint256 all) {
+        Sheet memory s = Sheets.unpack(_sheets[Ring.lineKey(id, day, 0)]);
+        return s.day == day ? (s.layers, s.layers + s.brokered) : (0, 0);
+    }
+}

@@ -1,0 +1,175 @@
+"""Blocks and the events in them as a node tells, and a refusal of answers that do not fit together."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from hexbytes import HexBytes
+from web3.types import RPCEndpoint, RPCResponse
+
+from dem.chain.abi import EventCodec, as_bytes, as_int, checksum
+from dem.chain.events import Event, in_order
+from dem.chain.sending import Request
+from dem.errors import BlocksLostError, ChainError
+
+Ask = Callable[[Sequence[Request]], Sequence[RPCResponse]]
+"""Answers of a node to some requests."""
+Topics = Sequence[bytes | None]
+"""As eth_getLogs takes them; None for any."""
+
+_CALLS = 100
+"""In one request."""
+_FIRST_BLOCKS, _MOST_BLOCKS = 64, 16_384
+_EVENTS = 5_000
+"""Events one request should bring: it asks for more blocks, or for fewer, than the one before to come near it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """A block: its number, its hash and its parent's, unix time."""
+
+    number: int
+    hash: str
+    parent: str
+    time: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Consecutive blocks that were read at once: the first, the last, and all events, in the chain's order."""
+
+    first: Header
+    last: Header
+    events: Sequence[Event]
+    hashes: Mapping[int, str] = field(repr=False)
+    """Of the blocks that have events, by number, as the events tell."""
+
+
+class BlockReader:
+    """Reads blocks and the events of some contracts."""
+
+    def __init__(self, ask: Ask, contracts: Mapping[str, tuple[str, Sequence[EventCodec]]]) -> None:
+        """contracts: address and events of each, by name."""
+        self._ask = ask
+        self._codecs = {
+            (checksum(address), codec.topic): codec for address, codecs in contracts.values() for codec in codecs
+        }
+        self._addresses = [checksum(address) for address, _ in contracts.values()]
+
+    # ------------------------------------------------------------------------------------------------ headers
+
+    def newest(self) -> Header:
+        """The newest block."""
+        [answer] = self._ask([_block("latest")])
+        return _header(answer, None)
+
+    def headers(self, numbers: Sequence[int]) -> list[Header]:
+        """The blocks of these numbers.
+
+        Raises:
+            BlocksLostError: the node has one of them not.
+        """
+        answers = self._ask_many([_block(hex(number)) for number in numbers])
+        return [_header(answer, number) for answer, number in zip(answers, numbers, strict=True)]
+
+    # ------------------------------------------------------------------------------------------------- events
+
+    def stretches(self, first: int, last: int, topics: Topics = ()) -> Iterator[Stretch]:
+        """Events in the blocks from `first` to `last`, both of which are there; about 5,000 at a time.
+
+        A range is answered by the chain as it is at that moment. The node tells the ends of each range in the same
+        request, so that one that lags behind cannot answer for blocks it does not have.
+
+        Raises:
+            BlocksLostError: the node does not have all these blocks.
+            ChainError: it does not answer for so many.
+        """
+        count = _FIRST_BLOCKS
+        while first <= last:
+            until = min(first + count - 1, last)
+            question = self._question(topics, fromBlock=hex(first), toBlock=hex(until))
+            *ends, answer = self._ask([_block(hex(first)), _block(hex(until)), question])
+            start, end = (_header(end, number) for end, number in zip(ends, (first, until), strict=True))
+            logs = _logs(answer, f"blocks {first} to {until}", ChainError)
+            hashes: dict[int, str] = {}
+            for log in logs:
+                number, hash_ = as_int(log["blockNumber"]), _hex(log["blockHash"])
+                if not first <= number <= until or hashes.setdefault(number, hash_) != hash_:
+                    raise BlocksLostError(
+                        f"asked for the events of blocks {first} to {until}, the node tells of block {number} ({hash_})"
+                    )
+            yield Stretch(start, end, self._decoded(logs), hashes)
+            first = until + 1
+            if len(logs) < _EVENTS // 2:
+                count = min(2 * count, _MOST_BLOCKS)
+            elif len(logs) > _EVENTS:
+                count = max(1, count // 2)
+
+    def events_in(self, blocks: Sequence[Header]) -> list[list[Event]]:
+        """Events of each of these very blocks, asked for by their hashes, so that no other fork can answer.
+
+        Raises:
+            BlocksLostError: the node has one of them not, or tells of another.
+        """
+        answers = self._ask_many([self._question((), blockHash=block.hash) for block in blocks])
+        found = []
+        for block, answer in zip(blocks, answers, strict=True):
+            logs = _logs(answer, f"block {block.number} ({block.hash})", BlocksLostError)
+            for log in logs:
+                told = as_int(log["blockNumber"]), _hex(log["blockHash"])
+                if told != (block.number, block.hash):
+                    raise BlocksLostError(
+                        f"asked for the events of block {block.number} ({block.hash}), the node tells of block "
+                        f"{told[0]} ({told[1]})"
+                    )
+            found.append(self._decoded(logs))
+        return found
+
+    def _question(self, topics: Topics, **blocks: str) -> Request:
+        which = [None if topic is None else HexBytes(topic).to_0x_hex() for topic in topics]
+        return RPCEndpoint("eth_getLogs"), [{"address": self._addresses, "topics": which, **blocks}]
+
+    def _ask_many(self, requests: Sequence[Request]) -> list[RPCResponse]:
+        starts = range(0, len(requests), _CALLS)
+        return [answer for start in starts for answer in self._ask(requests[start : start + _CALLS])]
+
+    def _decoded(self, logs: Sequence[Mapping[str, Any]]) -> list[Event]:
+        found = []
+        for log in logs:
+            # Without topics it is an anonymous event, and those have no codec.
+            codec = self._codecs.get((checksum(log["address"]), as_bytes((log["topics"] or [b""])[0])))
+            if codec is not None:
+                found.append(codec.decode(log))
+        return in_order(found)
+
+
+def _block(which: str) -> Request:
+    return RPCEndpoint("eth_getBlockByNumber"), [which, False]
+
+
+def _header(answer: RPCResponse, number: int | None) -> Header:
+    """The block of an answer, which must be the one that was asked for; None: the newest."""
+    block: Any = answer.get("result")
+    what = "newest block" if number is None else f"block {number}"
+    if block is None:
+        raise BlocksLostError(f"the node has no {what}: {answer.get('error', 'its answer is null')}")
+    try:
+        header = Header(
+            as_int(block["number"]), _hex(block["hash"]), _hex(block["parentHash"]), as_int(block["timestamp"])
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise ChainError(f"the node tells of its {what} what is no block: {error!r} in {str(block)[:80]}") from None
+    if number not in (None, header.number):
+        raise BlocksLostError(f"asked for block {number}, the node tells of block {header.number}")
+    return header
+
+
+def _logs(answer: RPCResponse, where: str, failure: type[ChainError]) -> Sequence[Mapping[str, Any]]:
+    logs: Any = answer.get("result")
+    if not isinstance(logs, list | tuple):
+        raise failure(f"the node gives no events of {where}: {answer.get('error', f'its answer is {logs!r}')}")
+    return logs
+
+
+def _hex(data: bytes | str) -> str:
+    return f"0x{as_bytes(data).hex()}"

@@ -1,0 +1,37 @@
+"""Play the days of a scenario under every set-up of the market, and compare."""
+
+from pathlib import Path
+
+import click
+
+from dem.chain.options import on_chain
+from dem.commands import ABOUT
+from dem.console import Terminal, console, fail_readably, pace_options, print_comparison
+from dem.drive.pace import Pace
+from dem.drive.run import run_set_ups
+from dem.report import write_comparison, write_report
+
+
+@on_chain(short_help=ABOUT["compare"])
+@click.argument("scenario", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder; each set-up gets one in it.")
+@click.option("--account", help="Ape account that acts for the market's offices; on a development network not needed.")
+@click.option(
+    "--no-chain", is_flag=True, help="Play by the reference model alone: no contracts, no keys, no --network."
+)
+@pace_options
+@fail_readably
+def cli(scenario: Path, out: Path, account: str | None, no_chain: bool, pace: Pace) -> None:
+    """Run SCENARIO under each set-up that it describes, from the fallback tariffs alone to all markets at once.
+
+    Every set-up is a market of its own, deployed anew on the connected network. After an interruption, start it again
+    with the same --out (and the same chain): set-ups that are done are not played again.
+
+    Beside them stands what the day costs if nobody trades under the same rules, played without a chain.
+    """
+    runs, all_hold = run_set_ups(scenario, out, account, pace, write_report, Terminal(), has_chain=not no_chain)
+    comparison, page = write_comparison(out, runs)
+    print_comparison(comparison)
+    console.print(f"\nTables in the folders of [bold]{out}[/], pictures in [bold]{page}[/]")
+    if not all_hold:
+        raise SystemExit(1)

@@ -1,0 +1,37 @@
+"""Check a run from its events alone."""
+
+from pathlib import Path
+
+import click
+
+from dem.chain.connection import Chain
+from dem.chain.options import on_chain
+from dem.commands import ABOUT
+from dem.console import console, fail_readably, print_checks
+from dem.deployment.market import connect, role_keys
+from dem.drive.run import MANIFEST
+from dem.relay.history import of_market, of_run
+from dem.replay.reconcile import reconcile
+
+
+@on_chain(short_help=ABOUT["reconcile"])
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--account", help="Ape account; only needed to connect to a live network.")
+@click.option("--recorded", is_flag=True, help="Check the events the run recorded in FOLDER instead of the chain's.")
+@fail_readably
+def cli(folder: Path, account: str | None, recorded: bool) -> None:
+    """Recompute the run in FOLDER with the reference model and compare with the contracts.
+
+    Reads the events and balances from the connected network; an embedded chain is gone when its run is over, and then
+    those that the run recorded are used.
+    """
+    chain = Chain.connected()
+    if recorded or chain.is_embedded:
+        console.print(f"events and balances as recorded in {folder}", highlight=False)
+        replay, balances = of_run(folder)
+    else:
+        replay, balances = of_market(connect(chain, role_keys(chain, account), folder / MANIFEST))
+    checks = reconcile(replay, balances)
+    print_checks(checks)
+    if not all(check.ok for check in checks):
+        raise SystemExit(1)

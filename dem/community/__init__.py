@@ -1,0 +1,1 @@
+"""A simulated community: who lives there, what they use, what they wish, and their keys."""

@@ -1,0 +1,543 @@
+"""scenario.toml: the calendar, rules, tables, tariff and strategies of a scenario, checked.
+
+`docs/guide/scenarios.md` describes every key. Prices per kWh become units/Wh as they are read.
+"""
+
+import re
+import tomllib
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta, timezone, tzinfo
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from dem.community.hours import hours_of, weekdays_of
+from dem.community.presets import POOLED, Mode
+from dem.errors import InputError, Mistakes
+from dem.model.mechanisms import MECHANISMS, Markets
+from dem.model.rules import ImbalancePricing, MarketRules
+from dem.model.strips import LANES
+from dem.model.units import UnitsPerWh, Wh, parse_tariff
+from dem.model.worst_day import most_layers
+
+MAX_PERIODS_PER_DAY = 96
+_LONGEST_SHOWN = 80
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+"""Names of scenarios and participants."""
+
+
+def _per_kwh(value: object) -> object:
+    """A price per kWh in the file as units/Wh."""
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        raise ValueError("must be a number, in currency/kWh")
+    return parse_tariff(format(Decimal(value), "f"))
+
+
+PerKwh = Annotated[int, BeforeValidator(_per_kwh)]
+
+
+def _seconds(value: object) -> object:
+    """Hours in the file as seconds."""
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        raise ValueError("must be a number, in hours")
+    seconds = Decimal(value) * 3_600
+    if seconds != int(seconds):
+        raise ValueError("must be a whole number of seconds, in hours")
+    return int(seconds)
+
+
+Hours = Annotated[int, BeforeValidator(_seconds)]
+
+
+def _pooled(value: object) -> Mode:
+    """A way to trade that has an intermediary."""
+    if value not in POOLED:
+        raise ValueError(f"must be one of {', '.join(sorted(POOLED))}")
+    return Mode(str(value))
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class Calendar(_Model):
+    """When days begin and gates close. Leads and lags in seconds from a day's start or end.
+
+    Days are trading days of the same length, the first from local midnight on. Local time is that of a zone, or has one
+    offset from UTC for all days.
+    """
+
+    start: date
+    days: int = Field(ge=1, le=65_535)
+    timezone: str | None = None
+    utc_offset_seconds: int | None = Field(default=None, ge=-50_400, le=50_400)
+    period_seconds: int = Field(ge=1)
+    periods_per_day: int = Field(ge=LANES, le=MAX_PERIODS_PER_DAY, multiple_of=LANES)
+    open_lead_seconds: int = Field(ge=1)
+    gate_lead_seconds: int = Field(ge=0)
+    metering_lag_seconds: int = Field(ge=0)
+    correction_lag_seconds: int = Field(ge=1)
+
+    @field_validator("timezone")
+    @classmethod
+    def _known(cls, name: str | None) -> str | None:
+        try:
+            return name and ZoneInfo(name).key
+        except (KeyError, OSError, ValueError):
+            raise ValueError("is no time zone: use a name such as Europe/Berlin or America/New_York") from None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Calendar":
+        if (self.timezone is None) == (self.utc_offset_seconds is None):
+            raise ValueError("local time needs timezone, such as Europe/Berlin, or else utc_offset_seconds")
+        if self.period_seconds * self.periods_per_day != 86_400:
+            raise ValueError("period_seconds times periods_per_day must be 86400, a day")
+        if self.gate_lead_seconds >= self.open_lead_seconds:
+            raise ValueError("the gate must close after the auction opened: gate_lead < open_lead")
+        if self.metering_lag_seconds >= self.correction_lag_seconds:
+            raise ValueError("corrections must follow the deadline: metering_lag < correction_lag")
+        if self.opening % self.period_seconds:
+            raise ValueError("a day must begin with a whole period since 1970 (UTC)")
+        return self
+
+    @property
+    def zone(self) -> tzinfo:
+        """Local time."""
+        if self.timezone is not None:
+            return ZoneInfo(self.timezone)
+        return timezone(timedelta(seconds=self.utc_offset_seconds or 0))
+
+    @property
+    def offset_hours(self) -> float:
+        """From UTC, when day 1 begins."""
+        offset = datetime.fromtimestamp(self.opening, self.zone).utcoffset()
+        assert offset is not None
+        return offset / timedelta(hours=1)
+
+    @property
+    def day_seconds(self) -> int:
+        """Seconds of a delivery day."""
+        return self.period_seconds * self.periods_per_day
+
+    @property
+    def opening(self) -> int:
+        """Unix time at which day 1 begins."""
+        midnight = datetime(self.start.year, self.start.month, self.start.day, tzinfo=self.zone)
+        return int(midnight.timestamp())
+
+    @property
+    def end(self) -> int:
+        """Unix time at which the last day ends."""
+        return self.opening + self.days * self.day_seconds
+
+    def date_of(self, day: int) -> date:
+        """Local date of a day."""
+        return self.start + timedelta(days=day - 1)
+
+    @property
+    def lead_days(self) -> int:
+        """Days from the newest day whose readings are due by the gate to the day traded."""
+        return 1 + -(-(self.gate_lead_seconds + self.metering_lag_seconds) // self.day_seconds)
+
+
+class RulesVersion(_Model):
+    """One version of the market's rules. Prices in units/Wh (in the file currency/kWh), Wh."""
+
+    first_day: int = Field(ge=1, le=65_535)
+    platform_fee: PerKwh
+    network_fee: PerKwh
+    deviation_rate: PerKwh
+    standing_buy: PerKwh
+    standing_sell: PerKwh
+    max_buy: PerKwh
+    commission_cap: PerKwh = 0
+    tolerance_fixed_wh: int = Field(ge=0)
+    tolerance_share: int = Field(ge=0, le=10_000)
+    min_order_energy_wh: int = Field(ge=1)
+    max_layers: int = Field(ge=1)
+    imbalance_pricing: Literal["single", "two_price", "tariff"]
+    charge_helpful: bool
+    boundary_margin_wh: int = Field(ge=0)
+    wholesale_margin: PerKwh = 0
+    penalty_cap: PerKwh = 0
+    premium_rate: PerKwh = 0
+    reward_share: int = Field(default=0, ge=0, le=10_000)
+
+    @model_validator(mode="after")
+    def _accepted_by_the_market(self) -> "RulesVersion":
+        _ = self.market_rules
+        return self
+
+    @property
+    def market_rules(self) -> MarketRules:
+        """The rules as the reference model takes them."""
+        return MarketRules(
+            platform_fee=UnitsPerWh(self.platform_fee),
+            network_fee=UnitsPerWh(self.network_fee),
+            deviation_rate=UnitsPerWh(self.deviation_rate),
+            standing_buy=UnitsPerWh(self.standing_buy),
+            standing_sell=UnitsPerWh(self.standing_sell),
+            max_buy=UnitsPerWh(self.max_buy),
+            commission_cap=UnitsPerWh(self.commission_cap),
+            tolerance_fixed=Wh(self.tolerance_fixed_wh),
+            tolerance_share=self.tolerance_share,
+            min_order_energy=Wh(self.min_order_energy_wh),
+            max_layers=self.max_layers,
+            imbalance_pricing=ImbalancePricing[self.imbalance_pricing.upper()],
+            charge_helpful=self.charge_helpful,
+            boundary_margin=Wh(self.boundary_margin_wh),
+            wholesale_margin=UnitsPerWh(self.wholesale_margin),
+            penalty_cap=UnitsPerWh(self.penalty_cap),
+            premium_rate=UnitsPerWh(self.premium_rate),
+            reward_share=self.reward_share,
+        )
+
+
+class Tables(_Model):
+    """CSV files, relative to the scenario's folder; load and pv unless the meters follow shapes.
+
+    unit: of load and pv. negative: what their negative readings are; those of one quantity that are swapped count as
+    positive ones of the other.
+    """
+
+    participants: str
+    load: str | None = None
+    pv: str | None = None
+    unit: Literal["Wh", "kWh"] = "Wh"
+    negative: Literal["refuse", "zero", "swap"] = "refuse"
+
+
+class Shapes(_Model):
+    """Meters that follow shapes: CSV files, relative to the scenario's folder.
+
+    resample: give every consumer's and prosumer's load days of its own. pv_permille: of the shapes' generation.
+    """
+
+    shapes: str
+    meters: str
+    resample: bool
+    pv_permille: int = Field(default=1000, ge=0, le=10_000)
+
+
+class SpotTariff(_Model):
+    """The wholesale price, dearer when bought and, less a margin, never negative when sold."""
+
+    kind: Literal["spot"]
+    prices: str
+    price_seconds: int | None = Field(default=None, ge=1)
+    buy_adder: PerKwh
+    sell_margin: PerKwh
+
+    def at(self, wholesale: int) -> tuple[int, int]:
+        """(buy, sell) in units/Wh at a wholesale price in units/Wh."""
+        return wholesale + self.buy_adder, max(0, wholesale - self.sell_margin)
+
+
+class FeedInTariff(_Model):
+    """The wholesale price plus an adder when bought, one fixed price when sold."""
+
+    kind: Literal["feed_in"]
+    prices: str
+    price_seconds: int | None = Field(default=None, ge=1)
+    buy_adder: PerKwh
+    feed_in: PerKwh
+
+    def at(self, wholesale: int) -> tuple[int, int]:
+        """(buy, sell) in units/Wh at a wholesale price in units/Wh."""
+        return wholesale + self.buy_adder, self.feed_in
+
+
+class FlatTariff(_Model):
+    """The same prices at all times."""
+
+    kind: Literal["flat"]
+    buy: PerKwh
+    sell: PerKwh
+
+
+class Window(_Model):
+    """Other prices at some hours of some weekdays, local: 06:00-22:00 and Mo-Fr, say."""
+
+    hours: Annotated[tuple[tuple[int, int], ...], BeforeValidator(hours_of)] = ((0, 86_400),)
+    weekdays: Annotated[frozenset[int], BeforeValidator(weekdays_of)] = frozenset(range(7))
+    buy: PerKwh
+    sell: PerKwh
+
+
+class TimeOfUseTariff(_Model):
+    """Prices by the hour and the weekday: those of the first window that a period begins in, else the general ones."""
+
+    kind: Literal["time_of_use"]
+    buy: PerKwh
+    sell: PerKwh
+    windows: list[Window] = Field(min_length=1)
+
+    def at(self, start: datetime) -> tuple[int, int]:
+        """(buy, sell) in units/Wh of a period that begins at this local time."""
+        second = 60 * (60 * start.hour + start.minute) + start.second
+        for window in self.windows:
+            if start.weekday() in window.weekdays and any(first <= second < last for first, last in window.hours):
+                return window.buy, window.sell
+        return self.buy, self.sell
+
+
+class TableTariff(_Model):
+    """Prices given period by period."""
+
+    kind: Literal["table"]
+    tariffs: str
+
+
+class Strategies(_Model):
+    """Who trades how, unless the participant table says otherwise, and the parameters by name."""
+
+    default: str
+    parameters: dict[str, dict[str, Any]] = {}
+
+
+class Bilateral(_Model):
+    """Bilateral contracts: a CSV file, relative to the scenario's folder."""
+
+    contracts: str
+
+
+class Pool(_Model):
+    """An intermediary's auction among its clients; it closes so long before a day's start.
+
+    preset: how the intermediary trades, see `dem.community.presets`. commission: of each side, units/Wh.
+    margin: what a virtual power plant wants between pool and market, units/Wh.
+    """
+
+    name: str = Field(pattern=f"^{NAME.pattern}$")
+    intermediary: str
+    preset: Annotated[Mode, BeforeValidator(_pooled)]
+    commission: PerKwh
+    margin: PerKwh = 0
+    gate_lead_seconds: int = Field(ge=0)
+
+
+class Wholesale(_Model):
+    """What the wholesale desk reports: the exchange's price, a margin on it, capacities and a penalty.
+
+    margin: of the rules at most, units/Wh. capacities: of the exchange with the upper grid, Wh per period.
+    penalty: of the wholesale market for what deviates from the residual traded, units/Wh.
+    """
+
+    desk: str
+    prices: str
+    price_seconds: int | None = Field(default=None, ge=1)
+    margin: PerKwh
+    import_capacity_wh: int = Field(ge=0)
+    export_capacity_wh: int = Field(ge=0)
+    penalty: PerKwh
+
+
+class Intraday(_Model):
+    """The continuous auction: how long before its period it closes, and when participants revise their orders.
+
+    sessions: hours from the day's start, negative on the day before; kept in seconds.
+    """
+
+    gate_lead_seconds: int = Field(ge=0)
+    sessions: list[Hours] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "Intraday":
+        if self.sessions != sorted(set(self.sessions)):
+            raise ValueError("sessions must ascend")
+        return self
+
+
+class Flexibility(_Model):
+    """Of all batteries, in 1/1000: what a charged Wh gives back, and how full they are at midnight."""
+
+    efficiency_permille: int = Field(default=900, ge=1, le=1000)
+    start_permille: int = Field(default=500, ge=0, le=1000)
+
+
+class Config(_Model):
+    """All of scenario.toml. islanded: there is no upper grid, and what does not balance is shed and curtailed."""
+
+    name: str = Field(pattern=f"^{NAME.pattern}$")
+    title: str = Field(min_length=1)
+    currency: str = Field(pattern=r"^[A-Z]{3}$")
+    seed: int = Field(ge=0)
+    islanded: bool = False
+    calendar: Calendar
+    tables: Tables
+    profiles: Shapes | None = None
+    tariff: SpotTariff | FeedInTariff | FlatTariff | TimeOfUseTariff | TableTariff = Field(discriminator="kind")
+    rules: list[RulesVersion] = Field(min_length=1)
+    strategies: Strategies
+    markets: Markets = Markets()
+    bilateral: Bilateral | None = None
+    pools: list[Pool] = []
+    wholesale: Wholesale | None = None
+    intraday: Intraday | None = None
+    flexibility: Flexibility = Flexibility()
+
+    @property
+    def possible(self) -> Markets:
+        """All mechanisms for which it says how; one without a section of its own needs none."""
+        return Markets(**{name: bool(getattr(self, name, True)) for name in MECHANISMS})
+
+    @model_validator(mode="after")
+    def _markets_are_described(self) -> "Config":
+        for name in self.markets.names:
+            if name not in self.possible.names:
+                raise ValueError(f"markets.{name} needs a section that says how: [{name}]")
+        return self
+
+    @model_validator(mode="after")
+    def _island_settles_at_the_auctions_price(self) -> "Config":
+        if self.islanded and self.markets != Markets():
+            raise ValueError("an island trades in the call auction alone: at its price what is cut is paid back")
+        if self.islanded and any(v.deviation_rate or v.imbalance_pricing == "tariff" for v in self.rules):
+            raise ValueError(
+                "on an island deviation_rate must be 0 and imbalance_pricing not tariff: "
+                "a meter does not tell what was cut from what was not delivered"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _gates_in_order(self) -> "Config":
+        auction = self.calendar
+        for pool in self.pools:
+            if not auction.gate_lead_seconds < pool.gate_lead_seconds < auction.open_lead_seconds:
+                raise ValueError(
+                    f"pool {pool.name}: its gate must close after the auction opened and before the auction's: "
+                    f"gate_lead_seconds {pool.gate_lead_seconds} between {auction.gate_lead_seconds} "
+                    f"and {auction.open_lead_seconds}"
+                )
+        for what in ("name", "intermediary"):
+            values = [getattr(pool, what) for pool in self.pools]
+            if len(set(values)) < len(values):
+                raise ValueError(f"pools must not share a {what}: {values}")
+        for session in self.intraday.sessions if self.intraday else ():
+            if not -auction.gate_lead_seconds < session < auction.day_seconds:
+                raise ValueError(
+                    f"intraday.sessions: {session / 3600:g} h must come after the auction's gate, "
+                    f"{-auction.gate_lead_seconds / 3600:g} h, and before the day ends"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _desk_within_the_rules(self) -> "Config":
+        for version in self.rules:
+            desk = self.wholesale
+            if desk and (desk.margin > version.wholesale_margin or desk.penalty > version.penalty_cap):
+                raise ValueError(
+                    "wholesale margin and penalty must be within wholesale_margin and penalty_cap of the rules, "
+                    f"in units/Wh: {(desk.margin, desk.penalty)} within "
+                    f"{(version.wholesale_margin, version.penalty_cap)}"
+                )
+            for pool in self.pools:
+                if pool.commission > version.commission_cap:
+                    raise ValueError(
+                        f"pool {pool.name}: commission must be within commission_cap of the rules, "
+                        f"in units/Wh: {pool.commission} within {version.commission_cap}"
+                    )
+        return self
+
+    @model_validator(mode="after")
+    def _settles_in_a_transaction(self) -> "Config":
+        periods = self.calendar.periods_per_day
+        most = most_layers(periods)
+        for version in self.rules:
+            if version.max_layers > most:
+                raise ValueError(
+                    f"rules: max_layers must be at most {most} for a day of {periods} periods, not "
+                    f"{version.max_layers}: the day of one member has to settle in one transaction"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _versions_in_order(self) -> "Config":
+        first_days = [version.first_day for version in self.rules]
+        if first_days[0] != 1 or first_days != sorted(set(first_days)):
+            raise ValueError(f"rules must begin with first_day 1 and ascend, not {first_days}")
+        return self
+
+    @model_validator(mode="after")
+    def _profiles_from_one_source(self) -> "Config":
+        if {self.tables.load is not None, self.tables.pv is not None} != {self.profiles is None}:
+            raise ValueError("meters need either tables.load and tables.pv or [profiles]")
+        return self
+
+
+_STAND_INS: dict[str, Any] = {
+    "name": "scenario",
+    "title": "A scenario",
+    "currency": "EUR",
+    "seed": 0,
+    "tariff": {"kind": "flat", "buy": 0, "sell": 0},
+    "rules": [
+        {
+            **dict.fromkeys(("platform_fee", "network_fee", "deviation_rate", "standing_buy", "standing_sell"), 0),
+            **dict.fromkeys(("tolerance_fixed_wh", "tolerance_share", "boundary_margin_wh"), 0),
+            "first_day": 1,
+            "max_buy": 10,
+            "min_order_energy_wh": 1,
+            "max_layers": 1,
+            "imbalance_pricing": "single",
+            "charge_helpful": False,
+        }
+    ],
+    "strategies": {"default": "none"},
+}
+"""What stands for sections that are wrong, so that tables can still be read."""
+
+
+def read_config(path: Path, mistakes: Mistakes | None = None) -> Config | None:
+    """Read and check a scenario.toml; None if it does not even say what is in which table.
+
+    Raises:
+        InputError: it is missing or something in it is wrong.
+    """
+    mistakes = mistakes or Mistakes()
+    with mistakes:
+        record = _read_toml(path)
+        try:
+            return Config.model_validate(record)
+        except ValidationError as error:
+            for mistake in all_mistakes(str(path), error):
+                mistakes.add(mistake)
+            wrong = {one["loc"][0] for one in error.errors() if one["loc"]}
+        try:
+            return Config.model_validate({**_STAND_INS, **{key: record[key] for key in record if key not in wrong}})
+        except ValidationError:
+            return None
+    return None
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"), parse_float=Decimal)
+    except FileNotFoundError as error:
+        raise InputError(str(path), None, "does not exist: a scenario is a folder with it") from error
+    except UnicodeDecodeError as error:
+        raise InputError(str(path), None, f"is not UTF-8 (byte {error.start}): save it as UTF-8") from error
+    except OSError as error:
+        raise InputError(str(path), None, f"cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise InputError(str(path), None, f"is not TOML: {error}") from error
+
+
+def all_mistakes(where: str, error: ValidationError) -> Iterator[InputError]:
+    """Pydantic's complaints in our words."""
+    for one in error.errors():
+        key = ".".join(str(part) for part in one["loc"])
+        is_nested = isinstance(one["input"], dict)
+        shown = (
+            one["input"] if len(repr(one["input"])) <= _LONGEST_SHOWN else f"{repr(one['input'])[:_LONGEST_SHOWN]}..."
+        )
+        why = one["msg"].removeprefix("Value error, ")
+        yield InputError(f"{where}, {key}" if key else where, None if is_nested else shown, why)
+
+
+def first_mistake(where: str, error: ValidationError) -> InputError:
+    """The first of pydantic's complaints in our words."""
+    return next(all_mistakes(where, error))

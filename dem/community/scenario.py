@@ -1,0 +1,615 @@
+"""A scenario: the community, its meters, prices and rules, read from a folder and checked.
+
+A folder holds `scenario.toml` and names the CSV tables it reads, its own or shared ones;
+`docs/guide/scenarios.md` describes every key and column. Whatever is wrong with them is an `InputError`
+that names the file, the key or line and column, the value, and why it is refused.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import ValidationError
+
+from dem.community.agreements import Agreement, read_agreements
+from dem.community.config import (
+    NAME,
+    Calendar,
+    Config,
+    FlatTariff,
+    TableTariff,
+    TimeOfUseTariff,
+    first_mistake,
+    read_config,
+)
+from dem.community.flexibility import Battery
+from dem.community.forecast import Energy, History, Past, forecast, forecast_load, forecast_pv
+from dem.community.profiles import Profiles, check_cover, read_profiles
+from dem.community.strategies import Situation, Strategy, strategy_named
+from dem.community.tables import START, Cell, Row, read_rows, read_series
+from dem.errors import InputError, Mistakes
+from dem.model.mechanisms import Markets
+from dem.model.orders import Order
+from dem.model.rules import MarketRules, Tariff
+from dem.model.units import Money, UnitsPerWh, Wh, currency
+
+CONFIG = "scenario.toml"
+UNITS_PER_WH_PER_MWH = 100
+"""Units/Wh of 1 currency/MWh."""
+_PRICES = {"price_per_mwh": UNITS_PER_WH_PER_MWH}
+MAX_CAPACITY = (1 << 40) - 1
+"""Wh per period that an application can name."""
+MAX_AMOUNT = 10**15
+"""Largest deposit and credit limit, 10^-8 currency: ten million."""
+
+
+class Kind(StrEnum):
+    """What a member is in the market."""
+
+    FALLBACK_SUPPLIER = "fallback_supplier"
+    OPERATOR = "operator"
+    GRID_OPERATOR = "grid_operator"
+    CONSUMER = "consumer"
+    PROSUMER = "prosumer"
+    INTERMEDIARY = "intermediary"
+    WHOLESALE_DESK = "wholesale_desk"
+
+
+METERED = frozenset({Kind.GRID_OPERATOR, Kind.CONSUMER, Kind.PROSUMER})
+"""Kinds with a meter; the grid operator's shows the losses of the network."""
+ONE_OF_EACH = (Kind.FALLBACK_SUPPLIER, Kind.OPERATOR, Kind.GRID_OPERATOR)
+"""Kinds a market has exactly one of."""
+TRADING = frozenset({Kind.CONSUMER, Kind.PROSUMER, Kind.INTERMEDIARY, Kind.WHOLESALE_DESK})
+"""Kinds that may contract energy."""
+
+_OPTIONAL = ("intermediary", "share_permille", "battery_wh", "battery_w", "shiftable_permille")
+_MAX_BATTERY_WH = 1_000_000
+
+
+# --------------------------------------------------------------------------------------------------
+# the scenario
+
+
+@dataclass(frozen=True, slots=True)
+class Participant:
+    """A member of the market.
+
+    bus: where in the network it is connected, empty if nowhere.
+    import_capacity, export_capacity: Wh per period. deposit: paid in before day 1, 10^-8 currency.
+    credit_limit: how far its account may go below zero, 10^-8 currency.
+    intermediary: whose client it is, empty if nobody's. share: 1/1000 of its energy that goes through the intermediary.
+    battery: if it has one. shiftable: 1/1000 of its load that can be moved within the day.
+    """
+
+    name: str
+    kind: Kind
+    bus: str
+    import_capacity: Wh
+    export_capacity: Wh
+    deposit: Money
+    credit_limit: Money
+    strategy: str
+    intermediary: str = ""
+    share: int = 0
+    battery: Battery | None = None
+    shiftable: int = 0
+
+    @property
+    def flexible(self) -> bool:
+        """Whether it has a battery or load that can be moved."""
+        return self.battery is not None or self.shiftable > 0
+
+    @property
+    def metered(self) -> bool:
+        """Whether it has a meter."""
+        return self.kind in METERED
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A checked scenario. Days count from 1, slots of a day from 0, energy is in Wh.
+
+    Period numbers are real ones, unix start / period length; `period0` is the first of day 1.
+    """
+
+    config: Config
+    folder: Path
+    _members: Mapping[str, Participant]
+    profiles: Profiles
+    _tariffs: tuple[Tariff, ...]
+    _agreements: tuple[Agreement, ...] = ()
+    _wholesale: tuple[int, ...] = ()
+
+    @property
+    def markets(self) -> Markets:
+        """The mechanisms it uses."""
+        return self.config.markets
+
+    @property
+    def islanded(self) -> bool:
+        """Whether there is no upper grid."""
+        return self.config.islanded
+
+    def with_markets(self, markets: Markets) -> "Scenario":
+        """The same community and days under other mechanisms.
+
+        Without any there is nothing to deviate from: everybody has the fallback tariffs, and no deviation is charged.
+
+        Raises:
+            InputError: the scenario does not say how one of them works.
+        """
+        for name in markets.names:
+            if name not in self.config.possible.names:
+                raise InputError(f"{self.config.name}, markets", name, "is not described by the scenario")
+        changed: dict[str, Any] = {"markets": markets}
+        if not markets.names:
+            supplied = {"imbalance_pricing": "tariff", "deviation_rate": 0}
+            changed["rules"] = [version.model_copy(update=supplied) for version in self.config.rules]
+        return replace(self, config=self.config.model_copy(update=changed))
+
+    def without_trade(self) -> "Scenario":
+        """The same community, days and rules if nobody trades."""
+        nothing = Markets(**dict.fromkeys(self.markets.names, False))
+        return replace(self, config=self.config.model_copy(update={"markets": nothing}))
+
+    @property
+    def agreements(self) -> tuple[Agreement, ...]:
+        """Bilateral contracts that participants want to make; none if it does not use them."""
+        return self._agreements if self.markets.bilateral else ()
+
+    def wholesale_prices(self, day: int) -> list[int]:
+        """What the wholesale market pays on a day, units/Wh by slot, negative or not.
+
+        Raises:
+            InputError: the scenario has no wholesale desk.
+        """
+        slots = self._slots(day)
+        if not self._wholesale:
+            raise InputError(f"{self.config.name}, wholesale", None, "is not described by the scenario")
+        return list(self._wholesale[slots.start : slots.stop])
+
+    @property
+    def participants(self) -> tuple[Participant, ...]:
+        """All members, in the table's order."""
+        return tuple(self._members.values())
+
+    @property
+    def calendar(self) -> Calendar:
+        """Start, lengths and gates."""
+        return self.config.calendar
+
+    @property
+    def days(self) -> range:
+        """Delivery days: 1, 2, ..."""
+        return range(1, self.calendar.days + 1)
+
+    @property
+    def period0(self) -> int:
+        """Number of the first period of day 1."""
+        return self.calendar.opening // self.calendar.period_seconds
+
+    def periods(self, day: int) -> range:
+        """Period numbers of a day, in slot order."""
+        slots = self._slots(day)
+        return range(self.period0 + slots.start, self.period0 + slots.stop)
+
+    def participant(self, name: str) -> Participant:
+        """The member of that name.
+
+        Raises:
+            InputError: there is none.
+        """
+        if name not in self._members:
+            raise InputError(f"participant of {self.config.name}", name, "is unknown")
+        return self._members[name]
+
+    def of_kind(self, *kinds: Kind) -> tuple[Participant, ...]:
+        """Members of these kinds, in the table's order."""
+        return tuple(member for member in self.participants if member.kind in kinds)
+
+    def rules(self, day: int) -> MarketRules:
+        """The rules that apply to a day."""
+        self._slots(day)
+        valid = [version for version in self.config.rules if version.first_day <= day]
+        return valid[-1].market_rules
+
+    def tariffs(self, day: int) -> list[Tariff]:
+        """The fallback supplier's prices of a day, by slot."""
+        slots = self._slots(day)
+        return list(self._tariffs[slots.start : slots.stop])
+
+    def load(self, day: int) -> dict[str, list[int]]:
+        """Consumption before netting of every meter, Wh by slot; losses are the grid operator's."""
+        self._slots(day)
+        return self._by_name(self.profiles.load(day))
+
+    def pv(self, day: int) -> dict[str, list[int]]:
+        """Generation before netting of every meter, Wh by slot, not negative."""
+        self._slots(day)
+        return self._by_name(self.profiles.pv(day))
+
+    def metered(self, day: int) -> dict[str, list[int]]:
+        """What every meter shows, net, Wh by slot: consumption positive, generation negative.
+
+        Batteries and moved loads not included: `dem.community.crowd` knows what they do.
+        """
+        self._slots(day)
+        return self._by_name(self.profiles.load(day) - self.profiles.pv(day))
+
+    def history(self, day: int) -> History:
+        """What all meters showed on the days whose readings are due by a day's gate.
+
+        Raises:
+            InputError: the tables begin too late to hold such a day.
+        """
+        self._slots(day)
+        known = range(1 - self.profiles.history_days, day - self.calendar.lead_days + 1)
+        if not known:
+            days = self.calendar.lead_days
+            why = (
+                f"has no whole day of readings that are due before its gate: begin the tables of load and pv at least "
+                f"{days} days before {self.calendar.start}"
+            )
+            raise InputError(f"{self.config.name}, day", day, why)
+        return History(
+            load=Past(self.profiles.load, known),
+            pv=Past(self.profiles.pv, known),
+            lead=self.calendar.lead_days,
+        )
+
+    def forecasts(self, day: int) -> dict[str, list[int]]:
+        """Net consumption that consumers and prosumers expect, Wh by slot, known at the gate."""
+        expected = self._by_name(forecast(self.history(day)))
+        return {member.name: expected[member.name] for member in self.of_kind(Kind.CONSUMER, Kind.PROSUMER)}
+
+    def expected(self, day: int) -> tuple[dict[str, list[int]], dict[str, list[int]]]:
+        """Load and generation before netting that all meters are expected to show, Wh by slot, known at the gate."""
+        past = self.history(day)
+        return self._by_name(forecast_load(past.load, past.lead)), self._by_name(forecast_pv(past.pv))
+
+    def strategy(self, name: str) -> Strategy:
+        """How a participant trades, with the scenario's parameters."""
+        strategy = self.participant(name).strategy
+        return _strategy(self.config, strategy, self.folder / CONFIG)
+
+    def orders(self, day: int, ids: Mapping[str, int]) -> list[Order]:
+        """Everybody's orders of a day, made from forecasts; ids: registry number by name."""
+        tariffs, rules = self.tariffs(day), self.rules(day)
+        orders: list[Order] = []
+        for name, expected in self.forecasts(day).items():
+            member = self.participant(name)
+            situation = Situation(
+                participant=ids[name],
+                name=name,
+                day=day,
+                seed=self.config.seed,
+                forecast=expected,
+                tariffs=tariffs,
+                rules=rules,
+                import_capacity=member.import_capacity,
+                export_capacity=member.export_capacity,
+            )
+            orders += self.strategy(name).orders(situation)
+        return orders
+
+    def _slots(self, day: int) -> range:
+        """A day's periods, counted from the first of day 1."""
+        if day not in self.days:
+            raise InputError(f"{self.config.name}, day", day, f"must be 1..{self.calendar.days}")
+        per_day = self.calendar.periods_per_day
+        return range((day - 1) * per_day, day * per_day)
+
+    def _by_name(self, energy: Energy) -> dict[str, list[int]]:
+        """Rows as lists of plain integers, by the meter's name."""
+        return dict(zip(self.profiles.names, energy.tolist(), strict=True))
+
+
+# --------------------------------------------------------------------------------------------------
+# reading
+
+
+def load_scenario(folder: Path | str) -> Scenario:
+    """Read and check the scenario in a folder.
+
+    Raises:
+        InputError: a file is missing or something in it is wrong.
+    """
+    scenario = examine(Path(folder), Mistakes())
+    assert scenario is not None
+    return scenario
+
+
+def examine(folder: Path, mistakes: Mistakes) -> Scenario | None:
+    """Read and check the scenario in a folder; None if it cannot be put together.
+
+    Raises:
+        InputError: something is wrong, and mistakes are not to be gathered.
+    """
+    path = folder / CONFIG
+    config = read_config(path, mistakes)
+    if config is None:
+        return None
+    with mistakes:
+        members = _read_participants(folder / config.tables.participants, config, path, mistakes)
+        _check_offices(config, members, path, mistakes)
+        parts: dict[str, Any] = {}
+        with mistakes:
+            parts["_tariffs"] = tuple(_read_tariffs(folder, config, mistakes))
+        with mistakes:
+            parts["_agreements"] = tuple(_read_agreements(folder, config, members, mistakes))
+        with mistakes:
+            parts["_wholesale"] = tuple(_read_wholesale(folder, config, mistakes))
+        with mistakes:
+            parts["profiles"] = read_profiles(
+                folder,
+                config,
+                participants={name: member.metered for name, member in members.items()},
+                resampled={name for name, member in members.items() if member.kind is not Kind.GRID_OPERATOR},
+                mistakes=mistakes,
+            )
+        if len(parts) < 4:
+            return None
+        scenario = Scenario(config=config, folder=folder, _members=members, **parts)
+        _check_capacities(scenario, mistakes)
+        _check_island(scenario, mistakes)
+        with mistakes:
+            scenario.history(1)
+        return scenario
+    return None
+
+
+def _strategy(config: Config, name: str, path: Path) -> Strategy:
+    parameters = config.strategies.parameters.get(name, {})
+    try:
+        return strategy_named(name).model_validate(parameters)
+    except ValidationError as error:
+        raise first_mistake(f"{path}, strategies.parameters.{name}", error) from error
+
+
+def _read_participants(path: Path, config: Config, toml: Path, mistakes: Mistakes) -> dict[str, Participant]:
+    columns = (
+        "participant",
+        "kind",
+        "bus",
+        "import_capacity_wh",
+        "export_capacity_wh",
+        "deposit",
+        "credit_limit",
+        "strategy",
+    )
+    members: dict[str, Participant] = {}
+    for row in read_rows(path, columns, _OPTIONAL, mistakes):
+        with mistakes:
+            member = _member(row, config)
+            if member.name in members:
+                raise row["participant"].wrong("is there twice")
+            if member.kind in ONE_OF_EACH and any(m.kind is member.kind for m in members.values()):
+                raise row["kind"].wrong("is there twice; a market has one")
+            strategy_named(member.strategy, f"{path}, line {row['strategy'].line}, column strategy")
+            members[member.name] = member
+    for kind in ONE_OF_EACH:
+        if all(member.kind is not kind for member in members.values()):
+            mistakes.add(InputError(str(path), kind.value, "is missing; a market has one"))
+    for name in sorted({*config.strategies.parameters, config.strategies.default}):
+        with mistakes:
+            strategy_named(name, f"{toml}, strategies")
+            _strategy(config, name, toml)
+    return members
+
+
+def _member(row: Row, config: Config) -> Participant:
+    name, kind = row["participant"], row["kind"]
+    if not NAME.fullmatch(name.text):
+        raise name.wrong("must be 1 to 64 letters, digits, dots, hyphens or underscores")
+    if kind.text not in list(Kind):
+        raise kind.wrong(f"is none of {', '.join(Kind)}")
+    return Participant(
+        name=name.text,
+        kind=Kind(kind.text),
+        bus=row["bus"].text,
+        import_capacity=_capacity(row["import_capacity_wh"]),
+        export_capacity=_capacity(row["export_capacity_wh"]),
+        deposit=_amount(row["deposit"]),
+        credit_limit=_amount(row["credit_limit"]),
+        strategy=row["strategy"].text or config.strategies.default,
+        battery=_battery(row, config),
+        shiftable=_permille(row, "shiftable_permille"),
+        **_client(row),
+    )
+
+
+def _capacity(cell: Cell) -> Wh:
+    if cell.integer() > MAX_CAPACITY:
+        raise cell.wrong(f"must be at most {MAX_CAPACITY} Wh, what the market can register")
+    return Wh(cell.integer())
+
+
+def _amount(cell: Cell) -> Money:
+    if cell.money() > MAX_AMOUNT:
+        raise cell.wrong(f"must be at most {currency(Money(MAX_AMOUNT))}")
+    return cell.money()
+
+
+def _client(row: Row) -> dict[str, Any]:
+    """The intermediary and the share that goes through it: all of it unless it says otherwise."""
+    given = row.get("intermediary")
+    if given is None or not given.text:
+        if _text(row, "share_permille"):
+            raise row["share_permille"].wrong("is a share through no intermediary")
+        return {}
+    if row["kind"].text not in (Kind.CONSUMER, Kind.PROSUMER):
+        raise given.wrong("must be empty: only consumers and prosumers have one")
+    share = _permille(row, "share_permille") if _text(row, "share_permille") else 1000
+    return {"intermediary": given.text, "share": share}
+
+
+def _battery(row: Row, config: Config) -> Battery | None:
+    capacity, power = (_text(row, column) for column in ("battery_wh", "battery_w"))
+    if bool(capacity) != bool(power):
+        raise row["battery_wh" if "battery_wh" in row else "battery_w"].wrong(
+            "must be given with battery_wh and battery_w, or neither"
+        )
+    if not capacity:
+        return None
+    if row["kind"].text not in (Kind.CONSUMER, Kind.PROSUMER):
+        raise row["battery_wh"].wrong("must be empty: only consumers and prosumers have a battery")
+    size = row["battery_wh"].integer()
+    if not 1 <= size <= _MAX_BATTERY_WH:
+        raise row["battery_wh"].wrong(f"must be 1 to {_MAX_BATTERY_WH}")
+    return Battery(
+        capacity=size,
+        most=row["battery_w"].integer() * config.calendar.period_seconds // 3_600,
+        efficiency=config.flexibility.efficiency_permille,
+        start=size * config.flexibility.start_permille // 1000,
+    )
+
+
+def _permille(row: Row, column: str) -> int:
+    """A number 0..1000, 0 if it is not given."""
+    if not _text(row, column):
+        return 0
+    value = row[column].integer()
+    if value > 1000:
+        raise row[column].wrong("must be 0 to 1000")
+    if value and row["kind"].text not in (Kind.CONSUMER, Kind.PROSUMER):
+        raise row[column].wrong("must be empty or 0: only consumers and prosumers have it")
+    return value
+
+
+def _text(row: Row, column: str) -> str:
+    return row[column].text if column in row else ""
+
+
+def _check_offices(config: Config, members: Mapping[str, Participant], path: Path, mistakes: Mistakes) -> None:
+    """Intermediaries of pools, their clients and the desk are what they must be."""
+    intermediaries = {pool.intermediary for pool in config.pools}
+    for name in sorted(intermediaries):
+        if name not in members or members[name].kind is not Kind.INTERMEDIARY:
+            mistakes.add(InputError(f"{path}, pools.intermediary", name, "is no intermediary of the participant table"))
+    for member in members.values():
+        if member.intermediary and member.intermediary not in intermediaries:
+            why = "is the intermediary of no pool"
+            mistakes.add(InputError(f"{path}, intermediary of {member.name}", member.intermediary, why))
+    desk = config.wholesale.desk if config.wholesale else None
+    if desk is not None and (desk not in members or members[desk].kind is not Kind.WHOLESALE_DESK):
+        mistakes.add(InputError(f"{path}, wholesale.desk", desk, "is no wholesale_desk of the participant table"))
+
+
+def _read_agreements(
+    folder: Path, config: Config, members: Mapping[str, Participant], mistakes: Mistakes
+) -> Iterator[Agreement]:
+    if config.bilateral is None:
+        return
+    traders = {name: member.kind in TRADING for name, member in members.items()}
+    highest = max(version.max_buy for version in config.rules)
+    yield from read_agreements(folder / config.bilateral.contracts, config.calendar, traders, highest, mistakes)
+
+
+def _read_wholesale(folder: Path, config: Config, mistakes: Mistakes) -> Iterator[int]:
+    """The exchange's prices of all periods from the first of day 1 on, units/Wh."""
+    desk = config.wholesale
+    if desk is not None:
+        prices = _by_period(folder / desk.prices, _PRICES, config.calendar, mistakes, desk.price_seconds)
+        yield from (price for _, (price,) in prices)
+
+
+def _read_tariffs(folder: Path, config: Config, mistakes: Mistakes) -> Iterator[Tariff]:
+    """The tariffs of all periods from the first of day 1 on, each within the rules of its day."""
+    calendar = config.calendar
+    for i, (where, buy, sell) in enumerate(_priced(folder, config, mistakes)):
+        day = i // calendar.periods_per_day + 1
+        allowed = [version.max_buy for version in config.rules if version.first_day <= day][-1]
+        if 0 <= sell <= buy <= allowed:
+            yield Tariff(UnitsPerWh(buy), UnitsPerWh(sell))
+        else:
+            why = f"must be 0 <= sell <= buy <= max_buy = {allowed}, in units/Wh"
+            mistakes.add(InputError(f"{where}: tariff (buy, sell)", (buy, sell), why))
+
+
+def _priced(folder: Path, config: Config, mistakes: Mistakes) -> Iterator[tuple[str, int, int]]:
+    """(where it stands, buy, sell) of each period."""
+    rule, calendar = config.tariff, config.calendar
+    if isinstance(rule, FlatTariff | TimeOfUseTariff):
+        for start in range(calendar.opening, calendar.end, calendar.period_seconds):
+            local = datetime.fromtimestamp(start, calendar.zone)
+            buy, sell = (rule.buy, rule.sell) if isinstance(rule, FlatTariff) else rule.at(local)
+            yield f"{folder / CONFIG}, tariff", buy, sell
+    elif isinstance(rule, TableTariff):
+        path = folder / rule.tariffs
+        for line, (buy, sell) in _by_period(path, {"buy_units_per_wh": 1, "sell_units_per_wh": 1}, calendar, mistakes):
+            yield f"{path}, line {line}", buy, sell
+    else:
+        path = folder / rule.prices
+        for line, (price,) in _by_period(path, _PRICES, calendar, mistakes, rule.price_seconds):
+            yield f"{path}, line {line}, price_per_mwh {price / UNITS_PER_WH_PER_MWH}", *rule.at(price)
+
+
+def _by_period(
+    path: Path, columns: Mapping[str, int], calendar: Calendar, mistakes: Mistakes, single: int | None = None
+) -> Iterator[tuple[int, list[int]]]:
+    """Line and prices of each period from the first of day 1 to the scenario's end: means of what the table has.
+
+    columns: of the table, with the prices that make 1 of what is written. single: seconds of a line that stands alone.
+    """
+    for _ in read_rows(path, (START, *columns)):
+        break
+    seconds = calendar.period_seconds
+    series = read_series(
+        path,
+        calendar.zone,
+        scale=max(columns.values()),
+        only=columns,
+        until=calendar.end,
+        negative=True,
+        single=single or seconds,
+        unit=f"{Decimal(1) / max(columns.values())} currency/MWh" if columns is _PRICES else "units/Wh",
+        mistakes=mistakes,
+    )
+    check_cover(path, series.periods(seconds), calendar)
+    periods = range(calendar.opening // seconds, calendar.end // seconds)
+    places = [series.columns.index(column) for column in columns]
+    prices = series.mean(seconds)[periods.start - series.periods(seconds).start :, places]
+    yield from zip(series.lines_of(periods, seconds), prices.tolist(), strict=True)
+
+
+def _check_island(scenario: Scenario, mistakes: Mistakes) -> None:
+    """What its controller cuts is a load or a plant, which it knows of when the period comes."""
+    if not scenario.islanded:
+        return
+    for member in scenario.participants:
+        if member.flexible:
+            why = "has a battery or load that moves, which would have to follow what is cut: not possible on an island"
+            mistakes.add(InputError(f"{scenario.folder}, participant", member.name, why))
+    losses = scenario.of_kind(Kind.GRID_OPERATOR)[0].name
+    for day in scenario.days:
+        if any(scenario.metered(day).get(losses, ())):
+            why = f"has losses on day {day}; those of an island cannot be cut and must be left out"
+            mistakes.add(InputError(f"{scenario.folder}, meter", losses, why))
+
+
+def _check_capacities(scenario: Scenario, mistakes: Mistakes) -> None:
+    """No meter shows more than its connection passes, in the past neither."""
+    calendar, profiles = scenario.calendar, scenario.profiles
+    meters = [scenario.participant(name) for name in profiles.names]
+    imports, exports = (
+        np.array([getattr(member, capacity) for member in meters], dtype=np.int64)[:, np.newaxis]
+        for capacity in ("import_capacity", "export_capacity")
+    )
+    named: set[str] = set()
+    for day in range(1 - profiles.history_days, calendar.days + 1):
+        net = profiles.load(day) - profiles.pv(day)
+        for meter, slot in np.argwhere((net > imports) | (-net > exports)):
+            member = meters[meter]
+            if member.name in named:
+                continue
+            named.add(member.name)
+            seconds = ((day - 1) * calendar.periods_per_day + int(slot)) * calendar.period_seconds
+            start = datetime.fromtimestamp(calendar.opening + seconds, calendar.zone)
+            why = f"net Wh is beyond the connection: at most {member.import_capacity} in, {member.export_capacity} out"
+            where = f"{scenario.folder}, load and generation, {start}, {member.name}"
+            mistakes.add(InputError(where, int(net[meter, slot]), why))

@@ -1,0 +1,237 @@
+"""How simulated participants turn a forecast into orders.
+
+All of them offer their whole forecast, within their connection's capacity, as one order per slot.
+They differ in the limit. It always lies in the slot's *band*: nobody bids more than the fallback
+supplier's price less the fees of a trade, nobody asks for less than it pays plus the fees, so that
+whoever trades is never worse off than with the fallback tariff. Where the fees eat the whole
+difference the band is empty and the limits simply do not meet.
+
+Every participant draws from its own random stream, named by the scenario's seed, the participant
+and, for zero intelligence, the day: nobody's orders depend on who else takes part.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from dem.errors import InputError
+from dem.model.markets.auction import Column, OrderBook
+from dem.model.orders import MAX_ENERGY, Order, Side
+from dem.model.rules import MarketRules, Tariff
+from dem.model.units import MAX_TICK, TICK_UNITS
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """Limits of one slot at which a trade is worth its fees, in ticks before any clamping.
+
+    floor: lowest ask, the fallback supplier's sell price plus fees, rounded up.
+    ceiling: highest bid, its buy price less fees, rounded down.
+    """
+
+    floor: int
+    ceiling: int
+
+    @staticmethod
+    def of(tariff: Tariff, rules: MarketRules, commission: int = 0) -> "Band":
+        """The band of one slot."""
+        fees = rules.fees + commission
+        return Band(
+            floor=-(-(tariff.sell + fees) // TICK_UNITS),
+            ceiling=(tariff.buy - fees) // TICK_UNITS,
+        )
+
+    def inside(self, permille: int) -> int:
+        """Ticks from either edge into the band: a share 0..1000 of its width, rounded down."""
+        return max(0, self.ceiling - self.floor) * permille // 1000
+
+
+class Bands(NamedTuple):
+    """The band of every slot, as columns."""
+
+    floor: Column
+    ceiling: Column
+
+    @staticmethod
+    def of(tariffs: Sequence[Tariff], rules: MarketRules, commission: int = 0) -> "Bands":
+        """The bands of a day."""
+        bands = [Band.of(tariff, rules, commission) for tariff in tariffs]
+        rows = [(band.floor, band.ceiling) for band in bands]
+        return Bands(*np.array(rows, np.int64).reshape(-1, 2).T)
+
+
+class OrderColumns(NamedTuple):
+    """Orders as columns of one length; the fields are those of `Order`."""
+
+    participant: Column
+    layer: Column
+    slot: Column
+    side: Column
+    tick: Column
+    energy: Column
+
+    @staticmethod
+    def of(book: OrderBook) -> "OrderColumns":
+        """The orders of a book, which are checked."""
+        return OrderColumns(*(getattr(book, name) for name in OrderColumns._fields))
+
+    @staticmethod
+    def together(parts: Sequence["OrderColumns"]) -> "OrderColumns":
+        """One after the other."""
+        return OrderColumns(*(np.concatenate([_NOTHING, *columns]) for columns in zip(*(_NONE, *parts), strict=True)))
+
+    def orders(self) -> list[Order]:
+        """The orders, in their order."""
+        rows = zip(*(column.tolist() for column in self), strict=True)
+        return [Order(who, layer, slot, Side(side), tick, energy) for who, layer, slot, side, tick, energy in rows]
+
+
+_NOTHING: Column = np.zeros(0, np.int64)
+_NONE = OrderColumns(*[_NOTHING] * len(OrderColumns._fields))
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What a participant knows when it makes its orders of a day.
+
+    participant: its number in the registry. name: its name in the scenario.
+    day: delivery day, from 1. seed: the scenario's.
+    forecast: net consumption, Wh per slot. tariffs: fallback prices per slot.
+    import_capacity, export_capacity: Wh per period. commission: of an intermediary, beside the fees, units/Wh.
+    known_bands: of these tariffs, if somebody has worked them out already.
+    """
+
+    participant: int
+    name: str
+    day: int
+    seed: int
+    forecast: Sequence[int]
+    tariffs: Sequence[Tariff]
+    rules: MarketRules
+    import_capacity: int
+    export_capacity: int
+    commission: int = 0
+    known_bands: "Bands | None" = None
+
+    def __post_init__(self) -> None:
+        if len(self.forecast) != len(self.tariffs):
+            lengths = (len(self.forecast), len(self.tariffs))
+            raise InputError(f"{self.name}: slots of forecast and tariffs", lengths, "must agree")
+
+    @property
+    def bands(self) -> "Bands":
+        """Between which limits it orders."""
+        return self.known_bands or Bands.of(self.tariffs, self.rules, self.commission)
+
+
+class Strategy(BaseModel, ABC):
+    """A way of making orders. Its fields are its parameters, as a scenario may set them."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    def wanted(self, situation: Situation) -> Sequence[int] | None:
+        """The part of the band that the participant wants for itself, 1/1000 by slot; None if it has no orders."""
+
+    def columns(self, situation: Situation) -> OrderColumns:
+        """The participant's orders of the day, in slot order."""
+        wanted = self.wanted(situation)
+        return _NONE if wanted is None else _columns(situation, wanted)
+
+    def orders(self, situation: Situation) -> list[Order]:
+        """The same, one by one."""
+        return self.columns(situation).orders()
+
+
+class NoOrders(Strategy):
+    """Stays out of the market and is billed by the fallback supplier."""
+
+    name: ClassVar[str] = "none"
+
+    def wanted(self, situation: Situation) -> None:
+        """Nothing."""
+
+
+class Truthful(Strategy):
+    """States its own reservation price.
+
+    A kWh from the neighbour replaces one from the supplier, yet not everybody moves for a
+    thousandth: each participant wants at least a certain part of the band for itself, drawn once
+    from 0..max_gain_permille and kept for all days and slots. With 500 or less every bid is at or
+    above the middle of the band and every ask at or below it, so nobody's wish keeps energy from
+    being traded and the price follows scarcity: near the ceiling where the area is short, near
+    the floor where it is long. With 0 all limits are equal and it jumps between the two.
+    """
+
+    name: ClassVar[str] = "truthful"
+
+    max_gain_permille: int = Field(default=500, ge=0, le=1000)
+
+    def wanted(self, situation: Situation) -> list[int]:
+        """Bids at ceiling minus the gain wanted, asks at floor plus it."""
+        wanted = _stream(situation.seed, situation.name).randint(0, self.max_gain_permille)
+        return [wanted] * len(situation.forecast)
+
+
+class ZeroIntelligence(Strategy):
+    """Random limits that lose nothing: the ZI-C traders of Gode and Sunder (1993).
+
+    Each slot's limit is drawn evenly from the whole band.
+    """
+
+    name: ClassVar[str] = "zero_intelligence"
+
+    def wanted(self, situation: Situation) -> list[int]:
+        """Bids and asks anywhere in the band."""
+        stream = _stream(situation.seed, situation.name, situation.day)
+        return [stream.randint(0, 1000) for _ in situation.forecast]
+
+
+STRATEGIES: Mapping[str, type[Strategy]] = {
+    strategy.name: strategy for strategy in (NoOrders, Truthful, ZeroIntelligence)
+}
+"""All strategies by the name a scenario calls them."""
+
+
+def strategy_named(name: str, where: str = "strategy") -> type[Strategy]:
+    """The strategy of that name, a model of its parameters.
+
+    Raises:
+        InputError: there is none; the message lists those there are.
+    """
+    if name not in STRATEGIES:
+        raise InputError(where, name, f"is no strategy; known are {', '.join(STRATEGIES)}")
+    return STRATEGIES[name]
+
+
+def _columns(situation: Situation, permille: Sequence[int]) -> OrderColumns:
+    """One order per slot, its limit permille[slot]/1000 of the band away from its own edge."""
+    net = np.asarray(situation.forecast, np.int64)
+    floor, ceiling = situation.bands
+    is_bid = net > 0
+    capacity = np.where(is_bid, situation.import_capacity, situation.export_capacity)
+    energy = np.minimum(abs(net), np.minimum(capacity, MAX_ENERGY))
+    inside = np.maximum(0, ceiling - floor) * np.asarray(permille, np.int64) // 1000
+    # A bid of the highest limit that can be said is still at or below what it is worth.
+    limit = np.where(is_bid, np.minimum(ceiling - inside, MAX_TICK), floor + inside)
+    slot = np.flatnonzero((energy >= situation.rules.min_order_energy) & (limit >= 0) & (limit <= MAX_TICK))
+    return OrderColumns(
+        participant=np.full(len(slot), situation.participant, np.int64),
+        layer=np.zeros(len(slot), np.int64),
+        slot=slot,
+        side=np.where(is_bid, Side.BID, Side.ASK)[slot],
+        tick=limit[slot],
+        energy=energy[slot],
+    )
+
+
+def _stream(*name: int | str) -> Random:
+    """The random stream of that name: the same numbers on every machine."""
+    return Random("/".join(map(str, name)))

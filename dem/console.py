@@ -1,0 +1,186 @@
+"""What all commands share: the console, readable errors, tables, the progress of a run."""
+
+import errno
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from datetime import datetime
+from functools import wraps
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+import click
+import requests
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from dem.drive.pace import Pace
+from dem.drive.screen import Screen
+from dem.errors import DemError
+from dem.replay.reconcile import Check
+from dem.results.changes import figures, sentences
+from dem.results.compare import Comparison
+from dem.results.summary import Summary
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+DEMO = Path(__file__).with_name("scenarios") / "rural-sunday"
+"""The scenario of the demo, which comes with the package."""
+_WIDEST = 200
+_ADVICE = {
+    errno.ENOSPC: ": make room on the disk, or name a folder on another one",
+    errno.EROFS: ": name a folder that can be written",
+    errno.EACCES: ": name a folder that can be written",
+}
+console = Console()
+_errors = Console(stderr=True)
+
+
+_GOES_ON = "the same command with the same folder goes on where it was, as long as the chain is there"
+_RESUMABLE = ("day", "compare", "deploy", "index", "demo")
+
+
+def fail_readably(command: Callable[P, R]) -> Callable[P, R]:
+    """End a command with a message and exit code 2, not with a traceback, where input, machine or chain is at fault."""
+
+    @wraps(command)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return command(*args, **kwargs)
+        except KeyboardInterrupt:
+            name = command.__module__.rpartition(".")[2]
+            _errors.print(f"stopped: {_GOES_ON}" if name in _RESUMABLE else "stopped", highlight=False, soft_wrap=True)
+            raise SystemExit(130) from None
+        except DemError as error:
+            message = str(error)
+        except requests.RequestException as error:
+            message = f"no node answers: see whether it runs and can be reached ({type(error).__name__})"
+        except sqlite3.Error as error:
+            message = f"the database cannot be used: {error}; --out names a file"
+        except UnicodeError as error:
+            message = f"a file is not UTF-8: save it as UTF-8 ({error})"
+        except OSError as error:
+            message = f"{error.filename or 'the system'}: {error.strerror or error}{_ADVICE.get(error.errno or 0, '')}"
+        _errors.print("[bold red]error:[/]", escape(message), highlight=False, soft_wrap=True)
+        raise SystemExit(2)
+
+    return wrapped
+
+
+def pace_options(command: Callable[..., R]) -> Callable[..., R]:
+    """Options of a command that deploys a market, as its argument `pace`."""
+
+    @click.option("--period-length", type=click.IntRange(1), help="Seconds of a delivery period on the chain.")
+    @click.option(
+        "--setup-time",
+        type=click.IntRange(1),
+        default=Pace().setup_seconds,
+        show_default=True,
+        help="Seconds on the chain for deploying and registering, before the first auction opens.",
+    )
+    @wraps(command)
+    def wrapped(*args: Any, period_length: int | None, setup_time: int, **kwargs: Any) -> R:
+        return command(*args, pace=Pace(period_length, setup_time), **kwargs)
+
+    return wrapped
+
+
+class Terminal(Screen):
+    """Shows a run on the console: a bar with the simulated time, notes and warnings.
+
+    Where the console is no terminal, each step is a line, printed when it begins.
+    """
+
+    def __init__(self) -> None:
+        columns = (
+            SpinnerColumn(),
+            TextColumn("{task.fields[when]}"),
+            BarColumn(),
+            TextColumn("{task.description}"),
+            TimeElapsedColumn(),
+        )
+        self._bar = Progress(*columns, console=console)
+        self._task = self._bar.add_task("", when="")
+        self._said = ""
+
+    def title(self, title: str, where: str) -> None:
+        console.print(f"[bold]{escape(title)}[/] {escape(where)}", highlight=False)
+
+    def note(self, text: str) -> None:
+        console.print(escape(text), highlight=False)
+
+    def warn(self, text: str) -> None:
+        console.print(f"[yellow]{escape(text)}[/]", highlight=False)
+
+    def busy(self, what: str) -> AbstractContextManager[object]:
+        if not console.is_terminal:
+            self.note(what)
+            return nullcontext()
+        return console.status(what)
+
+    @contextmanager
+    def days(self) -> Iterator[None]:
+        if not console.is_terminal:
+            self.note("register")
+            yield
+            return
+        self._bar.reset(self._task, description="register", when="")
+        with self._bar:
+            yield
+
+    def steps(self, number: int) -> None:
+        self._bar.update(self._task, total=number)
+
+    def step(self, what: str, when: datetime, done: int) -> None:
+        if not console.is_terminal:
+            total = self._bar.tasks[self._task].total or 0
+            if what != self._said:
+                self.note(f"{when:%Y-%m-%d %H:%M} {what} ({done} of {total:.0f})")
+            self._said = what
+            return
+        self._bar.update(self._task, description=what, when=f"{when:%a %d %b %Y %H:%M}", completed=done)
+
+
+def print_summary(summary: Summary) -> None:
+    """The headline figures of a run."""
+    table = Table(title=summary.title, show_header=False, title_justify="left")
+    table.add_column()
+    table.add_column(justify="right")
+    for label, figure in summary.rows():
+        table.add_row(label, figure)
+    console.print(table)
+
+
+def print_comparison(comparison: Comparison) -> None:
+    """Set-ups beside each other, what changed from the first to the last, and what must hold."""
+    rows = [
+        [f"[bold]{what}[/]", *[""] * len(comparison.set_ups)] if not cells else [what, *cells]
+        for what, cells in figures(comparison)
+    ]
+    print_table("", ["", *(escape(set_up.name) for set_up in comparison.set_ups)], rows, figures=True)
+    for sentence in sentences(comparison):
+        console.print(f"- {escape(sentence)}", highlight=False, soft_wrap=True)
+    console.print()
+    print_checks(comparison.checks)
+
+
+def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], figures: bool = False) -> None:
+    """A table of text, as wide as its content: piped into a file it keeps its columns. figures: to the right."""
+    table = Table(title=title, title_justify="left", box=box.SIMPLE, padding=(0, 1) if figures else 0)
+    for number, column in enumerate(columns):
+        table.add_column(column, no_wrap=True, justify="right" if figures and number else "left")
+    for row in rows:
+        table.add_row(*row)
+    width = Console(width=_WIDEST).measure(table).maximum
+    Console(width=max(console.width, width)).print(table)
+
+
+def print_checks(checks: Iterable[Check]) -> None:
+    """The invariants, one line each."""
+    for check in checks:
+        mark = "[green]ok[/]    " if check.ok else "[bold red]BROKEN[/]"
+        console.print(f"{mark} {check.name} ({check.detail})", highlight=False, soft_wrap=True)

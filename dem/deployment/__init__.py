@@ -1,0 +1,1 @@
+"""Which contracts stand where, who may call what, and whether all is well."""

@@ -1,0 +1,154 @@
+"""Who may call what: every role of the authority, and every function that is open to anyone."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from dem.model.mechanisms import MECHANISMS
+
+TOKEN = "SettlementToken"
+"""Deployed by Accounts itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """A role of the authority: what it may call, and the contract that holds it, if it is for one, or the contracts.
+
+    granted_by: the role that gives and takes it, if not the admin. Numbers from 10 on are contracts' (Roles.sol).
+    """
+
+    name: str
+    id: int
+    functions: Mapping[str, tuple[str, ...]]
+    holder: str | None = None
+    shared_with: tuple[str, ...] = ()
+    granted_by: str | None = None
+
+    @property
+    def contracts(self) -> tuple[str, ...]:
+        """The contracts that hold it; none for a role of people."""
+        return (self.holder, *self.shared_with) if self.holder else ()
+
+
+ROLES = (
+    Role(
+        "registrar",
+        1,
+        {
+            "ParticipantRegistry": ("admit", "reject", "suspend", "reinstate", "exit", "replaceMeter"),
+            "Replacements": ("announce",),
+        },
+    ),
+    Role("treasurer", 2, {"Accounts": ("deposit", "redeem")}),
+    Role(
+        "council",
+        3,
+        {
+            "Accounts": ("setCreditLimit", "keepPaused"),
+            "MarketRules": ("announce",),
+            "ParticipantRegistry": ("addWatcher", "removeWatcher"),
+            "LateReconciliation": ("allow",),
+            "Replacements": ("allow",),
+            "Schedule": ("addMarket", "retireMarket", "releaseHeld"),
+            "WholesaleDesk": ("appoint",),
+        },
+    ),
+    Role("supplier", 4, {"FallbackSupply": ("publish",)}),
+    Role("node", 5, {"Accounts": ("pause", "pauseAll")}, granted_by="seats"),
+    Role(
+        "schedule",
+        10,
+        {
+            **{market.contract: ("book",) for market in MECHANISMS.values() if not market.is_many},
+            "Accounts": ("admitMarket", "dismissMarket", "releaseHeld"),
+        },
+        holder="Schedule",
+    ),
+    Role(
+        "settlement",
+        11,
+        {
+            "Accounts": ("postDay", "hold"),
+            "MarketRules": ("markInSettlement", "markFinal"),
+            "Schedule": ("voidLate", "collect"),
+            "Shortfalls": ("setAsideFirst", "begin", "take", "reopen", "restore"),
+        },
+        holder="Settlement",
+    ),
+    Role(
+        "cashier",
+        12,
+        {"Accounts": ("post",)},
+        holder="BalancingFund",
+        shared_with=("Intermediaries", "LateReconciliation"),
+    ),
+    Role(
+        "mandates",
+        13,
+        {"ParticipantRegistry": ("divide",), "CallAuction": ("takeCommissions",)},
+        holder="Intermediaries",
+    ),
+    Role("standing", 14, {"ContinuousMarket": ("bar", "move")}, holder="ParticipantRegistry"),
+    Role("sharing", 15, {"Accounts": ("share",)}, holder="Shortfalls"),
+    Role("replacements", 16, {"ParticipantRegistry": ("replaceAccount",)}, holder="Replacements"),
+    Role("seats", 20, {}, holder="Council"),
+    Role("elections", 21, {"Council": ("seatRepresentatives", "vacate", "moveSeat")}, holder="Elections"),
+    Role("reopening", 22, {"Accounts": ("unpause",), "Council": ("takePause",)}, holder="Council"),
+)
+"""Who may call what; the authority denies everything else that is restricted."""
+
+GOVERNED = ("registrar", "council")
+"""Roles that the council holds, with its delay."""
+
+AT_ONCE = "reopening"
+"""The role that the council holds without a delay: what it decides by it lets a paused market go on."""
+
+WATCHERS = ("ContinuousMarket",)
+"""Markets that the registry tells of suspensions."""
+
+ADMINS = {"Council": ("seat", "unseat", "setThreshold")}
+"""Functions of the authority's admin: of the council itself, once it is in power."""
+
+SEATED = {"Council": ("propose", "approve", "withdrawApproval", "announceSealer")}
+"""Functions of those who hold a seat, and with it the role `node`; the council looks itself."""
+
+OPEN = {
+    "ParticipantRegistry": ("applyFor", "multicall"),
+    "Accounts": ("depositTokens", "withdraw", "multicall"),
+    "CallAuction": ("submit", "enter", "enterOwn", "clear", "multicall"),
+    "WholesaleDesk": ("commit",),
+    "WholesaleResidual": ("report", "clear"),
+    "ContinuousMarket": (
+        "fund",
+        "defund",
+        "place",
+        "cancel",
+        "fundSigned",
+        "placeSigned",
+        "cancelSigned",
+        "revoke",
+        "revokeSigned",
+        "followPause",
+        "multicall",
+    ),
+    "Intermediaries": ("choose", "publish", "collect", "multicall"),
+    "Schedule": ("removeMarket",),
+    "MeterReadings": ("submit", "enter", "close"),
+    "Settlement": ("settle", "finalize"),
+    "Shortfalls": ("setAside", "pay"),
+    "LateReconciliation": ("reconcile", "reconcileStated"),
+    "BalancingFund": ("pay",),
+    "BilateralContracts": ("conclude", "revoke", "end", "terminate", "multicall"),
+    "Council": ("execute",),
+    "Elections": ("nominate", "nominateSigned", "vote", "voteSigned", "conclude", "vacate", "moveSeat"),
+    "Replacements": ("veto", "vetoSigned", "carryOut"),
+    TOKEN: ("transfer", "transferFrom", "approve"),
+}
+"""Functions anyone may call: they carry a signature, only compute, or move the caller's own money."""
+
+INTERNAL = {
+    TOKEN: ("mint", "burn"),
+    "Accounts": ("lockCollateral", "releaseCollateral", "forfeitCollateral"),
+    "Schedule": ("noteOrders", "noteContracts", "bookOne", "ask"),
+}
+"""Functions that contracts keep to themselves: the token's are for the accounts, those on collateral and orders for the
+markets of the schedule."""

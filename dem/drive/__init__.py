@@ -1,0 +1,1 @@
+"""Drives trading days from deployment to the last table; prints nothing."""

@@ -1,0 +1,244 @@
+"""One order book from a CSV file through the contracts: the auction on its own, without meters and settlement."""
+
+import csv
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from eth_utils.crypto import keccak
+
+from dem.chain.connection import Chain
+from dem.community.keys import Wallet, wallet
+from dem.community.signing import sign_orders, signed
+from dem.deployment.market import ADMIN, Market, deploy, role_keys
+from dem.deployment.plan import Offices, Parameters
+from dem.errors import ChainError, InputError
+from dem.messages.members import Application
+from dem.messages.signing import Domain
+from dem.model.calendar import CalendarParameters
+from dem.model.collateral import order_collateral
+from dem.model.markets.auction import fills
+from dem.model.mechanisms import AUCTION
+from dem.model.orders import MAX_ENERGY, Order, Side
+from dem.model.rules import ImbalancePricing, MarketRules
+from dem.model.strips import LANES
+from dem.model.units import Money, Tick, UnitsPerWh, Wh, kwh, parse_kwh, parse_price, price_of, price_per_kwh
+from dem.model.worst_day import most_layers
+from dem.relay.batches import Relay, batches
+from dem.relay.clearing import clear
+from dem.relay.members import Applicant, register
+from dem.relay.orders import order_book, submit_orders
+from dem.replay.members import KINDS
+
+COLUMNS = ("participant", "side", "price", "energy")
+ORDERS_PER_ACCOUNT = most_layers(LANES)
+"""A participant with more orders trades through several accounts, and so does one that both buys and sells: the market
+limits what one account may have, and lets none trade with itself."""
+_NAME_LENGTH = 64
+_SIDES = {"bid": Side.BID, "ask": Side.ASK}
+_COMMUNITY = "book"
+_DAY = 1
+_SLOT = 0
+_NO_METER = "0x" + "00" * 20
+_WINDOW = 86_400
+_NO_LIMIT = Wh((1 << 40) - 1)
+_RULES = MarketRules(
+    platform_fee=UnitsPerWh(0),
+    network_fee=UnitsPerWh(0),
+    deviation_rate=UnitsPerWh(0),
+    standing_buy=UnitsPerWh(0),
+    standing_sell=UnitsPerWh(0),
+    max_buy=UnitsPerWh(0),
+    tolerance_fixed=Wh(0),
+    tolerance_share=0,
+    min_order_energy=Wh(1),
+    max_layers=ORDERS_PER_ACCOUNT,
+    imbalance_pricing=ImbalancePricing.SINGLE,
+)
+"""A market for the sake of its auction: no fees, nobody imbalanced."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of the file."""
+
+    participant: str
+    side: Side
+    tick: Tick
+    energy: Wh
+
+
+@dataclass(frozen=True, slots=True)
+class BookResult:
+    """Price in ticks (None if nothing trades), volume, and what each row trades, Wh, in the file's order."""
+
+    price: Tick | None
+    volume: Wh
+    filled: tuple[Wh, ...]
+
+
+def read_book(path: Path) -> list[Row]:
+    """The orders of a CSV file with the columns participant, side (bid, ask), price (currency/kWh), energy (kWh).
+
+    Raises:
+        InputError: naming file, line, column and value.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as stream:
+            reader = csv.DictReader(stream, strict=True)
+            _require_columns(path, reader.fieldnames)
+            rows = [_row(f"{path}, line {reader.line_num}", record) for record in reader]
+    except FileNotFoundError:
+        raise InputError("order book", str(path), "does not exist") from None
+    except (IsADirectoryError, PermissionError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError("order book", str(path), f"cannot be read: {error}") from None
+    if not rows:
+        raise InputError("order book", str(path), "has no orders")
+    return rows
+
+
+def _require_columns(path: Path, names: Sequence[str] | None) -> None:
+    found = [name.strip() for name in names or ()]
+    if sorted(found) != sorted(COLUMNS) or found != list(names or ()):
+        raise InputError(f"{path}, line 1", ",".join(names or ()), f"must be the columns {','.join(COLUMNS)}")
+
+
+def _row(where: str, record: dict[str | None, str | None]) -> Row:
+    for column in COLUMNS:
+        if record.get(column) is None:
+            raise InputError(f"{where}, column {column}", None, "is missing: the row is too short")
+    if None in record:
+        raise InputError(where, record[None], "stands beyond the last column")
+    participant, side, price, energy = (str(record[column]) for column in COLUMNS)
+    if not participant or participant != participant.strip() or not participant.isprintable():
+        why = "must be a name without space around it"
+        raise InputError(f"{where}, column participant", participant, why)
+    if len(participant) > _NAME_LENGTH:
+        raise InputError(f"{where}, column participant", participant, f"is longer than {_NAME_LENGTH} characters")
+    if side not in _SIDES:
+        raise InputError(f"{where}, column side", side, "must be bid or ask")
+    try:
+        tick = parse_price(price)
+    except InputError as error:
+        raise InputError(f"{where}, column price", price, error.why) from None
+    try:
+        wh = parse_kwh(energy)
+    except InputError as error:
+        raise InputError(f"{where}, column energy", energy, error.why) from None
+    if not 1 <= wh <= MAX_ENERGY:
+        raise InputError(f"{where}, column energy", energy, f"must be from 0.001 to {kwh(Wh(MAX_ENERGY))} kWh")
+    return Row(participant, _SIDES[side], tick, wh)
+
+
+def clear_book(chain: Chain, rows: Sequence[Row], folder: Path, account: str | None, window: int) -> BookResult:
+    """Deploy a market for one book, bring the orders, clear them, and read price, volume and fills from the contract.
+
+    Who gets an odd Wh follows from the orders alone: participants are registered by name, and a participant's orders
+    layered by side, price and energy, whatever the order of the rows.
+
+    window: seconds from now to the gate, in which everything has to be brought, on a chain whose clock cannot be set.
+
+    Raises:
+        ChainError: the chain refuses, or disagrees with the reference model.
+    """
+    orders, accounts = _orders(rows)
+    market = _deploy(chain, folder, account, _WINDOW if chain.is_development else window)
+    relay = Relay(market)
+    deposits: dict[int, int] = defaultdict(int)
+    for order in orders:
+        deposits[order.participant] += order_collateral(order, _RULES)
+    wallets = {number: wallet(_COMMUNITY, 0, name) for number, name in enumerate(accounts, start=1)}
+    domain = market.domain("ParticipantRegistry")
+    register(relay, [_applicant(domain, keys, Money(deposits[number])) for number, keys in wallets.items()])
+    # Registry numbers rise with the names, so the walk at the margin is the same as in `orders`.
+    ids = dict(zip(wallets, relay.records.ids_of(keys.account for keys in wallets.values()), strict=True))
+    booked = [
+        Order(ids[order.participant], order.layer, order.slot, order.side, order.tick, order.energy) for order in orders
+    ]
+    chain.wait_until(market.calendar.opens_at(_DAY))
+    known = {ids[number]: keys for number, keys in wallets.items()}
+    submit_orders(relay, _DAY, sign_orders(market.domain(AUCTION), _DAY, booked, known, relay.periods_per_day))
+    _require_all_accepted(relay, len(booked))
+    chain.wait_until(market.calendar.gate_closes_at(_DAY))
+    clear(relay, _DAY)
+    return _result(relay, booked)
+
+
+def write_book(folder: Path, result: BookResult) -> None:
+    """clearing.csv with price and volume, fills.csv with one row per input row."""
+    folder.mkdir(parents=True, exist_ok=True)
+    price = ("", "") if result.price is None else (result.price, price_per_kwh(price_of(result.price)))
+    with (folder / "clearing.csv").open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(("period", "price_ticks", "volume_wh", "price_per_kwh", "volume_kwh"))
+        writer.writerow((_SLOT, price[0], result.volume, price[1], kwh(result.volume)))
+    with (folder / "fills.csv").open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(("order", "filled_wh", "filled_kwh"))
+        for number, filled in enumerate(result.filled, start=1):
+            writer.writerow((number, filled, kwh(filled)))
+
+
+def _orders(rows: Sequence[Row]) -> tuple[list[Order], list[str]]:
+    """The rows as orders, and the accounts they come from, numbered from 1 by participant's name."""
+    own: dict[str, list[int]] = defaultdict(list)
+    for i, row in enumerate(rows):
+        own[row.participant].append(i)
+    accounts: list[str] = []
+    orders: dict[int, Order] = {}
+    for name in sorted(own):
+        ranked = sorted(own[name], key=lambda i: (rows[i].side, rows[i].tick, rows[i].energy, i))
+        sides = ([i for i in ranked if rows[i].side is side] for side in Side)
+        parts = [part for own_side in sides for part in batches(own_side, ORDERS_PER_ACCOUNT)]
+        for part, some in enumerate(parts):
+            accounts.append(f"{name}/{part}")
+            for layer, i in enumerate(some):
+                orders[i] = Order(len(accounts), layer, _SLOT, rows[i].side, rows[i].tick, rows[i].energy)
+    return [orders[i] for i in range(len(rows))], accounts
+
+
+def _deploy(chain: Chain, folder: Path, account: str | None, window: int) -> Market:
+    """A market of its own, with a day of one strip: `window` seconds to set it up, then as many to bring the orders."""
+    keys = role_keys(chain, account)
+    opening = chain.now() + 2 * window
+    calendar = CalendarParameters(opening, window, LANES, window, 1, window, 2 * window)
+    supplier, operator, grid = (wallet("offices of a book", 0, office) for office in ("supplier", "operator", "grid"))
+    offices = Offices(supplier.account, operator.account, grid.account, grid.meter)
+    parameters = Parameters(keys[ADMIN].address, calendar, _RULES, offices)
+    return deploy(chain, keys, parameters, folder / "manifest.json")
+
+
+def _applicant(domain: Domain, keys: Wallet, deposit: Money) -> Applicant:
+    nothing = bytes(32)
+    kind = KINDS.index("prosumer")
+    application = Application(keys.account, _NO_METER, kind, _NO_LIMIT, _NO_LIMIT, nothing, nothing)
+    reference = bytes(keccak(text=f"book/{keys.name}"))
+    return Applicant(signed(domain, keys.account_key, application), deposit, reference, Money(0))
+
+
+def _require_all_accepted(relay: Relay, expected: int) -> None:
+    for event in relay.records.events(AUCTION, "SheetRejected", _DAY):
+        reason = relay.chain.artifacts.describe(event.args["reason"])
+        raise ChainError(f"a sheet of {event.args['participant']} was rejected: {reason}")
+    accepted = len(order_book(relay, _DAY).fills)
+    if accepted != expected:
+        raise ChainError(f"{accepted} of {expected} orders reached the book before the gate closed")
+
+
+def _result(relay: Relay, orders: Sequence[Order]) -> BookResult:
+    """What the contract says, compared with what the reference model says."""
+    reader = relay.market.contract("AuctionReader").functions
+    cleared = next(event for event in relay.records.events(AUCTION, "Cleared", _DAY) if event.args["slot"] == _SLOT)
+    filled: dict[tuple[int, int], int] = {}
+    walked = 0
+    for id_ in range(1, max(order.participant for order in orders) + 1):
+        found, walked = reader.fills(_DAY, _SLOT, id_, 1, walked).call()
+        filled.update({(id_, layer): energy for id_, layer, energy in found})
+    chain_fills = [Wh(filled[order.participant, order.layer]) for order in orders]
+    model = order_book(relay, _DAY).clearing[_SLOT]
+    volume = Wh(cleared.args["volume"])
+    price = Tick(cleared.args["price"]) if volume else None
+    if (price, volume) != (model.price, model.volume) or chain_fills != fills(orders, model):
+        raise ChainError(f"the contract cleared at {price} for {volume} Wh, the reference model says {model}")
+    return BookResult(price, volume, tuple(chain_fills))

@@ -1,0 +1,238 @@
+"""The driver: takes a simulated community through its trading days on any chain.
+
+A driver that was killed is simply started again: every step asks the chain what is done and does the rest.
+"""
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from functools import partial
+
+from dem.community.clock import Clock
+from dem.community.crowd import Session
+from dem.community.keys import Wallet
+from dem.community.sessions import SessionMessages, SessionPlan, Standing
+from dem.community.signing import (
+    sign_agreement,
+    sign_commission,
+    sign_commitment,
+    sign_mandate,
+    sign_orders,
+    write_report,
+)
+from dem.deployment.market import Market
+from dem.drive.members import Community
+from dem.drive.people import People
+from dem.messages.orders import OrderSheet, WholesaleReport
+from dem.messages.signed import Signed
+from dem.model.mechanisms import AUCTION, POOL
+from dem.model.orders import Order
+from dem.model.units import UnitsPerWh
+from dem.relay import (
+    bilateral,
+    clearing,
+    fund,
+    intraday,
+    members,
+    orders,
+    pools,
+    readings,
+    settlement,
+    terms,
+    wholesale,
+)
+from dem.relay.batches import Relay
+from dem.replay.intraday import IntradayReplay
+
+Progress = Callable[[str, datetime, int], None]
+"""Told what is being done, the local time of the scenario, and how many steps of the timeline are done."""
+
+
+class TradingDays:
+    """What is done on the days of a scenario on a deployed market; `dem.drive.timeline` says when."""
+
+    def __init__(
+        self, community: Community, market: Market, progress: Progress = lambda _what, _when, _steps: None
+    ) -> None:
+        self.community = community
+        self.scenario = community.scenario
+        self.market = market
+        self.chain = market.chain
+        self.clock = Clock(community.scenario, market.calendar)
+        self.relay = Relay(market, self._tell_part)
+        self.people = People(community, self.relay.records)
+        self._progress = progress
+        self._doing = ("", 0, 0)
+
+    def tell(self, what: str, time: int, steps: int) -> None:
+        """Say what is being done, at which time of the chain, after how many steps."""
+        self._doing = what, time, steps
+        self._progress(what, self.clock.local_time(time), steps)
+
+    def _tell_part(self, done: int, whole: int) -> None:
+        what, time, steps = self._doing
+        self._progress(f"{what}: {done:,} of {whole:,}", self.clock.local_time(time), steps)
+
+    # ------------------------------------------------------------------------------------------ before the days
+
+    def register(self) -> None:
+        """Everybody's application, admission, credit and first deposit."""
+        members.register(self.relay, self.community.applicants(self.market.domain("ParticipantRegistry")))
+
+    def announce_rules(self) -> None:
+        """Later versions of the rules; the first came with the deployment."""
+        for version in self.scenario.config.rules[1:]:
+            terms.announce_rules(self.relay, version.first_day, version.market_rules)
+
+    def appoint_desk(self) -> None:
+        """The wholesale desk, for all days."""
+        desk = self.scenario.config.wholesale
+        if self.scenario.markets.wholesale and desk is not None:
+            wholesale.appoint(self.relay, self.community.wallets[desk.desk].account, first_day=1)
+
+    def open_pools(self) -> None:
+        """Pools, with the first commissions and mandates.
+
+        A commission begins a day after the mandates: until then a client could not have chosen otherwise.
+        """
+        if not self.scenario.markets.pools:
+            return
+        configs, calendars, ids = self.scenario.config.pools, self.clock.pool_calendars, self.people.ids
+        new = [pools.NewPool(pool.name, ids[pool.intermediary], calendars[pool.name]) for pool in configs]
+        pools.open_pools(self.relay, new)
+        domain, wallets, first_day = self.market.domain(pools.CONTRACT), self.community.wallets, 1
+        commissions = [
+            sign_commission(domain, wallets[pool.intermediary], UnitsPerWh(pool.commission), first_day + 1)
+            for pool in configs
+        ]
+        mandates = [
+            sign_mandate(domain, wallets[client.name], wallets[client.intermediary].account, client.share, first_day)
+            for client in self.scenario.participants
+            if client.share
+        ]
+        pools.appoint(self.relay, commissions, mandates)
+
+    # ------------------------------------------------------------------------------------------------- day ahead
+
+    def publish_tariffs(self, day: int) -> None:
+        """The fallback supplier's tariffs."""
+        terms.publish_tariffs(self.relay, day, self.scenario.tariffs(day))
+
+    def conclude_contracts(self, day: int) -> None:
+        """Bilateral contracts that begin on the day, unless its gate has closed."""
+        gate = self.market.calendar.gate_closes_at(day)
+        if self.chain.now() >= gate:
+            return
+        numbers = {id(agreement): n for n, agreement in enumerate(self.scenario.agreements)}
+        name, wallets = self.scenario.config.name, self.community.wallets
+        domain = self.market.domain(bilateral.CONTRACT)
+        accepted = [
+            sign_agreement(
+                domain,
+                agreement,
+                salt=f"{name}/agreement {numbers[id(agreement)]}".encode(),
+                parties=(wallets[agreement.seller], wallets[agreement.buyer]),
+                expiry=gate,
+                period0=self.scenario.period0,
+            )
+            for agreement in self.people.crowd(day).proposals()
+        ]
+        bilateral.conclude(self.relay, accepted)
+
+    def trade_in_pools(self, day: int) -> None:
+        """Everybody's orders in the pools."""
+        wanted = self.people.pool_orders(day)
+        for pool in self.scenario.config.pools:
+            sheets = self._sheets(POOL + pool.name, day, wanted[pool.name])
+            pools.submit_to_pool(self.relay, day, pool.name, sheets)
+
+    def clear_pools(self, day: int) -> None:
+        """The prices of every pool."""
+        for pool in self.scenario.config.pools:
+            clearing.clear(self.relay, day, POOL + pool.name)
+
+    def submit_orders(self, day: int) -> None:
+        """Everybody's orders for the day, unless the gate has closed."""
+        if self.chain.now() < self.market.calendar.gate_closes_at(day):
+            sheets = self._sheets(AUCTION, day, self.people.day_ahead_orders(day))
+            orders.submit_orders(self.relay, day, sheets)
+
+    def _sheets(self, contract: str, day: int, wanted: Iterable[Order]) -> list[Signed[OrderSheet]]:
+        domain = self.market.domain(contract)
+        return sign_orders(domain, day, wanted, self.people.wallets, self.relay.periods_per_day)
+
+    def clear(self, day: int) -> None:
+        """The prices of the day-ahead auction."""
+        clearing.clear(self.relay, day)
+
+    def commit_desk(self, day: int) -> None:
+        """What the wholesale desk commits to before the gate."""
+        report = self._desk_report(day)
+        if report is not None:
+            keys, message = report
+            wholesale.commit(self.relay, sign_commitment(self.market.domain(wholesale.DESK), keys, message))
+
+    def trade_with_the_desk(self, day: int) -> None:
+        """The wholesale desk's report, and what it makes of what the auction left over."""
+        report = self._desk_report(day)
+        if report is not None:
+            _, message = report
+            wholesale.report(self.relay, message)
+            wholesale.clear_residual(self.relay, day, self.people.follow())
+
+    def _desk_report(self, day: int) -> tuple[Wallet, WholesaleReport] | None:
+        """The wholesale desk's keys and what it offers; None without a desk."""
+        report, desk = self.people.crowd(day).desk_report(), self.scenario.config.wholesale
+        if report is None or desk is None:
+            return None
+        keys = self.community.wallets[desk.desk]
+        return keys, write_report(day, keys, report)
+
+    # -------------------------------------------------------------------------------------------------- intraday
+
+    def trade_intraday(self, session: Session, day: int) -> None:
+        """A session, unless it is over."""
+        if self.chain.now() >= self.clock.session_ends_at(day, session):
+            return
+        replay = self.people.follow()
+        market = replay.markets[intraday.CONTRACT]
+        assert isinstance(market, IntradayReplay)
+        messages = SessionMessages(
+            self.market.domain(intraday.CONTRACT),
+            (day, session.number),
+            SessionPlan(
+                self.people.intraday_orders(session, day, replay),
+                Standing(market.days.get(day), replay.ledger, self.scenario.rules(day)),
+            ),
+            self.people.wallets,
+            partial(intraday.last_sequences, self.relay),
+            self.clock.session_ends_at(day, session),
+        )
+        intraday.trade(self.relay, messages.cancellations(), messages.fundings(), messages.placements())
+
+    # --------------------------------------------------------------------------------------------- the day after
+
+    def push_readings(self, day: int) -> None:
+        """Every meter's readings of the day, unless it can no longer be corrected."""
+        if self.chain.now() < self.market.calendar.corrections_close_at(day):
+            sheets = self.people.reading_sheets(self.market.domain(readings.CONTRACT), day)
+            readings.push_readings(self.relay, day, sheets)
+
+    def close_metering(self, day: int) -> None:
+        """Estimates for the readings that are missing."""
+        readings.close_metering(self.relay, day)
+
+    def settle(self, day: int) -> None:
+        """The money of the day."""
+        settlement.settle(self.relay, day)
+
+    def collect_commissions(self, day: int) -> None:
+        """What clients owe their intermediaries for a settled day."""
+        pools.collect_commissions(self.relay, day, self.people.follow())
+
+    def finalize(self, day: int) -> None:
+        """The end of the day, after which nothing of it changes."""
+        settlement.finalize(self.relay, day)
+
+    def pay_fund(self, day: int) -> None:
+        """Premiums and rewards of a final day."""
+        fund.pay_fund(self.relay, day)

@@ -1,0 +1,66 @@
+"""A scenario's members: their keys, their applications, and those of them who are members from the start."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from eth_utils.crypto import keccak
+
+from dem.community.keys import Wallet, wallet
+from dem.community.scenario import Kind, Participant, Scenario
+from dem.community.signing import signed
+from dem.deployment.plan import Offices
+from dem.messages.members import Application
+from dem.messages.signing import Domain
+from dem.relay.members import Applicant
+from dem.replay.members import KINDS
+
+_NO_METER = "0x" + "00" * 20
+
+
+@dataclass(frozen=True)
+class Community:
+    """A scenario's members with their keys."""
+
+    scenario: Scenario
+
+    @cached_property
+    def wallets(self) -> dict[str, Wallet]:
+        """Keys by member's name."""
+        config = self.scenario.config
+        return {member.name: wallet(config.name, config.seed, member.name) for member in self.scenario.participants}
+
+    @cached_property
+    def names(self) -> dict[str, str]:
+        """Member's name by account address."""
+        return {keys.account: name for name, keys in self.wallets.items()}
+
+    @property
+    def offices(self) -> Offices:
+        """Addresses of those who are members from the start."""
+        supplier, operator, grid_operator = (
+            self.wallets[self.scenario.of_kind(kind)[0].name]
+            for kind in (Kind.FALLBACK_SUPPLIER, Kind.OPERATOR, Kind.GRID_OPERATOR)
+        )
+        return Offices(supplier.account, operator.account, grid_operator.account, grid_operator.meter)
+
+    def applicants(self, domain: Domain) -> list[Applicant]:
+        """Everybody's application and first deposit. domain: the registry's."""
+        return [self._applicant(member, domain) for member in self.scenario.participants]
+
+    def _applicant(self, member: Participant, domain: Domain) -> Applicant:
+        keys = self.wallets[member.name]
+        application = Application(
+            account=keys.account,
+            meter=keys.meter if member.metered else _NO_METER,
+            kind=KINDS.index(member.kind.value),
+            import_capacity=member.import_capacity,
+            export_capacity=member.export_capacity,
+            feeder=member.bus.encode().ljust(32, b"\0")[:32],
+            documents=bytes(keccak(text=member.name)),
+        )
+        return Applicant(
+            application=signed(domain, keys.account_key, application),
+            deposit=member.deposit,
+            payment_reference=bytes(keccak(text=f"{self.scenario.config.name}/{member.name}/deposit 1")),
+            credit_limit=member.credit_limit,
+        )

@@ -1,0 +1,127 @@
+"""What the members of a scenario know of the market, what they want from it, and what their meters show."""
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Mapping
+from functools import cached_property
+
+from dem.community.crowd import Crowd, Session
+from dem.community.keys import Wallet
+from dem.community.meters import Meter
+from dem.community.sessions import within_connections
+from dem.drive.members import Community
+from dem.messages.readings import ReadingSheet
+from dem.messages.signed import Signed
+from dem.messages.signing import Domain
+from dem.model.mechanisms import AUCTION, POOL, Markets
+from dem.model.orders import Order
+from dem.relay import bilateral, intraday, wholesale
+from dem.relay.records import Records
+from dem.replay.replay import Replay
+
+_ALONE = Markets()
+"""The call auction and nothing else: what members want depends on no events then."""
+
+
+class People:
+    """The members of a scenario in a market in which all of them are registered."""
+
+    def __init__(self, community: Community, records: Records) -> None:
+        self.community = community
+        self.scenario = community.scenario
+        self.follow: Callable[[], Replay] = self._follow
+        """The replay of all events so far; an outsider who follows the run anyway puts its own in this place."""
+        self._records = records
+        market = records.market
+        self._replay = Replay(market.calendar.periods_per_day, market.addresses)
+        self._next_block = market.manifest.first_block
+        self._crowds: dict[int, Crowd] = {}
+        self._net: dict[str, dict[int, list[int]]] = defaultdict(dict)
+        """What meters showed on the days that have ended, and on those whose readings were pushed."""
+
+    @cached_property
+    def ids(self) -> dict[str, int]:
+        """Registry number by member's name."""
+        wallets = self.community.wallets
+        accounts = [keys.account for keys in wallets.values()]
+        return dict(zip(wallets, self._records.ids_of(accounts), strict=True))
+
+    @cached_property
+    def wallets(self) -> Mapping[int, Wallet]:
+        """Keys by registry number."""
+        return {self.ids[name]: keys for name, keys in self.community.wallets.items()}
+
+    def crowd(self, day: int) -> Crowd:
+        """The participants on a day; kept, as they do not change."""
+        if day not in self._crowds:
+            self._crowds[day] = Crowd(self.scenario, day)
+        return self._crowds[day]
+
+    # ------------------------------------------------------------------------------------------------ what they know
+
+    def _follow(self) -> Replay:
+        last = self._records.chain.block
+        for day in self._replay.ended_days(self._records.events_between(self._next_block, last)):
+            self.ended(day, self._replay)
+        self._next_block = last + 1
+        return self._replay
+
+    def ended(self, day: int, replay: Replay) -> None:
+        """A day is final: what its meters showed is remembered, for registers go on counting."""
+        if day in self.scenario.days:
+            self._meter(day, replay)
+            self._crowds.pop(day, None)
+
+    def _contracted(
+        self, day: int, replay: Replay, besides: Collection[str] = (), only: Collection[str] = ()
+    ) -> dict[str, list[int]]:
+        """What everybody contracted so far, by name: in all markets but some, or in some of them."""
+        left_out = set(besides) | ({AUCTION, *replay.markets} - set(only) if only else set())
+        names = {id_: name for name, id_ in self.ids.items()}
+        return {names[id_]: wh for id_, wh in replay.contracted(day, left_out).items() if id_ in names}
+
+    # ------------------------------------------------------------------------------------------------ what they want
+
+    def pool_orders(self, day: int) -> dict[str, list[Order]]:
+        """Everybody's orders in every pool, by its name."""
+        contracted = self._contracted(day, self.follow(), only=[bilateral.CONTRACT])
+        return self.crowd(day).pool_orders(self.ids, contracted)
+
+    def day_ahead_orders(self, day: int, replay: Replay | None = None) -> list[Order]:
+        """Everybody's orders in the day-ahead auction; replay: of the events so far, or of all of a day not final."""
+        if self.scenario.markets == _ALONE:
+            return self.crowd(day).orders(self.ids)
+        replay = replay or self.follow()
+        had = self._contracted(day, replay, besides=[AUCTION, wholesale.CONTRACT, intraday.CONTRACT])
+        names = [pool.name for pool in self.scenario.config.pools] if self.scenario.markets.pools else []
+        books = {name: replay.pool(POOL + name).book(day) for name in names}
+        pools = {name: (book.standing, book.fills) for name, book in books.items()}
+        return self.crowd(day).orders(self.ids, had, pools)
+
+    def intraday_orders(self, session: Session, day: int, replay: Replay) -> list[Order]:
+        """Everybody's orders of an intraday session, of which each fits its member's connection."""
+        wanted = self.crowd(day).intraday_orders(session, self.ids, self._contracted(day, replay))
+        return within_connections(self.scenario, day, wanted, {id_: name for name, id_ in self.ids.items()})
+
+    # ------------------------------------------------------------------------------------------ what their meters show
+
+    def reading_sheets(self, domain: Domain, day: int) -> dict[int, Signed[ReadingSheet]]:
+        """Every meter's readings of a day, by its member's registry number."""
+        if self.scenario.islanded or any(member.flexible for member in self.scenario.participants):
+            self._meter(day, self.follow())
+        else:
+            for known in range(1, day + 1):
+                self._meter(known, None)
+        return {self.ids[name]: meter.sheet(domain, day, sequence=1) for name, meter in self._meters.items()}
+
+    def _meter(self, day: int, replay: Replay | None) -> None:
+        """What every meter shows on a day; stores, and what an island cuts, follow what was contracted."""
+        if self._net and all(day in days for days in self._net.values()):
+            return
+        contracted = self._contracted(day, replay) if replay else {}
+        book = replay.book(day).standing if replay and self.scenario.islanded else None
+        for name, values in self.crowd(day).shown(self.ids, contracted, book).items():
+            self._net[name][day] = values
+
+    @cached_property
+    def _meters(self) -> dict[str, Meter]:
+        return {name: Meter(self.community.wallets[name], days) for name, days in self._net.items()}

@@ -1,0 +1,74 @@
+"""Which step is due when, and the walk through all of them."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import NamedTuple
+
+from dem.community.crowd import Crowd
+from dem.drive.day import TradingDays
+
+_ENDS_A_DAY = "finalize"
+
+
+class Step(NamedTuple):
+    """Something to be done: what in words, from which unix time on, how, for which day."""
+
+    what: str
+    due: int
+    act: Callable[[int], None]
+    day: int
+
+
+def steps_of(days: TradingDays, day: int) -> list[Step]:
+    """Every step of a day. Of those that are due at the same time the upper one comes first."""
+    clock, markets, rules = days.clock, days.scenario.markets, days.scenario.rules(day)
+    calendar = clock.calendar
+    opens, pools_close = calendar.opens_at(day), clock.pools_close_at(day)
+    gate, ends = calendar.gate_closes_at(day), calendar.start_of(day + 1)
+    deadline, final = calendar.metering_deadline(day), calendar.corrections_close_at(day)
+    sessions: list[tuple[bool, str, int, Callable[[int], None]]] = [
+        (True, "trade intraday", clock.session_starts_at(day, session), partial(days.trade_intraday, session))
+        for session in Crowd(days.scenario, day).sessions
+    ]
+    table = [
+        (True, "publish tariffs", opens - calendar.day_length, days.publish_tariffs),
+        (markets.bilateral, "conclude contracts", opens, days.conclude_contracts),
+        (markets.pools, "trade in pools", opens, days.trade_in_pools),
+        (markets.pools, "clear pools", pools_close, days.clear_pools),
+        (True, "submit orders", pools_close, days.submit_orders),
+        (markets.wholesale, "commit the desk", pools_close, days.commit_desk),
+        (True, "clear", gate, days.clear),
+        (markets.wholesale, "trade with the desk", gate, days.trade_with_the_desk),
+        *sessions,
+        (True, "push readings", ends, days.push_readings),
+        (True, "close metering", deadline, days.close_metering),
+        (True, "settle", deadline, days.settle),
+        (markets.pools, "collect commissions", deadline, days.collect_commissions),
+        (True, _ENDS_A_DAY, final, days.finalize),
+        (bool(rules.premium_rate or rules.reward_share), "pay fund", final, days.pay_fund),
+    ]
+    return [Step(what, due, act, day) for is_used, what, due, act in table if is_used]
+
+
+def timeline(days: TradingDays) -> list[Step]:
+    """Every step of every day in order of time."""
+    steps = [step for day in days.scenario.days for step in steps_of(days, day)]
+    return sorted(steps, key=lambda step: step.due)
+
+
+def play(days: TradingDays) -> Iterator[int]:
+    """Register everybody, then every day from its tariffs to its end; yields each day that has ended."""
+    chain = days.chain
+    days.tell("register", chain.now(), 0)
+    days.register()
+    days.announce_rules()
+    days.appoint_desk()
+    days.open_pools()
+    steps = timeline(days)
+    for number, step in enumerate(steps):
+        chain.wait_until(step.due, partial(days.tell, "waiting", steps=number))
+        days.tell(step.what, step.due, number)
+        step.act(step.day)
+        if step.what == _ENDS_A_DAY:
+            yield step.day
+    days.tell("done", chain.now(), len(steps))

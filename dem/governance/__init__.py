@@ -1,0 +1,1 @@
+"""The council and the sealers."""

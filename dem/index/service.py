@@ -1,0 +1,76 @@
+"""`ape run index`: the market of a manifest into a database, once or for as long as the chain goes on."""
+
+import logging
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from dem.chain.connection import Chain
+from dem.deployment.market import Market, connect
+from dem.deployment.plan import STEPS
+from dem.deployment.roles import TOKEN
+from dem.errors import ChainError
+from dem.index.follow import Follower, Progress
+from dem.index.store import Origin, Store
+from dem.index.tables import tables_of
+
+_POLL_SECONDS = 1.0
+
+_log = logging.getLogger(__name__)
+
+
+def index(chain: Chain, manifest: Path, path: Path, depth: int | None, follow: bool) -> Iterator[Progress]:
+    """Bring the index at `path` to the newest block, or make it; what changed, each time something did.
+
+    depth: blocks behind the newest one from which a block is final; None: see Store.
+    follow: do not end, look for new blocks every second.
+
+    Raises:
+        ChainError: the manifest is not of this chain, the index not of this market, or the chain was reorganised deeper
+            than it may be.
+    """
+    market = connect(chain, {}, manifest)
+    first_block = market.manifest.first_block
+    store = _open(chain, market, path, depth)
+    try:
+        follower, warned = Follower(store, chain.reader, first_block), set[str]()
+        read = manifest.read_bytes()
+        while True:
+            progress = follower.advance(_same_market(store, market))
+            for stranger in set(store.unknown_markets()) - warned:
+                warned.add(stranger)
+                _log.warning(
+                    "the schedule has a market at %s that %s does not name: its events are not in the index, "
+                    "until a manifest names it",
+                    stranger,
+                    manifest,
+                )
+            if not progress.is_none or not follow:
+                yield progress
+            if not follow:
+                return
+            if progress.is_none:
+                time.sleep(_POLL_SECONDS)
+            if (now := manifest.read_bytes()) != read:  # a pool was added
+                market, read = connect(chain, {}, manifest), now
+    finally:
+        store.close()
+
+
+def _open(chain: Chain, market: Market, path: Path, depth: int | None) -> Store:
+    types = [*(step.contract for step in STEPS), TOKEN, "PoolMembers"]
+    tables = tables_of(codec for name in types for codec in chain.event_codecs(name))
+    manifest = market.manifest
+    registry = market.addresses["ParticipantRegistry"]
+    return Store(path, tables, Origin(manifest.chain_id, manifest.genesis, registry, manifest.calendar), depth)
+
+
+def _same_market(store: Store, market: Market) -> dict[str, str]:
+    """The market's addresses, none of which may have changed."""
+    for name, address in store.contracts().items():
+        if market.addresses.get(name) != address:
+            raise ChainError(
+                f"{store.path}: has the events of {name} at {address}, but {market.manifest.path} says "
+                f"{market.addresses.get(name)}; index anew into another file"
+            )
+    return market.addresses

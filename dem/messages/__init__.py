@@ -1,0 +1,1 @@
+"""What people and meters sign (EIP-712)."""

@@ -1,0 +1,116 @@
+"""What members sign about themselves: that they come, what they take out, whom they choose."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from dem.model.units import UnitsPerWh, Wh
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """Request for admission; capacities in Wh per period, `feeder` and `documents` 32 bytes."""
+
+    TYPE: ClassVar = (
+        ("account", "address"),
+        ("meter", "address"),
+        ("kind", "uint8"),
+        ("importCapacity", "uint40"),
+        ("exportCapacity", "uint40"),
+        ("feeder", "bytes32"),
+        ("documents", "bytes32"),
+    )
+    account: str
+    meter: str
+    kind: int
+    import_capacity: Wh
+    export_capacity: Wh
+    feeder: bytes
+    documents: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawal:
+    """Request to pay out `amount` money units of free money, in fiat or as tokens."""
+
+    TYPE: ClassVar = (
+        ("account", "address"),
+        ("amount", "uint128"),
+        ("toBank", "bool"),
+        ("sequence", "uint40"),
+    )
+    account: str
+    amount: int
+    to_bank: bool
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class Mandate:
+    """Choice of an intermediary for `share` (1/10,000) of a connection; of none: the zero address and share 0."""
+
+    TYPE: ClassVar = (
+        ("client", "address"),
+        ("intermediary", "address"),
+        ("share", "uint16"),
+        ("firstDay", "uint32"),
+        ("sequence", "uint40"),
+    )
+    client: str
+    intermediary: str
+    share: int
+    first_day: int
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class Commission:
+    """What an intermediary asks for per Wh from a day on, money units."""
+
+    TYPE: ClassVar = (
+        ("intermediary", "address"),
+        ("perWh", "uint32"),
+        ("firstDay", "uint32"),
+        ("sequence", "uint40"),
+    )
+    intermediary: str
+    per_wh: UnitsPerWh
+    first_day: int
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """The new account of a member that has lost its key agrees to take the place of the old one."""
+
+    TYPE: ClassVar = (("id", "uint32"), ("replaced", "address"), ("account", "address"))
+    id: int
+    replaced: str
+    account: str
+
+
+@dataclass(frozen=True, slots=True)
+class Veto:
+    """A member's account says that its key is not lost."""
+
+    TYPE: ClassVar = (("id", "uint32"), ("account", "address"))
+    id: int
+    account: str
+
+
+@dataclass(frozen=True, slots=True)
+class Nomination:
+    """A participant stands for election as a representative in the council."""
+
+    TYPE: ClassVar = (("nominee", "address"), ("election", "uint32"))
+    nominee: str
+    election: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ballot:
+    """A participant's vote for a nominee."""
+
+    TYPE: ClassVar = (("voter", "address"), ("election", "uint32"), ("nominee", "address"))
+    voter: str
+    election: int
+    nominee: str

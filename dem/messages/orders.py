@@ -1,0 +1,148 @@
+"""What is signed to trade in the markets, but for contracts between two."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from dem.model.orders import Order, lines_of
+from dem.model.strips import LANES, pack
+from dem.model.units import Wh
+
+LINES_PER_SHEET = 300
+"""Longest sheet that one transaction takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class OrderSheet:
+    """A participant's order lines of a day, `lines[n]` being the word of line first_line + n.
+
+    Every word carries the day, one without orders too: pack(day, [0] * 6).
+    """
+
+    TYPE: ClassVar = (
+        ("participant", "address"),
+        ("day", "uint32"),
+        ("firstLine", "uint16"),
+        ("sequence", "uint40"),
+        ("lines", "bytes32[]"),
+    )
+    participant: str
+    day: int
+    first_line: int
+    sequence: int
+    lines: tuple[int, ...]
+
+
+def order_sheets(account: str, day: int, orders: Sequence[Order], periods_per_day: int) -> Iterator[OrderSheet]:
+    """One participant's orders of a day as sheets of consecutive lines, numbered from sequence 1."""
+    words = lines_of(orders, day, periods_per_day)
+    first, last = min(words), max(words)
+    empty = pack(day, [0] * LANES)
+    for sequence, start in enumerate(range(first, last + 1, LINES_PER_SHEET), start=1):
+        lines = range(start, min(start + LINES_PER_SHEET, last + 1))
+        yield OrderSheet(account, day, start, sequence, tuple(words.get(line, empty) for line in lines))
+
+
+@dataclass(frozen=True, slots=True)
+class WholesaleReport:
+    """What the wholesale desk can trade on a day: a word per strip each, of `wholesale.report_words`.
+
+    salt: 32 bytes that nobody else knows, so that the hash of the report hides it.
+    """
+
+    TYPE: ClassVar = (
+        ("desk", "address"),
+        ("day", "uint32"),
+        ("prices", "bytes32[]"),
+        ("imports", "bytes32[]"),
+        ("exports", "bytes32[]"),
+        ("salt", "bytes32"),
+    )
+    desk: str
+    day: int
+    prices: tuple[int, ...]
+    imports: tuple[int, ...]
+    exports: tuple[int, ...]
+    salt: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class WholesaleCommitment:
+    """Binds the wholesale desk to a report of the day before it opens it. report: the report's struct hash."""
+
+    TYPE: ClassVar = (("desk", "address"), ("day", "uint32"), ("report", "bytes32"))
+    desk: str
+    day: int
+    report: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class IntradayOrder:
+    """An order of the intraday market: limit in ticks, energy in Wh, and the steps of matching it may take.
+
+    expiry: unix time from which the chain does not take it any more; what rests by then stays.
+    """
+
+    TYPE: ClassVar = (
+        ("participant", "address"),
+        ("day", "uint32"),
+        ("slot", "uint16"),
+        ("isAsk", "bool"),
+        ("tick", "uint16"),
+        ("energy", "uint32"),
+        ("maxFills", "uint16"),
+        ("expiry", "uint64"),
+        ("sequence", "uint40"),
+    )
+    participant: str
+    day: int
+    slot: int
+    is_ask: bool
+    tick: int
+    energy: Wh
+    max_fills: int
+    expiry: int
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class IntradayRevocation:
+    """Takes back the participant's intraday messages up to a sequence, as far as nobody has brought them."""
+
+    TYPE: ClassVar = (("participant", "address"), ("sequence", "uint40"))
+    participant: str
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class IntradayCancellation:
+    """Cancels the participant's intraday order of this number."""
+
+    TYPE: ClassVar = (
+        ("participant", "address"),
+        ("day", "uint32"),
+        ("number", "uint64"),
+        ("sequence", "uint40"),
+    )
+    participant: str
+    day: int
+    number: int
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class IntradayFunding:
+    """Money units for a day's intraday orders, or back from them."""
+
+    TYPE: ClassVar = (
+        ("participant", "address"),
+        ("day", "uint32"),
+        ("amount", "uint128"),
+        ("isReturn", "bool"),
+        ("sequence", "uint40"),
+    )
+    participant: str
+    day: int
+    amount: int
+    is_return: bool
+    sequence: int

@@ -1,0 +1,182 @@
+"""What a settled day leaves in one word (rule 12.7): a Merkle tree over the members, hashed with the day's prices.
+
+A leaf is a member's number and the hashes of what it contracted and what its meter counted, as signed lanes. Pairs are
+sorted, as OpenZeppelin's MerkleProof has them. The tree is that of its peaks: the complete trees of 2^level members,
+one for each bit of their number, the smallest ones joined first.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from eth_utils.crypto import keccak
+from numpy.typing import NDArray
+
+from dem.model.imbalance import imbalance_prices, mid_prices, penalties
+from dem.model.markets.auction import Column
+from dem.model.positions import Grid
+from dem.model.readings import READING_BIAS
+from dem.model.rules import MarketRules, Tariff
+from dem.model.settlement import DaySettlement
+from dem.model.strips import DAY_BITS, LANE_BITS, LANES
+from dem.model.units import UnitsPerWh
+
+WORD_BYTES = 32
+
+_SHORT_AREA = 256 - DAY_BITS
+_LONG_AREA = _SHORT_AREA + LANES
+_AT_BOUNDARY = _LONG_AREA + LANES
+
+
+def signed_words(net: Grid) -> NDArray[np.uint8]:
+    """Net energies (Wh, a row per member and a column per slot) as words of six signed lanes: rows, strips, bytes."""
+    rows, slots = net.shape
+    octets = (net + READING_BIAS).astype(">u8").view(np.uint8).reshape(rows, slots // LANES, LANES, 8)
+    words = np.zeros((rows, slots // LANES, WORD_BYTES), np.uint8)
+    words[:, :, DAY_BITS // 8 :] = octets[:, :, ::-1, 8 - LANE_BITS // 8 :].reshape(rows, slots // LANES, -1)
+    return words
+
+
+def strips_of(net: Column) -> list[int]:
+    """One member's net energies by slot, Wh, as words."""
+    return [int.from_bytes(word.tobytes(), "big") for word in signed_words(net[np.newaxis, :])[0]]
+
+
+def words_hash(words: Sequence[int]) -> bytes:
+    """The hash of some words."""
+    return keccak(b"".join(word.to_bytes(WORD_BYTES, "big") for word in words))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DayPrices:
+    """The imbalance prices of a day by slot, units/Wh, and what tells who pays a charge or a penalty.
+
+    short, long: what the short pay and the long receive. area: 1 where the area is short, -1 where it is long, else 0.
+    at_boundary: where the boundary meter counts. penalties: rates of the upper market, None on a day without any.
+    """
+
+    short: Column
+    long: Column
+    area: Column
+    at_boundary: NDArray[np.bool_]
+    penalties: Column | None
+
+    def words(self) -> list[int]:
+        """As the contracts have them: a word of prices for each strip, then one of penalty rates if there are any."""
+        words = []
+        for first in range(0, len(self.short), LANES):
+            word = int(self.at_boundary[first]) << _AT_BOUNDARY
+            for k in range(LANES):
+                slot = first + k
+                pair = Tariff(UnitsPerWh(int(self.short[slot])), UnitsPerWh(int(self.long[slot])))
+                word |= pair.lane() << k * LANE_BITS
+                word |= int(self.area[slot] > 0) << _SHORT_AREA + k | int(self.area[slot] < 0) << _LONG_AREA + k
+            words.append(word)
+        if self.penalties is None:
+            return words
+        lanes = self.penalties.reshape(-1, LANES).tolist()
+        return words + [sum(rate << k * LANE_BITS for k, rate in enumerate(strip)) for strip in lanes]
+
+
+def day_prices(rules: MarketRules, settlement: DaySettlement, at_boundary: NDArray[np.bool_]) -> DayPrices:
+    """The prices that a day was settled at. at_boundary: by slot."""
+    day, area = settlement.delivery, settlement.area.imbalance
+    buy, sell = (np.array([getattr(tariff, side) for tariff in day.tariffs], np.int64) for side in ("buy", "sell"))
+    middle = mid_prices(buy, sell, day.prices)
+    pricing, one = rules.imbalance_pricing, np.ones_like(area)
+    short, long = (imbalance_prices(pricing, sign * one, area, buy, sell, middle) for sign in (1, -1))
+    has_penalties = day.exchange is not None and (day.exchange.penalties[day.exchange.net != 0] > 0).any()
+    rates = penalties(area, day.exchange)[1] if day.exchange is not None and has_penalties else None
+    return DayPrices(short, long, np.sign(area), at_boundary, rates)
+
+
+@dataclass(frozen=True, eq=False)
+class CommittedDay:
+    """What a day is committed to.
+
+    members: the highest number of one that was settled. rows: members with a position or a meter, by number.
+    contracted, metered: their net energies, Wh, a row each and a column per slot.
+    """
+
+    number: int
+    members: int
+    prices: DayPrices
+    rows: Mapping[int, int]
+    contracted: Grid
+    metered: Grid
+
+    def energies(self, member: int) -> tuple[Column, Column]:
+        """What a member contracted, and what its meter counted."""
+        if member not in self.rows:
+            nothing = np.zeros_like(self.prices.short)
+            return nothing, nothing
+        row = self.rows[member]
+        return self.contracted[row], self.metered[row]
+
+    @cached_property
+    def commitment(self) -> bytes:
+        """The one word that the chain keeps."""
+        root = _bagged(_peaks(self.leaves))
+        number = self.number.to_bytes(WORD_BYTES, "big")
+        return keccak(number + words_hash(self.prices.words()) + root)
+
+    @cached_property
+    def leaves(self) -> list[bytes]:
+        """One for each member, the first one first."""
+        [nothing] = _hashes(np.zeros((1, len(self.prices.short)), np.int64))
+        contracted, metered = _hashes(self.contracted), _hashes(self.metered)
+        leaves = []
+        for member in range(1, self.members + 1):
+            row = self.rows.get(member)
+            both = (nothing, nothing) if row is None else (contracted[row], metered[row])
+            leaves.append(keccak(member.to_bytes(WORD_BYTES, "big") + b"".join(both)))
+        return leaves
+
+    def proof(self, member: int) -> list[bytes]:
+        """From a member's leaf to the root."""
+        first, peak, sizes, peaks = 0, 0, _sizes(self.members), _peaks(self.leaves)
+        while member > first + sizes[peak]:
+            first, peak = first + sizes[peak], peak + 1
+        at, nodes, proof = member - 1 - first, self.leaves[first : first + sizes[peak]], []
+        while len(nodes) > 1:
+            proof.append(nodes[at ^ 1])
+            at, nodes = at // 2, _paired(nodes)
+        if peaks[peak + 1 :]:
+            proof.append(_bagged(peaks[peak + 1 :]))
+        return proof + peaks[:peak][::-1]
+
+
+def _hashes(net: Grid) -> list[bytes]:
+    return [keccak(row.tobytes()) for row in signed_words(net)]
+
+
+def _pair(a: bytes, b: bytes) -> bytes:
+    return keccak(min(a, b) + max(a, b))
+
+
+def _paired(nodes: Sequence[bytes]) -> list[bytes]:
+    return [_pair(*nodes[at : at + 2]) for at in range(0, len(nodes), 2)]
+
+
+def _sizes(members: int) -> list[int]:
+    """Members of each peak, the largest one first."""
+    return [1 << level for level in reversed(range(members.bit_length())) if members >> level & 1]
+
+
+def _peaks(leaves: Sequence[bytes]) -> list[bytes]:
+    peaks, first = [], 0
+    for size in _sizes(len(leaves)):
+        nodes = list(leaves[first : first + size])
+        while len(nodes) > 1:
+            nodes = _paired(nodes)
+        peaks += nodes
+        first += size
+    return peaks
+
+
+def _bagged(peaks: Sequence[bytes]) -> bytes:
+    root = peaks[-1]
+    for peak in reversed(peaks[:-1]):
+        root = _pair(peak, root)
+    return root

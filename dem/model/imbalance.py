@@ -1,0 +1,84 @@
+"""What is not delivered as contracted: its prices, the charges on it, and what helped or was accurate.
+
+The words are those of `dem.model.settlement`.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from dem.model.markets.auction import Column
+from dem.model.positions import Exchange, Grid
+from dem.model.rules import SHARE_SCALE, ImbalancePricing, MarketRules
+from dem.model.units import Tick, price_of
+
+_NOTHING_TRADED = -1
+
+
+def mid_prices(buy: Column, sell: Column, prices: Sequence[Tick | None]) -> Column:
+    """By slot the clearing price held within the tariff, or the tariff's middle (floor), units/Wh."""
+    cleared = np.array([_NOTHING_TRADED if price is None else price_of(price) for price in prices], np.int64)
+    return np.where(cleared == _NOTHING_TRADED, (buy + sell) // 2, np.clip(cleared, sell, buy))
+
+
+def imbalance_prices(
+    pricing: ImbalancePricing, imbalance: Grid, area: Column, buy: Column, sell: Column, mid: Column
+) -> Grid:
+    """Prices of the participants' imbalances d in the area imbalances N, units/Wh."""
+    short = imbalance > 0
+    match pricing:
+        case ImbalancePricing.SINGLE:
+            price = np.where(area > 0, buy, np.where(area < 0, sell, mid))
+            return np.broadcast_to(price, np.shape(imbalance))
+        case ImbalancePricing.TWO_PRICE:
+            return np.where(short, np.where(area > 0, buy, mid), np.where(area < 0, sell, mid))
+        case ImbalancePricing.TARIFF:
+            return np.where(short, buy, sell)
+
+
+def tolerances(contracted: Grid, rules: MarketRules) -> Grid:
+    """Energy not kept that is free of charge, Wh: a share of |contracted| rounded down, or a fixed energy."""
+    return np.maximum(rules.tolerance_fixed, abs(contracted) * rules.tolerance_share // SHARE_SCALE)
+
+
+def unkept_energy(imbalance: Grid, contracted: Grid) -> Grid:
+    """What was contracted and not kept, Wh: bought and not taken, or sold and not delivered."""
+    crosses = np.sign(imbalance) * np.sign(contracted) < 0
+    return np.where(crosses, np.minimum(abs(imbalance), abs(contracted)), 0)
+
+
+def charged_energy(imbalance: Grid, area: Column, contracted: Grid, rules: MarketRules) -> Grid:
+    """Energy not kept beyond the tolerance that is charged, Wh; none where it helped, unless rules say so."""
+    excess = np.maximum(0, unkept_energy(imbalance, contracted) - tolerances(contracted, rules))
+    helped = np.sign(imbalance) * np.sign(area) < 0
+    return np.where(helped & (not rules.charge_helpful), 0, excess)
+
+
+def deviation_charges(imbalance: Grid, area: Column, contracted: Grid, rules: MarketRules) -> Grid:
+    """Charges on energy contracted and not kept beyond the tolerance."""
+    return charged_energy(imbalance, area, contracted, rules) * rules.deviation_rate
+
+
+def penalties(area: Column, exchange: Exchange) -> tuple[Column, Column]:
+    """What the area's imbalance N costs the desk, of no more energy than it nominated, money units; and what each Wh of
+    |N| pays of that, units/Wh, rounded up by less than 1: the balancing fund gains."""
+    due = exchange.penalties * np.minimum(abs(area), abs(exchange.net))
+    return due, -(-due // np.maximum(abs(area), 1))
+
+
+def penalties_passed_on(imbalance: Grid, area: Column, rates: Column) -> Grid:
+    """What participants pay who deviate as the area does: together no less than rate x |area imbalance|."""
+    return np.where(np.sign(imbalance) * np.sign(area) > 0, abs(imbalance), 0) * rates
+
+
+def helpful_energy(flexible: Grid, contracted: Grid, imbalance: Grid, area: Column) -> Column:
+    """Energy sold back where the area was short, by who is a buyer still and took no more than contracted, Wh."""
+    helped = (area > 0) & (contracted >= 0) & (imbalance <= 0)
+    energy: Column = np.where(helped, flexible, 0).sum(axis=1)
+    return energy
+
+
+def accurate_energy(traded: Grid, charged: Grid) -> Column:
+    """Energy traded beyond what deviation is charged for, over all slots, Wh."""
+    energy: Column = traded.sum(axis=1) - charged.sum(axis=1)
+    return energy

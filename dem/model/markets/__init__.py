@@ -1,0 +1,1 @@
+"""The markets of the reference model, a file each."""

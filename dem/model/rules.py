@@ -1,0 +1,124 @@
+"""The market's parameters: fallback tariffs, how imbalances are priced, and a version of the rules."""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from dem.errors import require_range
+from dem.model.orders import MAX_ENERGY, MAX_LINE
+from dem.model.readings import READING_BIAS
+from dem.model.strips import LANE_BITS
+from dem.model.units import UnitsPerWh, Wh
+
+TARIFF_BITS = 20
+MAX_TARIFF = (1 << TARIFF_BITS) - 1
+"""Highest price a tariff lane holds, units/Wh."""
+SHARE_SCALE = 10_000
+"""toleranceShare counts 1/10,000."""
+
+_NO_MARGIN = Wh(0)
+_NO_RATE = UnitsPerWh(0)
+
+
+class ImbalancePricing(IntEnum):
+    """How imbalances are priced.
+
+    Single and dual (two-price) as in Regulation (EU) 2017/2195, articles 52 and 55; tariff is what
+    everybody has without a market.
+    """
+
+    SINGLE = 0
+    TWO_PRICE = 1
+    TARIFF = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Tariff:
+    """Fallback supply of one period, units/Wh: it sells at `buy` and buys at `sell`."""
+
+    buy: UnitsPerWh
+    sell: UnitsPerWh
+
+    def __post_init__(self) -> None:
+        require_range("tariff buy", self.buy, 0, MAX_TARIFF)
+        require_range("tariff sell", self.sell, 0, self.buy)
+
+    def lane(self) -> int:
+        """The 40-bit lane: buy above sell, 20 bits each."""
+        return self.buy << TARIFF_BITS | self.sell
+
+    @staticmethod
+    def of_lane(lane: int) -> "Tariff":
+        """The tariff in a lane.
+
+        Raises:
+            InputError: more than 40 bits, or the supplier would buy dearer than it sells.
+        """
+        require_range("tariff lane", lane, 0, (1 << LANE_BITS) - 1)
+        return Tariff(UnitsPerWh(lane >> TARIFF_BITS), UnitsPerWh(lane & MAX_TARIFF))
+
+
+@dataclass(frozen=True, slots=True)
+class MarketRules:
+    """One version of the market's parameters.
+
+    Fees, rates, standing tariff, max_buy and commission_cap in units/Wh, tolerance_fixed and min_order_energy in
+    Wh, tolerance_share in 1/10,000 of |contracted|. A period is flagged where the boundary meter
+    and the sum of the meters differ by more than boundary_margin, Wh.
+    commission_cap: highest commission of an intermediary. wholesale_margin: between the wholesale price and
+    what the desk trades at. penalty_cap: highest wholesale penalty. premium_rate: paid for demand response
+    that helps. All units/Wh. reward_share: of the fund for accurate forecasts, 1/10,000.
+    """
+
+    platform_fee: UnitsPerWh
+    network_fee: UnitsPerWh
+    deviation_rate: UnitsPerWh
+    standing_buy: UnitsPerWh
+    standing_sell: UnitsPerWh
+    max_buy: UnitsPerWh
+    tolerance_fixed: Wh
+    tolerance_share: int
+    min_order_energy: Wh
+    max_layers: int
+    imbalance_pricing: ImbalancePricing = ImbalancePricing.TWO_PRICE
+    charge_helpful: bool = False
+    boundary_margin: Wh = _NO_MARGIN
+    wholesale_margin: UnitsPerWh = _NO_RATE
+    penalty_cap: UnitsPerWh = _NO_RATE
+    premium_rate: UnitsPerWh = _NO_RATE
+    reward_share: int = 0
+    commission_cap: UnitsPerWh = _NO_RATE
+
+    def __post_init__(self) -> None:
+        require_range("platform_fee", self.platform_fee, 0, MAX_TARIFF)
+        require_range("network_fee", self.network_fee, 0, MAX_TARIFF)
+        require_range("deviation_rate", self.deviation_rate, 0, MAX_TARIFF)
+        require_range("max_buy", self.max_buy, 0, MAX_TARIFF)
+        require_range("standing_buy", self.standing_buy, 0, self.max_buy)
+        require_range("standing_sell", self.standing_sell, 0, self.standing_buy)
+        require_range("commission_cap", self.commission_cap, 0, MAX_TARIFF)
+        require_range("tolerance_fixed", self.tolerance_fixed, 0, READING_BIAS)
+        require_range("tolerance_share", self.tolerance_share, 0, SHARE_SCALE)
+        require_range("min_order_energy", self.min_order_energy, 1, MAX_ENERGY)
+        require_range("max_layers", self.max_layers, 1, MAX_LINE)
+        require_range("boundary_margin", self.boundary_margin, 0)
+        require_range("wholesale_margin", self.wholesale_margin, 0, MAX_TARIFF)
+        require_range("penalty_cap", self.penalty_cap, 0, MAX_TARIFF)
+        require_range("premium_rate", self.premium_rate, 0, MAX_TARIFF)
+        require_range("reward_share", self.reward_share, 0, SHARE_SCALE)
+        require_range("imbalance_pricing", self.imbalance_pricing, 0, max(ImbalancePricing))
+        require_range("commission_cap", self.commission_cap, 0, MAX_TARIFF)
+
+    @property
+    def fees(self) -> UnitsPerWh:
+        """Platform and network fee together, per side, units/Wh."""
+        return UnitsPerWh(self.platform_fee + self.network_fee)
+
+    @property
+    def ceiling(self) -> UnitsPerWh:
+        """The most that a Wh which was sold and is not delivered costs, units/Wh (rule 5.4)."""
+        return UnitsPerWh(self.max_buy + self.deviation_rate + self.fees)
+
+    @property
+    def standing_tariff(self) -> Tariff:
+        """The tariff of days for which none was published."""
+        return Tariff(self.standing_buy, self.standing_sell)

@@ -1,0 +1,129 @@
+"""Who pays whom for a day, by the reference model alone."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from dem.errors import LedgerError
+from dem.model.fund import pay_claims
+from dem.model.ledger import (
+    BALANCING_FUND,
+    FALLBACK_SUPPLIER,
+    GRID_OPERATOR,
+    OPERATOR,
+    Posting,
+)
+from dem.model.markets.intermediaries import Payment
+from dem.model.mechanisms import AUCTION
+from dem.model.shortfalls import parts
+from dem.model.units import Money
+from dem.offchain.market import ModelMarket
+
+
+@dataclass
+class Paying:
+    """Money of a market, step by step."""
+
+    market: ModelMarket
+    _provisional: dict[int, Money] = field(default_factory=dict)
+    """What the balancing fund got of days that are not final."""
+    _claims: dict[int, tuple[Money, dict[int, tuple[int, int]]]] = field(default_factory=dict)
+    """What it got of days that are, and is asked for."""
+
+    def settle(self, day: int) -> None:
+        """The money of the day; what it is short of is shared."""
+        market, settled = self.market, self.market.settlement(day)
+        self._set_aside()
+        market.bilateral.apply("Booked", {"day": day, "through": max(market.members)})
+        postings = [Posting(FALLBACK_SUPPLIER, settled.fallback())]
+        if settled.delivery.exchange is not None:
+            postings.append(Posting(settled.delivery.exchange.desk, settled.desk()))
+        for id_ in market.members:
+            due = sum(settled.bill_of(id_))
+            postings.append(Posting(id_, Money(-due), Money(market.markets.settle(day, id_))))
+        self._provisional[day] = settled.fund()
+        postings += [
+            Posting(BALANCING_FUND, settled.fund()),
+            Posting(OPERATOR, settled.operator()),
+            Posting(GRID_OPERATOR, settled.grid_operator()),
+        ]
+        market.ledger.post_day(postings)
+        self._share(day, postings)
+        market.ledger.end_settlement()
+
+    def _share(self, day: int, postings: Sequence[Posting]) -> None:
+        """Take back from those whom a day has paid what its end leaves the fallback supplier short of."""
+        market, supplier = self.market, self.market.ledger.record(FALLBACK_SUPPLIER)
+        units = -supplier.free - supplier.credit_limit
+        if units <= 0:
+            return
+        received: dict[int, int] = {}
+        for posting in postings:
+            if posting.amount > 0 and posting.account != FALLBACK_SUPPLIER:
+                received[posting.account] = received.get(posting.account, 0) + posting.amount
+        market.shortfalls.begin(day, units)
+        for id_, part in parts(units, received).items():
+            market.shortfalls.take(day, id_, part)
+            market.payments.add(id_, day, "taken back", -part)
+
+    def _set_aside(self) -> None:
+        """What the fallback supplier has for days that were short, oldest first."""
+        shortfalls = self.market.shortfalls
+        for day, units in shortfalls.to_set_aside().items():
+            shortfalls.put_aside(day, units)
+
+    def collect_commissions(self, day: int) -> None:
+        """What clients owe their intermediaries."""
+        market = self.market
+        for contract in (AUCTION, *market.pools):
+            owed = market.auction(contract).owed(day)
+            due = market.intermediaries.payments(day, market.rules(day), owed)
+            if due and not self._collect(contract, day, due):
+                # One without money, whom nobody can advance it now, does not keep the others from paying.
+                for payment in due:
+                    self._collect(contract, day, [payment])
+
+    def _collect(self, contract: str, day: int, due: Sequence[Payment]) -> bool:
+        """Payments together; whether they could be made."""
+        market = self.market
+        both = [
+            (Posting(own.client, Money(-own.amount), own.secured), Posting(own.intermediary, own.amount)) for own in due
+        ]
+        try:
+            market.ledger.post([posting for pair in both for posting in pair])
+        except LedgerError:
+            return False
+        for own in due:
+            market.auction(contract).collect(day, own.client)
+            market.payments.add(own.client, day, "commission", -own.amount)
+            market.payments.add(own.intermediary, day, "commission", own.amount)
+        return True
+
+    def finalize(self, day: int) -> None:
+        """The end of the day: who waits for money is paid what there is, and the fund knows what it has."""
+        self._make_good()
+        settled = self.market.settlement(day)
+        self._provisional.pop(day, None)
+        self._claims = {day: (settled.fund(), settled.claims)}
+
+    def _make_good(self) -> None:
+        market, shortfalls = self.market, self.market.shortfalls
+        self._set_aside()
+        for day, shortfall in sorted(shortfalls.days.items()):
+            left = shortfall.set_aside - shortfall.paid
+            # Less than a unit a member may be what rounding down leaves for later.
+            if not left or (shortfall.set_aside < shortfall.units and left < len(market.members)):
+                continue
+            for id_, units in shortfalls.due(day, market.members).items():
+                shortfalls.pay(day, id_, units)
+                market.payments.add(id_, day, "made good", units)
+
+    def pay_fund(self, day: int) -> None:
+        """Premiums and rewards of a final day."""
+        market, (income, claims) = self.market, self._claims.pop(day)
+        available = market.ledger.record(BALANCING_FUND).free - sum(self._provisional.values())
+        paid = pay_claims(market.rules(day), income, available, claims).paid
+        postings = [Posting(id_, Money(sum(both))) for id_, both in paid.items()]
+        market.ledger.post([Posting(BALANCING_FUND, Money(-sum(posting.amount for posting in postings))), *postings])
+        for id_, (premium, reward) in paid.items():
+            market.payments.add(id_, day, "premium", premium)
+            market.payments.add(id_, day, "reward", reward)

@@ -1,0 +1,82 @@
+"""A run without a chain: the days of a scenario into a folder of tables."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+from dem.community.scenario import Scenario
+from dem.errors import InputError
+from dem.offchain.days import play
+from dem.offchain.market import ModelMarket
+from dem.offchain.trading import Trading
+from dem.replay.reconcile import Check, check_money, check_totals
+from dem.replay.record import EVENTS
+from dem.results.reader import WITHOUT_CHAIN
+from dem.results.writer import Exporter, Setting
+
+
+def write_days(scenario: Scenario, folder: Path, ended: Callable[[int], None] = lambda _day: None) -> list[Check]:
+    """Play a scenario by the reference model alone and write its tables; returns what was checked.
+
+    ended: called with each day when it is final and written.
+
+    Raises:
+        InputError: the folder holds a run on a chain.
+    """
+    if (folder / EVENTS).exists():
+        raise InputError("folder of a run without a chain", str(folder), "holds a run on a chain: choose another one")
+    began = time.monotonic()
+    market = ModelMarket(scenario)
+    trading = Trading(market)
+    names = {name: name for name in market.ids}
+    exporter = Exporter(setting_of(scenario), market, names, trading.rejected, folder)
+    for day in play(trading):
+        exporter.add(day)
+        ended(day)
+    checks = [*check_totals(market.totals), check_money(market.ledger, market.transfers)]
+    exporter.finish(
+        {
+            WITHOUT_CHAIN: True,
+            "seconds": {"play and write": round(time.monotonic() - began, 3)},
+            "invariants": [asdict(check) for check in checks],
+        }
+    )
+    return checks
+
+
+def setting_of(scenario: Scenario) -> Setting:
+    """What the tables need to know of a scenario, on a chain or not."""
+    calendar = scenario.calendar
+    return Setting(
+        scenario=scenario.config.name,
+        title=scenario.config.title,
+        currency=scenario.config.currency,
+        period_seconds=calendar.period_seconds,
+        periods_per_day=calendar.periods_per_day,
+        zone=calendar.zone,
+        utc_offset_hours=calendar.offset_hours,
+        timezone=calendar.timezone,
+        first_period=scenario.period0,
+        days=scenario.days,
+        paid_without_trade=paid_without_trade(scenario),
+        uncut=scenario.metered if scenario.islanded else None,
+    )
+
+
+def paid_without_trade(scenario: Scenario) -> Callable[[int], Mapping[str, int]]:
+    """By day what each member with a meter would pay under the same rules if nobody traded, money units by name.
+
+    Meters show the same, but for batteries and moved loads: these do what they do without a market.
+    """
+    quiet = scenario.without_trade()
+
+    def paid(day: int) -> Mapping[str, int]:
+        market = ModelMarket(quiet)
+        Trading(market).read_meters(day)
+        settled = market.settlement(day)
+        due = settled.imbalance_units + settled.deviation
+        ids = settled.delivery.participants.tolist()
+        return {market.names[id_]: units for id_, units in zip(ids, due.sum(axis=1).tolist(), strict=True)}
+
+    return paid

@@ -1,0 +1,225 @@
+"""What the members of a scenario contract on a day, and what their meters show, by the reference model alone."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from dem.community.agreements import Agreement
+from dem.community.crowd import Crowd, Session
+from dem.community.sessions import MAX_FILLS, SessionPlan, Standing, within_connections
+from dem.community.strategies import OrderColumns
+from dem.errors import ArrearsError, InsufficientFreeError, IntradayError, LedgerError
+from dem.model.collateral import orders_collateral
+from dem.model.ledger import Account
+from dem.model.markets.auction import Column, OrderBook
+from dem.model.markets.bilateral import Contract, Profile
+from dem.model.markets.intermediaries import own_part
+from dem.model.markets.intraday import MAX_LIMIT, IntradayDay, Terms
+from dem.model.markets.wholesale import Offer, report_collateral, report_words
+from dem.model.mechanisms import AUCTION, POOL, Markets
+from dem.model.orders import BROKERED_LAYER
+from dem.model.units import Money, UnitsPerWh
+from dem.offchain.books import ModelBook
+from dem.offchain.market import ModelMarket
+from dem.results.writer import RejectedOrder
+
+_ALONE = Markets()
+"""The call auction and nothing else: what members want depends on nothing else then."""
+_EVER = (1 << 32) - 2
+"""The last period that a contract may have."""
+
+
+def _in_the_contracts_words(error: LedgerError) -> str:
+    """Why the accounts refuse to lock money, as `Artifacts.describe` has it."""
+    match error:
+        case ArrearsError(account, arrears):
+            return f"InArrears(id={account}, arrears={arrears})"
+        case InsufficientFreeError(account, needed, available):
+            return f"InsufficientFunds(id={account}, needed={needed}, available={available})"
+    return str(error)
+
+
+@dataclass
+class Trading:
+    """Trading in a market, step by step."""
+
+    market: ModelMarket
+    _crowds: dict[int, Crowd] = field(default_factory=dict)
+    _rejected: dict[int, list[RejectedOrder]] = field(default_factory=dict)
+    _contracts: int = 0
+
+    def crowd(self, day: int) -> Crowd:
+        """The participants on a day."""
+        if day not in self._crowds:
+            self._crowds[day] = Crowd(self.market.scenario, day)
+        return self._crowds[day]
+
+    def rejected(self, day: int) -> list[RejectedOrder]:
+        """The orders of a day that the day-ahead auction refused, in the order in which members made them."""
+        return self._rejected.get(day, [])
+
+    def forget(self, day: int) -> None:
+        """The day is final."""
+        self._crowds.pop(day, None)
+        self._rejected.pop(day, None)
+
+    # ------------------------------------------------------------------------------------------------- day ahead
+
+    def conclude_contracts(self, day: int) -> None:
+        """Contracts between two that begin on the day, of who can pay for them."""
+        for agreement in self.crowd(day).proposals():
+            self._conclude(agreement)
+
+    def _conclude(self, agreement: Agreement) -> None:
+        market, contracts, period0 = self.market, self.market.bilateral.contracts, self.market.scenario.period0
+        contract = Contract(
+            buyer=market.ids[agreement.buyer],
+            seller=market.ids[agreement.seller],
+            price=agreement.price,
+            energy=agreement.energy,
+            first_period=max(0, agreement.first - period0),
+            end_period=min(agreement.last - period0, _EVER) + 1,
+            profile=Profile(
+                sum(1 << slot for slot in agreement.slots), sum(1 << weekday for weekday in agreement.weekdays)
+            ),
+            fees=UnitsPerWh(0),
+            ceiling=UnitsPerWh(0),
+        )
+        first_day = next(contracts.days(contract), None)
+        if first_day is None:
+            return
+        number, rules = self._contracts + 1, market.rules(first_day)
+        contracts.conclude(number, replace(contract, fees=rules.fees, ceiling=rules.ceiling))
+        if self._lock_all(dict(zip((contract.buyer, contract.seller), contracts.collateral(number), strict=True))):
+            self._contracts = number
+        else:
+            del contracts.standing[number]
+
+    def _lock_all(self, amounts: dict[int, Money]) -> bool:
+        """Lock money of several members, or of none."""
+        ledger, before = self.market.ledger, dict[int, Account]()
+        try:
+            for id_, amount in amounts.items():
+                before[id_] = ledger.record(id_)
+                ledger.lock(id_, amount)
+        except LedgerError:
+            ledger.accounts.update(before)
+            return False
+        return True
+
+    def trade_in_pools(self, day: int) -> None:
+        """Everybody's orders in the pools."""
+        market = self.market
+        wanted = self.crowd(day).pool_orders(market.ids, market.contracted_by_name(day))
+        for pool in market.scenario.config.pools:
+            book = OrderBook.of(wanted[pool.name])
+            self._take(POOL + pool.name, day, OrderColumns.of(book))
+
+    def submit_orders(self, day: int) -> None:
+        """Everybody's orders in the day-ahead auction."""
+        market, crowd = self.market, self.crowd(day)
+        if market.scenario.markets == _ALONE:
+            columns = crowd.order_columns(market.ids)
+        else:
+            books = {contract.removeprefix(POOL): market.book_of(contract, day) for contract in market.pools}
+            pools = {name: (book.standing, book.fills) for name, book in books.items()}
+            columns = crowd.order_columns(market.ids, market.contracted_by_name(day), pools)
+        if reasons := self._take(AUCTION, day, columns):
+            self._rejected[day] = [
+                RejectedOrder(
+                    participant=market.names[order.participant],
+                    side=order.side,
+                    slot=order.slot,
+                    tick=order.tick,
+                    energy=order.energy,
+                    reason=reasons[order.participant],
+                )
+                for order in columns.orders()
+                if order.participant in reasons
+            ]
+
+    def _take(self, contract: str, day: int, columns: OrderColumns) -> dict[int, str]:
+        """Members' orders as far as they can pay for them; returns whose not, and why.
+
+        A member's orders come in one sheet, and sheets come by member's number.
+        """
+        market, rules = self.market, self.market.rules(day)
+        in_order = np.lexsort((columns.slot, columns.layer, columns.participant))
+        columns = OrderColumns(*(column[in_order] for column in columns))
+        members, row = np.unique(columns.participant, return_inverse=True)
+        amounts = np.zeros(len(members), np.int64)
+        np.add.at(amounts, row, orders_collateral(columns, rules, columns.layer >= BROKERED_LAYER))
+        locked: dict[int, int] = {}
+        reasons: dict[int, str] = {}
+        for id_, amount in zip(members.tolist(), amounts.tolist(), strict=True):
+            try:
+                market.ledger.lock(id_, Money(amount))
+                locked[id_] = amount
+            except LedgerError as error:
+                reasons[id_] = _in_the_contracts_words(error)
+        if reasons:
+            is_taken = np.isin(columns.participant, list(locked))
+            columns = OrderColumns(*(column[is_taken] for column in columns))
+        market.auction(contract).take(ModelBook(day, market.periods_per_day, OrderBook(*columns)), locked)
+        return reasons
+
+    def trade_with_the_desk(self, day: int) -> None:
+        """The wholesale desk's report, if it can cover it, and what it makes of what the auction left over."""
+        market, config = self.market, self.market.scenario.config.wholesale
+        report = self.crowd(day).desk_report()
+        if report is None or config is None:
+            return
+        rows = zip(report.price, report.import_capacity, report.export_capacity, strict=True)
+        offers = [Offer(price, report.penalty, imports, exports) for price, imports, exports in rows]
+        desk, rules = market.ids[config.desk], market.rules(day)
+        if self._lock_all({desk: report_collateral(offers, rules)}):
+            words = ([word.to_bytes(32, "big") for word in row] for row in report_words(day, offers))
+            args = dict(zip(("prices", "imports", "exports"), words, strict=True))
+            market.residual.apply("Reported", {"id": desk, "day": day, "margin": rules.wholesale_margin, **args})
+
+    # -------------------------------------------------------------------------------------------------- intraday
+
+    def trade_intraday(self, session: Session, day: int) -> None:
+        """A session: cancellations, then money, then orders."""
+        market, rules = self.market, self.market.rules(day)
+        wanted = self.crowd(day).intraday_orders(session, market.ids, market.contracted_by_name(day))
+        orders = within_connections(market.scenario, day, wanted, market.names)
+        book = market.intraday.days.get(day)
+        plan = SessionPlan(orders, Standing(book, market.ledger, rules))
+        if book is None:
+            terms = Terms(rules.fees, rules.ceiling, rules.min_order_energy)
+            book = IntradayDay(day, terms)
+        # Members decide on all of it before any of it is done.
+        cancellations, fundings = plan.cancellations(), plan.fundings()
+        for id_, number in cancellations:
+            book.cancel(id_, number)
+        for id_, amount in fundings:
+            market.intraday.days[day] = book
+            market.ledger.lock(id_, Money(amount))
+            book.fund(id_, amount, self._limit(id_, day))
+        for order in orders:
+            try:
+                book.place(order.participant, order.slot, order.side, order.tick, order.energy, MAX_FILLS)
+            except IntradayError:
+                continue  # as the contract refuses it: the day goes on without
+
+    def _limit(self, id_: int, day: int) -> int:
+        """The most that a member may hold of intraday trades."""
+        member, share = self.market.members[id_], self.market.intermediaries.mandate_of(id_, day).share
+        both = (member.import_capacity, member.export_capacity)
+        return min(sum(own_part(capacity or 0, share) for capacity in both), MAX_LIMIT)
+
+    # ------------------------------------------------------------------------------------------------- delivery
+
+    def read_meters(self, day: int) -> None:
+        """What every meter showed."""
+        market, crowd = self.market, self.crowd(day)
+        needs_contracts = market.scenario.islanded or any(member.flexible for member in market.scenario.participants)
+        contracted = market.contracted_by_name(day) if needs_contracts else {}
+        shown = crowd.shown(market.ids, contracted, market.book(day).standing)
+        market.read(day, dict(self._by_number(shown)))
+
+    def _by_number(self, shown: dict[str, list[int]]) -> Iterator[tuple[int, Column]]:
+        for name, values in shown.items():
+            yield self.market.ids[name], np.array(values, np.int64)

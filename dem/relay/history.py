@@ -1,0 +1,36 @@
+"""A market's history, recomputed: from the chain, or from what a run recorded."""
+
+from pathlib import Path
+
+from dem.deployment.market import Market
+from dem.errors import DemError, InputError
+from dem.relay.records import Records
+from dem.replay.record import EVENTS, Balances, read_addresses, read_balances, read_events
+from dem.replay.replay import Replay
+
+
+def of_market(market: Market) -> tuple[Replay, Balances]:
+    """All events until now, and the balances."""
+    records = Records(market)
+    balances = records.balances()
+    replay = Replay(market.calendar.periods_per_day, market.addresses)
+    replay.apply(records.events_between(market.manifest.first_block, market.chain.block))
+    return replay, balances
+
+
+def of_run(folder: Path) -> tuple[Replay, Balances]:
+    """What a run recorded in its folder.
+
+    Raises:
+        InputError: a file is missing, or holds what no market can have told.
+    """
+    periods_per_day, balances = read_balances(folder)
+    replay = Replay(periods_per_day, read_addresses(folder))
+    try:
+        replay.apply(read_events(folder))
+    except DemError:
+        raise
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+        why = f"is no record of a market: {type(error).__name__}: {error}"
+        raise InputError(str(folder / EVENTS), None, why) from error
+    return replay, balances

@@ -1,0 +1,102 @@
+"""Order sheets of the day-ahead auction."""
+
+from collections.abc import Iterator, Sequence
+from itertools import chain, repeat
+
+from dem.chain.sending import Transaction
+from dem.deployment.market import RELAYER
+from dem.messages.orders import OrderSheet
+from dem.messages.signed import Signed, sheet_for_contract
+from dem.model.mechanisms import AUCTION
+from dem.relay.batches import GAS_PER_LINE, GAS_PER_SHEET, Relay
+from dem.relay.settlement import finish_settlement
+from dem.replay.book import Book
+
+GAS_PER_TRANSACTION = 50_000
+GAS_PER_LAYER = 25_000
+GAS_PER_LINE_AND_LAYER = 5_000
+
+
+def submit_orders(relay: Relay, day: int, sheets: Sequence[Signed[OrderSheet]], alone: bool = False) -> None:
+    """Bring order sheets of a day: each ends up in the book, or refused with a reason.
+
+    sheets: each participant's by rising sequence. In batches a participant's next sheet follows when the one before
+    it is in, so that no sheet overtakes another one of a batch that fails.
+    alone: each sheet in a transaction of its own, in which a refusal is an error.
+
+    Raises:
+        RefusedError: the chain takes no sheets, or not one that is brought alone.
+    """
+    auction = relay.market.auction
+    accounts = list(dict.fromkeys(sheet.message.participant for sheet in sheets))
+    ids = relay.records.ids_of(accounts)
+
+    def missing() -> list[Signed[OrderSheet]]:
+        refused = refused_sheets(relay, day)
+        found = relay.chain.ask_many(auction, "sheetOf", [(id_, day) for id_ in ids])
+        last = {account: sequence for account, (sequence, *_) in zip(accounts, found, strict=True)}
+
+        def is_missing(sheet: OrderSheet) -> bool:
+            is_new = sheet.sequence > last[sheet.participant]
+            return is_new and (sheet.participant, sheet.sequence) not in refused
+
+        return [sheet for sheet in sheets if is_missing(sheet.message)]
+
+    def next_ones() -> list[Signed[OrderSheet]]:
+        return list({sheet.message.participant: sheet for sheet in reversed(missing())}.values())[::-1]
+
+    is_again = chain([False], repeat(True))
+
+    def one_by_one(some: Sequence[Signed[OrderSheet]]) -> Iterator[Transaction]:
+        # What is not in the book after the first try is brought again, to learn why.
+        is_checked = next(is_again)
+        finish_settlement(relay)
+        for sheet in some:
+            gas = _gas(relay, sheet) + GAS_PER_TRANSACTION
+            signed = sheet_for_contract(sheet)
+            yield relay.chain.transaction(auction, "enter", signed, gas=gas, planned=gas, is_checked=is_checked)
+
+    def in_batches(some: Sequence[Signed[OrderSheet]]) -> Iterator[Transaction]:
+        # Anybody may have begun to settle a day, so that the sheets of whom it has paid were refused for now.
+        finish_settlement(relay)
+        for batch, gas in relay.within_budget("submit orders", some, lambda sheet: _gas(relay, sheet)):
+            signed = list(map(sheet_for_contract, batch))
+            yield relay.chain.transaction(auction, "submit", signed, planned=gas, items=len(batch))
+
+    if alone:
+        relay.complete("enter", RELAYER, missing, one_by_one)
+    else:
+        relay.complete("submit orders", RELAYER, next_ones, in_batches)
+
+
+def _gas(relay: Relay, signed: Signed[OrderSheet]) -> int:
+    sheet = signed.message
+    layers = (sheet.first_line + len(sheet.lines) - 1) // relay.strips + 1
+    per_line = GAS_PER_LINE + GAS_PER_LINE_AND_LAYER * (layers - 1)
+    return GAS_PER_SHEET + GAS_PER_LAYER * layers + per_line * len(sheet.lines)
+
+
+def refused_sheets(relay: Relay, day: int) -> dict[tuple[str, int], bytes]:
+    """Reason by sender and sequence of every sheet of a day that its sender signed and the chain refused.
+
+    A rejection for a bad signature tells nothing about the sender: anybody can bring rubbish in its name. And one
+    that came too early, by a clock that went back, is good later.
+    """
+    records = relay.records
+    refused = records.refusals(AUCTION, "SheetRejected", "participant", day)
+    if refused:
+        senders = list({sender for sender, _ in refused})
+        ids = dict(zip(senders, records.ids_of(senders), strict=True))
+        accepted = {(e.args["id"], e.args["sequence"]) for e in records.events(AUCTION, "SheetAccepted", day)}
+        for sender, sequence in list(refused):
+            if (ids[sender], sequence) in accepted:
+                del refused[sender, sequence]
+    return refused
+
+
+def order_book(relay: Relay, day: int, contract: str = AUCTION) -> Book:
+    """The order book of a day, from the events. contract: the auction's, or a pool's."""
+    book = Book(day, relay.periods_per_day)
+    for event in relay.records.events(contract, "SheetAccepted", day):
+        book.accept(event.args)
+    return book

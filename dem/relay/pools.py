@@ -1,0 +1,115 @@
+"""Pools of intermediaries: how they come into the schedule, who belongs to them, their orders, their commissions."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from eth_utils.abi import function_signature_to_4byte_selector
+from web3.contract import Contract
+
+from dem.deployment.market import RELAYER, deploy_pool
+from dem.deployment.roles import ROLES
+from dem.governance.council import call, decide
+from dem.messages.members import Commission, Mandate
+from dem.messages.orders import OrderSheet
+from dem.messages.signed import Signed, for_contract, sheet_for_contract
+from dem.messages.signing import struct
+from dem.model.calendar import CalendarParameters
+from dem.model.mechanisms import AUCTION, POOL
+from dem.relay.batches import GAS_BUDGET, Relay, batches
+from dem.relay.settlement import finish_settlement
+from dem.replay.replay import Replay
+
+CONTRACT = "Intermediaries"
+"""Commissions and mandates; each pool is a contract of its own."""
+GAS_PER_CHOICE = 250_000
+GAS_PER_COMMISSION = 120_000
+SHEETS_A_BATCH = 8
+"""Sheets of a pool in one transaction, each of at most two layers of a whole day."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewPool:
+    """A pool to be opened. intermediary: its registry number. calendar: the market's, with the pool's own gate."""
+
+    name: str
+    intermediary: int
+    calendar: CalendarParameters
+
+
+def open_pools(relay: Relay, pools: Sequence[NewPool]) -> None:
+    """Every pool as one more auction in the schedule, by decision of the council.
+
+    Raises:
+        RefusedError: it comes too late for day 1.
+    """
+    market = relay.market
+    schedule = market.contract("Schedule")
+    for pool in pools:
+        contract = deploy_pool(market, pool.name, pool.intermediary, pool.calendar)
+        if contract.address in {plugged[0] for plugged in schedule.functions.markets().call()}:
+            continue
+        restricted = [(own.id, function) for own in ROLES for function in own.functions.get(AUCTION, ())]
+        roles = [
+            call(market, market.authority, "setTargetFunctionRole", contract.address, [selector(contract, name)], role)
+            for role, name in restricted
+        ]
+        decide(market, [*roles, call(market, schedule, "addMarket", contract.address, 1)])
+
+
+def selector(contract: Contract, function: str) -> bytes:
+    """The four bytes by which a contract knows a function."""
+    return bytes(function_signature_to_4byte_selector(contract.get_function_by_name(function).signature))
+
+
+def appoint(relay: Relay, commissions: Sequence[Signed[Commission]], mandates: Sequence[Signed[Mandate]]) -> None:
+    """What intermediaries ask for and whom clients choose, unless the chain knows that or something newer."""
+    contract = relay.market.contract(CONTRACT)
+    senders = [signed.message.intermediary for signed in commissions] + [signed.message.client for signed in mandates]
+    ids = relay.records.ids_of(senders)
+    last = dict(zip(senders, relay.chain.ask_many(contract, "lastSequence", [(id_,) for id_ in ids]), strict=True))
+    calls = [
+        ("publish", for_contract(signed))
+        for signed in commissions
+        if signed.message.sequence > last[signed.message.intermediary]
+    ]
+    calls += [
+        ("choose", for_contract(signed)) for signed in mandates if signed.message.sequence > last[signed.message.client]
+    ]
+    relay.bring_each(contract, calls, GAS_PER_CHOICE)
+
+
+def submit_to_pool(relay: Relay, day: int, pool: str, sheets: Sequence[Signed[OrderSheet]]) -> None:
+    """Order sheets of a day in a pool, unless its gate has closed; sheets brought before are left out."""
+    auction = relay.market.contract(POOL + pool)
+    if relay.chain.now() >= auction.functions.gateClosesAt(day).call():
+        return
+    # Client and intermediary count their sheets each for itself, so only what it says tells a sheet apart.
+    brought = {
+        (args["id"], args["sequence"], args["firstLine"], *args["lines"])
+        for args in (event.args for event in relay.records.events(POOL + pool, "SheetAccepted", day))
+    }
+
+    def is_left(id_: int, sheet: OrderSheet) -> bool:
+        _, _, first_line, sequence, lines = struct(sheet)
+        return (id_, sequence, first_line, *lines) not in brought
+
+    ids = relay.records.ids_of(sheet.message.participant for sheet in sheets)
+    left = [sheet for id_, sheet in zip(ids, sheets, strict=True) if is_left(id_, sheet.message)]
+    finish_settlement(relay)
+    for batch in batches(left, SHEETS_A_BATCH):
+        relay.chain.send(relay.market.keys[RELAYER], auction, "submit", list(map(sheet_for_contract, batch)))
+
+
+def collect_commissions(relay: Relay, day: int, replay: Replay) -> None:
+    """Commissions of a settled day that clients still owe."""
+    contract = relay.market.contract(CONTRACT)
+    for name in (AUCTION, *replay.pools):
+        address = relay.market.addresses[name]
+        clients = [payment.client for payment in replay.intermediaries.due(address, day)]
+        for some in batches(clients, GAS_BUDGET // GAS_PER_COMMISSION):
+            transaction = relay.chain.transaction(contract, "collect", day, some, address)
+            [(_, refusal)] = relay.chain.send_all(relay.market.keys[RELAYER], [transaction])
+            if refusal is not None:
+                # One without money, whom nobody can advance it now, does not keep the others from paying.
+                calls = [("collect", (day, [client], address)) for client in some]
+                relay.bring_each(contract, calls, GAS_PER_COMMISSION)

@@ -1,0 +1,24 @@
+"""What offices announce before a day: the council's rules, the fallback supplier's tariffs."""
+
+from collections.abc import Sequence
+
+from dem.deployment.plan import rules_tuple
+from dem.model.rules import MarketRules, Tariff
+from dem.model.strips import LANES, pack
+from dem.relay.batches import Relay, batches
+
+
+def announce_rules(relay: Relay, first_day: int, rules: MarketRules) -> None:
+    """A version of the rules, unless it is announced."""
+    contract, words = relay.market.rules, rules_tuple(rules)
+    if contract.functions.rulesOf(first_day).call() != words:
+        relay.chain.send(relay.market.keys["council"], contract, "announce", first_day, words)
+
+
+def publish_tariffs(relay: Relay, day: int, tariffs: Sequence[Tariff]) -> None:
+    """The fallback supplier's tariffs, unless they are published or the day has opened."""
+    contract = relay.market.fallback
+    words = [pack(day, [tariff.lane() for tariff in some]) for some in batches(tariffs, LANES)]
+    if contract.functions.tariffsOf(day).call() == words or relay.chain.now() >= relay.market.calendar.opens_at(day):
+        return
+    relay.chain.send(relay.market.keys["supplier"], contract, "publish", day, words)

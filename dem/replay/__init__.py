@@ -1,0 +1,1 @@
+"""The market recomputed from its events alone."""

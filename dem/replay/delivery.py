@@ -1,0 +1,51 @@
+"""A day ready to settle: what the markets contracted and the meters showed."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from dem.model.ledger import GRID_OPERATOR
+from dem.model.positions import Grid, positions
+from dem.model.rules import Tariff
+from dem.model.settlement import Delivery
+from dem.replay.days import Day
+from dem.replay.markets import Markets
+from dem.replay.readings import MISSING
+
+
+def delivery(day: Day, tariffs: Sequence[Tariff], markets: Markets) -> Delivery:
+    """What is settled of a day, on what is known now. tariffs: by slot."""
+    trades = [*markets.trades(day.number).values()]
+    traders = {id_ for market in trades for id_ in np.unique(market.participant).tolist()}
+    members = sorted({GRID_OPERATOR, *day.readings, *traders})
+    participants = np.array(members, np.int64)
+    bought, sold, payments = positions(trades, participants, markets.periods_per_day)
+    metered = _metered(day, members, markets.periods_per_day)
+    exchange = markets.exchange(day.number)
+    if exchange is not None:
+        metered[members.index(exchange.desk)] += exchange.net
+    return Delivery(
+        tariffs=tariffs,
+        prices=markets.prices(day.number),
+        participants=participants,
+        has_meter=np.array([id_ in day.readings or id_ == GRID_OPERATOR for id_ in members]),
+        bought=bought,
+        sold=sold,
+        metered=metered,
+        payments=payments,
+        flexible=markets.flexible(day.number, participants),
+        exchange=exchange,
+    )
+
+
+def _metered(day: Day, members: list[int], slots: int) -> Grid:
+    """Net energy by member and slot; the grid operator's is the network's losses."""
+    net = np.zeros((len(members), slots), np.int64)
+    for row, id_ in enumerate(members):
+        if id_ in day.readings:
+            net[row] = day.readings[id_].net
+    if GRID_OPERATOR in day.readings:
+        boundary = members.index(GRID_OPERATOR)
+        losses = 2 * net[boundary] - net.sum(axis=0)
+        net[boundary] = np.where(day.readings[GRID_OPERATOR].status == MISSING, 0, losses)
+    return net

@@ -1,0 +1,65 @@
+"""Members of the market, as their events tell."""
+
+from dataclasses import dataclass, replace
+
+from dem.model.units import Wh
+from dem.replay.events import Args
+
+_NO_LIMIT = (1 << 40) - 1
+
+KINDS = (
+    "none",
+    "fund",
+    "clearing_house",
+    "fallback_supplier",
+    "operator",
+    "grid_operator",
+    "consumer",
+    "prosumer",
+    "intermediary",
+    "wholesale_desk",
+)
+"""Kinds of members in the order of the contracts' enum."""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A member as its events tell; capacities in Wh per period, None where the market sets no limit."""
+
+    id: int
+    account: str
+    meter: str
+    kind: str
+    first_day: int
+    import_capacity: Wh | None
+    export_capacity: Wh | None
+
+
+class Membership:
+    """Who has come into the market, by registry number."""
+
+    def __init__(self) -> None:
+        self.members: dict[int, Member] = {}
+        self._applications: dict[str, Args] = {}
+
+    def apply_for(self, args: Args) -> None:
+        """An Applied."""
+        self._applications[args["account"]] = args
+
+    def replace_account(self, args: Args) -> None:
+        """An AccountReplaced."""
+        self.members[args["id"]] = replace(self.members[args["id"]], account=args["account"])
+
+    def admit(self, args: Args) -> None:
+        """An Admitted."""
+        application = self._applications.pop(args["account"], {})
+        limits = [application.get(name, _NO_LIMIT) for name in ("importCapacity", "exportCapacity")]
+        self.members[args["id"]] = Member(
+            id=args["id"],
+            account=args["account"],
+            meter=args["meter"],
+            kind=KINDS[args["kind"]],
+            first_day=args["firstDay"],
+            import_capacity=None if limits[0] == _NO_LIMIT else limits[0],
+            export_capacity=None if limits[1] == _NO_LIMIT else limits[1],
+        )

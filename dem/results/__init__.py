@@ -1,0 +1,1 @@
+"""The tables of a run: written, read back, and what they say."""

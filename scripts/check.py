@@ -1,0 +1,5 @@
+"""`ape run check`."""
+
+from dem.commands.check import cli
+
+__all__ = ["cli"]

@@ -1,0 +1,5 @@
+"""`ape run demo`."""
+
+from dem.commands.demo import cli
+
+__all__ = ["cli"]

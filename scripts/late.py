@@ -1,0 +1,5 @@
+"""`ape run late`."""
+
+from dem.commands.late import cli
+
+__all__ = ["cli"]

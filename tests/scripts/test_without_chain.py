@@ -1,0 +1,87 @@
+"""Days by the reference model alone end with the tables that the contracts end with, byte for byte, and say so."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from support import PROJECT
+from support.commands.hamlet import DEBTOR, DEBTORS, MIXED, POOR, Hamlet
+from support.commands.shell import EMBEDDED, run
+
+from dem.community.scenario import load_scenario
+from dem.offchain.run import write_days
+
+SHIPPED = PROJECT / "scenarios"
+YEAR, DAYS_OF_YEAR = "rural-year", 2
+"""Of a year the first days: all of them follow the same steps."""
+EVERY_SCENARIO = "DEM_EVERY_SCENARIO"
+"""Set by `make test-long`: those that take half a minute and more on a chain are played then, too."""
+SLOW = {"rural-markets", "rural-year", "town"}
+PLAYED = {path.parent.name for path in SHIPPED.glob("*/scenario.toml")} - (
+    set() if os.environ.get(EVERY_SCENARIO) else SLOW
+)
+_SECONDS = 1_800.0
+"""The longest of them on a busy machine."""
+
+
+def tables(folder: Path) -> dict[str, bytes]:
+    """The tables of a run by name."""
+    return {path.name: path.read_bytes() for path in folder.glob("*.csv")}
+
+
+def assert_same(scenario: Path, folder: Path) -> None:
+    """A scenario on a chain and without."""
+    result = run("day", scenario, "--out", folder / "chain", *EMBEDDED, timeout=_SECONDS)
+    assert result.code == 0, result
+    checks = write_days(load_scenario(scenario), folder / "model")
+    assert [check for check in checks if not check.ok] == []
+    on_chain, without = tables(folder / "chain"), tables(folder / "model")
+    assert on_chain.keys() == without.keys()
+    assert [name for name in on_chain if on_chain[name] != without[name]] == []
+
+
+HAMLETS = {
+    "every market, three days": Hamlet(markets=MIXED, days=3),
+    "some cannot pay, three days": Hamlet(more=(POOR, DEBTOR), days=3),
+    "days that are short, three": Hamlet(consumers=0, plants=2, more=DEBTORS, days=3, credit="0.01"),
+    "an island, two days": Hamlet(days=2, islanded=True),
+}
+
+
+@pytest.mark.parametrize("hamlet", HAMLETS.values(), ids=HAMLETS)
+def test_a_hamlets_tables_are_the_contracts(hamlet: Hamlet, tmp_path: Path) -> None:
+    assert_same(hamlet.write(tmp_path / "hamlet"), tmp_path)
+
+
+@pytest.mark.parametrize("name", sorted(PLAYED))
+def test_a_shipped_scenarios_tables_are_the_contracts(name: str, tmp_path: Path) -> None:
+    for folder in (name, "data"):
+        shutil.copytree(SHIPPED / folder, tmp_path / "scenarios" / folder)
+    config = tmp_path / "scenarios" / name / "scenario.toml"
+    if name == YEAR:
+        text = config.read_text(encoding="utf-8")
+        assert "days = 365\n" in text
+        config.write_text(text.replace("days = 365\n", f"days = {DAYS_OF_YEAR}\n"), encoding="utf-8")
+    assert_same(config.parent, tmp_path)
+
+
+def test_every_output_says_that_there_was_no_chain(tmp_path: Path) -> None:
+    scenario, out = Hamlet().write(tmp_path / "hamlet"), tmp_path / "out"
+    result = run("day", scenario, "--no-chain", "--out", out)
+    assert result.code == 0, result
+    assert "without a chain, by the reference model" in " ".join(result.out.split())
+    assert json.loads((out / "run.json").read_text(encoding="utf-8"))["without_chain"] is True
+    assert "Played without a chain" in (out / "report.html").read_text(encoding="utf-8")
+    assert not (out / "events.jsonl").exists()
+    again = run("report", out)
+    assert "without a chain" in again.out
+
+
+def test_a_run_on_a_chain_is_not_overwritten(day: Path, scenario: Path) -> None:
+    before = tables(day)
+    result = run("day", scenario, "--no-chain", "--out", day)
+    assert result.code == 2
+    assert "holds a run on a chain" in result.err
+    assert tables(day) == before

@@ -1,0 +1,155 @@
+"""Late reconciliations of final days: by meters, by the grid operator with a member or the council, right and wrong."""
+
+from collections.abc import Mapping
+from random import Random
+
+from dem.errors import LedgerError
+from dem.messages.readings import LateReading
+from dem.messages.signing import digest
+from dem.model.ledger import FALLBACK_SUPPLIER, FIRST_PARTICIPANT, Ledger, Posting
+from dem.model.ledger import GRID_OPERATOR as GRID_OPERATOR_ID
+from dem.model.markets.auction import Column
+from dem.model.reconciliation import MAX_RUNS, Difference, difference
+from dem.model.units import Money
+from dem.replay.late import LateRecord
+
+from .chain import Refused
+from .keys import struct
+from .market import GRID_OPERATOR, STRANGER, Market
+from .people import DESK, Person
+
+CONTRACT = "LateReconciliation"
+REFUSED_BY_THE_LEDGER = {"MoneyHeld", "ClaimsOpen", "CreditLimitExceeded"}
+
+
+def reconcile_late(random: Random, market: Market, people: Mapping[int, Person], day: int, energy: int) -> None:
+    """One attempt; the chain takes it exactly if nothing in the rules speaks against it."""
+    late = market.replay.late
+    members = late.day(day).members
+    id_ = random.randint(1 if random.random() < 0.1 else FIRST_PARTICIPANT, members)
+    person, record = people.get(id_), late.record(id_, day)
+    net = _other(random, late.counted(id_, day), energy, person)
+    message, run = late.late_reading(id_, day, net), late.next_run(id_, day)
+    due = difference(
+        market.replay.rules(day), late.day(day).prices, late.day(day).energies(id_)[0], late.counted(id_, day), net
+    )
+    expected = _objections(market, person, id_, day, net) | _of_money(market, id_, due)
+    if run > MAX_RUNS:
+        expected.add("WrongRun")
+    spoil = random.random()
+    if spoil < 0.05:
+        message = LateReading(id_, day, run + random.choice((-1, 1)), message.net)
+        expected.add("WrongRun")
+    elif spoil < 0.1:
+        message = LateReading(id_, day, run, message.net[:-1])
+        expected.add("WrongLength")
+    elif spoil < 0.2:
+        record = _spoilt(random, record)
+        expected.add("NotOnRecord")
+    if random.random() < 0.5:
+        _by_meter(random, market, person, message, record, expected)
+    else:
+        _stated(random, market, person, message, record, due, expected)
+
+
+def _other(random: Random, before: Column, energy: int, person: Person | None) -> Column:
+    """Other energies: of some periods, of all, or of none."""
+    net = before.copy()
+    if random.random() < 0.05:
+        return net
+    for slot in range(len(net)):
+        if random.random() < 0.5:
+            low, high = (-person.export_capacity, person.import_capacity) if person else (-energy, energy)
+            net[slot] = random.choice((0, random.randint(max(low, -energy), min(high, energy)), min(high, -net[slot])))
+    if person and random.random() < 0.1:
+        net[random.randrange(len(net))] = random.choice((person.import_capacity + 1, -person.export_capacity - 1))
+    return net
+
+
+def _objections(market: Market, person: Person | None, id_: int, day: int, net: Column) -> set[str]:
+    found = set()
+    last_day = market.call("ParticipantRegistry", "member", id_)[6]
+    is_metered = person is not None and person.meter is not None
+    takes_part = market.replay.members[id_].first_day <= day <= last_day
+    if id_ < FIRST_PARTICIPANT or not is_metered or not takes_part or person.kind == DESK:
+        found.add("NotReconciled")
+    if person and (net.max() > person.import_capacity or -net.min() > person.export_capacity):
+        found.add("NotWithinConnection")
+    if (net == market.replay.late.counted(id_, day)).all():
+        found.add("NothingChanges")
+    return found
+
+
+def _of_money(market: Market, id_: int, due: Difference) -> set[str]:
+    """What the ledger may have against it: the supplier pays from what it has, and nothing while others wait."""
+    ledger = market.replay.ledger
+    after = Ledger(dict(ledger.accounts))
+    postings = [
+        Posting(id_, Money(-sum(due))),
+        Posting(GRID_OPERATOR_ID, due.to_grid),
+        Posting(FALLBACK_SUPPLIER, due.to_supplier),
+    ]
+    try:
+        after.post(postings)
+    except LedgerError:
+        return REFUSED_BY_THE_LEDGER
+    pays = after.record(FALLBACK_SUPPLIER).free < ledger.record(FALLBACK_SUPPLIER).free
+    waits = market.call("Accounts", "heldUntil") != 0 or market.replay.shortfalls.open_claims
+    return REFUSED_BY_THE_LEDGER if pays and waits else set()
+
+
+def _spoilt(random: Random, record: LateRecord) -> LateRecord:
+    """One word of it is another one, or is missing."""
+    name = random.choice([name for name in LateRecord._fields if getattr(record, name)])
+    value = getattr(record, name)
+    if name == "settled":
+        return record._replace(settled=random.randbytes(32))
+    if name == "proof":
+        return record._replace(proof=random.choice((value[:-1], [*value[:-1], random.randbytes(32)])))
+    return record._replace(**{name: [value[0] ^ 1 << random.randrange(200), *value[1:]]})
+
+
+def _by_meter(
+    random: Random,
+    market: Market,
+    person: Person | None,
+    message: LateReading,
+    record: LateRecord,
+    expected: set[str],
+) -> None:
+    signer = person.meter if person and person.meter and random.random() < 0.95 else STRANGER
+    if signer is STRANGER:
+        expected |= {"UnknownMeter", "NotSignedByItsMeter"}
+    elif "NotReconciled" in expected:
+        expected.add("NotTakingPart")
+    signature = signer.sign(market.domain(CONTRACT), message)
+    _check(market.attempt(f"{CONTRACT}.reconcile", struct(message), record, signature), expected)
+
+
+def _stated(
+    random: Random,
+    market: Market,
+    person: Person | None,
+    message: LateReading,
+    record: LateRecord,
+    due: Difference,
+    expected: set[str],
+) -> None:
+    domain = market.domain(CONTRACT)
+    operator = GRID_OPERATOR if random.random() < 0.95 else STRANGER
+    member = person.account if person and random.random() < 0.95 else STRANGER
+    consent = member.sign(domain, message) if random.random() < 0.8 else b""
+    is_allowed = random.random() < 0.5
+    if is_allowed:
+        market.act(f"{CONTRACT}.allow", digest(domain, message))
+    elif not consent or due.to_supplier:
+        expected.add("NotAgreed")
+    if operator is STRANGER or (consent and not is_allowed and member is STRANGER):
+        expected.add("NotSignedBy")
+    signature = operator.sign(domain, message)
+    _check(market.attempt(f"{CONTRACT}.reconcileStated", struct(message), record, signature, consent), expected)
+
+
+def _check(refused: Refused | None, expected: set[str]) -> None:
+    assert (refused is not None) == bool(expected), f"{refused}, should be one of {expected}"
+    assert refused is None or refused.error in expected, f"{refused}, should be one of {expected}"

@@ -1,0 +1,168 @@
+"""Test vectors that the model writes and the contracts' tests in tests/forge read: `make vectors`.
+
+One case a line, integers as they are, orders as `0x` and five bytes a lane. The same seed gives the
+same file, byte for byte.
+
+clearing.json: the orders of one period, by participant and layer; the outcome; what each order trades.
+settlement.json: a period cleared and delivered; what each participant pays for imbalance and deviation.
+"""
+
+import json
+from pathlib import Path
+from random import Random
+
+import numpy as np
+
+from dem.model.markets.auction import OrderBook, clear, fills, fills_of_day
+from dem.model.orders import MAX_ENERGY, Order, Side, encode_lane
+from dem.model.positions import auction_trades, positions
+from dem.model.rules import MAX_TARIFF, ImbalancePricing, MarketRules, Tariff
+from dem.model.settlement import Delivery, settle
+from dem.model.units import MAX_TICK, Tick, UnitsPerWh, Wh
+from support import PROJECT
+
+FOLDER = PROJECT / "tests" / "vectors"
+BOOKS = 1_000
+SETTLEMENTS = 300
+
+# Ticks and energies to draw from: orders that meet, a community's, and the ends of what a lane holds.
+_KINDS = (
+    ((0, 6), (1, 5)),
+    ((MAX_TICK - 4, MAX_TICK), (1, 9)),
+    ((80, 300), (50, 4_000)),
+    ((100, 103), (50, 4_000)),
+    ((0, MAX_TICK), (1, MAX_ENERGY)),
+    ((0, 2), (MAX_ENERGY, MAX_ENERGY)),
+)
+
+
+def clearing_cases(seed: int = 5) -> list[dict]:
+    random = Random(seed)
+    cases = []
+    for _ in range(BOOKS):
+        orders = _book(random)
+        # The model is given them in any order; what it returns must not depend on it.
+        shuffled = random.sample(orders, len(orders))
+        clearing = clear(shuffled)
+        filled = dict(zip(map(id, shuffled), fills(shuffled, clearing), strict=True))
+        cases.append(
+            {
+                "orders": "0x" + "".join(f"{encode_lane(order):010x}" for order in orders),
+                "pivot": clearing.pivot,
+                "price": clearing.price or 0,
+                "volume": clearing.volume,
+                "rationed": 0 if clearing.rationed is None else clearing.rationed + 1,
+                "share": clearing.share,
+                "marginal": clearing.marginal,
+                "fills": [filled[id(order)] for order in orders],
+            }
+        )
+    return cases
+
+
+def settlement_cases(seed: int = 11) -> list[dict]:
+    random = Random(seed)
+    cases = []
+    for n in range(SETTLEMENTS):
+        orders = _book(random, participants=6)
+        clearing = clear(orders)
+        book, participants = OrderBook.of(orders), np.arange(1, 8)
+        trades = auction_trades(book, fills_of_day(book, [clearing]), [clearing])
+        bought, sold, payments = positions([trades], participants, 1)
+        metered = [_near(random, c) for c in (bought - sold)[:, 0].tolist()]
+        if n % 5 == 0:  # an area in balance
+            metered[-1] -= sum(metered)
+        buy, sell = sorted(random.choice((_tariff(random), random.randint(0, 5))) for _ in "bs")[::-1]
+        tariff = Tariff(UnitsPerWh(buy), UnitsPerWh(sell))
+        rules = _rules(random)
+        delivery = Delivery(
+            tariffs=[tariff],
+            prices=[clearing.price],
+            participants=participants,
+            has_meter=np.ones(7, bool),
+            bought=bought,
+            sold=sold,
+            metered=np.array([metered]).T,
+            payments=payments,
+        )
+        settled = settle(rules, delivery)
+        cases.append(
+            {
+                "pricing": int(rules.imbalance_pricing),
+                "chargeHelpful": rules.charge_helpful,
+                "toleranceFixed": rules.tolerance_fixed,
+                "toleranceShare": rules.tolerance_share,
+                "deviationRate": rules.deviation_rate,
+                "buy": tariff.buy,
+                "sell": tariff.sell,
+                "isTraded": clearing.price is not None,
+                "price": clearing.price or 0,
+                "contracted": settled.contracted[:, 0].tolist(),
+                "metered": metered,
+                "imbalance": settled.imbalance_units[:, 0].tolist(),
+                "deviation": settled.deviation[:, 0].tolist(),
+                "fallbackSupply": settled.fallback(),
+                "surplus": int(settled.area.surplus[0]),
+            }
+        )
+    return cases
+
+
+def files() -> dict[Path, str]:
+    """What the folder should hold."""
+    cases = {"clearing.json": clearing_cases(), "settlement.json": settlement_cases()}
+    return {
+        FOLDER / name: "[\n" + ",\n".join(json.dumps(case, separators=(",", ":")) for case in rows) + "\n]\n"
+        for name, rows in cases.items()
+    }
+
+
+def _book(random: Random, participants: int = 12) -> list[Order]:
+    """A book of one slot by participant and layer; some are empty or one-sided, some long."""
+    ticks, energies = random.choice(_KINDS)
+    sides = random.choice(((Side.BID, Side.ASK),) * 9 + ((Side.BID,), (Side.ASK,)))
+    keys = [(i, layer) for i in range(1, participants + 1) for layer in range(3)]
+    size = random.choice((0, 1, 2, 3, 4, 5, 6, 8, 10, 12, 16, len(keys) if random.random() < 0.2 else 7))
+    return [
+        Order(i, layer, 0, random.choice(sides), Tick(random.randint(*ticks)), Wh(random.randint(*energies)))
+        for i, layer in sorted(random.sample(keys, size))
+    ]
+
+
+def _near(random: Random, contracted: int) -> int:
+    """As contracted, a little off, far off, a part of it."""
+    share = abs(contracted) // 5 + 30
+    near = (0, random.randint(-share, share), random.randint(-5_000, 5_000))
+    return random.choice((*(contracted + wh for wh in near), random.randint(min(0, contracted), max(0, contracted))))
+
+
+def _tariff(random: Random) -> int:
+    return random.choice((random.randint(5_000, 40_000), random.randint(0, MAX_TARIFF)))
+
+
+def _rules(random: Random) -> MarketRules:
+    return MarketRules(
+        platform_fee=UnitsPerWh(50),
+        network_fee=UnitsPerWh(200),
+        deviation_rate=UnitsPerWh(random.choice((0, 1_000, MAX_TARIFF))),
+        standing_buy=UnitsPerWh(30_000),
+        standing_sell=UnitsPerWh(8_000),
+        max_buy=UnitsPerWh(MAX_TARIFF),
+        tolerance_fixed=Wh(random.choice((0, 10, 300))),
+        tolerance_share=random.choice((0, 1, 333, 500, 10_000)),
+        min_order_energy=Wh(1),
+        max_layers=4,
+        imbalance_pricing=random.choice(list(ImbalancePricing)),
+        charge_helpful=random.random() < 0.3,
+    )
+
+
+def main() -> None:
+    FOLDER.mkdir(exist_ok=True)
+    for path, text in files().items():
+        path.write_text(text, encoding="ascii")
+        print(f"{path.relative_to(Path.cwd())}: {len(text):,} bytes")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,15 @@
+import pytest
+from support.village import Member, Village
+from support.wholesale import admit_desk
+from web3.contract import Contract
+
+
+@pytest.fixture
+def office(village: Village) -> Contract:
+    return village.market.contract("WholesaleDesk")
+
+
+@pytest.fixture
+def desk(village: Village) -> Member:
+    """Admitted, and not appointed."""
+    return admit_desk(village)
