@@ -4,7 +4,7 @@ pragma solidity ^0.8.24;
 import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {IAccounts} from "../../interfaces/IAccounts.sol";
-import {ICallAuction} from "../../interfaces/ICallAuction.sol";
+import {IMarket} from "../../interfaces/IMarket.sol";
 import {IMarketRules, Rules} from "../../interfaces/IMarketRules.sol";
 import {ISchedule} from "../../interfaces/ISchedule.sol";
 import {ITraders} from "../../interfaces/ITraders.sol";
@@ -13,15 +13,14 @@ import {Groups} from "../../libraries/Groups.sol";
 import {Calendar, CalendarParameters} from "../../types/Calendar.sol";
 import {Orders} from "../../types/Orders.sol";
 import {Ring} from "../../types/Ring.sol";
-import {SigningDomain} from "../../types/SigningDomain.sol";
 import {Energy, MAX_TICK, Price, UNITS_PER_TICK} from "../../types/Units.sol";
 import {Sheet, Sheets} from "./Sheets.sol";
 
 /// @title State of the call auction
 /// @dev The book is the signed lines themselves, six orders a storage word, in a ring of days. Nothing is aggregated when an order
 /// comes in, so its cost does not depend on the book and no sum can drift from the orders. Orders, clearing and booking are a
-/// contract each over this one state.
-abstract contract AuctionState is ICallAuction, AccessManaged, SigningDomain, Calendar {
+/// contract each over this one state. It comes first in the storage of all of them.
+abstract contract AuctionState is AccessManaged, Calendar {
     struct DayState {
         uint16 day;
         /// Orders per period of whoever has most.
@@ -54,6 +53,8 @@ abstract contract AuctionState is ICallAuction, AccessManaged, SigningDomain, Ca
     IAccounts internal immutable ACCOUNTS;
     ISchedule internal immutable SCHEDULE;
 
+    // Of each contract over this state one part writes what another reads.
+    // slither-disable-start uninitialized-state
     mapping(uint256 key => uint256) internal _lines;
     /// As Sheets packs them.
     mapping(uint256 key => uint256) internal _sheets;
@@ -67,6 +68,7 @@ abstract contract AuctionState is ICallAuction, AccessManaged, SigningDomain, Ca
     mapping(uint256 key => uint256) internal _marginal;
     /// Wh of the day that a member traded through its intermediary, and what secures the commission on it, beside the day.
     mapping(uint256 key => uint256) internal _brokered;
+    // slither-disable-end uninitialized-state
 
     constructor(
         address authority,
@@ -86,7 +88,7 @@ abstract contract AuctionState is ICallAuction, AccessManaged, SigningDomain, Ca
     function _stateOf(uint256 day) internal returns (DayState storage state) {
         state = _days[Ring.place(day)];
         if (state.day == day) return state;
-        if (state.day > day) revert DayIsOver(day);
+        if (state.day > day) revert IMarket.DayIsOver(day);
         RULES.requireRoom(day);
         Rules memory rules = RULES.rulesOf(day);
         (uint256 fees, uint256 ceiling) = (DayTerms.fees(rules), DayTerms.ceiling(rules));

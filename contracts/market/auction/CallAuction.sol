@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.24;
 
+import {Address} from "@openzeppelin/contracts/utils/Address.sol";
 import {Multicall} from "@openzeppelin/contracts/utils/Multicall.sol";
 import {IAccounts} from "../../interfaces/IAccounts.sol";
 import {IBrokeredMarket} from "../../interfaces/IBrokeredMarket.sol";
 import {ICallAuction} from "../../interfaces/ICallAuction.sol";
-import {IMarket} from "../../interfaces/IMarket.sol";
+import {IMarket, Positions} from "../../interfaces/IMarket.sol";
 import {IMarketRules} from "../../interfaces/IMarketRules.sol";
 import {ISchedule} from "../../interfaces/ISchedule.sol";
 import {ITraders} from "../../interfaces/ITraders.sol";
@@ -14,15 +15,19 @@ import {CalendarParameters} from "../../types/Calendar.sol";
 import {Orders} from "../../types/Orders.sol";
 import {Ring} from "../../types/Ring.sol";
 import {Strips} from "../../types/Strips.sol";
+import {AuctionBooking} from "./AuctionBooking.sol";
 import {AuctionState} from "./AuctionState.sol";
-import {Booking} from "./Booking.sol";
 import {Clearing} from "./Clearing.sol";
 import {OrderTaking} from "./OrderTaking.sol";
 import {Sheet, Sheets} from "./Sheets.sol";
 
 /// @title Day-ahead call auction
 /// @dev Put together from its parts; here is what others ask of it. What only people ask is answered by AuctionReader, from this.
-contract CallAuction is OrderTaking, Clearing, Booking, Multicall {
+contract CallAuction is OrderTaking, Clearing, Multicall {
+    using Address for address;
+
+    address private immutable BOOKING;
+
     constructor(
         address authority,
         CalendarParameters memory calendar_,
@@ -30,7 +35,19 @@ contract CallAuction is OrderTaking, Clearing, Booking, Multicall {
         IMarketRules rules,
         IAccounts accounts,
         ISchedule schedule
-    ) AuctionState(authority, calendar_, registry, rules, accounts, schedule) {}
+    ) AuctionState(authority, calendar_, registry, rules, accounts, schedule) {
+        BOOKING = address(new AuctionBooking(authority, calendar_, registry, rules, accounts, schedule));
+    }
+
+    /// @inheritdoc IMarket
+    function book(uint256, uint32, uint256) external returns (Positions memory) {
+        _runBooking();
+    }
+
+    /// @inheritdoc IBrokeredMarket
+    function takeCommissions(uint256, uint32[] calldata) external returns (uint256[] memory, uint256[] memory) {
+        _runBooking();
+    }
 
     /// @inheritdoc IMarket
     function isCleared(uint256 day) external view returns (bool) {
@@ -119,6 +136,14 @@ contract CallAuction is OrderTaking, Clearing, Booking, Multicall {
     function brokeredEnergy(uint32 id, uint256 day) external view returns (uint256) {
         uint256 word = _brokered[Ring.lineKey(id, day, 0)];
         return Strips.dayOf(word) == day ? uint64(word) : 0;
+    }
+
+    /// Ends the call with what the code for booking answers, which also knows who may call.
+    function _runBooking() private {
+        bytes memory answer = BOOKING.functionDelegateCall(msg.data);
+        assembly ("memory-safe") {
+            return(add(answer, 32), mload(answer))
+        }
     }
 
     /// @return own number of a member's own layers, and

@@ -13,7 +13,7 @@ import {AuctionState} from "./AuctionState.sol";
 
 /// @title Clearing of the call auction
 /// @notice Verifies the price of every period against the book (rule 5).
-abstract contract Clearing is AuctionState {
+abstract contract Clearing is ICallAuction, AuctionState {
     uint256 private constant TICK_BITS = 16;
 
     /// UniformPrice.Sums of six periods, a lane each; the tick in the place of limits.

@@ -8,6 +8,7 @@ import {ICallAuction, OrderSheet, SignedSheet} from "../../interfaces/ICallAucti
 import {Groups} from "../../libraries/Groups.sol";
 import {Orders} from "../../types/Orders.sol";
 import {Ring} from "../../types/Ring.sol";
+import {SigningDomain} from "../../types/SigningDomain.sol";
 import {Strips} from "../../types/Strips.sol";
 import {MAX_TICK, Money, UNITS_PER_TICK} from "../../types/Units.sol";
 import {AuctionState} from "./AuctionState.sol";
@@ -15,7 +16,7 @@ import {Sheet, Sheets} from "./Sheets.sol";
 
 /// @title Orders of the call auction
 /// @notice Order sheets come in: who may send them, whether they are valid, what they lock (rule 5).
-abstract contract OrderTaking is AuctionState {
+abstract contract OrderTaking is ICallAuction, AuctionState, SigningDomain {
     bytes32 private constant SHEET_TYPEHASH =
         keccak256("OrderSheet(address participant,uint32 day,uint16 firstLine,uint40 sequence,bytes32[] lines)");
 

@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.24;
 
-import {IBrokeredMarket} from "../../interfaces/IBrokeredMarket.sol";
+import {IAccounts} from "../../interfaces/IAccounts.sol";
+import {ICallAuction} from "../../interfaces/ICallAuction.sol";
 import {IMarket, Positions} from "../../interfaces/IMarket.sol";
+import {IMarketRules} from "../../interfaces/IMarketRules.sol";
+import {ISchedule} from "../../interfaces/ISchedule.sol";
+import {ITraders} from "../../interfaces/ITraders.sol";
 import {PositionLists} from "../../libraries/PositionLists.sol";
 import {Quads} from "../../libraries/Quads.sol";
 import {UniformPrice} from "../../libraries/UniformPrice.sol";
+import {CalendarParameters} from "../../types/Calendar.sol";
 import {Orders} from "../../types/Orders.sol";
 import {Ring} from "../../types/Ring.sol";
 import {Strips} from "../../types/Strips.sol";
@@ -15,7 +20,9 @@ import {Sheet, Sheets} from "./Sheets.sol";
 
 /// @title Booking of the call auction
 /// @notice What every member trades, worked out from its orders and the outcomes when the day is settled.
-abstract contract Booking is AuctionState {
+/// @dev The auction deploys it and runs its code on its own storage (delegatecall): one contract has no room for all of it. By itself
+/// it has no state, and nobody has a role in it.
+contract AuctionBooking is AuctionState {
     /// What one member trades: energy of the strip at work on in six signed lanes; Wh, and Wh times ticks, of the day.
     struct Trades {
         uint256 net;
@@ -46,14 +53,23 @@ abstract contract Booking is AuctionState {
     /// Of what a member traded through its intermediary: money that secures the commission, above the energy.
     uint256 private constant SECURED_SHIFT = 64;
 
-    /// @inheritdoc IMarket
+    constructor(
+        address authority,
+        CalendarParameters memory calendar_,
+        ITraders registry,
+        IMarketRules rules,
+        IAccounts accounts,
+        ISchedule schedule
+    ) AuctionState(authority, calendar_, registry, rules, accounts, schedule) {}
+
+    /// @notice As IMarket says.
     function book(uint256 day, uint32 firstId, uint256 count) external restricted returns (Positions memory p) {
         DayState storage state = _stateOf(day);
-        if (!_isCleared(state)) revert NotCleared(day);
+        if (!_isCleared(state)) revert ICallAuction.NotCleared(day);
         uint256 nextId = state.nextId;
         bool isFresh = firstId == 1 || nextId & NOTHING_BOOKED != 0;
         nextId &= ~NOTHING_BOOKED;
-        if (firstId != 1 && firstId != nextId) revert BookedOutOfOrder(firstId, uint32(nextId));
+        if (firstId != 1 && firstId != nextId) revert IMarket.BookedOutOfOrder(firstId, uint32(nextId));
         state.nextId = firstId + uint32(count);
         if (!_hasSheets(day, firstId, count)) {
             // There are pools in which next to nobody orders.
@@ -69,7 +85,7 @@ abstract contract Booking is AuctionState {
         _storeMarginal(day, walk.marginal);
     }
 
-    /// @inheritdoc IBrokeredMarket
+    /// @notice As IBrokeredMarket says.
     function takeCommissions(uint256 day, uint32[] calldata ids)
         external
         restricted
@@ -131,23 +147,33 @@ abstract contract Booking is AuctionState {
         }
         if (p.net[i].length == 0) p.net[i] = new uint256[](STRIPS_PER_DAY);
         Trades memory trades = Trades(0, 0, 0);
-        uint256[] memory net = p.net[i];
-        uint256 layers = sheet.layers;
+        _bookLines(day, first, first + sheet.layers * STRIPS_PER_DAY, p.net[i], trades, walk);
         // Twice 255 layers of orders of 27 bits stay within a signed lane.
         unchecked {
-            for (uint256 strip = 0; strip < net.length; ++strip) {
-                trades.net = net[strip] == 0 ? Strips.ZERO_LANES : net[strip];
-                uint256 key = first + strip;
-                for (uint256 layer = 0; layer < layers; ++layer) {
-                    uint256 word = _lines[key];
-                    if (Strips.dayOf(word) == day) _bookWord(word, strip, trades, walk);
-                    key += net.length;
-                }
-                net[strip] = trades.net;
-            }
             p.payment[i] += trades.value * int256(UNITS_PER_TICK);
         }
         p.traded[i] += trades.energy;
+    }
+
+    /// Adds what the orders in the lines from the key `first` up to `end` trade to `net`, strip by strip, and to `trades`.
+    function _bookLines(
+        uint256 day,
+        uint256 first,
+        uint256 end,
+        uint256[] memory net,
+        Trades memory trades,
+        Walk memory walk
+    ) private view {
+        unchecked {
+            for (uint256 strip = 0; strip < net.length; ++strip) {
+                trades.net = net[strip] == 0 ? Strips.ZERO_LANES : net[strip];
+                for (uint256 key = first + strip; key < end; key += net.length) {
+                    uint256 word = _lines[key];
+                    if (Strips.dayOf(word) == day) _bookWord(word, strip, trades, walk);
+                }
+                net[strip] = trades.net;
+            }
+        }
     }
 
     /// Adds what the six orders of a word trade.
