@@ -20,7 +20,7 @@ from dem.errors import InputError, Mistakes
 from dem.model.mechanisms import MECHANISMS, Markets
 from dem.model.rules import ImbalancePricing, MarketRules
 from dem.model.strips import LANES
-from dem.model.units import UnitsPerWh, Wh, parse_tariff
+from dem.model.units import UnitsPerWh, Wh, parse_money, parse_tariff
 from dem.model.worst_day import most_layers
 
 MAX_PERIODS_PER_DAY = 96
@@ -351,6 +351,45 @@ class Intraday(_Model):
         return self
 
 
+def _money(value: object) -> object:
+    """An amount in the file as money units."""
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        raise ValueError("must be a number, in currency")
+    return parse_money(format(Decimal(value), "f"))
+
+
+def _percent(value: object) -> object:
+    """Percent in the file as 1/10,000."""
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        raise ValueError("must be a number, in percent")
+    share = Decimal(value) * 100
+    if not 0 <= share <= 10_000 or share != int(share):
+        raise ValueError("must be 0 to 100 percent, with at most two decimals")
+    return int(share)
+
+
+class Levy(_Model):
+    """On the bill of who has a meter: so much for each kWh drawn, and so much a day."""
+
+    name: str = Field(min_length=1, max_length=60)
+    per_kwh: PerKwh = Field(default=0, le=10**7)
+    per_day: Annotated[int, BeforeValidator(_money)] = Field(default=0, le=10**12)
+
+
+class Bill(_Model):
+    """What members' bills add to what the market charges; no account is charged for it. vat: in percent."""
+
+    vat: Annotated[int, BeforeValidator(_percent)] = 0
+    levies: list[Levy] = []
+
+    def record(self) -> dict[str, Any]:
+        """As the tables of a run have it."""
+        levies = [
+            {"name": levy.name, "units_per_wh": levy.per_kwh, "units_per_day": levy.per_day} for levy in self.levies
+        ]
+        return {"vat_per_10000": self.vat, "levies": levies}
+
+
 class Flexibility(_Model):
     """Of all batteries, in 1/1000: what a charged Wh gives back, and how full they are at midnight."""
 
@@ -378,6 +417,7 @@ class Config(_Model):
     wholesale: Wholesale | None = None
     intraday: Intraday | None = None
     flexibility: Flexibility = Flexibility()
+    bill: Bill | None = None
 
     @property
     def possible(self) -> Markets:

@@ -336,4 +336,8 @@ boundary_margin_wh = 100
 
 [strategies]
 default = "truthful"
+
+[bill]                        # on members' bills, charged to no account
+vat = 0                       # percent of purchases, fees and levies
+levies = []                   # such as {{ name = "Electricity tax", per_kwh = 0.0205 }}, or with per_day
 """

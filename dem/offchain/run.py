@@ -61,6 +61,7 @@ def setting_of(scenario: Scenario) -> Setting:
         days=scenario.days,
         paid_without_trade=paid_without_trade(scenario),
         uncut=scenario.metered if scenario.islanded else None,
+        bill=scenario.config.bill.record() if scenario.config.bill else None,
     )
 
 

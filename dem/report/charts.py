@@ -447,9 +447,15 @@ def tariff_band(axis: Axes, course: Course, lines: bool = True) -> None:
 
 def time_axis(axis: Axes, results: Results, course: Course, wide: bool, ends: bool = True) -> None:
     """ends: label the first and the last mark, too."""
-    first, last = float(course.edges[0]), float(course.edges[-1])
-    axis.set_xlim(first, last)
-    run = results.run
+    axis.set_xlim(float(course.edges[0]), float(course.edges[-1]))
+    ticks = time_marks(results, course.edges, wide)
+    shown = slice(None) if ends else slice(1, -1)
+    axis.set_xticks(list(ticks)[shown], list(ticks.values())[shown])
+
+
+def time_marks(results: Results, edges: Array, wide: bool) -> dict[float, str]:
+    """What to write under an axis of time, by its place there."""
+    first, last, run = float(edges[0]), float(edges[-1]), results.run
     begin = run.local_start(results.periods[0])
     midnight = begin.replace(hour=0, minute=0, second=0)
     passed = (begin - midnight) / timedelta(hours=1) - results.periods[0] * run.period_seconds / 3600
@@ -470,9 +476,7 @@ def time_axis(axis: Axes, results: Results, course: Course, wide: bool, ends: bo
         marks = [midnight + timedelta(days=day) for day in range(int(last) // 24)]
         months = [mark for mark in marks if mark.day == 1 and (wide or mark.month % 3 == 1)]
         labels = {mark: f"{mark:%b}" if mark.month > 1 else f"{mark:%b %Y}" for mark in months}
-    ticks = {at(mark): label for mark, label in labels.items() if first <= at(mark) <= last}
-    shown = slice(None) if ends else slice(1, -1)
-    axis.set_xticks(list(ticks)[shown], list(ticks.values())[shown])
+    return {at(mark): label for mark, label in labels.items() if first <= at(mark) <= last}
 
 
 def draw_all(results: Results, summary: Summary) -> dict[str, Picture]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dem.report.comparison_charts import draw_comparison
 from dem.report.findings import NO_TRADE
-from dem.report.page import as_markup, page_template, together, when
+from dem.report.templates import as_markup, page_template, together, when
 from dem.results.changes import figures, quoted, sentences
 from dem.results.compare import Comparison, SetUp, compare
 from dem.results.reader import Results

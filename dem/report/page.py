@@ -1,59 +1,37 @@
 """Pictures, sentences and tables put on one page."""
 
-import re
 from collections.abc import Mapping
-from importlib.resources import files
 from pathlib import Path
-
-from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
-from markupsafe import Markup
 
 from dem.report.charts import KIND_COLOURS, MAX_NAMED, MOST_DAYS_BY_PERIOD, draw_all
 from dem.report.findings import findings, value_split
-from dem.report.style import Picture
+from dem.report.members import pages_of, write_members
+from dem.report.templates import FILE, as_markup, page_template, together, when
 from dem.results.local_days import DAY, MONTH, by_local_time
 from dem.results.reader import Results
 from dem.results.summary import Summary
-from dem.results.wording import kwh, money, percent, plural, price
+from dem.results.wording import kwh, money, percent, price
 
-FILE = "report.html"
 MOST_ROWS = 2_000
 """Of a table of participants or accounts; beyond, the page would get too heavy."""
 
 
 def write_report(folder: Path, results: Results, summary: Summary) -> Path:
-    """Write `report.html` into the output folder that the results were read from."""
+    """Write `report.html` into the output folder that the results were read from, and the pages of its members."""
     path = folder / FILE
-    path.write_text(_render(results, summary), encoding="utf-8")
+    path.write_text(_render(results, summary, pages_of(results)), encoding="utf-8")
+    write_members(folder, results)
     return path
 
 
-def page_template(name: str) -> Template:
-    """A page of this package, with the filters that pages use; `css` is set."""
-    parts = files("dem.report")
-    loader = FunctionLoader(lambda file: (parts / file).read_text(encoding="utf-8"))
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, loader=loader
-    )
-    environment.filters.update(kwh=kwh, percent=percent, plural=plural, count=lambda number: f"{number:,}")
-    environment.filters["energy"] = lambda wh: kwh(wh).removesuffix(" kWh")
-    environment.filters["money"] = lambda units: money(units, "").strip()
-    environment.globals["css"] = Markup((parts / "page.css").read_text(encoding="utf-8"))
-    return environment.get_template(name)
-
-
-def as_markup(pictures: Mapping[str, Picture]) -> dict[str, tuple[Markup, Markup]]:
-    """Pictures, wide and narrow, for a page."""
-    return {name: (Markup(picture.wide), Markup(picture.narrow)) for name, picture in pictures.items()}
-
-
-def _render(results: Results, summary: Summary) -> str:
+def _render(results: Results, summary: Summary, pages: Mapping[str, str]) -> str:
     status = results.readings["status"].value_counts()
     people, accounts = summary.participants, results.accounts
     left_out = max(0, len(people) - MOST_ROWS)
     half = MOST_ROWS // 2
     return page_template("page.html.j2").render(
         run=results.run,
+        pages=pages,
         when=when(results),
         span="the day" if results.run.days == 1 else f"the {results.run.days} days",
         by_day=results.run.days > MOST_DAYS_BY_PERIOD,
@@ -71,19 +49,6 @@ def _render(results: Results, summary: Summary) -> str:
         estimated=int(status.get("estimated", 0)),
         corrected=int(status.get("corrected", 0)),
     )
-
-
-def together(text: str) -> str:
-    """No line break between a number and its unit."""
-    return re.sub(r"(?<=\d) (?=%|kWh|[A-Z]{3})", "\N{NO-BREAK SPACE}", text)
-
-
-def when(results: Results) -> str:
-    first = results.run.local_start(results.periods[0])
-    if results.run.days == 1:
-        return f"{first:%A}, {first.day} {first:%B %Y}"
-    last = results.run.local_start(results.periods[-1])
-    return f"{first.day} {first:%B %Y} to {last.day} {last:%B %Y}"
 
 
 def _outside(summary: Summary) -> dict[str, str]:

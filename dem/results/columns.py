@@ -94,7 +94,7 @@ TABLES: Mapping[str, Mapping[str, Kind | None]] = {
         "deposited_units": INTEGER,
         "withdrawn_units": INTEGER,
         "closing_units": INTEGER,
-        "arrears_units": WRITTEN,
+        "arrears_units": INTEGER,
     },
     "cuts": {
         "participant": TEXT,
@@ -114,7 +114,7 @@ WITHOUT_TRADE = "without_trade"
 """What members would pay under the same rules if nobody traded."""
 OPTIONAL_TABLES = frozenset({TRADES, CUTS, PAYMENTS, WITHOUT_TRADE})
 """A folder without one of these is read all the same."""
-WITHOUT = {"penalty_units": 0}
+WITHOUT = {"penalty_units": 0, "arrears_units": 0}
 """Columns that a table may lack, and what stands for them: without a wholesale desk there are no penalties."""
 
 

@@ -1,4 +1,7 @@
-"""What the community used and paid by local day and by month: days of 23 and 25 hours where clocks change."""
+"""What the community, or a member, used and paid by local day and by month.
+
+Days have 23 and 25 hours where clocks change.
+"""
 
 from dataclasses import dataclass
 
@@ -19,11 +22,14 @@ class LocalSpan:
     bill: Bill
 
 
-def by_local_time(results: Results, span: str) -> list[LocalSpan]:
-    """The local days of a run, or its months, in order; span: how a time names its own, DAY or MONTH."""
+def by_local_time(results: Results, span: str, rows: pd.DataFrame | None = None) -> list[LocalSpan]:
+    """The local days of a run, or its months, in order; span: how a time names its own, DAY or MONTH.
+
+    rows: of the bills, if not those of the community.
+    """
     columns = list(Bill.__slots__)
     names = pd.Series([results.run.local_start(period).strftime(span) for period in results.periods], results.periods)
-    bills = results.bills[~results.kinds_of(results.bills).isin(OUTSIDERS)]
+    bills = results.bills[~results.kinds_of(results.bills).isin(OUTSIDERS)] if rows is None else rows
     sums = bills.groupby(names.reindex(bills["period"]).to_numpy())[columns].sum()
     hours = names.value_counts(sort=False) * results.run.period_seconds / 3_600
     sums = sums.reindex(hours.index, fill_value=0)

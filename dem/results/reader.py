@@ -43,14 +43,35 @@ WHOLESALE = MECHANISMS["wholesale"].label
 
 WITHOUT_CHAIN = "without_chain"
 """Key of run.json: whether the reference model alone has played the days."""
+BILL = "bill"
+"""Key of run.json: what bills add, if they add anything."""
 
 _LARGEST_PRICE = 1 << 20
+_LARGEST_LEVY = 10**12
+"""Units per Wh, and a day."""
 _LARGEST_SUMS = {"_wh": 1 << 42, "_units": 1 << 62}
 """Of the magnitudes in a column, by its ending: energy times price stays below 2^62 then."""
 
 
 class ResultsError(DemError, ValueError):
     """An output folder that cannot be read; the message names the file, the line and the column."""
+
+
+@dataclass(frozen=True, slots=True)
+class Levy:
+    """Something that a bill adds and no account is charged for: by the energy drawn, or by the day."""
+
+    name: str
+    units_per_wh: int
+    units_per_day: int
+
+
+@dataclass(frozen=True, slots=True)
+class BillTerms:
+    """What a bill adds. vat: 1/10,000."""
+
+    vat: int = 0
+    levies: tuple[Levy, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -69,6 +90,7 @@ class Run:
     facts: tuple[tuple[str, str], ...]
     """Whatever else run.json says (network, blocks, gas, seconds), as readable text."""
     timezone: str | None = None
+    bill: BillTerms = BillTerms()
 
     @cached_property
     def zone(self) -> tzinfo:
@@ -338,12 +360,23 @@ def _read_run(path: Path) -> Run:
         _ = known["timezone"] and ZoneInfo(known["timezone"])
     except (KeyError, OSError, TypeError, ValueError):
         raise ResultsError(f"{path}: timezone is {known['timezone']!r}, which is no time zone") from None
-    others = {
-        key: value for key, value in record.items() if key not in (formats.KEY, WITHOUT_CHAIN, "timezone", *_RUN_KEYS)
-    }
+    known["bill"] = _bill_terms(path, record.get(BILL, {}))
+    not_facts = {formats.KEY, WITHOUT_CHAIN, BILL, "timezone", *_RUN_KEYS}
+    others = {key: value for key, value in record.items() if key not in not_facts}
     return Run(
         **known, without_chain=bool(record.get(WITHOUT_CHAIN)), invariants=invariants, facts=tuple(_facts(others))
     )
+
+
+def _bill_terms(path: Path, record: Any) -> BillTerms:
+    try:
+        levies = [(own["name"], own["units_per_wh"], own["units_per_day"]) for own in record.get("levies", [])]
+        numbers = [record.get("vat_per_10000", 0), *(number for _, *both in levies for number in both)]
+        if all(type(number) is int and 0 <= number <= _LARGEST_LEVY for number in numbers):
+            return BillTerms(numbers[0], tuple(Levy(str(name), *both) for name, *both in levies))
+    except (KeyError, TypeError, AttributeError, ValueError):
+        pass
+    raise ResultsError(f"{path}: {BILL} must say vat_per_10000 and levies, each with whole numbers")
 
 
 def _facts(record: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:

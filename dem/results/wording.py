@@ -40,6 +40,19 @@ def plural(kind: str, count: int = 2) -> str:
     return words if count == 1 or words.endswith("s") else words + "s"
 
 
+def figure(value: float, digits: int) -> str:
+    """A number with so many decimals."""
+    return _number(value, digits)
+
+
+def exactly(count: int, decimals: int, shown: int) -> str:
+    """An exact decimal number, counted in its last place, without zeros beyond the decimals `shown`."""
+    whole, fraction = divmod(abs(count), 10**decimals)
+    digits = f"{fraction:0{decimals}d}"
+    text = f"{whole:,}.{digits[:shown]}{digits[shown:].rstrip('0')}"
+    return f"\N{MINUS SIGN}{text}" if count < 0 else text
+
+
 def listed(parts: Sequence[str]) -> str:
     """Parts of a sentence with commas and an "and"."""
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"

@@ -56,7 +56,8 @@ class Setting:
 
     first_period: of day 1. days: delivery days. paid_without_trade: what members would pay for a day under the same
     rules if nobody traded, money units by name. timezone: the zone's name, if it has one. uncut: of an island, what its
-    members' meters would have shown on a day with an upper grid, Wh by name and slot.
+    members' meters would have shown on a day with an upper grid, Wh by name and slot. bill: what bills add, as run.json
+    has it.
     """
 
     scenario: str
@@ -71,6 +72,7 @@ class Setting:
     paid_without_trade: Callable[[int], Mapping[str, int]]
     timezone: str | None = None
     uncut: Callable[[int], Mapping[str, Sequence[int]]] | None = None
+    bill: Mapping[str, Any] | None = None
 
     def periods(self, day: int) -> range:
         """Period numbers of a day, in slot order."""
@@ -159,6 +161,7 @@ class Exporter:
             **({"timezone": self.setting.timezone} if self.setting.timezone else {}),
             "first_period": self.setting.first_period,
             "days": len(self.setting.days),
+            **({"bill": self.setting.bill} if self.setting.bill else {}),
             **run,
         }
         (self.folder / RUN).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")

@@ -190,8 +190,9 @@ class Hamlet:
             return random.randint(100, 2200) if 6 <= hour < 20 else 0
 
         loads = {name: profile(name) for name in ("grid", *metered, *plants)}
+        suns = {name: [sun(period) for period in range(periods)] for name in plants}
         self._write_profiles(folder / "load.csv", loads)
-        self._write_profiles(folder / "pv.csv", {name: [sun(period) for period in range(periods)] for name in plants})
+        self._write_profiles(folder / "pv.csv", suns or {"grid": [0] * periods})
         prices = ((f"{random.randint(-2000, 9000) / 100:.2f}",) for _ in range((HISTORY_DAYS + self.days) * 24))
         write_table(folder / "prices.csv", ("start", "price_per_mwh"), _in_time(3600, prices))
         return folder
