@@ -18,6 +18,7 @@ from dem.report.sankey import money_drawing
 from dem.report.style import (
     BAND,
     CHARGE,
+    DEEP,
     EXPORTED,
     FEE,
     IMPORTED,
@@ -40,6 +41,8 @@ Side: TypeAlias = "pd.Series[int]"
 """Energy of one side of a book, Wh, by limit tick in the order in which it is filled."""
 
 KIND_COLOURS = {"consumer": IMPORTED, "prosumer": EXPORTED}
+"""Of households."""
+_OFFICE_COLOURS = {"grid operator": MUTED, "intermediary": DEEP}
 WINDOWS = (
     (6, 9),
     (11, 14),
@@ -364,7 +367,7 @@ def results_of_participants(summary: Summary, wide: bool) -> Figure:
     draw = _one_by_one if len(summary.participants) <= MAX_NAMED else _distribution
     figure = draw(summary, wide)
     kinds = dict.fromkeys(result.kind for result in summary.participants)
-    handles = [Patch(color=KIND_COLOURS.get(kind, FEE), label=plural(kind)) for kind in kinds]
+    handles = [Patch(color=colour_of(kind), label=plural(kind)) for kind in kinds]
     legend(figure, handles, 4 if wide else 2)
     return figure
 
@@ -372,7 +375,7 @@ def results_of_participants(summary: Summary, wide: bool) -> Figure:
 def _one_by_one(summary: Summary, wide: bool) -> Figure:
     results = summary.participants
     saved = np.array([result.bill.saved_units / UNITS_PER_CURRENCY for result in results])
-    colours = [KIND_COLOURS.get(result.kind, FEE) for result in results]
+    colours = [colour_of(result.kind) for result in results]
     names = [_short(result.participant) for result in results]
     places = np.arange(len(results))
     height = 4.0 if wide else max(3.0, 0.75 + 0.15 * len(results))
@@ -412,7 +415,7 @@ def _distribution(summary: Summary, wide: bool) -> Figure:
         [np.clip(values, low, high) for values in saved.values()],
         bins,
         stacked=True,
-        color=[KIND_COLOURS.get(kind, FEE) for kind in saved],
+        color=[colour_of(kind) for kind in saved],
     )
     axis.axvline(0, color=MUTED, lw=0.8)
     axis.axvline(float(np.median(every)), color=INK, lw=0.9, ls=(0, (4, 3)))
@@ -425,6 +428,11 @@ def _distribution(summary: Summary, wide: bool) -> Figure:
 
 def _short(name: str) -> str:
     return name if len(name) <= 14 else f"{name[:8]}\N{HORIZONTAL ELLIPSIS}{name[-4:]}"
+
+
+def colour_of(kind: str) -> str:
+    """Of a group."""
+    return (KIND_COLOURS | _OFFICE_COLOURS).get(kind.replace("_", " "), FEE)
 
 
 def top(*series: Array) -> float:

@@ -1,6 +1,6 @@
 """The page that shows several set-ups of a market side by side."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from pathlib import Path
 
@@ -13,6 +13,8 @@ from dem.results.reader import Results
 from dem.results.wording import kwh, money, percent, plural, price
 
 COMPARISON = "compare.html"
+MOST_ROWS = 2_000
+"""Participants in the table, the best of them."""
 
 
 def write_comparison(folder: Path, runs: Mapping[str, Results]) -> tuple[Comparison, Path]:
@@ -34,9 +36,28 @@ def _render(comparison: Comparison) -> str:
         cards=[{name: together(text) for name, text in card.items()} for card in _cards(comparison)],
         changes=[together(sentence) for sentence in sentences(comparison)],
         figures=figures(comparison),
+        members=_members(comparison)[:MOST_ROWS],
         says={name: together(text) for name, text in _findings(comparison).items()},
         pictures=as_markup(draw_comparison(comparison)),
     )
+
+
+def _members(comparison: Comparison) -> list[tuple[str, list[str], list[str]]]:
+    """Of everybody what it saved against the tariffs in each set-up, and of what that is the sum in the last; best
+    first."""
+    saved = [{member.participant: member.saved_units for member in s.members} for s in comparison.set_ups]
+
+    def figures_of(units: Iterable[int | None]) -> list[str]:
+        return ["none" if value is None else money(value, "").strip() for value in units]
+
+    return [
+        (
+            member.participant,
+            figures_of(one.get(member.participant) for one in saved),
+            figures_of((member.split.trade, member.split.uncontracted - member.split.charge, -member.split.error)),
+        )
+        for member in comparison.last.members
+    ]
 
 
 def _cards(comparison: Comparison) -> list[dict[str, str]]:
@@ -161,7 +182,9 @@ def _sources(comparison: Comparison) -> str:
 
 
 def _imbalance(comparison: Comparison) -> str:
-    currency, set_ups = comparison.currency, comparison.set_ups
+    currency, set_ups = comparison.currency, [one for one in comparison.set_ups if one.has_contracts]
+    if not set_ups:
+        return "Nothing was contracted, so nothing is off contract."
     least, most = (pick(set_ups, key=lambda set_up: set_up.deviated_wh) for pick in (min, max))
     cheap, dear = (pick(set_ups, key=lambda set_up: set_up.summary.fund_units) for pick in (min, max))
     little, much = (money(set_up.summary.fund_units, currency) for set_up in (cheap, dear))

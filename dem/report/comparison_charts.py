@@ -10,9 +10,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from dem.report.charts import (
-    KIND_COLOURS,
     MOST_DAYS_BY_PERIOD,
     Array,
+    colour_of,
     read_course,
     tariff_band,
     time_axis,
@@ -46,6 +46,8 @@ MARKET_COLOURS = (LOCAL, DEEP, OLIVE, FEE, CHARGE)
 UPPER_COLOURS = {UNCONTRACTED: NEARBY, WHOLESALE: WHOLESALE_COLOUR, FALLBACK: IMPORTED}
 MOST_DOTS = 150
 """Participants of a group drawn one by one in a set-up; of more, so many evenly chosen from the worst to the best."""
+LEAST_NAMED = 0.25
+"""Who is less than this share of the largest amount of a panel from zero goes without a name."""
 NARROWEST_LABEL = 0.06
 """Share of a bar that has room for its figure."""
 
@@ -70,13 +72,22 @@ def draw_comparison(comparison: Comparison) -> dict[str, Picture]:
 
 def cost_by_group(comparison: Comparison, wide: bool) -> Figure:
     """What every group paid, beside what it would have paid by the tariffs."""
-    kinds = comparison.kinds
+    kinds = {
+        kind: count
+        for kind, count in comparison.kinds.items()
+        if any(
+            g.bill.paid_units or g.bill.tariff_only_units
+            for s in comparison.set_ups
+            for g in s.groups
+            if g.kind == kind
+        )
+    }
     axes, figure = _panels(len(kinds), comparison, wide)
     for axis, (kind, count) in zip(axes, kinds.items(), strict=True):
         bills = [next((g.bill for g in s.groups if g.kind == kind), None) for s in comparison.set_ups]
         paid = [bill.paid_units / UNITS_PER_CURRENCY if bill else 0.0 for bill in bills]
         alone = [bill.tariff_only_units / UNITS_PER_CURRENCY if bill else 0.0 for bill in bills]
-        _bars(axis, paid, KIND_COLOURS.get(kind, FEE), [f"{value:,.2f}" for value in paid], also=alone)
+        _bars(axis, paid, colour_of(kind), [f"{value:,.2f}" for value in paid], also=alone)
         for row, value in enumerate(alone):
             axis.plot([value, value], [row - 0.42, row + 0.42], color=INK, lw=1.6, solid_capstyle="butt")
         axis.set_title(f"{_group(kind, count)}, {comparison.currency}")
@@ -102,18 +113,21 @@ def savings(comparison: Comparison, wide: bool) -> Figure:
     lanes = _lanes(kinds)
     for axis, (title, part) in zip(axes, parts, strict=True):
         axis.axvline(0, color=MUTED, lw=0.8)
+        widest = max(abs(part(m)) / UNITS_PER_CURRENCY for s in comparison.set_ups for m in s.members)
         for row, set_up in enumerate(comparison.set_ups):
             for kind, (middle, height) in lanes.items():
-                values = np.sort([part(m) / UNITS_PER_CURRENCY for m in set_up.members if m.kind == kind])
-                if len(values):
-                    _dots(axis, values, row + middle, height, KIND_COLOURS.get(kind, FEE))
+                own = sorted((part(m) / UNITS_PER_CURRENCY, m.participant) for m in set_up.members if m.kind == kind)
+                if own:
+                    _dots(axis, np.array([value for value, _ in own]), row + middle, height, colour_of(kind))
+                    if max(abs(value) for value, _ in own) > LEAST_NAMED * widest:
+                        _name_the_furthest(axis, own, row + middle, height)
         axis.set_title(f"{title}, {comparison.currency}")
         axis.margins(x=0.06)
         axis.locator_params(axis="x", nbins=5)
         for edge in range(1, len(comparison.set_ups)):
             axis.axhline(edge - 0.5, color=GRID, lw=0.8, zorder=0)
     handles = [
-        Line2D([], [], lw=0, marker="o", ms=4.5, color=KIND_COLOURS.get(kind, FEE), label=_group(kind, count))
+        Line2D([], [], lw=0, marker="o", ms=4.5, color=colour_of(kind), label=_group(kind, count))
         for kind, count in kinds.items()
     ]
     handles.append(Line2D([], [], lw=0, marker="|", ms=11, mew=1.4, color=INK, label="median of the group"))
@@ -129,6 +143,13 @@ def _lanes(kinds: Mapping[str, int]) -> dict[str, tuple[float, float]]:
         kind: (float(low + high) / 2, 0.72 * float(high - low))
         for kind, low, high in zip(kinds, edges[:-1], edges[1:], strict=True)
     }
+
+
+def _name_the_furthest(axis: Axes, own: Sequence[tuple[float, str]], middle: float, height: float) -> None:
+    """The name of whom a part changed most in a group, above its dot."""
+    value, name = max(own, key=lambda one: abs(one[0]))
+    place = (value, middle - 0.5 * height)
+    axis.annotate(name, place, (0, 1.5), textcoords="offset points", ha="center", va="bottom", fontsize=6.5)
 
 
 def _dots(axis: Axes, values: Array, middle: float, height: float, colour: str) -> None:
@@ -236,18 +257,18 @@ def coverage_and_imbalance(comparison: Comparison, wide: bool) -> Figure:
     set_ups = comparison.set_ups
     covered, physical, off = axes[0], [float(s.physical or 0) * 100 for s in set_ups], axes[1]
     shares = [float(s.covered or 0) * 100 for s in set_ups]
-    covered.barh(range(len(set_ups)), physical, height=0.68, color=NEARBY, lw=0)
-    _bars(covered, shares, LOCAL, [f"{value:.1f}" for value in shares])
-    covered.set(xlim=(0, 100))
+    both = [f"{mine:.1f} of {whole:.1f}" for mine, whole in zip(shares, physical, strict=True)]
+    _bars(covered, physical, NEARBY, both)
+    covered.barh(range(len(set_ups)), shares, height=0.68, color=LOCAL, lw=0)
     covered.set_title("Covered by neighbours, %")
-    energy = [s.deviated_wh / WH_PER_KWH for s in set_ups]
-    _bars(off, energy, IMPORTED, [f"{value:,.0f}" for value in energy])
+    energy = [s.deviated_wh / WH_PER_KWH if s.has_contracts else 0 for s in set_ups]
+    _bars(off, energy, IMPORTED, [_or_none(s, f"{value:,.0f}") for s, value in zip(set_ups, energy, strict=True)])
     off.set_title("Energy off contract, kWh")
     cost = axes[2]
-    above = [s.summary.imbalance_cost_units / UNITS_PER_CURRENCY for s in set_ups]
+    above = [s.summary.imbalance_cost_units / UNITS_PER_CURRENCY if s.has_contracts else 0 for s in set_ups]
     charges = [s.community.deviation_units / UNITS_PER_CURRENCY for s in set_ups]
     whole = [a + b for a, b in zip(above, charges, strict=True)]
-    _bars(cost, whole, CHARGE, [f"{value:,.2f}" for value in whole])
+    _bars(cost, whole, CHARGE, [_or_none(s, f"{value:,.2f}") for s, value in zip(set_ups, whole, strict=True)])
     cost.barh(range(len(set_ups)), above, height=0.68, color=EXPORTED, lw=0)
     cost.set_title(f"What it cost, {comparison.currency}")
     legend(
@@ -261,6 +282,11 @@ def coverage_and_imbalance(comparison: Comparison, wide: bool) -> Figure:
         4 if wide else 1,
     )
     return figure
+
+
+def _or_none(set_up: SetUp, figure: str) -> str:
+    """Without contracts nothing is off contract: all is ordinary supply."""
+    return figure if set_up.has_contracts else "none"
 
 
 # shared -------------------------------------------------------------------------------------------------------

@@ -25,6 +25,9 @@ def figures(comparison: Comparison) -> list[tuple[str, list[str]]]:
     def energy(what: str, wh: Callable[[SetUp], int]) -> tuple[str, list[str]]:
         return row(what, lambda set_up: kwh(wh(set_up)).removesuffix(" kWh"))
 
+    def off_contract(set_up: SetUp) -> str:
+        return kwh(set_up.deviated_wh).removesuffix(" kWh") if set_up.has_contracts else "none"
+
     def per_kwh(what: str, units: Callable[[SetUp], Fraction | None]) -> tuple[str, list[str]]:
         return row(what, lambda set_up: price(units(set_up), "").removesuffix(" /kWh"))
 
@@ -54,7 +57,10 @@ def figures(comparison: Comparison) -> list[tuple[str, list[str]]]:
         amount("  own forecast error", lambda s: -s.split.error),
         amount("Gains from trade by stated limits", lambda s: s.gains_units),
         amount("Deviation charges", lambda s: s.community.deviation_units),
-        amount("Imbalance cost above the fallback supply", lambda s: s.summary.imbalance_cost_units),
+        amount(
+            "Imbalance cost above the fallback supply",
+            lambda s: s.summary.imbalance_cost_units if s.has_contracts else None,
+        ),
     ]
     for kind, count in comparison.kinds.items():
         rows.append(amount(f"Paid by {count} {plural(kind, count)}", paid_by(kind)))
@@ -73,7 +79,7 @@ def figures(comparison: Comparison) -> list[tuple[str, list[str]]]:
     rows += [
         row("Covered by local trade", lambda s: percent(s.covered)),
         row("  by neighbours, physically", lambda s: percent(s.physical)),
-        energy("Imbalance, all participants", lambda s: s.deviated_wh),
+        row("Energy off contract", off_contract),
         (f"Price, {currency}/kWh", []),
         per_kwh("Mean, by energy", lambda s: s.mean_price),
         per_kwh("Lowest", lambda s: s.cheapest),
@@ -194,6 +200,8 @@ def _coverage(comparison: Comparison) -> str:
 
 def _off_contract(comparison: Comparison) -> str:
     first, last, currency = comparison.first, comparison.last, comparison.currency
+    if not first.has_contracts or not last.has_contracts:
+        return f"{kwh(last.deviated_wh)} are off contract with {quoted(last)}." if last.has_contracts else ""
     verb = "fell" if last.deviated_wh < first.deviated_wh else "rose"
     if last.deviated_wh == first.deviated_wh:
         return f"Energy off contract stayed at {kwh(last.deviated_wh)}."

@@ -73,6 +73,11 @@ class SetUp:
         return share(self.traded_units, self.traded_wh)
 
     @property
+    def has_contracts(self) -> bool:
+        """Whether anything was contracted; where nothing was, nothing is off contract: all is ordinary supply."""
+        return self.traded_wh > 0
+
+    @property
     def delivered_wh(self) -> int:
         """Energy from local contracts that was both fed in and drawn."""
         return sum(energy for source, energy in self.sources.items() if source not in (UNCONTRACTED, *UPPER_GRID))
