@@ -97,7 +97,19 @@ def _histories(scenario: Scenario) -> Iterator[str]:
 def _outside(scenario: Scenario) -> Iterator[str]:
     config = scenario.config
     sections = (config.tables, config.profiles, config.tariff, config.bilateral, config.wholesale)
-    keys = ("participants", "load", "pv", "shapes", "meters", "prices", "tariffs", "contracts")
+    keys = (
+        "participants",
+        "load",
+        "pv",
+        "orders",
+        "forecast",
+        "readings",
+        "shapes",
+        "meters",
+        "prices",
+        "tariffs",
+        "contracts",
+    )
     home = scenario.folder.resolve()
     paths = {str(getattr(section, key)) for section in sections for key in keys if getattr(section, key, None)}
     for path in sorted(paths):

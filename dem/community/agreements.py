@@ -93,7 +93,7 @@ def _agreement(row: Row, calendar: Calendar, traders: Mapping[str, bool], highes
         raise row["price"].wrong(f"must be 0 to the highest tariff allowed, {highest_price / _UNITS_PER_WH}")
     if not 1 <= energy <= MAX_ENERGY:
         raise row["energy_wh"].wrong(f"must be 1 to {MAX_ENERGY} Wh")
-    first, last = _period(row["first"], calendar, last=False), _period(row["last"], calendar, last=True)
+    first, last = period_of(row["first"], calendar, last=False), period_of(row["last"], calendar, last=True)
     if last < first:
         raise row["last"].wrong(f"must not be before {row['first'].text}")
     return Agreement(
@@ -108,8 +108,12 @@ def _agreement(row: Row, calendar: Calendar, traders: Mapping[str, bool], highes
     )
 
 
-def _period(cell: Cell, calendar: Calendar, *, last: bool) -> int:
-    """The first period, or the last, of a local date; or the period that begins at a local time."""
+def period_of(cell: Cell, calendar: Calendar, *, last: bool) -> int:
+    """The first period, or the last, of a local date; or the period that begins at a local time.
+
+    Raises:
+        InputError: it is neither.
+    """
     if _DATE.fullmatch(cell.text):
         try:
             days = (date.fromisoformat(cell.text) - calendar.start).days

@@ -199,13 +199,17 @@ class RulesVersion(_Model):
 class Tables(_Model):
     """CSV files, relative to the scenario's folder; load and pv unless the meters follow shapes.
 
-    unit: of load and pv. negative: what their negative readings are; those of one quantity that are swapped count as
-    positive ones of the other.
+    orders, forecast, readings: what members bring themselves, see `dem.community.own`.
+    unit: of load, pv and forecast. negative: what negative readings of load and pv are; those of one that are swapped
+    count as positive ones of the other.
     """
 
     participants: str
     load: str | None = None
     pv: str | None = None
+    orders: str | None = None
+    forecast: str | None = None
+    readings: str | None = None
     unit: Literal["Wh", "kWh"] = "Wh"
     negative: Literal["refuse", "zero", "swap"] = "refuse"
 

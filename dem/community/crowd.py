@@ -22,6 +22,7 @@ from dem.community.agreements import Agreement, positions_of
 from dem.community.config import Pool
 from dem.community.flexibility import Day, Household, Plan, Prices
 from dem.community.forecast import revise_load, revise_pv
+from dem.community.own import Reporting, said_at_first
 from dem.community.presets import TRADING_ON, Intermediary, Mode, Quote, place, posted, quoted, sell_on, shed
 from dem.community.scenario import Kind, Participant, Scenario
 from dem.community.strategies import Band, Bands, NoOrders, OrderColumns, Situation, Truthful
@@ -168,6 +169,9 @@ class Crowd:
         parts: list[OrderColumns] = []
         for name in self.forecasts:
             member = self.scenario.participant(name)
+            if name in self.scenario.own_traders:
+                parts.append(self._own(name, ids))
+                continue
             wish = self._rest(member, self._wish(member, self._of(before, member)))
             parts.append(self._day_ahead(member, ids, wish))
         for pool in self.scenario.config.pools:
@@ -175,6 +179,12 @@ class Crowd:
                 book = OrderBook.of(self._onwards(pool, ids, *pools[pool.name]))
                 parts.append(OrderColumns.of(book))
         return OrderColumns.together(parts)
+
+    def _own(self, name: str, ids: Ids) -> OrderColumns:
+        """What a member brings itself."""
+        own = [order for order in self.scenario.own_orders(self.day) if order.participant == name]
+        rows = [(ids[name], *order[1:]) for order in sorted(own, key=lambda order: (order.slot, order.layer))]
+        return OrderColumns(*np.array(rows, np.int64).reshape(-1, 6).T)
 
     def desk_report(self) -> DeskReport | None:
         """What the wholesale desk reports after the day-ahead gate; None if there is none or it is not used."""
@@ -243,7 +253,8 @@ class Crowd:
         if session.first >= self._slots:
             return []
         expected, prices = self.revised(session), self._prices(self.area(session, contracted))
-        members = [member for member in self._traders if self._trades_itself(member)]
+        # On its last day a member has left before the sessions begin.
+        members = [m for m in self._traders if self._trades_itself(m) and m.leaves != self.day]
         Random(f"{self.scenario.config.seed}/intraday/{self.day}/{session.number}").shuffle(members)
         orders: list[Order] = []
         for member in members:
@@ -293,6 +304,13 @@ class Crowd:
             metered = self.metered(contracted)
         boundary = [sum(values) for values in zip(*metered.values(), strict=True)]
         return {**metered, self.scenario.of_kind(Kind.GRID_OPERATOR)[0].name: boundary}
+
+    def said(self, name: str, shown: Sequence[int]) -> Sequence[int] | None:
+        """What a meter says in time of what it showed; None if nothing."""
+        report = self.scenario.reports.get((self.day, name))
+        if report is None:
+            return shown
+        return said_at_first(shown, report) if report.reporting is Reporting.CORRECTED else None
 
     # inside
 
@@ -353,7 +371,7 @@ class Crowd:
                 fallback=self._fallback,
             )
             for member in self.scenario.of_kind(Kind.CONSUMER, Kind.PROSUMER)
-            if member.flexible
+            if member.flexible and member.takes_part(self.day)
         }
 
     @property

@@ -12,11 +12,12 @@ from eth_utils.crypto import keccak
 
 @dataclass(frozen=True)
 class Wallet:
-    """One member's two keys."""
+    """One member's keys; next_meter_key: of the meter that takes the place of its first one."""
 
     name: str
     account_key: bytes
     meter_key: bytes
+    next_meter_key: bytes = b""
 
     @cached_property
     def account(self) -> str:
@@ -28,6 +29,11 @@ class Wallet:
         """Address of the meter key."""
         return str(Account.from_key(self.meter_key).address)
 
+    @cached_property
+    def next_meter(self) -> str:
+        """Address of the next meter's key."""
+        return str(Account.from_key(self.next_meter_key).address)
+
 
 def wallet(community: str, seed: int, name: str) -> Wallet:
     """The wallet of a member of a community: the same in every run."""
@@ -35,4 +41,4 @@ def wallet(community: str, seed: int, name: str) -> Wallet:
     def key(purpose: str) -> bytes:
         return bytes(keccak(text=f"DEM simulation/{community}/{seed}/{name}/{purpose}"))
 
-    return Wallet(name, key("account"), key("meter"))
+    return Wallet(name, key("account"), key("meter"), key("meter 2"))

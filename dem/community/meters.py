@@ -12,22 +12,30 @@ from dem.model.units import Wh
 
 
 class Meter:
-    """One meter; its registers start at zero with day 1.
+    """One meter; its registers start at zero with its first day.
 
-    net: metered net energy of a day by slot, Wh, for every day from 1 on that may be asked for.
+    net: metered net energy of a day by slot, Wh, for every day from its first on that may be asked for.
+    is_next: it has taken the place of its member's first one.
     """
 
-    def __init__(self, wallet: Wallet, net: Mapping[int, Sequence[int]]) -> None:
-        self._wallet = wallet
+    def __init__(
+        self, wallet: Wallet, net: Mapping[int, Sequence[int]], first_day: int = 1, *, is_next: bool = False
+    ) -> None:
+        self._address, self._key = (
+            (wallet.next_meter, wallet.next_meter_key) if is_next else (wallet.meter, wallet.meter_key)
+        )
         self._net = net
-        self._opening = {1: Register(Wh(0), Wh(0))}
+        self._opening = {first_day: Register(Wh(0), Wh(0))}
 
-    def sheet(self, domain: Domain, day: int, sequence: int) -> Signed[ReadingSheet]:
-        """The readings of a whole day."""
-        return SignedOnDemand(domain, self._wallet.meter_key, partial(self._readings, day, sequence))
+    def sheet(self, domain: Domain, day: int, sequence: int, said: Sequence[int] | None = None) -> Signed[ReadingSheet]:
+        """The readings of a whole day. said: net energy by slot, Wh, if it says something else than it metered."""
+        return SignedOnDemand(domain, self._key, partial(self._readings, day, sequence, said))
 
-    def _readings(self, day: int, sequence: int) -> ReadingSheet:
-        return ReadingSheet(self._wallet.meter, day, 0, sequence, pack_registers(self._registers(day)))
+    def _readings(self, day: int, sequence: int, said: Sequence[int] | None) -> ReadingSheet:
+        registers = self._registers(day)
+        if said is not None:
+            registers = _advance(registers[0], said)
+        return ReadingSheet(self._address, day, 0, sequence, pack_registers(registers))
 
     def _registers(self, day: int) -> list[Register]:
         """The opening register and one per period end."""

@@ -130,7 +130,7 @@ def _read_tabled(
                 _check_metered(f"{path}, line 1, column", name, participants)
         known = [i for i, name in enumerate(series.columns) if participants.get(name)]
         (first_day, shown), (_, back) = (
-            _whole_days(part.energy(seconds)[:, known], series.periods(seconds), calendar) for part in series.parts()
+            whole_days(part.energy(seconds)[:, known], series.periods(seconds), calendar) for part in series.parts()
         )
         tables.append((first_day, [place[series.columns[i]] for i in known], shown, back))
     for name in names:
@@ -167,7 +167,7 @@ def check_cover(path: Path, periods: range, calendar: Calendar) -> None:
         raise InputError(str(path), held, why)
 
 
-def _whole_days(values: Energy, periods: range, calendar: Calendar) -> tuple[int, Energy]:
+def whole_days(values: Energy, periods: range, calendar: Calendar) -> tuple[int, Energy]:
     """Number of the first whole trading day, and all whole days: shape (days, columns, periods).
 
     values: by period, shape (periods, columns).
@@ -334,7 +334,7 @@ def _read_shaped(
         where = f"{path}, line {series.lines[line]}, column {series.columns[shape]}"
         share = float(series.values[line, shape] / 10**SHARE_DECIMALS)
         mistakes.add(InputError(where, share, "is above 1, the whole power"))
-    first_day, shares = _whole_days(series.mean(seconds), series.periods(seconds), calendar)
+    first_day, shares = whole_days(series.mean(seconds), series.periods(seconds), calendar)
     if len(shares) < SAME_WEEKDAY:
         raise InputError(str(path), len(shares), f"whole days are too few: shapes must hold {SAME_WEEKDAY}")
     number = {"": 0, **{name: i for i, name in enumerate(series.columns)}}

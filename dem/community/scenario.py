@@ -6,7 +6,7 @@ that names the file, the key or line and column, the value, and why it is refuse
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -29,6 +29,15 @@ from dem.community.config import (
 )
 from dem.community.flexibility import Battery
 from dem.community.forecast import Energy, History, Past, forecast, forecast_load, forecast_pv
+from dem.community.own import (
+    Community,
+    OwnOrder,
+    Reports,
+    day_of,
+    read_forecasts,
+    read_orders,
+    read_reports,
+)
 from dem.community.profiles import Profiles, check_cover, read_profiles
 from dem.community.strategies import Situation, Strategy, strategy_named
 from dem.community.tables import START, Cell, Row, read_rows, read_series
@@ -67,7 +76,17 @@ ONE_OF_EACH = (Kind.FALLBACK_SUPPLIER, Kind.OPERATOR, Kind.GRID_OPERATOR)
 TRADING = frozenset({Kind.CONSUMER, Kind.PROSUMER, Kind.INTERMEDIARY, Kind.WHOLESALE_DESK})
 """Kinds that may contract energy."""
 
-_OPTIONAL = ("intermediary", "share_permille", "battery_wh", "battery_w", "shiftable_permille")
+_OPTIONAL = (
+    "intermediary",
+    "share_permille",
+    "battery_wh",
+    "battery_w",
+    "shiftable_permille",
+    "joins",
+    "leaves",
+    "new_meter",
+)
+_TERM = ("joins", "leaves", "new_meter")
 _MAX_BATTERY_WH = 1_000_000
 
 
@@ -84,6 +103,8 @@ class Participant:
     credit_limit: how far its account may go below zero, 10^-8 currency.
     intermediary: whose client it is, empty if nobody's. share: 1/1000 of its energy that goes through the intermediary.
     battery: if it has one. shiftable: 1/1000 of its load that can be moved within the day.
+    joins, leaves: its first and its last day, None for the scenario's. new_meter: the day from which on it has another
+    meter.
     """
 
     name: str
@@ -98,6 +119,13 @@ class Participant:
     share: int = 0
     battery: Battery | None = None
     shiftable: int = 0
+    joins: int = 1
+    leaves: int | None = None
+    new_meter: int | None = None
+
+    def takes_part(self, day: int) -> bool:
+        """Whether it is a member on a day."""
+        return self.joins <= day <= (self.leaves or day)
 
     @property
     def flexible(self) -> bool:
@@ -124,6 +152,9 @@ class Scenario:
     _tariffs: tuple[Tariff, ...]
     _agreements: tuple[Agreement, ...] = ()
     _wholesale: tuple[int, ...] = ()
+    _orders: Mapping[int, tuple[OwnOrder, ...]] = field(default_factory=dict)
+    _forecasts: Mapping[str, Energy] = field(default_factory=dict)
+    reports: Reports = field(default_factory=dict)
 
     @property
     def markets(self) -> Markets:
@@ -179,6 +210,11 @@ class Scenario:
         return tuple(self._members.values())
 
     @property
+    def as_they_join(self) -> list[Participant]:
+        """All members, day by day as they join."""
+        return sorted(self.participants, key=lambda member: member.joins)
+
+    @property
     def calendar(self) -> Calendar:
         """Start, lengths and gates."""
         return self.config.calendar
@@ -226,12 +262,12 @@ class Scenario:
     def load(self, day: int) -> dict[str, list[int]]:
         """Consumption before netting of every meter, Wh by slot; losses are the grid operator's."""
         self._slots(day)
-        return self._by_name(self.profiles.load(day))
+        return self._by_name(self.profiles.load(day), day)
 
     def pv(self, day: int) -> dict[str, list[int]]:
         """Generation before netting of every meter, Wh by slot, not negative."""
         self._slots(day)
-        return self._by_name(self.profiles.pv(day))
+        return self._by_name(self.profiles.pv(day), day)
 
     def metered(self, day: int) -> dict[str, list[int]]:
         """What every meter shows, net, Wh by slot: consumption positive, generation negative.
@@ -239,7 +275,7 @@ class Scenario:
         Batteries and moved loads not included: `dem.community.crowd` knows what they do.
         """
         self._slots(day)
-        return self._by_name(self.profiles.load(day) - self.profiles.pv(day))
+        return self._by_name(self.profiles.load(day) - self.profiles.pv(day), day)
 
     def history(self, day: int) -> History:
         """What all meters showed on the days whose readings are due by a day's gate.
@@ -264,13 +300,40 @@ class Scenario:
 
     def forecasts(self, day: int) -> dict[str, list[int]]:
         """Net consumption that consumers and prosumers expect, Wh by slot, known at the gate."""
-        expected = self._by_name(forecast(self.history(day)))
-        return {member.name: expected[member.name] for member in self.of_kind(Kind.CONSUMER, Kind.PROSUMER)}
+        expected = self._by_name(forecast(self.history(day)), day) | self._own_forecasts(day)
+        return {
+            member.name: expected[member.name]
+            for member in self.of_kind(Kind.CONSUMER, Kind.PROSUMER)
+            if member.name in expected
+        }
 
     def expected(self, day: int) -> tuple[dict[str, list[int]], dict[str, list[int]]]:
         """Load and generation before netting that all meters are expected to show, Wh by slot, known at the gate."""
         past = self.history(day)
-        return self._by_name(forecast_load(past.load, past.lead)), self._by_name(forecast_pv(past.pv))
+        load, pv = (
+            self._by_name(energy, day) for energy in (forecast_load(past.load, past.lead), forecast_pv(past.pv))
+        )
+        for name, net in self._own_forecasts(day).items():
+            load[name], pv[name] = [max(wh, 0) for wh in net], [max(-wh, 0) for wh in net]
+        return load, pv
+
+    def own_orders(self, day: int) -> tuple[OwnOrder, ...]:
+        """Orders that members bring themselves, who take part."""
+        return tuple(
+            order for order in self._orders.get(day, ()) if self.participant(order.participant).takes_part(day)
+        )
+
+    @property
+    def own_traders(self) -> frozenset[str]:
+        """Who orders in the day-ahead auction what it brings, and nothing else on any day."""
+        return frozenset(order.participant for orders in self._orders.values() for order in orders)
+
+    def _own_forecasts(self, day: int) -> dict[str, list[int]]:
+        return {
+            name: expected[day - 1].tolist()
+            for name, expected in self._forecasts.items()
+            if self.participant(name).takes_part(day)
+        }
 
     def strategy(self, name: str) -> Strategy:
         """How a participant trades, with the scenario's parameters."""
@@ -304,9 +367,10 @@ class Scenario:
         per_day = self.calendar.periods_per_day
         return range((day - 1) * per_day, day * per_day)
 
-    def _by_name(self, energy: Energy) -> dict[str, list[int]]:
-        """Rows as lists of plain integers, by the meter's name."""
-        return dict(zip(self.profiles.names, energy.tolist(), strict=True))
+    def _by_name(self, energy: Energy, day: int) -> dict[str, list[int]]:
+        """Rows as lists of plain integers, by the name of the meter's member, of those who take part on a day."""
+        rows = zip(self.profiles.names, energy.tolist(), strict=True)
+        return {name: row for name, row in rows if self._members[name].takes_part(day)}
 
 
 # --------------------------------------------------------------------------------------------------
@@ -352,15 +416,39 @@ def examine(folder: Path, mistakes: Mistakes) -> Scenario | None:
                 resampled={name for name, member in members.items() if member.kind is not Kind.GRID_OPERATOR},
                 mistakes=mistakes,
             )
-        if len(parts) < 4:
+        community = _community(config, members)
+        with mistakes:
+            if config.tables.orders:
+                parts["_orders"] = read_orders(folder / config.tables.orders, community, mistakes)
+        with mistakes:
+            if config.tables.forecast:
+                unit = 1_000 if config.tables.unit == "kWh" else 1
+                forecasts = read_forecasts(folder / config.tables.forecast, unit, community, mistakes)
+                parts["_forecasts"] = {name: forecasts[name] for name in forecasts if name in members}
+        with mistakes:
+            if config.tables.readings:
+                parts["reports"] = read_reports(folder / config.tables.readings, community, mistakes)
+        if not {"_tariffs", "_agreements", "_wholesale", "profiles"} <= parts.keys():
             return None
         scenario = Scenario(config=config, folder=folder, _members=members, **parts)
         _check_capacities(scenario, mistakes)
         _check_island(scenario, mistakes)
+        _check_changes(scenario, mistakes)
         with mistakes:
             scenario.history(1)
         return scenario
     return None
+
+
+def _community(config: Config, members: Mapping[str, Participant]) -> Community:
+    households = {member.name for member in members.values() if member.kind in (Kind.CONSUMER, Kind.PROSUMER)}
+    return Community(
+        calendar=config.calendar,
+        rules=tuple(config.rules),
+        members=members.keys(),
+        capacities={name: (members[name].import_capacity, members[name].export_capacity) for name in households},
+        clients={member.name for member in members.values() if member.share and config.markets.pools},
+    )
 
 
 def _strategy(config: Config, name: str, path: Path) -> Strategy:
@@ -420,7 +508,25 @@ def _member(row: Row, config: Config) -> Participant:
         battery=_battery(row, config),
         shiftable=_permille(row, "shiftable_permille"),
         **_client(row),
+        **_term(row, config.calendar),
     )
+
+
+def _term(row: Row, calendar: Calendar) -> dict[str, Any]:
+    """The first day and the last, and the day of another meter, of those given."""
+    found = {column: day_of(row[column], calendar) for column in _TERM if _text(row, column)}
+    for column in found:
+        if row["kind"].text not in (Kind.CONSUMER, Kind.PROSUMER):
+            raise row[column].wrong("must be empty: only consumers and prosumers come, go and change their meters")
+    first, last = found.get("joins", 1), found.get("leaves", calendar.days)
+    if last < first:
+        raise row["leaves"].wrong(f"is before it joins, on {calendar.date_of(first)}")
+    if "new_meter" in found and not first < found["new_meter"] <= last:
+        raise row["new_meter"].wrong("must be a day after its first one, up to its last")
+    if calendar.open_lead_seconds >= calendar.day_seconds and (first > 1 or last < calendar.days):
+        why = "is not possible: members come and go between two auctions, so open_lead_seconds must be below a day"
+        raise row["joins" if first > 1 else "leaves"].wrong(why)
+    return {column: day for column, day in found.items() if (column, day) != ("leaves", calendar.days)}
 
 
 def _capacity(cell: Cell) -> Wh:
@@ -590,6 +696,28 @@ def _check_island(scenario: Scenario, mistakes: Mistakes) -> None:
         if any(scenario.metered(day).get(losses, ())):
             why = f"has losses on day {day}; those of an island cannot be cut and must be left out"
             mistakes.add(InputError(f"{scenario.folder}, meter", losses, why))
+
+
+def _check_changes(scenario: Scenario, mistakes: Mistakes) -> None:
+    """Whoever comes, goes or changes its meter has nothing that binds it before or after."""
+    days, where = scenario.calendar.days, f"{scenario.folder}, participant"
+    for member in scenario.participants:
+        comes, goes = member.joins > 1, (member.leaves or days) < days
+        if (comes or goes) and member.share:
+            why = "is the client of an intermediary for the whole run: it cannot join or leave on the way"
+            mistakes.add(InputError(where, member.name, why))
+        for agreement in scenario.agreements if comes or goes else ():
+            if member.name in (agreement.seller, agreement.buyer):
+                mistakes.add(
+                    InputError(where, member.name, "has a bilateral contract: it cannot join or leave on the way")
+                )
+                break
+        report = scenario.reports.get((member.new_meter - 1, member.name)) if member.new_meter else None
+        if member.new_meter and report is not None and report.is_corrected:
+            why = f"cannot report late or correct the day before {scenario.calendar.date_of(member.new_meter)}"
+            mistakes.add(InputError(where, member.name, f"{why}: its meter is replaced then"))
+    if scenario.islanded and scenario.reports:
+        mistakes.add(InputError(str(scenario.folder), "tables.readings", "is not possible on an island"))
 
 
 def _check_capacities(scenario: Scenario, mistakes: Mistakes) -> None:

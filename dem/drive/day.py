@@ -10,6 +10,7 @@ from functools import partial
 from dem.community.clock import Clock
 from dem.community.crowd import Session
 from dem.community.keys import Wallet
+from dem.community.scenario import Participant
 from dem.community.sessions import SessionMessages, SessionPlan, Standing
 from dem.community.signing import (
     sign_agreement,
@@ -76,7 +77,30 @@ class TradingDays:
 
     def register(self) -> None:
         """Everybody's application, admission, credit and first deposit."""
-        members.register(self.relay, self.community.applicants(self.market.domain("ParticipantRegistry")))
+        self.join(1)
+
+    def join(self, day: int) -> None:
+        """The same of who joins on a day, a day before."""
+        members.register(self.relay, self.community.applicants(self.market.domain("ParticipantRegistry"), day))
+
+    def leave(self, day: int) -> None:
+        """The exit of whose last day it is: the auction of this day has opened, that of the next has not."""
+        members.leave(
+            self.relay, [self._id_of(member) for member in self.scenario.participants if member.leaves == day]
+        )
+
+    def replace_meters(self, day: int) -> None:
+        """Another meter for who gets one on the day."""
+        wallets = self.community.wallets
+        new = {
+            self._id_of(member): wallets[member.name].next_meter
+            for member in self.scenario.participants
+            if member.new_meter == day
+        }
+        members.replace_meters(self.relay, new)
+
+    def _id_of(self, member: Participant) -> int:
+        return self.people.ids[member.name]
 
     def announce_rules(self) -> None:
         """Later versions of the rules; the first came with the deployment."""
@@ -215,6 +239,12 @@ class TradingDays:
         """Every meter's readings of the day, unless it can no longer be corrected."""
         if self.chain.now() < self.market.calendar.corrections_close_at(day):
             sheets = self.people.reading_sheets(self.market.domain(readings.CONTRACT), day)
+            readings.push_readings(self.relay, day, sheets)
+
+    def push_corrections(self, day: int) -> None:
+        """Readings that are late, and corrections, unless it is too late for these."""
+        if self.chain.now() < self.market.calendar.corrections_close_at(day):
+            sheets = self.people.correction_sheets(self.market.domain(readings.CONTRACT), day)
             readings.push_readings(self.relay, day, sheets)
 
     def close_metering(self, day: int) -> None:

@@ -43,9 +43,9 @@ class Community:
         )
         return Offices(supplier.account, operator.account, grid_operator.account, grid_operator.meter)
 
-    def applicants(self, domain: Domain) -> list[Applicant]:
-        """Everybody's application and first deposit. domain: the registry's."""
-        return [self._applicant(member, domain) for member in self.scenario.participants]
+    def applicants(self, domain: Domain, day: int = 1) -> list[Applicant]:
+        """Application and first deposit of everybody who joins on a day. domain: the registry's."""
+        return [self._applicant(member, domain) for member in self.scenario.participants if member.joins == day]
 
     def _applicant(self, member: Participant, domain: Domain) -> Applicant:
         keys = self.wallets[member.name]

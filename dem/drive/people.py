@@ -2,11 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping
-from functools import cached_property
 
 from dem.community.crowd import Crowd, Session
 from dem.community.keys import Wallet
 from dem.community.meters import Meter
+from dem.community.own import Reporting
 from dem.community.sessions import within_connections
 from dem.drive.members import Community
 from dem.messages.readings import ReadingSheet
@@ -34,21 +34,27 @@ class People:
         market = records.market
         self._replay = Replay(market.calendar.periods_per_day, market.addresses)
         self._next_block = market.manifest.first_block
+        self._ids: dict[str, int] = {}
         self._crowds: dict[int, Crowd] = {}
+        self._metered: set[int] = set()
+        self._meters: dict[str, Meter] = {}
         self._net: dict[str, dict[int, list[int]]] = defaultdict(dict)
         """What meters showed on the days that have ended, and on those whose readings were pushed."""
 
-    @cached_property
+    @property
     def ids(self) -> dict[str, int]:
-        """Registry number by member's name."""
+        """Registry number by name, of who has joined."""
         wallets = self.community.wallets
-        accounts = [keys.account for keys in wallets.values()]
-        return dict(zip(wallets, self._records.ids_of(accounts), strict=True))
+        unknown = [name for name in wallets if name not in self._ids]
+        if unknown:
+            numbers = self._records.ids_of([wallets[name].account for name in unknown])
+            self._ids |= {name: id_ for name, id_ in zip(unknown, numbers, strict=True) if id_}
+        return self._ids
 
-    @cached_property
+    @property
     def wallets(self) -> Mapping[int, Wallet]:
         """Keys by registry number."""
-        return {self.ids[name]: keys for name, keys in self.community.wallets.items()}
+        return {id_: self.community.wallets[name] for name, id_ in self.ids.items()}
 
     def crowd(self, day: int) -> Crowd:
         """The participants on a day; kept, as they do not change."""
@@ -105,23 +111,51 @@ class People:
     # ------------------------------------------------------------------------------------------ what their meters show
 
     def reading_sheets(self, domain: Domain, day: int) -> dict[int, Signed[ReadingSheet]]:
-        """Every meter's readings of a day, by its member's registry number."""
+        """What meters say of a day in time, by their member's registry number."""
+        crowd, ids = self._see_meters(day), self.ids
+        found: dict[int, Signed[ReadingSheet]] = {}
+        for name, days in self._net.items():
+            if day in days and (said := crowd.said(name, days[day])) is not None:
+                other = None if said == days[day] else said
+                found[ids[name]] = self._meter_of(name, day).sheet(domain, day, sequence=1, said=other)
+        return found
+
+    def correction_sheets(self, domain: Domain, day: int) -> dict[int, Signed[ReadingSheet]]:
+        """What meters say of a day after it was due, likewise: late readings, and corrections."""
+        self._see_meters(day)
+        found: dict[int, Signed[ReadingSheet]] = {}
+        for (of, name), report in self.scenario.reports.items():
+            if of == day and report.is_corrected and day in self._net[name]:
+                sequence = 2 if report.reporting is Reporting.CORRECTED else 1
+                found[self.ids[name]] = self._meter_of(name, day).sheet(domain, day, sequence)
+        return found
+
+    def _see_meters(self, day: int) -> Crowd:
+        """Know what every meter showed up to a day."""
         if self.scenario.islanded or any(member.flexible for member in self.scenario.participants):
             self._meter(day, self.follow())
         else:
             for known in range(1, day + 1):
                 self._meter(known, None)
-        return {self.ids[name]: meter.sheet(domain, day, sequence=1) for name, meter in self._meters.items()}
+        return self.crowd(day)
 
     def _meter(self, day: int, replay: Replay | None) -> None:
         """What every meter shows on a day; stores, and what an island cuts, follow what was contracted."""
-        if self._net and all(day in days for days in self._net.values()):
+        if day in self._metered:
             return
+        self._metered.add(day)
         contracted = self._contracted(day, replay) if replay else {}
         book = replay.book(day).standing if replay and self.scenario.islanded else None
         for name, values in self.crowd(day).shown(self.ids, contracted, book).items():
             self._net[name][day] = values
 
-    @cached_property
-    def _meters(self) -> dict[str, Meter]:
-        return {name: Meter(self.community.wallets[name], days) for name, days in self._net.items()}
+    def _meter_of(self, name: str, day: int) -> Meter:
+        """The meter that a member has on a day."""
+        member = self.scenario.participant(name)
+        is_next = member.new_meter is not None and day >= member.new_meter
+        first = member.new_meter if is_next else member.joins
+        key = f"{name} from {first}"
+        if key not in self._meters:
+            wallet = self.community.wallets[name]
+            self._meters[key] = Meter(wallet, self._net[name], first or 1, is_next=is_next)
+        return self._meters[key]

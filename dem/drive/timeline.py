@@ -30,6 +30,13 @@ def steps_of(days: TradingDays, day: int) -> list[Step]:
         (True, "trade intraday", clock.session_starts_at(day, session), partial(days.trade_intraday, session))
         for session in Crowd(days.scenario, day).sessions
     ]
+    scenario = days.scenario
+    joins = any(member.joins == day + 1 for member in scenario.participants)
+    leaves = any(member.leaves == day for member in scenario.participants)
+    meters = any(member.new_meter == day + 1 for member in scenario.participants)
+    corrections = any(of == day and report.is_corrected for (of, _), report in scenario.reports.items())
+    # After the day's own auction, and before that of the day after opens.
+    exit_due = (max(gate, calendar.start_of(day)) + ends - calendar.open_lead) // 2 if leaves else gate
     table = [
         (True, "publish tariffs", opens - calendar.day_length, days.publish_tariffs),
         (markets.bilateral, "conclude contracts", opens, days.conclude_contracts),
@@ -40,10 +47,14 @@ def steps_of(days: TradingDays, day: int) -> list[Step]:
         (True, "clear", gate, days.clear),
         (markets.wholesale, "trade with the desk", gate, days.trade_with_the_desk),
         *sessions,
+        (joins, "admit members", calendar.start_of(day), lambda known: days.join(known + 1)),
+        (leaves, "let members leave", exit_due, days.leave),
         (True, "push readings", ends, days.push_readings),
+        (meters, "replace meters", ends, lambda known: days.replace_meters(known + 1)),
         (True, "close metering", deadline, days.close_metering),
         (True, "settle", deadline, days.settle),
         (markets.pools, "collect commissions", deadline, days.collect_commissions),
+        (corrections, "push corrections", deadline, days.push_corrections),
         (True, _ENDS_A_DAY, final, days.finalize),
         (bool(rules.premium_rate or rules.reward_share), "pay fund", final, days.pay_fund),
     ]

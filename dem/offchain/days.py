@@ -47,6 +47,7 @@ def _steps_of(trading: Trading, paying: Paying, clock: Clock, day: int) -> list[
         (True, calendar.start_of(day + 1), trading.read_meters),
         (True, calendar.metering_deadline(day), paying.settle),
         (markets.pools, calendar.metering_deadline(day), paying.collect_commissions),
+        (True, calendar.metering_deadline(day), trading.correct_meters),
         (True, calendar.corrections_close_at(day), paying.finalize),
         (bool(rules.premium_rate or rules.reward_share), calendar.corrections_close_at(day), paying.pay_fund),
     ]

@@ -34,7 +34,7 @@ from dem.replay.intraday import IntradayReplay
 from dem.replay.markets import Markets
 from dem.replay.members import Member
 from dem.replay.payments import Payments
-from dem.replay.readings import MEASURED, MeterValues
+from dem.replay.readings import CORRECTED, ESTIMATED, MEASURED, MeterValues
 from dem.replay.totals import Totals, totals_of
 from dem.replay.transfers import Transfers
 from dem.replay.wholesale import ResidualReplay
@@ -66,6 +66,8 @@ class ModelMarket:
         self.days = Days()
         self.totals = Totals()
         """Over the days that are final."""
+        self._read_last: tuple[int, dict[int, MeterValues]] = (0, {})
+        """The last final day and its readings: the day after is estimated from them."""
         self.ids = self._numbers()
         self.names = {id_: name for name, id_ in self.ids.items()}
         self.members = {member.id: member for member in self._registered()}
@@ -164,8 +166,29 @@ class ModelMarket:
         measured = np.full(self.periods_per_day, MEASURED, np.int64)
         own.readings = {id_: MeterValues(values, measured) for id_, values in net.items()}
 
+    def estimate(self, day: int) -> None:
+        """What is missing when readings are due is as it was the day before, or nothing."""
+        own, (last, before) = self.days.changing(day), self._read_last
+        if last != day - 1:
+            before = self.days.known(day - 1).readings
+        for member in self.scenario.of_kind(Kind.CONSUMER, Kind.PROSUMER):
+            id_ = self.ids[member.name]
+            if member.takes_part(day) and id_ not in own.readings:
+                net = before[id_].net if id_ in before else np.zeros(self.periods_per_day, np.int64)
+                own.readings[id_] = MeterValues(net, np.full(self.periods_per_day, ESTIMATED, np.int64))
+                own.settlement = None
+
+    def correct(self, day: int, net: dict[int, Column]) -> None:
+        """Take what meters say of a day after readings were due."""
+        own = self.days.changing(day)
+        corrected = np.full(self.periods_per_day, CORRECTED, np.int64)
+        for id_, values in net.items():
+            own.readings[id_] = MeterValues(values, corrected)
+            own.settlement = None
+
     def forget(self, day: int) -> None:
         """The day is final."""
+        self._read_last = day, self.days.known(day).readings
         self.totals += totals_of(self.settlement(day), self.book(day))
         self.markets.forget(day)
         self.days.forget(day)
@@ -177,8 +200,8 @@ class ModelMarket:
         return self.scenario.rules(min(day, self.scenario.days[-1]))
 
     def _numbers(self) -> dict[str, int]:
-        """Numbers of the registry by name: offices are members from the start, then come all others in their order."""
-        others = [member.name for member in self.scenario.participants if member.kind not in _OFFICES]
+        """Numbers of the registry by name: offices are members from the start, then come all others as they join."""
+        others = [member.name for member in self.scenario.as_they_join if member.kind not in _OFFICES]
         numbers = {name: id_ for id_, name in enumerate(others, start=FIRST_PARTICIPANT)}
         offices = {self.scenario.of_kind(kind)[0].name: id_ for kind, id_ in _OFFICES.items()}
         return {member.name: (offices | numbers)[member.name] for member in self.scenario.participants}
@@ -189,7 +212,7 @@ class ModelMarket:
         for name, id_ in sorted(self.ids.items(), key=lambda item: item[1]):
             member, is_office = self.scenario.participant(name), id_ < FIRST_PARTICIPANT
             most = (None, None) if is_office else (member.import_capacity, member.export_capacity)
-            found.append(Member(id_, name, name, member.kind.value, 1, *most))
+            found.append(Member(id_, name, name, member.kind.value, member.joins, *most))
         return found
 
     def _pay_in(self) -> None:

@@ -30,22 +30,37 @@ class Paying:
     """What it got of days that are, and is asked for."""
 
     def settle(self, day: int) -> None:
-        """The money of the day; what it is short of is shared."""
-        market, settled = self.market, self.market.settlement(day)
+        """The money of the day on what meters said in time; what it is short of is shared."""
+        self.market.estimate(day)
+        self.market.bilateral.apply("Booked", {"day": day, "through": max(self.market.members)})
+        self._walk(day)
+        self.market.days.changing(day).is_settled = True
+
+    def _walk(self, day: int) -> None:
+        """Post what is due, or of a day that is settled again the difference to what was posted."""
+        market, settled, own = self.market, self.market.settlement(day), self.market.days.changing(day)
+
+        def change(key: int, amount: int) -> Money:
+            difference = amount - own.posted[key]
+            own.posted[key] = amount
+            return Money(difference)
+
         self._set_aside()
-        market.bilateral.apply("Booked", {"day": day, "through": max(market.members)})
-        postings = [Posting(FALLBACK_SUPPLIER, settled.fallback())]
+        # What an office is paid out is kept apart from its bill: under its negative number.
+        postings = [Posting(FALLBACK_SUPPLIER, change(-FALLBACK_SUPPLIER, settled.fallback()))]
         if settled.delivery.exchange is not None:
-            postings.append(Posting(settled.delivery.exchange.desk, settled.desk()))
+            desk = settled.delivery.exchange.desk
+            postings.append(Posting(desk, change(-desk, settled.desk())))
         for id_ in market.members:
-            due = sum(settled.bill_of(id_))
-            postings.append(Posting(id_, Money(-due), Money(market.markets.settle(day, id_))))
+            release = 0 if own.is_settled else market.markets.settle(day, id_)
+            postings.append(Posting(id_, change(id_, -sum(settled.bill_of(id_))), Money(release)))
         self._provisional[day] = settled.fund()
-        postings += [
-            Posting(BALANCING_FUND, settled.fund()),
-            Posting(OPERATOR, settled.operator()),
-            Posting(GRID_OPERATOR, settled.grid_operator()),
-        ]
+        offices = (
+            (BALANCING_FUND, settled.fund()),
+            (OPERATOR, settled.operator()),
+            (GRID_OPERATOR, settled.grid_operator()),
+        )
+        postings += [Posting(office, change(-office, amount)) for office, amount in offices]
         market.ledger.post_day(postings)
         self._share(day, postings)
         market.ledger.end_settlement()
@@ -99,7 +114,9 @@ class Paying:
         return True
 
     def finalize(self, day: int) -> None:
-        """The end of the day: who waits for money is paid what there is, and the fund knows what it has."""
+        """The end of the day: corrections are settled, and who waits for money is paid what there is."""
+        if any(of == day and report.is_corrected for (of, _), report in self.market.scenario.reports.items()):
+            self._walk(day)
         self._make_good()
         settled = self.market.settlement(day)
         self._provisional.pop(day, None)

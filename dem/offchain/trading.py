@@ -1,6 +1,6 @@
 """What the members of a scenario contract on a day, and what their meters show, by the reference model alone."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -47,6 +47,8 @@ class Trading:
     market: ModelMarket
     _crowds: dict[int, Crowd] = field(default_factory=dict)
     _rejected: dict[int, list[RejectedOrder]] = field(default_factory=dict)
+    _shown: dict[int, dict[int, Column]] = field(default_factory=dict)
+    """What every meter showed, by day and member, of days that may be corrected."""
     _contracts: int = 0
 
     def crowd(self, day: int) -> Crowd:
@@ -213,13 +215,22 @@ class Trading:
     # ------------------------------------------------------------------------------------------------- delivery
 
     def read_meters(self, day: int) -> None:
-        """What every meter showed."""
+        """What meters say of a day in time."""
         market, crowd = self.market, self.crowd(day)
         needs_contracts = market.scenario.islanded or any(member.flexible for member in market.scenario.participants)
         contracted = market.contracted_by_name(day) if needs_contracts else {}
         shown = crowd.shown(market.ids, contracted, market.book(day).standing)
-        market.read(day, dict(self._by_number(shown)))
+        self._shown[day] = dict(self._by_number(shown))
+        market.read(day, dict(self._by_number({name: crowd.said(name, wh) for name, wh in shown.items()})))
 
-    def _by_number(self, shown: dict[str, list[int]]) -> Iterator[tuple[int, Column]]:
+    def correct_meters(self, day: int) -> None:
+        """What meters say of a day when its readings were due: what is late, and corrections."""
+        shown, reports = self._shown.pop(day), self.market.scenario.reports
+        late = [self.market.ids[name] for (of, name), report in reports.items() if of == day and report.is_corrected]
+        self.market.correct(day, {id_: shown[id_] for id_ in late if id_ in shown})
+
+    def _by_number(self, shown: Mapping[str, Sequence[int] | None]) -> Iterator[tuple[int, Column]]:
         for name, values in shown.items():
+            if values is None:
+                continue
             yield self.market.ids[name], np.array(values, np.int64)

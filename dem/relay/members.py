@@ -1,7 +1,8 @@
 """Members come in: applications, admissions, credit limits, first deposits."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from dem.deployment.market import RELAYER
 from dem.messages.members import Application
@@ -13,6 +14,9 @@ from dem.relay.batches import Relay
 GAS_PER_MEMBER = 400_000
 GAS_PER_DEPOSIT = 160_000
 
+_METER, _LAST_DAY = 4, 6
+"""Places in what the registry has of a member."""
+_NO_LAST_DAY = (1 << 32) - 1
 _NEVER_APPLIED, _APPLIED = range(2)
 """Status of an account that is no member."""
 
@@ -76,3 +80,32 @@ def register(relay: Relay, applicants: Sequence[Applicant]) -> None:
         without_deposit,
         lambda a: (a.account, a.deposit, a.payment_reference),
     )
+
+
+def leave(relay: Relay, ids: Sequence[int]) -> None:
+    """Exits of members, by registry number."""
+    relay.call_for_each(
+        "exit",
+        ("registrar", relay.market.registry, GAS_PER_MEMBER),
+        lambda: [id_ for id_, own in _members(relay, ids).items() if own[_LAST_DAY] == _NO_LAST_DAY],
+        lambda id_: (id_,),
+    )
+
+
+def replace_meters(relay: Relay, meters: Mapping[int, str]) -> None:
+    """Other meters: their addresses by registry number."""
+    relay.call_for_each(
+        "replaceMeter",
+        ("registrar", relay.market.registry, GAS_PER_MEMBER),
+        lambda: [
+            (id_, meters[id_])
+            for id_, own in _members(relay, [*meters]).items()
+            if int(own[_METER], 16) != int(meters[id_], 16)
+        ],
+        lambda replacement: replacement,
+    )
+
+
+def _members(relay: Relay, ids: Sequence[int]) -> dict[int, tuple[Any, ...]]:
+    """What the registry has of members, by number."""
+    return dict(zip(ids, relay.chain.ask_many(relay.market.registry, "member", [(id_,) for id_ in ids]), strict=True))

@@ -25,13 +25,18 @@ def push_readings(relay: Relay, day: int, sheets: Mapping[int, Signed[ReadingShe
     gas = _gas_of_a_day(relay)
 
     def missing() -> list[int]:
-        brought = {event.args["id"] for event in relay.records.events(CONTRACT, "ReadingsAccepted", day)}
+        accepted = relay.records.events(CONTRACT, "ReadingsAccepted", day)
+        brought = {(event.args["id"], event.args["sequence"]) for event in accepted}
         refused = relay.records.refusals(CONTRACT, "ReadingsRejected", "meter", day)
 
         def is_refused(sheet: ReadingSheet) -> bool:
             return (sheet.meter, sheet.sequence) in refused
 
-        return [id_ for id_, sheet in sheets.items() if id_ not in brought and not is_refused(sheet.message)]
+        return [
+            id_
+            for id_, sheet in sheets.items()
+            if (id_, sheet.message.sequence) not in brought and not is_refused(sheet.message)
+        ]
 
     def transactions(some: Sequence[int]) -> Iterator[Transaction]:
         # A day is settled on the readings that it began with: it takes corrections again when it is through.

@@ -17,6 +17,7 @@ import requests
 from ape.cli import ConnectedProviderCommand
 from click.testing import CliRunner
 from support.commands.hamlet import Hamlet
+from support.commands.own import OwnHamlet
 from support.commands.shell import EMBEDDED, run
 
 from dem.chain.connection import Chain
@@ -111,6 +112,15 @@ def test_scenarios(driven: Driven, tmp_path: Path) -> None:
     for words in (["day", "nowhere"], ["compare", "nowhere", "--out", "x"], ["deploy", "nowhere", "--out", "x"]):
         driven("no such scenario", *words)
     assert driven.count >= 120
+
+
+def test_what_members_bring(driven: Driven, tmp_path: Path) -> None:
+    hamlet = OwnHamlet().write(tmp_path / "hamlet")
+    for name in ("orders.csv", "forecast.csv", "readings.csv", "participants.csv"):
+        for what, damage in DAMAGES.items():
+            said = driven(f"{name} {what}", "check", damaged(hamlet, name, damage, tmp_path))
+            assert "wrong" in said or "nothing is wrong" in said, (name, what, said)
+    assert driven.count >= 60
 
 
 def test_results(driven: Driven, day: Path, tmp_path: Path) -> None:

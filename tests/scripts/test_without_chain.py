@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 from support import PROJECT
-from support.commands.hamlet import DEBTOR, DEBTORS, MIXED, POOR, Hamlet
+from support.commands.hamlet import DEBTOR, DEBTORS, MIXED, POOR, Hamlet, read_table
+from support.commands.own import OwnHamlet
 from support.commands.shell import EMBEDDED, run
 
 from dem.community.scenario import load_scenario
@@ -53,6 +54,13 @@ HAMLETS = {
 @pytest.mark.parametrize("hamlet", HAMLETS.values(), ids=HAMLETS)
 def test_a_hamlets_tables_are_the_contracts(hamlet: Hamlet, tmp_path: Path) -> None:
     assert_same(hamlet.write(tmp_path / "hamlet"), tmp_path)
+
+
+def test_own_orders_and_forecasts_readings_and_members_are_the_contracts(tmp_path: Path) -> None:
+    assert_same(OwnHamlet().write(tmp_path / "hamlet"), tmp_path)
+    rows = read_table(tmp_path / "model" / "readings.csv")
+    status = {name: {row["status"] for row in rows if row["participant"] == name} for name in ("home-2", "home-3")}
+    assert status == {"home-2": {"estimated", "measured"}, "home-3": {"corrected", "measured"}}
 
 
 @pytest.mark.parametrize("name", sorted(PLAYED))

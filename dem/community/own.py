@@ -1,0 +1,217 @@
+"""What members of a scenario bring themselves: orders, forecasts, and meters that do not report as they should.
+
+`docs/guide/scenarios.md` describes the tables.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from dem.community.agreements import period_of
+from dem.community.config import Calendar, RulesVersion
+from dem.community.forecast import Energy
+from dem.community.profiles import check_cover, whole_days
+from dem.community.tables import FRACTIONS, Cell, Row, read_rows, read_series
+from dem.errors import Mistakes
+from dem.model.orders import MAX_ENERGY, Side
+from dem.model.units import MAX_TICK, Tick, Wh
+
+ORDER_COLUMNS = ("participant", "start", "side", "price", "energy_wh")
+READING_COLUMNS = ("participant", "date", "reading", "first_permille")
+_SIDES = {"bid": Side.BID, "ask": Side.ASK}
+_TICKS = 1_000
+"""Of 1 currency/kWh."""
+
+
+class OwnOrder(NamedTuple):
+    """An order in the day-ahead auction as its member wants it."""
+
+    participant: str
+    layer: int
+    slot: int
+    side: Side
+    tick: Tick
+    energy: Wh
+
+
+class Reporting(StrEnum):
+    """How a meter reports a day, if not as it should."""
+
+    MISSING = "missing"
+    LATE = "late"
+    CORRECTED = "corrected"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A meter's day. first_permille: what a corrected one says at first, 1/1000 of what it showed."""
+
+    reporting: Reporting
+    first_permille: int = 0
+
+    @property
+    def is_corrected(self) -> bool:
+        """Whether anything comes after the deadline."""
+        return self.reporting is not Reporting.MISSING
+
+    @property
+    def is_estimated(self) -> bool:
+        """Whether the day before stands for it in the end."""
+        return self.reporting is Reporting.MISSING
+
+
+Reports = Mapping[tuple[int, str], Report]
+"""By day and member's name; who is not there reports in time and right."""
+
+
+@dataclass(frozen=True, slots=True)
+class Community:
+    """What the tables of members' own refer to. capacities: of consumers and prosumers, in and out, Wh per period.
+    clients: of whom an intermediary orders."""
+
+    calendar: Calendar
+    rules: tuple[RulesVersion, ...]
+    members: Set[str]
+    capacities: Mapping[str, tuple[int, int]]
+    clients: Set[str]
+
+    def household(self, cell: Cell) -> str:
+        """The name of a consumer or a prosumer.
+
+        Raises:
+            InputError: it is none.
+        """
+        if cell.text not in self.capacities:
+            known = cell.text in self.members
+            raise cell.wrong("is no consumer or prosumer" if known else "is not in the participant table")
+        return cell.text
+
+    def rules_on(self, day: int) -> RulesVersion:
+        """Of a day."""
+        return [version for version in self.rules if version.first_day <= day][-1]
+
+
+def read_orders(path: Path, community: Community, mistakes: Mistakes) -> dict[int, tuple[OwnOrder, ...]]:
+    """Orders by day, in the order of the file; several of one member for one period are its layers."""
+    found: dict[int, list[OwnOrder]] = defaultdict(list)
+    standing: dict[tuple[str, int, int], list[OwnOrder]] = defaultdict(list)
+    for row in read_rows(path, ORDER_COLUMNS, mistakes=mistakes):
+        with mistakes:
+            day, order = _order(row, community)
+            others = standing[order.participant, day, order.slot]
+            _check_beside(row, order, others, community.rules_on(day).max_layers)
+            _check_together(row, [*others, order], community.capacities[order.participant])
+            order = order._replace(layer=len(others))
+            others.append(order)
+            found[day].append(order)
+    return {day: tuple(orders) for day, orders in found.items()}
+
+
+def _check_beside(row: Row, order: OwnOrder, others: list[OwnOrder], most: int) -> None:
+    """As the auction takes orders of one member for one period."""
+    if len(others) == most:
+        raise row["start"].wrong(f"has more orders of {order.participant} than the rules allow: max_layers is {most}")
+    for other in others:
+        bid, ask = sorted((order, other), key=lambda one: one.side)
+        if bid.side != ask.side and bid.tick >= ask.tick:
+            raise row["price"].wrong(f"would trade with an order of {order.participant} itself for the same period")
+
+
+def _check_together(row: Row, orders: list[OwnOrder], capacities: tuple[int, int]) -> None:
+    for side, capacity, what in zip((Side.BID, Side.ASK), capacities, ("import", "export"), strict=True):
+        if sum(order.energy for order in orders if order.side is side) > capacity:
+            why = f"is, with the other orders for the period, beyond the connection: {what}_capacity_wh is {capacity}"
+            raise row["energy_wh"].wrong(why)
+
+
+def _order(row: Row, community: Community) -> tuple[int, OwnOrder]:
+    name = community.household(row["participant"])
+    if name in community.clients:
+        raise row["participant"].wrong("is the client of an intermediary, which orders for it")
+    calendar = community.calendar
+    days, slot = divmod(
+        period_of(row["start"], calendar, last=False) - calendar.opening // calendar.period_seconds,
+        calendar.periods_per_day,
+    )
+    if not 0 <= days < calendar.days:
+        raise row["start"].wrong(f"is no period of the scenario's {calendar.days} days from {calendar.start} on")
+    side, price, energy = row["side"], row["price"].multiple(_TICKS, "0.001 currency/kWh"), row["energy_wh"].integer()
+    if side.text not in _SIDES:
+        raise side.wrong("must be bid or ask")
+    if not 0 <= price <= MAX_TICK:
+        raise row["price"].wrong(f"must be 0 to {MAX_TICK / _TICKS} currency/kWh")
+    least = community.rules_on(days + 1).min_order_energy_wh
+    if not least <= energy <= MAX_ENERGY:
+        raise row["energy_wh"].wrong(f"must be {least} (min_order_energy_wh) to {MAX_ENERGY} Wh")
+    return days + 1, OwnOrder(name, 0, slot, _SIDES[side.text], Tick(price), Wh(energy))
+
+
+def read_forecasts(path: Path, unit: int, community: Community, mistakes: Mistakes) -> dict[str, Energy]:
+    """Net consumption that members expect, Wh, shape (days, slots), by name. unit: Wh of 1 in the table."""
+    calendar = community.calendar
+    seconds = calendar.period_seconds
+    series = read_series(
+        path,
+        calendar.zone,
+        scale=FRACTIONS * unit,
+        until=calendar.end,
+        negative=True,
+        single=seconds,
+        mistakes=mistakes,
+    )
+    check_cover(path, series.periods(seconds), calendar)
+    first_day, expected = whole_days(series.energy(seconds), series.periods(seconds), calendar)
+    forecasts = {}
+    for column, name in enumerate(series.columns):
+        with mistakes:
+            community.household(Cell(path, 1, name, name))
+        forecasts[name] = np.ascontiguousarray(expected[1 - first_day :, column])
+    return forecasts
+
+
+def read_reports(path: Path, community: Community, mistakes: Mistakes) -> dict[tuple[int, str], Report]:
+    """Days on which meters do not report in time, or not right at first."""
+    found: dict[tuple[int, str], Report] = {}
+    for row in read_rows(path, READING_COLUMNS, mistakes=mistakes):
+        with mistakes:
+            name = community.household(row["participant"])
+            day = day_of(row["date"], community.calendar)
+            if (day, name) in found:
+                raise row["date"].wrong(f"is there twice for {name}")
+            found[day, name] = _report(row, community.calendar)
+    return found
+
+
+def _report(row: Row, calendar: Calendar) -> Report:
+    reading, first = row["reading"], row["first_permille"]
+    if reading.text not in list(Reporting):
+        raise reading.wrong(f"is none of {', '.join(Reporting)}")
+    reporting = Reporting(reading.text)
+    if reporting is not Reporting.CORRECTED:
+        if first.text:
+            raise first.wrong("must be empty: only corrected readings are something else at first")
+        return Report(reporting)
+    if calendar.metering_lag_seconds >= calendar.day_seconds:
+        raise reading.wrong("cannot be: the next day's readings, which go on from these, are due before")
+    if first.integer() > 1000:
+        raise first.wrong("must be 0 to 1000")
+    return Report(reporting, first.integer())
+
+
+def day_of(cell: Cell, calendar: Calendar) -> int:
+    """The day of the scenario that a local date names."""
+    period = period_of(cell, calendar, last=False) - calendar.opening // calendar.period_seconds
+    days, rest = divmod(period, calendar.periods_per_day)
+    if rest or not 0 <= days < calendar.days:
+        raise cell.wrong(f"must be the date of one of the {calendar.days} days from {calendar.start} on")
+    return days + 1
+
+
+def said_at_first(values: Sequence[int], report: Report) -> list[int]:
+    """What a corrected meter says at first, Wh, rounded towards zero."""
+    return [abs(wh) * report.first_permille // 1000 * (1 if wh > 0 else -1) for wh in values]

@@ -1,0 +1,198 @@
+"""What members of a scenario bring themselves: what is wrong with it is said with file, line, column and value."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.commands.hamlet import Hamlet, read_table
+from support.commands.own import OwnHamlet
+
+from dem.community.crowd import Crowd
+from dem.community.own import Report, Reporting, said_at_first
+from dem.community.scenario import examine, load_scenario
+from dem.errors import Mistakes
+from dem.model.orders import Side
+from dem.offchain.run import write_days
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return OwnHamlet().write(tmp_path / "hamlet")
+
+
+def mistakes_of(folder: Path) -> list[str]:
+    mistakes = Mistakes(is_patient=True)
+    examine(folder, mistakes)
+    return [str(mistake).replace(f"{folder}/", "") for mistake in mistakes.found]
+
+
+def add(folder: Path, table: str, *lines: str) -> None:
+    with (folder / table).open("a", encoding="utf-8") as stream:
+        stream.writelines(f"{line}\n" for line in lines)
+
+
+def test_who_brings_orders_orders_nothing_else(folder: Path) -> None:
+    scenario = load_scenario(folder)
+    ids = {member.name: number for number, member in enumerate(scenario.participants, start=1)}
+    for day in scenario.days:
+        own = [o for o in Crowd(scenario, day).orders(ids) if o.participant in (ids["home-1"], ids["roof-1"])]
+        if day > 2:
+            assert own == []
+        else:
+            brought = {(o.participant, o.slot, o.side, o.tick, o.energy, o.layer) for o in scenario.own_orders(day)}
+            names = {number: name for name, number in ids.items()}
+            assert {(names[o.participant], o.slot, o.side, o.tick, o.energy, o.layer) for o in own} == brought
+    assert [(o.slot, o.side, o.tick, o.layer) for o in scenario.own_orders(1)[:2]] == [
+        (10, Side.BID, 200, 0),
+        (10, Side.BID, 100, 1),
+    ]
+
+
+def test_who_brings_a_forecast_expects_it(folder: Path) -> None:
+    scenario = load_scenario(folder)
+    assert scenario.forecasts(2)["home-2"] == list(range(124, 148))
+    assert scenario.forecasts(1)["roof-3"] == [-n for n in range(24)]
+    load, pv = scenario.expected(1)
+    assert np.array_equal(np.subtract(load["roof-3"], pv["roof-3"]), scenario.forecasts(1)["roof-3"])
+
+
+def test_members_have_no_meter_before_they_join_nor_after_they_leave(folder: Path, tmp_path: Path) -> None:
+    write_days(load_scenario(folder), tmp_path / "out")
+    rows = read_table(tmp_path / "out" / "readings.csv")
+    first = min(int(row["period"]) for row in rows)
+    days = {
+        name: {(int(row["period"]) - first) // 24 + 1 for row in rows if row["participant"] == name}
+        for name in ("home-4", "home-5", "roof-2")
+    }
+    assert days == {"home-4": {1, 2, 3}, "home-5": {2, 3, 4}, "roof-2": {1, 2, 3, 4}}
+
+
+def test_what_is_missing_is_as_it_was_the_day_before(folder: Path, tmp_path: Path) -> None:
+    scenario = load_scenario(folder)
+    write_days(scenario, tmp_path / "out")
+    rows = read_table(tmp_path / "out" / "readings.csv")
+
+    def metered(name: str, day: int) -> list[int]:
+        periods = set(map(str, scenario.periods(day)))
+        return [int(row["metered_wh"]) for row in rows if row["participant"] == name and row["period"] in periods]
+
+    assert metered("home-2", 1) == metered("home-2", 2) == [0] * 24
+    assert metered("home-4", 3) == metered("home-4", 2) == scenario.metered(2)["home-4"]
+    assert metered("home-3", 2) == scenario.metered(2)["home-3"]
+    assert metered("roof-2", 2) == scenario.metered(2)["roof-2"]
+
+
+def test_what_a_meter_says_at_first_is_part_of_what_it_showed() -> None:
+    assert said_at_first([101, -101, 0], Report(Reporting.CORRECTED, 500)) == [50, -50, 0]
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("nobody,2016-05-08T10:00+02:00,bid,0.1,100", "column participant: 'nobody' is not in the participant table"),
+        ("grid,2016-05-08T10:00+02:00,bid,0.1,100", "column participant: 'grid' is no consumer or prosumer"),
+        ("home-2,2016-05-08T10:30+02:00,bid,0.1,100", "must be the start of a period of 3600 s"),
+        ("home-2,2016-05-12T10:00+02:00,bid,0.1,100", "is no period of the scenario's 4 days from 2016-05-08 on"),
+        ("home-2,8.5.2016 10:00,bid,0.1,100", "must be a local date or time such as 2016-05-08"),
+        ("home-2,2016-05-08T10:00+02:00,BID,0.1,100", "column side: 'BID' must be bid or ask"),
+        ('home-2,2016-05-08T10:00+02:00,bid,"0,1",100', "column price: '0,1' must be a plain decimal number"),
+        ("home-2,2016-05-08T10:00+02:00,bid,0.1234,100", "must be a whole number of 0.001 currency/kWh"),
+        ("home-2,2016-05-08T10:00+02:00,bid,4.096,100", "must be 0 to 4.095 currency/kWh"),
+        ("home-2,2016-05-08T10:00+02:00,bid,-0.1,100", "must be 0 to 4.095 currency/kWh"),
+        ("home-2,2016-05-08T10:00+02:00,bid,0.1,4", "must be 5 (min_order_energy_wh) to"),
+        ("home-2,2016-05-08T10:00+02:00,bid,0.1,901", "beyond the connection: import_capacity_wh is 900"),
+        ("home-1,2016-05-09T12:00+02:00,bid,0.1,201", "beyond the connection: import_capacity_wh is 900"),
+        ("home-1,2016-05-08T10:00+02:00,bid,0.3,10", "has more orders of home-1 than the rules allow: max_layers is 2"),
+        ("roof-1,2016-05-08T10:00+02:00,bid,0.06,10", "would trade with an order of roof-1 itself"),
+    ],
+)
+def test_bad_orders(folder: Path, line: str, why: str) -> None:
+    add(folder, "orders.csv", line)
+    (mistake,) = mistakes_of(folder)
+    assert mistake.startswith("orders.csv, line 7, column ")
+    assert why in mistake
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("nobody,2016-05-08,missing,", "column participant: 'nobody' is not in the participant table"),
+        ("grid,2016-05-08,missing,", "column participant: 'grid' is no consumer or prosumer"),
+        ("home-1,2016-05-12,missing,", "must be the date of one of the 4 days from 2016-05-08 on"),
+        ("home-1,2016-05-08T10:00,missing,", "must be the date of one of the 4 days"),
+        ("home-1,soon,missing,", "must be a local date or time"),
+        ("home-2,2016-05-08,late,", "column date: '2016-05-08' is there twice for home-2"),
+        ("home-1,2016-05-08,gone,", "column reading: 'gone' is none of missing, late, corrected"),
+        ("home-1,2016-05-08,late,500", "must be empty: only corrected readings are something else at first"),
+        ("home-1,2016-05-08,corrected,", "must be a whole number"),
+        ("home-1,2016-05-08,corrected,1001", "must be 0 to 1000"),
+    ],
+)
+def test_bad_readings(folder: Path, line: str, why: str) -> None:
+    add(folder, "readings.csv", line)
+    (mistake,) = mistakes_of(folder)
+    assert mistake.startswith("readings.csv, line 8, column ")
+    assert why in mistake
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "why"),
+    [
+        (
+            "start,home-2",
+            "start,nobody",
+            "forecast.csv, line 1, column nobody: 'nobody' is not in the participant table",
+        ),
+        ("start,home-2", "start,grid", "'grid' is no consumer or prosumer"),
+        ("2016-05-08T00:00:00+02:00,100,0", "2016-05-07T20:00:00+02:00,100,0", "must follow the line before by"),
+        ("2016-05-08T05:00:00+02:00,105,-5", "2016-05-08T05:00:00+02:00,,-5", "must be a number: it is missing"),
+    ],
+)
+def test_bad_forecasts(folder: Path, old: str, new: str, why: str) -> None:
+    path = folder / "forecast.csv"
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    assert any(why in mistake for mistake in mistakes_of(folder)), mistakes_of(folder)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "why"),
+    [
+        ("2016-05-09", "2016-05-12", "column joins: '2016-05-12' must be the date of one of the 4 days"),
+        ("2016-05-09", "tomorrow", "column joins: 'tomorrow' must be a local date or time"),
+        ("2016-05-11", "2016-05-08", "column new_meter: '2016-05-08' must be a day after its first one"),
+        ("2016-05-11", "2016-05-10", "cannot report late or correct the day before 2016-05-10"),
+    ],
+)
+def test_bad_terms(folder: Path, old: str, new: str, why: str) -> None:
+    path = folder / "participants.csv"
+    path.write_text(path.read_text(encoding="utf-8").replace(old, new, 1), encoding="utf-8")
+    assert any(why in mistake for mistake in mistakes_of(folder)), mistakes_of(folder)
+
+
+def test_nobody_leaves_before_it_joins(folder: Path) -> None:
+    path = folder / "participants.csv"
+    text = path.read_text(encoding="utf-8")
+    assert ",2016-05-09,," in text
+    path.write_text(text.replace(",2016-05-09,,", ",2016-05-09,2016-05-08,"), encoding="utf-8")
+    assert any("column leaves: '2016-05-08' is before it joins" in mistake for mistake in mistakes_of(folder))
+
+
+def test_only_households_come_and_go(folder: Path) -> None:
+    path = folder / "participants.csv"
+    text = path.read_text(encoding="utf-8")
+    row = next(line for line in text.splitlines() if line.startswith("operator,"))
+    path.write_text(text.replace(row, row.removesuffix(",,,") + ",2016-05-09,,"), encoding="utf-8")
+    assert any("must be empty: only consumers and prosumers come, go" in mistake for mistake in mistakes_of(folder))
+
+
+def test_islands_read_their_meters_in_time(tmp_path: Path) -> None:
+    folder = Hamlet(islanded=True).write(tmp_path)
+    config = folder / "scenario.toml"
+    text = config.read_text(encoding="utf-8").replace('pv = "pv.csv"', 'pv = "pv.csv"\nreadings = "readings.csv"')
+    config.write_text(text, encoding="utf-8")
+    (folder / "readings.csv").write_text(
+        "participant,date,reading,first_permille\nhome-1,2016-05-08,late,\n", encoding="utf-8"
+    )
+    assert any("'tables.readings' is not possible on an island" in mistake for mistake in mistakes_of(folder))

@@ -1,0 +1,69 @@
+"""A hamlet whose members bring orders and forecasts, come and go, and whose meters do not report as they should."""
+
+import csv
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from support.commands.hamlet import DAY_SECONDS, FIRST_DAY, Hamlet, read_table, write_table
+
+ORDERS = (
+    # home-1 orders itself on two of the days, in two layers once
+    ("home-1", "2016-05-08T10:00", "bid", "0.2", 300),
+    ("home-1", "2016-05-08T10:00", "bid", "0.1", 200),
+    ("home-1", "2016-05-09T12:00", "bid", "0.25", 700),
+    ("roof-1", "2016-05-08T10:00", "ask", "0.05", 900),
+    ("roof-1", "2016-05-09T12:00", "ask", "0.06", 2000),
+)
+READINGS = (
+    ("home-2", "2016-05-08", "missing", ""),
+    ("home-2", "2016-05-09", "missing", ""),
+    ("home-3", "2016-05-09", "late", ""),
+    ("roof-2", "2016-05-09", "corrected", 500),
+    ("home-4", "2016-05-10", "missing", ""),
+    ("roof-3", "2016-05-10", "corrected", 0),
+)
+TERMS = {
+    "home-5": {"joins": "2016-05-09"},
+    "home-4": {"leaves": "2016-05-10"},
+    "roof-2": {"new_meter": "2016-05-11"},
+}
+DAYS = 4
+
+
+@dataclass(frozen=True)
+class OwnHamlet:
+    """See above. markets: as of a hamlet."""
+
+    markets: tuple[str, ...] = ()
+
+    def write(self, folder: Path) -> Path:
+        """Write the folder."""
+        hamlet = Hamlet(days=DAYS, markets=self.markets)
+        hamlet.write(folder)
+        columns = ("joins", "leaves", "new_meter")
+        members = [
+            {**row, **dict.fromkeys(columns, ""), **TERMS.get(row["participant"], {})}
+            for row in read_table(folder / "participants.csv")
+        ]
+        with (folder / "participants.csv").open("w", newline="", encoding="utf-8") as stream:
+            writer = csv.DictWriter(stream, members[0].keys(), lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(members)
+        write_table(folder / "orders.csv", ("participant", "start", "side", "price", "energy_wh"), _local(ORDERS))
+        write_table(folder / "readings.csv", ("participant", "date", "reading", "first_permille"), READINGS)
+        seconds = DAY_SECONDS // hamlet.periods_per_day
+        rows = [
+            ((FIRST_DAY + timedelta(seconds=n * seconds)).isoformat(), 100 + n, -n)
+            for n in range(DAYS * hamlet.periods_per_day)
+        ]
+        write_table(folder / "forecast.csv", ("start", "home-2", "roof-3"), rows)
+        config = folder / "scenario.toml"
+        tables = 'pv = "pv.csv"\norders = "orders.csv"\nforecast = "forecast.csv"\nreadings = "readings.csv"'
+        text = config.read_text(encoding="utf-8").replace('pv = "pv.csv"', tables)
+        config.write_text(text, encoding="utf-8")
+        return folder
+
+
+def _local(rows: tuple[tuple[object, ...], ...]) -> list[tuple[object, ...]]:
+    return [(name, f"{start}+02:00", *rest) for name, start, *rest in rows]
