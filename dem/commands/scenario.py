@@ -23,7 +23,7 @@ def cli() -> None:
 @click.option("--unit", type=click.Choice(["kWh", "Wh"]), default="kWh", show_default=True, help="Of the readings.")
 @click.option("--start", type=click.DateTime(["%Y-%m-%d"]), help="First day; default a month after the first reading.")
 @click.option("--days", type=click.IntRange(1), help="How many; default up to a week.")
-@click.option("--period", type=click.Choice(["15", "30", "60"]), help="Minutes; default as the meters have them.")
+@click.option("--period", type=click.Choice(["5", "15", "30", "60"]), help="Minutes; default as the meters have them.")
 @click.option("--currency", default="EUR", show_default=True, help="Three letters.")
 @fail_readably
 def new(

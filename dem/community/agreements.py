@@ -120,7 +120,7 @@ def period_of(cell: Cell, calendar: Calendar, *, last: bool) -> int:
         except ValueError as error:
             raise cell.wrong("is no date") from error
         opening = calendar.opening // calendar.period_seconds
-        return opening + (days + last) * calendar.periods_per_day - last
+        return opening + (days + last) * calendar.parts * calendar.periods_per_day - last
     try:
         start = datetime.fromisoformat(cell.text)
     except ValueError as error:

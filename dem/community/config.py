@@ -24,6 +24,7 @@ from dem.model.units import UnitsPerWh, Wh, parse_money, parse_tariff
 from dem.model.worst_day import most_layers
 
 MAX_PERIODS_PER_DAY = 96
+WHOLE_DAY_SECONDS = 86_400
 _LONGEST_SHOWN = 80
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 """Names of scenarios and participants."""
@@ -66,8 +67,8 @@ class _Model(BaseModel):
 class Calendar(_Model):
     """When days begin and gates close. Leads and lags in seconds from a day's start or end.
 
-    Days are trading days of the same length, the first from local midnight on. Local time is that of a zone, or has one
-    offset from UTC for all days.
+    Days are trading days of the same length, 24 hours or a whole part of it, the first from local midnight on.
+    Local time is that of a zone, or has one offset from UTC for all days.
     """
 
     start: date
@@ -93,8 +94,11 @@ class Calendar(_Model):
     def _consistent(self) -> "Calendar":
         if (self.timezone is None) == (self.utc_offset_seconds is None):
             raise ValueError("local time needs timezone, such as Europe/Berlin, or else utc_offset_seconds")
-        if self.period_seconds * self.periods_per_day != 86_400:
-            raise ValueError("period_seconds times periods_per_day must be 86400, a day")
+        if WHOLE_DAY_SECONDS % (self.period_seconds * self.periods_per_day):
+            raise ValueError(
+                "period_seconds times periods_per_day must be 86400, a day, or a whole part of it: "
+                "periods of 5 minutes have trading days of 8 hours, 300 times 96"
+            )
         if self.gate_lead_seconds >= self.open_lead_seconds:
             raise ValueError("the gate must close after the auction opened: gate_lead < open_lead")
         if self.metering_lag_seconds >= self.correction_lag_seconds:
@@ -123,6 +127,11 @@ class Calendar(_Model):
         return self.period_seconds * self.periods_per_day
 
     @property
+    def parts(self) -> int:
+        """Trading days in 24 hours."""
+        return WHOLE_DAY_SECONDS // self.day_seconds
+
+    @property
     def opening(self) -> int:
         """Unix time at which day 1 begins."""
         midnight = datetime(self.start.year, self.start.month, self.start.day, tzinfo=self.zone)
@@ -135,11 +144,11 @@ class Calendar(_Model):
 
     def date_of(self, day: int) -> date:
         """Local date of a day."""
-        return self.start + timedelta(days=day - 1)
+        return self.start + timedelta(days=(day - 1) // self.parts)
 
     @property
     def lead_days(self) -> int:
-        """Days from the newest day whose readings are due by the gate to the day traded."""
+        """Trading days from the newest one whose readings are due by the gate to the one traded."""
         return 1 + -(-(self.gate_lead_seconds + self.metering_lag_seconds) // self.day_seconds)
 
 
@@ -484,6 +493,12 @@ class Config(_Model):
                         f"pool {pool.name}: commission must be within commission_cap of the rules, "
                         f"in units/Wh: {pool.commission} within {version.commission_cap}"
                     )
+        return self
+
+    @model_validator(mode="after")
+    def _weekdays_are_days(self) -> "Config":
+        if self.calendar.parts > 1 and (self.profiles or self.bilateral):
+            raise ValueError("[profiles] and [bilateral] know weekdays and hours: they need trading days of 24 hours")
         return self
 
     @model_validator(mode="after")

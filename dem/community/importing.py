@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from dem.community.advice import needed
-from dem.community.config import NAME
+from dem.community.config import MAX_PERIODS_PER_DAY, NAME, WHOLE_DAY_SECONDS
 from dem.community.forecast import DAYS_WANTED
 from dem.community.scenario import CONFIG, load_scenario
 from dem.errors import InputError
@@ -45,6 +45,17 @@ sell_margin = 0.005"""
 _FLAT = """kind = "flat"
 buy = 0.30                    # per kWh drawn: put your own here
 sell = 0.08                   # per kWh fed in"""
+
+
+_LEADS = """open_lead_seconds = 64800     # the auction opens at 06:00 of the day before
+gate_lead_seconds = 43200     # and closes at noon
+metering_lag_seconds = 21600
+correction_lag_seconds = 86400"""
+_EIGHT_HOURS = "                     # trading days of 8 hours: one has at most 96 periods"
+_SHORT_LEADS = """open_lead_seconds = 21600     # the auction opens 6 hours before its 8 hours
+gate_lead_seconds = 7200      # and closes 2 hours before
+metering_lag_seconds = 3600
+correction_lag_seconds = 28800"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +250,7 @@ def _period(load: pd.DataFrame, path: Path) -> int:
     if not len(steps):
         raise InputError(str(path), None, "has one line only")
     usual = int(pd.Series(steps).mode()[0])
-    return usual if usual in (900, 1_800, 3_600) else 900
+    return usual if usual in (300, 900, 1_800, 3_600) else 900
 
 
 def _days(load: pd.DataFrame, seconds: int, wanted: Wanted, zone: ZoneInfo) -> tuple[date, int]:
@@ -250,7 +261,7 @@ def _days(load: pd.DataFrame, seconds: int, wanted: Wanted, zone: ZoneInfo) -> t
 
     def whole(start: date) -> int:
         midnight = datetime(start.year, start.month, start.day, tzinfo=zone).timestamp()
-        return int((end - midnight) // 86_400)
+        return int((end - midnight) // WHOLE_DAY_SECONDS)
 
     held = whole(first)
     if held < 3:
@@ -291,6 +302,7 @@ def _write_members(
 
 def _toml(folder: Path, wanted: Wanted, first: date, days: int, seconds: int, has_prices: bool) -> str:
     tariff = _SPOT if has_prices else _FLAT
+    parts = -(-WHOLE_DAY_SECONDS // (MAX_PERIODS_PER_DAY * seconds))
     return f"""# Made by `scenario new`. Each key is described in docs/guide/scenarios.md.
 name = "{folder.resolve().name}"
 title = "{folder.resolve().name}"
@@ -299,14 +311,11 @@ seed = 1
 
 [calendar]
 start = {first}
-days = {days}
+days = {days * parts}{_EIGHT_HOURS if parts > 1 else ""}
 timezone = "{wanted.timezone}"
 period_seconds = {seconds}
-periods_per_day = {86_400 // seconds}
-open_lead_seconds = 64800     # the auction opens at 06:00 of the day before
-gate_lead_seconds = 43200     # and closes at noon
-metering_lag_seconds = 21600
-correction_lag_seconds = 86400
+periods_per_day = {WHOLE_DAY_SECONDS // parts // seconds}
+{_SHORT_LEADS if parts > 1 else _LEADS}
 
 [tables]
 participants = "participants.csv"

@@ -203,12 +203,18 @@ def _report(row: Row, calendar: Calendar) -> Report:
     return Report(reporting, first.integer())
 
 
-def day_of(cell: Cell, calendar: Calendar) -> int:
-    """The day of the scenario that a local date names."""
-    period = period_of(cell, calendar, last=False) - calendar.opening // calendar.period_seconds
+def day_of(cell: Cell, calendar: Calendar, *, last: bool = False) -> int:
+    """The trading day that a local date, or time, names: the first of a date that has several, or its last.
+
+    Raises:
+        InputError: it names none of the scenario.
+    """
+    period = period_of(cell, calendar, last=last) - calendar.opening // calendar.period_seconds
     days, rest = divmod(period, calendar.periods_per_day)
-    if rest or not 0 <= days < calendar.days:
-        raise cell.wrong(f"must be the date of one of the {calendar.days} days from {calendar.start} on")
+    is_whole = rest in (0, calendar.periods_per_day - 1 if last else 0)
+    if not is_whole or not 0 <= days < calendar.days:
+        end = calendar.date_of(calendar.days)
+        raise cell.wrong(f"must be the date, or the beginning, of a trading day from {calendar.start} to {end}")
     return days + 1
 
 

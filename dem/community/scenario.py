@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from dem.community.agreements import Agreement, read_agreements
 from dem.community.config import (
     NAME,
+    WHOLE_DAY_SECONDS,
     Calendar,
     Config,
     FlatTariff,
@@ -278,24 +279,28 @@ class Scenario:
         return self._by_name(self.profiles.load(day) - self.profiles.pv(day), day)
 
     def history(self, day: int) -> History:
-        """What all meters showed on the days whose readings are due by a day's gate.
+        """What all meters showed on the days whose readings are due by a day's gate, at the same hours.
 
         Raises:
             InputError: the tables begin too late to hold such a day.
         """
         self._slots(day)
-        known = range(1 - self.profiles.history_days, day - self.calendar.lead_days + 1)
+        # Where 24 hours are several trading days, those of the same hours tell of one another.
+        parts, newest = self.calendar.parts, day - self.calendar.lead_days
+        oldest = 1 - self.profiles.history_days
+        newest -= (newest - day) % parts
+        known = range(oldest + (day - oldest) % parts, newest + 1, parts)
         if not known:
-            days = self.calendar.lead_days
+            seconds = self.calendar.day_seconds * max(self.calendar.lead_days, parts)
             why = (
                 f"has no whole day of readings that are due before its gate: begin the tables of load and pv at least "
-                f"{days} days before {self.calendar.start}"
+                f"{-(-seconds // WHOLE_DAY_SECONDS)} days before {self.calendar.start}"
             )
             raise InputError(f"{self.config.name}, day", day, why)
         return History(
             load=Past(self.profiles.load, known),
             pv=Past(self.profiles.pv, known),
-            lead=self.calendar.lead_days,
+            lead=(day - newest) // parts,
         )
 
     def forecasts(self, day: int) -> dict[str, list[int]]:
@@ -514,7 +519,7 @@ def _member(row: Row, config: Config) -> Participant:
 
 def _term(row: Row, calendar: Calendar) -> dict[str, Any]:
     """The first day and the last, and the day of another meter, of those given."""
-    found = {column: day_of(row[column], calendar) for column in _TERM if _text(row, column)}
+    found = {column: day_of(row[column], calendar, last=column == "leaves") for column in _TERM if _text(row, column)}
     for column in found:
         if row["kind"].text not in (Kind.CONSUMER, Kind.PROSUMER):
             raise row[column].wrong("must be empty: only consumers and prosumers come, go and change their meters")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dem.report.comparison_charts import draw_comparison
 from dem.report.findings import NO_TRADE
-from dem.report.templates import as_markup, page_template, together, when
+from dem.report.templates import as_markup, page_template, span, together, when
 from dem.results.changes import figures, quoted, sentences
 from dem.results.compare import Comparison, SetUp, compare
 from dem.results.reader import Results
@@ -32,7 +32,7 @@ def _render(comparison: Comparison) -> str:
         without_chain=[set_up.name for set_up in comparison.set_ups if set_up.summary.without_chain],
         run=results.run,
         when=when(results),
-        span="the day" if results.run.days == 1 else f"the {results.run.days} days",
+        span=span(results),
         cards=[{name: together(text) for name, text in card.items()} for card in _cards(comparison)],
         changes=[together(sentence) for sentence in sentences(comparison)],
         figures=figures(comparison),

@@ -6,7 +6,7 @@ from pathlib import Path
 from dem.report.charts import KIND_COLOURS, MAX_NAMED, MOST_DAYS_BY_PERIOD, draw_all
 from dem.report.findings import findings, value_split
 from dem.report.members import pages_of, write_members
-from dem.report.templates import FILE, as_markup, page_template, together, when
+from dem.report.templates import FILE, as_markup, page_template, span, together, when
 from dem.results.local_days import DAY, MONTH, by_local_time
 from dem.results.reader import Results
 from dem.results.summary import Summary
@@ -33,7 +33,7 @@ def _render(results: Results, summary: Summary, pages: Mapping[str, str]) -> str
         run=results.run,
         pages=pages,
         when=when(results),
-        span="the day" if results.run.days == 1 else f"the {results.run.days} days",
+        span=span(results),
         by_day=results.run.days > MOST_DAYS_BY_PERIOD,
         named=len(people) <= MAX_NAMED,
         summary=summary,

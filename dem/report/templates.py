@@ -40,9 +40,15 @@ def together(text: str) -> str:
     return re.sub(r"(?<=\d) (?=%|kWh|[A-Z]{3})", "\N{NO-BREAK SPACE}", text)
 
 
+def span(results: Results) -> str:
+    """How long a run is, by local days."""
+    days = len(results.firsts(by_day=True))
+    return "the day" if days == 1 else f"the {days} days"
+
+
 def when(results: Results) -> str:
     first = results.run.local_start(results.periods[0])
-    if results.run.days == 1:
+    if len(results.firsts(by_day=True)) == 1:
         return f"{first:%A}, {first.day} {first:%B %Y}"
     last = results.run.local_start(results.periods[-1])
     return f"{first.day} {first:%B %Y} to {last.day} {last:%B %Y}"

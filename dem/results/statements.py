@@ -12,10 +12,11 @@ import numpy as np
 import pandas as pd
 
 from dem.errors import DemError
-from dem.results.reader import OUTSIDERS, BillTerms, Results
+from dem.results.reader import OUTSIDERS, Results, Run
 from dem.results.savings import Split, exact, split_rows
 from dem.results.wording import UNITS_PER_CURRENCY
 
+WHOLE_DAY_SECONDS = 86_400
 PURCHASE, SALE, CHARGE = "purchase", "sale", "charge"
 MARKET_ACCOUNTS = ("fund", "clearing_house", "clearing house")
 """Kinds of accounts that are nobody's."""
@@ -157,7 +158,7 @@ class Statements(Mapping[str, Statement]):
             energy=energy,
             charges=charges,
             payments=tuple(self._other_payments(name, kind)),
-            taxes=tuple(_taxes(results.run.bill, results.run.days, energy, charges, rows)),
+            taxes=tuple(_taxes(results.run, energy, charges, rows)),
             unpaid_units=account["arrears_units"],
             tariff_units=sum(rows["tariff_only_units"].tolist()),
             alone_units=None if alone is None or rows.empty else alone.get(name, 0),
@@ -249,14 +250,16 @@ def _charges(rows: pd.DataFrame) -> Iterator[Line]:
             yield Line(what, CHARGE, units)
 
 
-def _taxes(
-    terms: BillTerms, days: int, energy: tuple[Line, ...], charges: tuple[Line, ...], rows: pd.DataFrame
-) -> Iterator[Line]:
-    """Levies on what the meter drew and by the day, then VAT on them, on purchases and on fees, rounded down."""
+def _taxes(run: Run, energy: tuple[Line, ...], charges: tuple[Line, ...], rows: pd.DataFrame) -> Iterator[Line]:
+    """Levies on what the meter drew and by 24 hours, then VAT on them, on purchases and on fees, rounded down."""
     if rows.empty:
         return
+    terms, seconds = run.bill, run.days * run.periods_per_day * run.period_seconds
     drawn = int(rows["consumed_wh"].sum())
-    levies = [Line(levy.name, CHARGE, levy.units_per_wh * drawn + levy.units_per_day * days) for levy in terms.levies]
+    levies = [
+        Line(levy.name, CHARGE, levy.units_per_wh * drawn + levy.units_per_day * seconds // WHOLE_DAY_SECONDS)
+        for levy in terms.levies
+    ]
     yield from levies
     if terms.vat:
         fees = sum(rows["fees_units"].tolist()) if charges else 0

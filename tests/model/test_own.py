@@ -118,8 +118,8 @@ def test_bad_orders(folder: Path, line: str, why: str) -> None:
     [
         ("nobody,2016-05-08,missing,", "column participant: 'nobody' is not in the participant table"),
         ("grid,2016-05-08,missing,", "column participant: 'grid' is no consumer or prosumer"),
-        ("home-1,2016-05-12,missing,", "must be the date of one of the 4 days from 2016-05-08 on"),
-        ("home-1,2016-05-08T10:00,missing,", "must be the date of one of the 4 days"),
+        ("home-1,2016-05-12,missing,", "must be the date, or the beginning, of a trading day"),
+        ("home-1,2016-05-08T10:00,missing,", "must be the date, or the beginning, of a trading day"),
         ("home-1,soon,missing,", "must be a local date or time"),
         ("home-2,2016-05-08,late,", "column date: '2016-05-08' is there twice for home-2"),
         ("home-1,2016-05-08,gone,", "column reading: 'gone' is none of missing, late, corrected"),
@@ -159,7 +159,7 @@ def test_bad_forecasts(folder: Path, old: str, new: str, why: str) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "why"),
     [
-        ("2016-05-09", "2016-05-12", "column joins: '2016-05-12' must be the date of one of the 4 days"),
+        ("2016-05-09", "2016-05-12", "column joins: '2016-05-12' must be the date, or the beginning, of a trading day"),
         ("2016-05-09", "tomorrow", "column joins: 'tomorrow' must be a local date or time"),
         ("2016-05-11", "2016-05-08", "column new_meter: '2016-05-08' must be a day after its first one"),
         ("2016-05-11", "2016-05-10", "cannot report late or correct the day before 2016-05-10"),

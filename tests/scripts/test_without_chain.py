@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from support import PROJECT
 from support.commands.hamlet import DEBTOR, DEBTORS, MIXED, POOR, Hamlet, read_table
-from support.commands.own import OwnHamlet
+from support.commands.own import OwnHamlet, short_days
 from support.commands.shell import EMBEDDED, run
 
 from dem.community.scenario import load_scenario
@@ -61,6 +61,10 @@ def test_own_orders_and_forecasts_readings_and_members_are_the_contracts(tmp_pat
     rows = read_table(tmp_path / "model" / "readings.csv")
     status = {name: {row["status"] for row in rows if row["participant"] == name} for name in ("home-2", "home-3")}
     assert status == {"home-2": {"estimated", "measured"}, "home-3": {"corrected", "measured"}}
+
+
+def test_days_of_eight_hours_are_the_contracts(tmp_path: Path) -> None:
+    assert_same(short_days(tmp_path / "hamlet"), tmp_path)
 
 
 @pytest.mark.parametrize("name", sorted(PLAYED))

@@ -67,3 +67,22 @@ class OwnHamlet:
 
 def _local(rows: tuple[tuple[object, ...], ...]) -> list[tuple[object, ...]]:
     return [(name, f"{start}+02:00", *rest) for name, start, *rest in rows]
+
+
+def short_days(folder: Path) -> Path:
+    """A hamlet whose 24 hours are three trading days of 24 periods."""
+    Hamlet(periods_per_day=72, days=2).write(folder)
+    config = folder / "scenario.toml"
+    text = config.read_text(encoding="utf-8")
+    for old, new in (
+        ("days = 2", "days = 6"),
+        ("periods_per_day = 72", "periods_per_day = 24"),
+        ("open_lead_seconds = 64800", "open_lead_seconds = 21600"),
+        ("gate_lead_seconds = 43200", "gate_lead_seconds = 7200"),
+        ("metering_lag_seconds = 21600", "metering_lag_seconds = 3600"),
+        ("correction_lag_seconds = 86400", "correction_lag_seconds = 28800"),
+    ):
+        assert old in text
+        text = text.replace(old, new)
+    config.write_text(text, encoding="utf-8")
+    return folder
