@@ -184,6 +184,10 @@ class RefusedError(ChainError):
         return f"{self.what}: {self.why}"
 
 
+class NotAnsweredError(ChainError):
+    """The node does not answer this request: it is there, but may answer a smaller one."""
+
+
 class BlocksLostError(ChainError):
     """The chain no longer has blocks it had, or its clock went back: the node was killed, or the chain reorganised.
 

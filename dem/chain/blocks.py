@@ -9,8 +9,9 @@ from web3.types import RPCEndpoint, RPCResponse
 
 from dem.chain.abi import EventCodec, as_bytes, as_int, checksum
 from dem.chain.events import Event, in_order
+from dem.chain.ranges import Ranges
 from dem.chain.sending import Request
-from dem.errors import BlocksLostError, ChainError
+from dem.errors import BlocksLostError, ChainError, NotAnsweredError
 
 Ask = Callable[[Sequence[Request]], Sequence[RPCResponse]]
 """Answers of a node to some requests."""
@@ -19,9 +20,6 @@ Topics = Sequence[bytes | None]
 
 _CALLS = 100
 """In one request."""
-_FIRST_BLOCKS, _MOST_BLOCKS = 64, 16_384
-_EVENTS = 5_000
-"""Events one request should bring: it asks for more blocks, or for fewer, than the one before to come near it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +46,20 @@ class Stretch:
 class BlockReader:
     """Reads blocks and the events of some contracts."""
 
-    def __init__(self, ask: Ask, contracts: Mapping[str, tuple[str, Sequence[EventCodec]]]) -> None:
-        """contracts: address and events of each, by name."""
+    def __init__(
+        self,
+        ask: Ask,
+        contracts: Mapping[str, tuple[str, Sequence[EventCodec]]],
+        ranges: Ranges | None = None,
+        ask_once: Ask | None = None,
+    ) -> None:
+        """contracts: address and events of each, by name. ranges: what is known of the node's limits.
+
+        ask_once: as `ask`, for what can be asked for in smaller parts where the node does not answer it.
+        """
         self._ask = ask
+        self._ask_once = ask_once or ask
+        self._ranges = ranges or Ranges()
         self._codecs = {
             (checksum(address), codec.topic): codec for address, codecs in contracts.values() for codec in codecs
         }
@@ -78,32 +87,69 @@ class BlockReader:
         """Events in the blocks from `first` to `last`, both of which are there; about 5,000 at a time.
 
         A range is answered by the chain as it is at that moment. The node tells the ends of each range in the same
-        request, so that one that lags behind cannot answer for blocks it does not have.
+        request, so that one that lags behind cannot answer for blocks it does not have. What it does not answer is
+        asked for in halves, and of a single block it is asked for the receipts.
 
         Raises:
             BlocksLostError: the node does not have all these blocks.
-            ChainError: it does not answer for so many.
+            ChainError: it tells neither the events nor the receipts of a block.
         """
-        count = _FIRST_BLOCKS
         while first <= last:
-            until = min(first + count - 1, last)
-            question = self._question(topics, fromBlock=hex(first), toBlock=hex(until))
-            *ends, answer = self._ask([_block(hex(first)), _block(hex(until)), question])
-            start, end = (_header(end, number) for end, number in zip(ends, (first, until), strict=True))
-            logs = _logs(answer, f"blocks {first} to {until}", ChainError)
-            hashes: dict[int, str] = {}
-            for log in logs:
-                number, hash_ = as_int(log["blockNumber"]), _hex(log["blockHash"])
-                if not first <= number <= until or hashes.setdefault(number, hash_) != hash_:
-                    raise BlocksLostError(
-                        f"asked for the events of blocks {first} to {until}, the node tells of block {number} ({hash_})"
-                    )
-            yield Stretch(start, end, self._decoded(logs), hashes)
+            until = min(first + self._ranges.blocks - 1, last)
+            try:
+                stretch, told = self._stretch(first, until, topics)
+            except NotAnsweredError:
+                if first == until:
+                    raise
+                self._ranges.refused(until - first + 1)
+                continue
+            yield stretch
+            self._ranges.answered(until - first + 1, told)
             first = until + 1
-            if len(logs) < _EVENTS // 2:
-                count = min(2 * count, _MOST_BLOCKS)
-            elif len(logs) > _EVENTS:
-                count = max(1, count // 2)
+
+    def _stretch(self, first: int, until: int, topics: Topics) -> tuple[Stretch, int]:
+        """The events of some blocks, and how many the node told."""
+        question = self._question(topics, fromBlock=hex(first), toBlock=hex(until))
+        ask = self._ask if first == until else self._ask_once
+        *ends, answer = ask([_block(hex(first)), _block(hex(until)), question])
+        start, end = (_header(end, number) for end, number in zip(ends, (first, until), strict=True))
+        logs = _logs(answer)
+        if logs is None:
+            if first != until:
+                raise NotAnsweredError(f"the node gives no events of blocks {first} to {until}: {_why(answer)}")
+            logs = self._logs_of_receipts(start, topics, _why(answer))
+        hashes: dict[int, str] = {}
+        for log in logs:
+            number, hash_ = as_int(log["blockNumber"]), _hex(log["blockHash"])
+            if not first <= number <= until or hashes.setdefault(number, hash_) != hash_:
+                raise BlocksLostError(
+                    f"asked for the events of blocks {first} to {until}, the node tells of block {number} ({hash_})"
+                )
+        return Stretch(start, end, self._decoded(logs), hashes), len(logs)
+
+    def _logs_of_receipts(self, block: Header, topics: Topics, refusal: str) -> list[Mapping[str, Any]]:
+        """The logs of a block by its receipts, where a node gives them in no other way.
+
+        Raises:
+            BlocksLostError: the node does not have the block.
+            ChainError: it has no receipts of it.
+        """
+        [answer] = self._ask([(RPCEndpoint("eth_getBlockByHash"), [block.hash, False])])
+        found: Any = answer.get("result")
+        if found is None:
+            raise BlocksLostError(f"the node has no block {block.number} ({block.hash}): {refusal}")
+        hashes = [_hex(hash_) for hash_ in found["transactions"]]
+        answers = self._ask_many([(RPCEndpoint("eth_getTransactionReceipt"), [hash_]) for hash_ in hashes])
+        logs: list[Mapping[str, Any]] = []
+        for answer in answers:
+            receipt: Any = answer.get("result")
+            if receipt is None:
+                raise ChainError(
+                    f"the node tells neither the events of block {block.number} ({refusal}) nor their receipts "
+                    f"({_why(answer)}): it seems to have pruned them, so connect to a node that keeps them all"
+                )
+            logs += receipt["logs"]
+        return [log for log in logs if checksum(log["address"]) in self._addresses and _matches(log, topics)]
 
     def events_in(self, blocks: Sequence[Header]) -> list[list[Event]]:
         """Events of each of these very blocks, asked for by their hashes, so that no other fork can answer.
@@ -114,7 +160,9 @@ class BlockReader:
         answers = self._ask_many([self._question((), blockHash=block.hash) for block in blocks])
         found = []
         for block, answer in zip(blocks, answers, strict=True):
-            logs = _logs(answer, f"block {block.number} ({block.hash})", BlocksLostError)
+            logs = _logs(answer)
+            if logs is None:
+                logs = self._logs_of_receipts(block, (), _why(answer))
             for log in logs:
                 told = as_int(log["blockNumber"]), _hex(log["blockHash"])
                 if told != (block.number, block.hash):
@@ -130,8 +178,16 @@ class BlockReader:
         return RPCEndpoint("eth_getLogs"), [{"address": self._addresses, "topics": which, **blocks}]
 
     def _ask_many(self, requests: Sequence[Request]) -> list[RPCResponse]:
-        starts = range(0, len(requests), _CALLS)
-        return [answer for start in starts for answer in self._ask(requests[start : start + _CALLS])]
+        """Some at a time; fewer where the node does not answer so many."""
+        count, answers = _CALLS, list[RPCResponse]()
+        while some := requests[len(answers) : len(answers) + count]:
+            try:
+                answers += (self._ask if len(some) == 1 else self._ask_once)(some)
+            except NotAnsweredError:
+                if len(some) == 1:
+                    raise
+                count = max(1, len(some) // 2)
+        return answers
 
     def _decoded(self, logs: Sequence[Mapping[str, Any]]) -> list[Event]:
         found = []
@@ -164,11 +220,22 @@ def _header(answer: RPCResponse, number: int | None) -> Header:
     return header
 
 
-def _logs(answer: RPCResponse, where: str, failure: type[ChainError]) -> Sequence[Mapping[str, Any]]:
+def _logs(answer: RPCResponse) -> Sequence[Mapping[str, Any]] | None:
+    """The logs of an answer; None if it has none."""
     logs: Any = answer.get("result")
-    if not isinstance(logs, list | tuple):
-        raise failure(f"the node gives no events of {where}: {answer.get('error', f'its answer is {logs!r}')}")
-    return logs
+    return logs if isinstance(logs, list | tuple) else None
+
+
+def _why(answer: RPCResponse) -> str:
+    """What a node says instead of an answer."""
+    return str(answer.get("error", f"its answer is {answer.get('result')!r}"))
+
+
+def _matches(log: Mapping[str, Any], topics: Topics) -> bool:
+    own = [as_bytes(topic) for topic in log["topics"]]
+    return len(own) >= len(topics) and all(
+        wanted is None or bytes(wanted) == topic for wanted, topic in zip(topics, own, strict=False)
+    )
 
 
 def _hex(data: bytes | str) -> str:

@@ -1,11 +1,12 @@
 """The one connection to a chain: transactions, calls, events, errors in words, and the clock."""
 
 import ast
+import logging
 import os
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from typing import Any
 
 import ape
@@ -24,8 +25,10 @@ from dem.chain.abi import EventCodec, FunctionCodec, as_int
 from dem.chain.artifacts import ROOT, Artifact, Artifacts, is_current, shipped
 from dem.chain.blocks import BlockReader
 from dem.chain.events import Event
+from dem.chain.ranges import Ranges
 from dem.chain.sending import Landed, Request, Sender, Transaction
 from dem.chain.transport import Backoff, PatientProvider
+from dem.chain.watch import Watch
 from dem.errors import BlocksLostError, ChainError, RefusedError
 
 NODES = "DEM_NODES"
@@ -40,6 +43,8 @@ _QUESTIONS = 500
 _BASE_FEES = 100
 """A transaction pays the base fee of its block, up to so many times the newest one: what 39 full blocks make of it."""
 _FEE_SECONDS = 1.0
+
+_log = logging.getLogger(__name__)
 
 
 class Chain:
@@ -61,6 +66,8 @@ class Chain:
         self._functions: dict[tuple[str, str], FunctionCodec] = {}
         self._events: dict[str, list[EventCodec]] = {}
         self._last: Mapping[str, Any] | None = None
+        self._ranges = Ranges()
+        self._watch = Watch()
 
     @staticmethod
     def connected() -> "Chain":
@@ -145,17 +152,26 @@ class Chain:
             if as_int(newest["timestamp"]) < as_int(last["timestamp"]):
                 raise BlocksLostError(f"the chain's clock has gone back since block {number}")
         self._last = newest if remember or last is None else last
+        self.notice(as_int(newest["number"]), as_int(newest["timestamp"]))
         return newest
+
+    def notice(self, number: int, timestamp: int) -> None:
+        """Tell what is odd about a newest block, on a chain whose blocks come by the clock."""
+        if not self.is_development and (oddity := self._watch.look(number, timestamp)):
+            _log.warning(oddity)
 
     def _block_headers(self, numbers: Sequence[str]) -> list[Any]:
         answers = self.ask([(RPCEndpoint("eth_getBlockByNumber"), [number, False]) for number in numbers])
         return [answer.get("result") for answer in answers]
 
-    def ask(self, requests: Sequence[Request]) -> list[RPCResponse]:
-        """Answers to requests, all in one where the chain is not in this process."""
+    def ask(self, requests: Sequence[Request], is_divisible: bool = False) -> list[RPCResponse]:
+        """Answers to requests, all in one where the chain is not in this process.
+
+        is_divisible: see `PatientProvider`.
+        """
         provider = self.web3.provider
         if isinstance(provider, PatientProvider):
-            return provider.make_batch_request(list(requests))
+            return provider.make_batch_request(list(requests), is_divisible)
         ask = provider.request_func(self.web3, self.web3.middleware_onion)
         answers: list[RPCResponse] = []
         for method, params in requests:
@@ -285,14 +301,17 @@ class Chain:
         self._newest()
 
     def _nudge(self) -> None:
-        """anvil that mines at once leaves lying what did not fit a block, until somebody sends something else."""
-        if self._mines_at_once:
+        """Seal a block where the node does so when it is told, or leaves lying what did not fit the one before."""
+        if self._seals_when_told:
             self.ask([(RPCEndpoint("evm_mine"), [])])
 
     @cached_property
-    def _mines_at_once(self) -> bool:
-        [answer] = self.ask([(RPCEndpoint("anvil_getAutomine"), [])])
-        return bool(answer.get("result"))
+    def _seals_when_told(self) -> bool:
+        """Whether a node of a development chain makes blocks with transactions or by command, not by the clock."""
+        if not self.is_development:
+            return False
+        [answer] = self.ask([(RPCEndpoint("anvil_getIntervalMining"), [])])
+        return "error" not in answer and not answer["result"]
 
     def _send(self, sender: AccountAPI, transaction: Transaction) -> Landed:
         [(landed, refusal)] = self.send_all(sender, [transaction])
@@ -432,7 +451,7 @@ class Chain:
     def reader(self, contracts: Mapping[str, str]) -> BlockReader:
         """Reads blocks and the events of these contracts (name -> address) in them."""
         known = {name: (address, self.event_codecs(name)) for name, address in contracts.items()}
-        return BlockReader(self.ask, known)
+        return BlockReader(self.ask, known, self._ranges, partial(self.ask, is_divisible=True))
 
     def event_codecs(self, contract: str) -> list[EventCodec]:
         """The events a contract declares."""

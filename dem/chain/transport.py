@@ -13,7 +13,7 @@ from eth_typing import URI
 from web3 import HTTPProvider, Web3
 from web3.types import RPCEndpoint, RPCResponse
 
-from dem.errors import ChainError
+from dem.errors import ChainError, NotAnsweredError
 
 T = TypeVar("T")
 
@@ -31,6 +31,9 @@ _STANDSTILL_SECONDS = 20.0
 """A node without a new block for so long may be cut off from the others."""
 _TRY_AGAIN = frozenset({408, 425, 429, *range(500, 600)})
 """HTTP states of a node, or of a proxy before it, that is busy or away; any other means that it will not answer."""
+_TOO_MANY = 429
+_TRIES_AT_ONCE = 3
+"""So often what could be asked for in smaller parts is asked as it is: a node may mean the rate, or the size."""
 
 _log = logging.getLogger(__name__)
 
@@ -98,17 +101,24 @@ class PatientProvider(HTTPProvider):
         answer: RPCResponse = self._persist(method, ask, _require_answer)
         return answer
 
-    def make_batch_request(self, batch_requests: list[tuple[RPCEndpoint, Any]]) -> list[RPCResponse]:
+    def make_batch_request(
+        self, batch_requests: list[tuple[RPCEndpoint, Any]], is_divisible: bool = False
+    ) -> list[RPCResponse]:
         """The answers to several requests, in their order, all of one node.
 
+        is_divisible: whoever asks can ask for less at once, so that a node that is there is not asked patiently.
+
         Raises:
-            ChainError: as make_request, or the node takes no batches.
+            NotAnsweredError: the node refuses these requests; or it is late, and less can be asked for.
+            ChainError: as make_request.
         """
         asked = batch_requests if self._is_alone else [*batch_requests, _HEIGHT]
 
         def require_answers(answers: Any) -> None:
             if isinstance(answers, dict) and "error" in answers:
-                raise ChainError(f"the node at {self.endpoint_uri} refuses a batch of requests: {answers['error']}")
+                raise NotAnsweredError(
+                    f"the node at {self.endpoint_uri} refuses a batch of requests: {answers['error']}"
+                )
             if not isinstance(answers, list) or len(answers) != len(asked):
                 raise ValueError(f"no list of {len(asked)} answers")
             for answer in answers:
@@ -118,7 +128,7 @@ class PatientProvider(HTTPProvider):
 
         what = f"{len(batch_requests)} x {batch_requests[0][0]}"
         ask: Callable[[], Any] = partial(super().make_batch_request, asked)
-        answers: list[RPCResponse] = self._persist(what, ask, require_answers)
+        answers: list[RPCResponse] = self._persist(what, ask, require_answers, is_divisible)
         return answers[: len(batch_requests)]
 
     def _note_height(self, height: int) -> None:
@@ -141,7 +151,7 @@ class PatientProvider(HTTPProvider):
         self.endpoint_uri = URI(self._urls[0])
         _log.warning("the node at %s %s; going on with the one at %s", left, why, self.endpoint_uri)
 
-    def _persist(self, what: str, ask: Callable[[], T], check: Callable[[T], None]) -> T:
+    def _persist(self, what: str, ask: Callable[[], T], check: Callable[[T], None], is_divisible: bool = False) -> T:
         backoff = Backoff(first=0.1, longest=15.0 if self._is_alone else 2.0)
         tries = 0
         while True:
@@ -151,8 +161,8 @@ class PatientProvider(HTTPProvider):
                 check(answer)
             except (requests.RequestException, KeyError, TypeError, ValueError) as error:
                 # The latter three: an answer that is no JSON, or no answer of JSON-RPC.
-                if not _may_pass(error):
-                    raise ChainError(f"the node at {self.endpoint_uri} refuses {what}: {error}") from error
+                if not _may_pass(error) or (is_divisible and _is_too_much(error, tries)):
+                    raise NotAnsweredError(f"the node at {self.endpoint_uri} refuses {what}: {error}") from error
                 if backoff.is_over:
                     raise ChainError(
                         f"the node at {self.endpoint_uri} has not answered {what} for {backoff.waited:.0f} s "
@@ -179,3 +189,9 @@ def _require_answer(answer: Any) -> None:
 
 def _may_pass(error: Exception) -> bool:
     return not isinstance(error, requests.HTTPError) or error.response.status_code in _TRY_AGAIN
+
+
+def _is_too_much(error: Exception, tries: int) -> bool:
+    """Whether a node may answer a smaller request, other than one that is away."""
+    is_refused = isinstance(error, requests.HTTPError) and error.response.status_code == _TOO_MANY
+    return isinstance(error, requests.ReadTimeout) or (is_refused and tries >= _TRIES_AT_ONCE)

@@ -10,7 +10,7 @@ from dem.chain.connection import Chain
 from dem.chain.options import on_chain
 from dem.commands import ABOUT
 from dem.console import console, fail_readably, print_table
-from dem.deployment.health import Health, Limits, MarketState, check_market, check_nodes, node_at
+from dem.deployment.health import Health, Limits, MarketState, check_histories, check_market, check_nodes, node_at
 from dem.deployment.market import connect
 from dem.drive.run import MANIFEST
 from dem.model.units import Money, currency
@@ -62,7 +62,9 @@ def cli(
     nodes = {url: node_at(url) for url in urls or chain.nodes} or {chain.network: chain.ask}
     health = check_nodes(nodes, limits, int(time.time()))
     if folder is not None:
-        health.market, problems = check_market(connect(chain, {}, folder / MANIFEST), limits)
+        market = connect(chain, {}, folder / MANIFEST)
+        health.problems += check_histories(health.nodes, nodes, market)
+        health.market, problems = check_market(market, limits)
         health.problems += problems
     if as_json:
         click.echo(json.dumps(health.record()))

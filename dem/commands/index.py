@@ -31,6 +31,8 @@ def cli(folder: Path, out: Path | None, depth: int | None, follow: bool) -> None
     """
     path = out or folder / "index.sqlite"
     for progress in index(Chain.connected(), folder / MANIFEST, path, depth, follow):
+        if follow and not progress.events and not progress.replaced:
+            continue
         replaced = f", {progress.replaced} blocks were replaced" if progress.replaced else ""
         console.print(
             f"block {progress.head}: {progress.events} events in {progress.blocks} new blocks{replaced}",

@@ -12,7 +12,8 @@ from web3.types import RPCEndpoint, RPCResponse
 from dem.chain.abi import as_int
 from dem.chain.blocks import Ask, BlockReader
 from dem.chain.sending import Request
-from dem.deployment.market import Market
+from dem.chain.watch import AGE_SECONDS, AHEAD_SECONDS
+from dem.deployment.market import Market, has_history, pruned
 from dem.errors import ChainError
 from dem.model.ledger import CLEARING_HOUSE
 from dem.model.units import Money, currency
@@ -34,9 +35,9 @@ class Limits:
 
     depth: int = 12
     lag: int = 3
-    age: int | None = 60
+    age: int | None = AGE_SECONDS
     grace: int = 900
-    ahead: int = 15
+    ahead: int = AHEAD_SECONDS
 
 
 @dataclass(slots=True)
@@ -164,6 +165,20 @@ def _told(ask: Ask, method: str, read: Callable[[Any], Any]) -> Any:
     """An answer that not every node gives."""
     [answer] = ask([(RPCEndpoint(method), [])])
     return read(answer["result"]) if answer.get("result") is not None else None
+
+
+def check_histories(states: Sequence[NodeState], nodes: Mapping[str, Ask], market: Market) -> list[str]:
+    """What is wrong with nodes that no longer tell how a market began."""
+    problems = []
+    for state in states:
+        if state.is_reachable:
+            try:
+                is_whole = has_history(nodes[state.name], market)
+            except ChainError as error:
+                problems.append(f"node {state.name} does not tell the market's events ({error}): see its log")
+            else:
+                problems += [] if is_whole else [f"node {state.name} {pruned(market)}"]
+    return problems
 
 
 def check_market(market: Market, limits: Limits) -> tuple[MarketState, list[str]]:

@@ -13,6 +13,7 @@ from eth_utils.crypto import keccak
 from web3.contract import Contract
 
 from dem import formats
+from dem.chain.blocks import Ask, BlockReader
 from dem.chain.connection import Chain
 from dem.deployment.plan import STEPS, Government, Parameters
 from dem.deployment.roles import GOVERNED, ROLES, TOKEN, WATCHERS
@@ -26,6 +27,8 @@ ADMIN = "admin"
 RELAYER = "relayer"
 
 _ADMIN_ROLE = 0
+_FIRST = "Authority"
+"""The contract that is deployed first."""
 _NO_CODE = "0x" + keccak(b"").hex()
 
 
@@ -125,7 +128,7 @@ def deploy(chain: Chain, keys: Mapping[str, AccountAPI], parameters: Parameters,
     The manifest fixes the calendar: a call that goes on with an earlier deployment keeps that one's.
 
     Raises:
-        ChainError: the manifest belongs to another chain, or its contracts are not there.
+        ChainError: the manifest belongs to another chain, its contracts are not there, or the node has pruned events.
         RefusedError: a constructor reverts.
     """
     manifest = _resume(chain, path) or Manifest(path, chain.id, chain.genesis, chain.block, parameters.calendar)
@@ -157,6 +160,7 @@ def deploy(chain: Chain, keys: Mapping[str, AccountAPI], parameters: Parameters,
         chain.await_final()
         manifest.complete = True
         manifest.save()
+    require_history(market)
     return market
 
 
@@ -171,6 +175,35 @@ def connect(chain: Chain, keys: Mapping[str, AccountAPI], path: Path) -> Market:
     if not manifest.complete:
         raise ChainError(f"{path}: the deployment was cut off; deploy again to finish it")
     return Market(chain, manifest, keys)
+
+
+def require_history(market: Market) -> None:
+    """Refuse a node that has pruned events: it answers as if there had been none.
+
+    Raises:
+        ChainError: it has.
+    """
+    if not has_history(market.chain.ask, market):
+        raise ChainError(f"{market.chain.network}: the node {pruned(market)}")
+
+
+def has_history(ask: Ask, market: Market) -> bool:
+    """Whether a node still has the market's first event, which makes the administrator."""
+    chain = market.chain
+    reader = BlockReader(ask, {_FIRST: (market.addresses[_FIRST], chain.event_codecs(_FIRST))})
+    topics = chain.topics(_FIRST, "RoleGranted")
+    for stretch in reader.stretches(max(1, market.manifest.first_block), reader.newest().number, topics):
+        for event in stretch.events:
+            return (event.args["roleId"], event.args["account"] == market.addresses["Council"]) == (_ADMIN_ROLE, False)
+    return False
+
+
+def pruned(market: Market) -> str:
+    """What is wrong with a node that has no such history."""
+    return (
+        f"has pruned events: it has none from block {market.manifest.first_block} on, where the market begins; connect "
+        "to a node that keeps them all"
+    )
 
 
 def _resume(chain: Chain, path: Path) -> Manifest | None:

@@ -21,9 +21,13 @@ _PAUSE_SECONDS = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What changed: blocks put in, events in them, blocks taken out because the chain replaced them; and the newest."""
+    """What changed: blocks put in, events in them, blocks taken out because the chain replaced them; and the newest.
+
+    time: of the newest block, unix time.
+    """
 
     head: int
+    time: int
     blocks: int = 0
     events: int = 0
     replaced: int = 0
@@ -82,7 +86,7 @@ class Follower:
             with_events = [header for header, own in zip(fresh, events, strict=True) if own]
             self._store.append(fresh, final, with_events, [event for own in events for event in own])
             count += sum(map(len, events))
-        return Progress(newest.number, max(0, newest.number + 1 - first), count, replaced)
+        return Progress(newest.number, newest.time, max(0, newest.number + 1 - first), count, replaced)
 
     def _include(self, contracts: Mapping[str, str], known: Sequence[Header]) -> None:
         """What contracts that are not followed yet have told in the blocks that are known."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dem.chain.connection import Chain
-from dem.deployment.market import Market, connect
+from dem.deployment.market import Market, connect, require_history
 from dem.deployment.plan import STEPS
 from dem.deployment.roles import TOKEN
 from dem.errors import ChainError
@@ -29,14 +29,16 @@ def index(chain: Chain, manifest: Path, path: Path, depth: int | None, follow: b
         ChainError: the manifest is not of this chain, the index not of this market, or the chain was reorganised deeper
             than it may be.
     """
+    read = manifest.read_bytes() if manifest.exists() else b""
     market = connect(chain, {}, manifest)
+    require_history(market)
     first_block = market.manifest.first_block
     store = _open(chain, market, path, depth)
     try:
         follower, warned = Follower(store, chain.reader, first_block), set[str]()
-        read = manifest.read_bytes()
         while True:
             progress = follower.advance(_same_market(store, market))
+            chain.notice(progress.head, progress.time)
             for stranger in set(store.unknown_markets()) - warned:
                 warned.add(stranger)
                 _log.warning(

@@ -2,19 +2,35 @@
 
 from pathlib import Path
 
-from dem.deployment.market import Market
-from dem.errors import DemError, InputError
+from dem.deployment.market import Market, require_history
+from dem.errors import ChainError, DemError, InputError
 from dem.relay.records import Records
 from dem.replay.record import EVENTS, Balances, read_addresses, read_balances, read_events
 from dem.replay.replay import Replay
 
+_UNFIT = (ArithmeticError, LookupError, TypeError, ValueError, RuntimeError)
+"""What a replay stumbles into where events are missing."""
+
 
 def of_market(market: Market) -> tuple[Replay, Balances]:
-    """All events until now, and the balances."""
+    """All events until now, and the balances.
+
+    Raises:
+        ChainError: the node does not tell all events.
+    """
+    require_history(market)
     records = Records(market)
     balances = records.balances()
     replay = Replay(market.calendar.periods_per_day, market.addresses)
-    replay.apply(records.events_between(market.manifest.first_block, market.chain.block))
+    try:
+        replay.apply(records.events_between(market.manifest.first_block, market.chain.block))
+    except DemError:
+        raise
+    except _UNFIT as error:
+        raise ChainError(
+            f"the events that {market.chain.network} tells are no whole record of the market "
+            f"({type(error).__name__}: {error}): connect to a node that keeps them all"
+        ) from error
     return replay, balances
 
 
@@ -30,7 +46,7 @@ def of_run(folder: Path) -> tuple[Replay, Balances]:
         replay.apply(read_events(folder))
     except DemError:
         raise
-    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+    except _UNFIT as error:
         why = f"is no record of a market: {type(error).__name__}: {error}"
         raise InputError(str(folder / EVENTS), None, why) from error
     return replay, balances

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from dem.chain.abi import EventCodec
 from dem.chain.artifacts import current
 from dem.chain.blocks import BlockReader
+from dem.chain.ranges import Ranges
 from dem.deployment.plan import STEPS
 from dem.deployment.roles import TOKEN
 from dem.errors import BlocksLostError, ChainError
@@ -34,6 +35,7 @@ ACCOUNTS, AUCTION, SCHEDULE, POOL = (f"0x{n:040x}" for n in (1, 2, 3, 4))
 CONTRACTS = {"Accounts": ACCOUNTS, "CallAuction": AUCTION, "Schedule": SCHEDULE}
 ROOFS = {"CallAuction:roofs": POOL}
 LARGE = (1 << 128) - 1
+T0 = 1_700_000_000
 
 
 @cache
@@ -89,7 +91,8 @@ class Node:
                     "number": hex(number),
                     "hash": hash_,
                     "parentHash": self.blocks[-1]["hash"] if self.blocks else f"0x{0:064x}",
-                    "timestamp": hex(1_700_000_000 + self._made),
+                    "timestamp": hex(T0 + self._made),
+                    "transactions": [hash_],
                     "logs": [{**own, **origin, "logIndex": hex(index)} for index, own in enumerate(logs)],
                 }
             )
@@ -105,9 +108,13 @@ class Node:
         return [{"result": self.wrong(method, params, self._answer(method, params))} for method, params in requests]
 
     def _answer(self, method: str, params: Any) -> Any:
+        if method == "eth_getBlockByHash":
+            return next((block for block in self.blocks if block["hash"] == params[0]), None)
         if method == "eth_getBlockByNumber":
             number = len(self.blocks) - 1 if params[0] == "latest" else int(params[0], 16)
             return self.blocks[number] if number < len(self.blocks) else None
+        if method == "eth_getTransactionReceipt":
+            return next(block for block in self.blocks if block["hash"] == params[0])
         [question] = params
         if "blockHash" in question:
             found = [block for block in self.blocks if block["hash"] == question["blockHash"]]
@@ -123,13 +130,14 @@ class Index:
     """An index of a node."""
 
     def __init__(self, node: Node, path: Path, depth: int = DEPTH) -> None:
-        self.node, self.path = node, path
+        self.node, self.path, self.ranges = node, path, Ranges()
         self.store = Store(path, TABLES, Origin(1, "0x0", ACCOUNTS, CALENDAR), depth)
         self.follower = Follower(self.store, self.reader, 0)
         self.contracts = {**CONTRACTS, **self.store.contracts()}
 
     def reader(self, contracts: Mapping[str, str]) -> BlockReader:
-        return BlockReader(self.node.ask, {name: (at, codecs_of(name)) for name, at in contracts.items()})
+        known = {name: (at, codecs_of(name)) for name, at in contracts.items()}
+        return BlockReader(self.node.ask, known, self.ranges)
 
     def advance(self) -> Progress:
         return self.follower.advance(self.contracts)
@@ -227,9 +235,9 @@ def test_ends_like_an_index_made_anew_whatever_the_chain_does(steps: list[tuple[
 @pytest.mark.parametrize("depth", range(1, DEPTH + 1))
 def test_blocks_that_were_replaced_are_replaced(index: Index, node: Node, depth: int) -> None:
     node.grow([[deposit(n, n)] for n in range(1, 11)])
-    assert index.advance() == Progress(head=10, blocks=10, events=10)
+    assert index.advance() == Progress(10, T0 + 11, blocks=10, events=10)
     node.replace(depth, [[deposit(99, n)] for n in range(depth + 1)])
-    assert index.advance() == Progress(head=11, blocks=depth + 1, events=depth + 1, replaced=depth)
+    assert index.advance() == Progress(11, T0 + 12 + depth, blocks=depth + 1, events=depth + 1, replaced=depth)
     assert index.rows("SELECT count(*) FROM accounts_deposited WHERE id = 99") == [(depth + 1,)]
     assert_like_a_fresh_one(index)
 
@@ -238,7 +246,7 @@ def test_a_chain_that_has_become_shorter(index: Index, node: Node) -> None:
     node.grow([[deposit(n, n)] for n in range(1, 11)])
     index.advance()
     node.replace(3, [])
-    assert index.advance() == Progress(head=7, replaced=3)
+    assert index.advance() == Progress(7, T0 + 8, replaced=3)
     assert index.advance().is_none
     assert_like_a_fresh_one(index)
 
@@ -287,6 +295,10 @@ def null_logs(method: str, params: Any, answer: Any) -> Any:
     return None if method == "eth_getLogs" else answer
 
 
+def nothing_of_the_past(method: str, params: Any, answer: Any) -> Any:
+    return None if method in ("eth_getLogs", "eth_getTransactionReceipt") else answer
+
+
 def logs_of_another_fork(method: str, params: Any, answer: Any) -> Any:
     return [{**own, "blockHash": f"0x{7:064x}"} for own in answer] if method == "eth_getLogs" else answer
 
@@ -302,7 +314,7 @@ def logs_of_another_block(method: str, params: Any, answer: Any) -> Any:
         (other_block, "asked for block 3, the node tells of block 4"),
         (no_block, "tells of its block 3 what is no block"),
         (wrong_parent, "block 10 has the parent 0x0000.*7, which is not its block 9"),
-        (null_logs, "no events of blocks 1 to 6: its answer is None"),
+        (nothing_of_the_past, "neither the events of block 1 .* nor their receipts .* pruned"),
         (logs_of_another_fork, "block 1 is 0x.*, but its events are of 0x0000.*7"),
         (logs_of_another_block, "events of blocks 1 to 6, the node tells of block 99"),
     ],
@@ -316,6 +328,35 @@ def test_answers_that_do_not_fit_together_are_named(
         index.advance()
     node.wrong = lambda _method, _params, answer: answer
     index.advance()
+    assert_like_a_fresh_one(index)
+
+
+def test_receipts_tell_the_events_that_a_node_refuses(index: Index, node: Node) -> None:
+    node.grow([[deposit(n, n), log(f"0x{99:040x}", "Accounts.Deposited", (n, n), bytes(32))] for n in range(1, 11)])
+    node.wrong = null_logs
+    assert index.advance().events == 10
+    node.wrong = lambda _method, _params, answer: answer
+    assert_like_a_fresh_one(index)
+
+
+@pytest.mark.parametrize("limit", [1, 3, 100])
+def test_ranges_become_smaller_than_what_a_node_refuses(index: Index, node: Node, limit: int) -> None:
+    """And what works is remembered: a chain of 400 blocks is read with few refusals."""
+    node.grow([[deposit(n, n)] for n in range(1, 400)])
+    refused = 0
+
+    def limited(method: str, params: Any, answer: Any) -> Any:
+        nonlocal refused
+        if method != "eth_getLogs" or "blockHash" in params[0]:
+            return answer
+        first, last = (int(params[0][end], 16) for end in ("fromBlock", "toBlock"))
+        refused += last - first >= limit
+        return None if last - first >= limit else answer
+
+    node.wrong = limited
+    assert index.advance().events == 399
+    assert 1 <= refused <= 12
+    node.wrong = lambda _method, _params, answer: answer
     assert_like_a_fresh_one(index)
 
 

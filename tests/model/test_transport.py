@@ -12,7 +12,7 @@ import pytest
 
 from dem.chain import transport
 from dem.chain.transport import PatientProvider
-from dem.errors import ChainError
+from dem.errors import ChainError, NotAnsweredError
 
 Answer = tuple[int, bytes] | None
 """HTTP state and body; None cuts the connection."""
@@ -206,3 +206,19 @@ def test_a_node_without_new_blocks_is_left(two, monkeypatch):
     provider.make_request("test_echo", [])
     provider.make_request("test_echo", [])
     assert not second
+
+
+def test_what_can_be_asked_for_in_parts_is_given_up_soon(node, monkeypatch):
+    """A node that says it is too much, or takes too long for it; one that is away is waited for."""
+    script, provider = node
+    questions = [("eth_getLogs", [])]
+    monkeypatch.setattr(transport, "_TRIES_AT_ONCE", 2)
+    for answers in ([(413, b"too large")], [(429, b"slow down")] * 2):
+        script[:] = answers
+        with pytest.raises(NotAnsweredError):
+            provider.make_batch_request(questions, is_divisible=True)
+        assert not script
+    script[:] = [(429, b"slow down"), (503, b"busy"), None, good]
+    assert provider.make_batch_request(questions, is_divisible=True)
+    script[:] = [(429, b"slow down")] * 3 + [good]
+    assert provider.make_batch_request(questions)
