@@ -137,7 +137,7 @@ coverage: artifacts ## line and branch coverage of contracts and package
 	@$(if $(CHAIN),ape test -q $(CHAIN) --cov --cov-append --cov-report=)
 	@coverage lcov -q -o coverage/dem.lcov && coverage report
 
-.PHONY: bench-throughput bench-network bench-bilateral bench-gas bench-intraday bench-clearing bench-day bench-model-day bench-year vectors
+.PHONY: bench-throughput bench-network bench-bilateral bench-gas bench-intraday bench-clearing bench-clear bench-day bench-model-day bench-year vectors
 bench-gas: setup ## measure the gas of a market day with 10, 100 and 1,000 participants, write bench/gas.*
 	$(SAY) 'forge: GasTest -> bench'
 	@rm -rf .forge/gas
@@ -156,6 +156,10 @@ bench-intraday: setup ## measure the gas of intraday orders in books of 10, 1,00
 bench-clearing: setup ## clear books beside other packages, each in an environment of its own, write bench/clearing.*
 	$(SAY) 'bench/clearing.py'
 	@python bench/clearing.py
+
+bench-clear: artifacts ## clear books of up to 50,000 orders by the contracts and by the model, write bench/clear.*
+	$(SAY) 'bench/clear.py'
+	@python bench/clear.py 1000 10000 50000
 
 bench-day: artifacts ## play a whole day of 100, 1,000 and 10,000 participants on anvil, write bench/day.*
 	$(SAY) 'bench/day.py'

@@ -15,6 +15,7 @@ from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.status import Status
 from rich.table import Table
 
 from dem.drive.pace import Pace
@@ -41,7 +42,7 @@ _errors = Console(stderr=True)
 
 
 _GOES_ON = "the same command with the same folder goes on where it was, as long as the chain is there"
-_RESUMABLE = ("day", "compare", "deploy", "index", "demo")
+_RESUMABLE = ("day", "clear", "compare", "deploy", "index", "demo")
 
 
 def fail_readably(command: Callable[P, R]) -> Callable[P, R]:
@@ -105,6 +106,7 @@ class Terminal(Screen):
         )
         self._bar = Progress(*columns, console=console)
         self._task = self._bar.add_task("", when="")
+        self._status: Status | None = None
         self._said = ""
 
     def title(self, title: str, where: str) -> None:
@@ -120,7 +122,15 @@ class Terminal(Screen):
         if not console.is_terminal:
             self.note(what)
             return nullcontext()
-        return console.status(what)
+        self._status = console.status(what)
+        return self._status
+
+    def part(self, what: str, done: int, whole: int) -> None:
+        text = f"{what}: {done:,} of {whole:,}" if whole else what
+        if self._status is None:
+            self.note(text)
+        else:
+            self._status.update(escape(text))
 
     @contextmanager
     def days(self) -> Iterator[None]:

@@ -18,6 +18,8 @@ RECORD = 1
 """events.jsonl and balances.json, whose number speaks for both: without balances the events are not read back."""
 RUN = 1
 """run.json, and the CSV tables beside it."""
+BOOK = 1
+"""book.json: whose clearing a folder holds."""
 
 
 def require_format(path: Path, record: Mapping[str, Any], newest: int) -> None:

@@ -110,8 +110,12 @@ class BlockReader:
     def _stretch(self, first: int, until: int, topics: Topics) -> tuple[Stretch, int]:
         """The events of some blocks, and how many the node told."""
         question = self._question(topics, fromBlock=hex(first), toBlock=hex(until))
-        ask = self._ask if first == until else self._ask_once
-        *ends, answer = ask([_block(hex(first)), _block(hex(until)), question])
+        try:
+            *ends, answer = self._ask_once([_block(hex(first)), _block(hex(until)), question])
+        except NotAnsweredError as refusal:
+            if first != until:
+                raise
+            ends, answer = 2 * [*self._ask([_block(hex(first))])], _refused(refusal)
         start, end = (_header(end, number) for end, number in zip(ends, (first, until), strict=True))
         logs = _logs(answer)
         if logs is None:
@@ -157,7 +161,7 @@ class BlockReader:
         Raises:
             BlocksLostError: the node has one of them not, or tells of another.
         """
-        answers = self._ask_many([self._question((), blockHash=block.hash) for block in blocks])
+        answers = self._ask_many([self._question((), blockHash=block.hash) for block in blocks], self._ask_once)
         found = []
         for block, answer in zip(blocks, answers, strict=True):
             logs = _logs(answer)
@@ -177,15 +181,15 @@ class BlockReader:
         which = [None if topic is None else HexBytes(topic).to_0x_hex() for topic in topics]
         return RPCEndpoint("eth_getLogs"), [{"address": self._addresses, "topics": which, **blocks}]
 
-    def _ask_many(self, requests: Sequence[Request]) -> list[RPCResponse]:
-        """Some at a time; fewer where the node does not answer so many."""
+    def _ask_many(self, requests: Sequence[Request], ask_for_one: Ask | None = None) -> list[RPCResponse]:
+        """Some at a time; fewer where the node does not answer so many, its refusal where it does not answer one."""
         count, answers = _CALLS, list[RPCResponse]()
         while some := requests[len(answers) : len(answers) + count]:
             try:
-                answers += (self._ask if len(some) == 1 else self._ask_once)(some)
-            except NotAnsweredError:
+                answers += (ask_for_one or self._ask if len(some) == 1 else self._ask_once)(some)
+            except NotAnsweredError as refusal:
                 if len(some) == 1:
-                    raise
+                    answers.append(_refused(refusal))
                 count = max(1, len(some) // 2)
         return answers
 
@@ -224,6 +228,11 @@ def _logs(answer: RPCResponse) -> Sequence[Mapping[str, Any]] | None:
     """The logs of an answer; None if it has none."""
     logs: Any = answer.get("result")
     return logs if isinstance(logs, list | tuple) else None
+
+
+def _refused(refusal: NotAnsweredError) -> RPCResponse:
+    """What a node answers that refuses a request as a whole."""
+    return {"error": str(refusal)}  # type: ignore[typeddict-item]
 
 
 def _why(answer: RPCResponse) -> str:

@@ -70,6 +70,11 @@ class Transaction:
     items: int = 1
     is_checked: bool = True
 
+    @property
+    def most_gas(self) -> int:
+        """Gas it uses at most: plans are estimates from above, and may be above its limit."""
+        return min(self.planned, self.gas)
+
 
 @dataclass(frozen=True, slots=True)
 class Landed:
@@ -257,11 +262,11 @@ def _burst(waiting: Iterator[Transaction], flight: Sequence[_Sent], window: int)
     """The next transactions to sign and send before looking at what has become of the others."""
     burst: list[Transaction] = []
     planned = 0
-    most = min(_BURST_GAS, _WINDOW_GAS - sum(sent.transaction.planned for sent in flight))
+    most = min(_BURST_GAS, _WINDOW_GAS - sum(sent.transaction.most_gas for sent in flight))
     room = min(_REQUESTS, window - len(flight))
     while planned < most and len(burst) < room and (transaction := next(waiting, None)) is not None:
         burst.append(transaction)
-        planned += transaction.planned
+        planned += transaction.most_gas
     return burst
 
 

@@ -2,6 +2,7 @@
 
 import json
 import time
+from functools import partial
 from pathlib import Path
 
 import click
@@ -59,7 +60,7 @@ def cli(
     """
     chain = Chain.connected()
     limits = Limits(depth, lag, age or (None if chain.is_development else STANDARD.age), grace)
-    nodes = {url: node_at(url) for url in urls or chain.nodes} or {chain.network: chain.ask}
+    nodes = {url: node_at(url) for url in urls or chain.nodes} or {chain.network: partial(chain.ask, is_divisible=True)}
     health = check_nodes(nodes, limits, int(time.time()))
     if folder is not None:
         market = connect(chain, {}, folder / MANIFEST)

@@ -8,9 +8,11 @@ from dem.chain.connection import Chain
 from dem.chain.options import on_chain
 from dem.commands import ABOUT
 from dem.console import console, fail_readably
-from dem.drive.run import MANIFEST
-from dem.index.service import index
+from dem.drive.run import MANIFEST, names_of
+from dem.index.follow import Progress
+from dem.index.service import index, index_record
 from dem.index.store import DEPTH
+from dem.replay.record import read_events
 
 
 @on_chain(short_help=ABOUT["index"])
@@ -22,20 +24,31 @@ from dem.index.store import DEPTH
     help=f"Blocks behind the newest one from which a block is final; default {DEPTH}, or what the database has.",
 )
 @click.option("--follow", is_flag=True, help="Go on with every new block until interrupted.")
+@click.option("--recorded", is_flag=True, help="Take the events the run recorded in FOLDER instead of the chain's.")
 @fail_readably
-def cli(folder: Path, out: Path | None, depth: int | None, follow: bool) -> None:
+def cli(folder: Path, out: Path | None, depth: int | None, follow: bool, recorded: bool) -> None:
     """Bring the database of the market in FOLDER (with its manifest.json) to the chain's newest block.
 
     One table for each event of each contract, and views in kWh and EUR. May be interrupted and started again at any
     time; blocks that the chain replaces are replaced in the database too.
+
+    An embedded chain is gone when its run is over, and then the events that the run recorded are put in, all at once;
+    they know the numbers of blocks, not their times.
     """
     path = out or folder / "index.sqlite"
-    for progress in index(Chain.connected(), folder / MANIFEST, path, depth, follow):
-        if follow and not progress.events and not progress.replaced:
-            continue
-        replaced = f", {progress.replaced} blocks were replaced" if progress.replaced else ""
-        console.print(
-            f"block {progress.head}: {progress.events} events in {progress.blocks} new blocks{replaced}",
-            highlight=False,
-        )
+    chain, members = Chain.connected(), names_of(folder)
+    if recorded or chain.is_embedded:
+        count = index_record(chain, folder / MANIFEST, path, read_events(folder), members)
+        console.print(f"{count} events as recorded in {folder}", highlight=False)
+    else:
+        for progress in index(chain, folder / MANIFEST, path, depth, follow, members):
+            if not follow or progress.events or progress.replaced:
+                _print(progress)
     console.print(f"database in {path}", highlight=False)
+
+
+def _print(progress: Progress) -> None:
+    replaced = f", {progress.replaced} blocks were replaced" if progress.replaced else ""
+    console.print(
+        f"block {progress.head}: {progress.events} events in {progress.blocks} new blocks{replaced}", highlight=False
+    )

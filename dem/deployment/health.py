@@ -13,8 +13,8 @@ from dem.chain.abi import as_int
 from dem.chain.blocks import Ask, BlockReader
 from dem.chain.sending import Request
 from dem.chain.watch import AGE_SECONDS, AHEAD_SECONDS
-from dem.deployment.market import Market, has_history, pruned
-from dem.errors import ChainError
+from dem.deployment.market import Market, first_contract, has_history, pruned
+from dem.errors import ChainError, NotAnsweredError
 from dem.model.ledger import CLEARING_HOUSE
 from dem.model.units import Money, currency
 
@@ -98,6 +98,8 @@ def node_at(url: str) -> Ask:
             raise ChainError(f"no answer within {_TIMEOUT_SECONDS:g} s") from error
         except requests.ConnectionError as error:
             raise ChainError("no answer: nobody can be reached at this address") from error
+        except requests.HTTPError as error:
+            raise NotAnsweredError(f"no answer: {error}") from error
         except (requests.RequestException, ValueError) as error:
             raise ChainError(f"no answer: {error}") from error
 
@@ -170,10 +172,11 @@ def _told(ask: Ask, method: str, read: Callable[[Any], Any]) -> Any:
 def check_histories(states: Sequence[NodeState], nodes: Mapping[str, Ask], market: Market) -> list[str]:
     """What is wrong with nodes that no longer tell how a market began."""
     problems = []
+    first = {name: (at, market.chain.event_codecs(name)) for name, at in first_contract(market).items()}
     for state in states:
         if state.is_reachable:
             try:
-                is_whole = has_history(nodes[state.name], market)
+                is_whole = has_history(BlockReader(nodes[state.name], first), market)
             except ChainError as error:
                 problems.append(f"node {state.name} does not tell the market's events ({error}): see its log")
             else:

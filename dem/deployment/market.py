@@ -13,7 +13,7 @@ from eth_utils.crypto import keccak
 from web3.contract import Contract
 
 from dem import formats
-from dem.chain.blocks import Ask, BlockReader
+from dem.chain.blocks import BlockReader
 from dem.chain.connection import Chain
 from dem.deployment.plan import STEPS, Government, Parameters
 from dem.deployment.roles import GOVERNED, ROLES, TOKEN, WATCHERS
@@ -183,15 +183,18 @@ def require_history(market: Market) -> None:
     Raises:
         ChainError: it has.
     """
-    if not has_history(market.chain.ask, market):
+    if not has_history(market.chain.reader(first_contract(market)), market):
         raise ChainError(f"{market.chain.network}: the node {pruned(market)}")
 
 
-def has_history(ask: Ask, market: Market) -> bool:
-    """Whether a node still has the market's first event, which makes the administrator."""
-    chain = market.chain
-    reader = BlockReader(ask, {_FIRST: (market.addresses[_FIRST], chain.event_codecs(_FIRST))})
-    topics = chain.topics(_FIRST, "RoleGranted")
+def first_contract(market: Market) -> dict[str, str]:
+    """Name and address of the contract that was deployed first."""
+    return {_FIRST: market.addresses[_FIRST]}
+
+
+def has_history(reader: BlockReader, market: Market) -> bool:
+    """Whether a node still has the market's first event, which makes the administrator. reader: of that contract."""
+    topics = market.chain.topics(_FIRST, "RoleGranted")
     for stretch in reader.stretches(max(1, market.manifest.first_block), reader.newest().number, topics):
         for event in stretch.events:
             return (event.args["roleId"], event.args["account"] == market.addresses["Council"]) == (_ADMIN_ROLE, False)

@@ -1,13 +1,18 @@
 """One order book from a CSV file through the contracts: the auction on its own, without meters and settlement."""
 
 import csv
+import json
+import re
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import astuple, dataclass
+from hashlib import sha256
+from io import StringIO
 from pathlib import Path
 
 from eth_utils.crypto import keccak
 
+from dem import formats
 from dem.chain.connection import Chain
 from dem.community.keys import Wallet, wallet
 from dem.community.signing import sign_orders, signed
@@ -18,13 +23,24 @@ from dem.messages.members import Application
 from dem.messages.signing import Domain
 from dem.model.calendar import CalendarParameters
 from dem.model.collateral import order_collateral
+from dem.model.markets.auction import clear as clear_by_model
 from dem.model.markets.auction import fills
 from dem.model.mechanisms import AUCTION
 from dem.model.orders import MAX_ENERGY, Order, Side
 from dem.model.rules import ImbalancePricing, MarketRules
 from dem.model.strips import LANES
-from dem.model.units import Money, Tick, UnitsPerWh, Wh, kwh, parse_kwh, parse_price, price_of, price_per_kwh
-from dem.model.worst_day import most_layers
+from dem.model.units import (
+    Money,
+    Tick,
+    UnitsPerWh,
+    Wh,
+    currency,
+    kwh,
+    parse_kwh,
+    parse_price,
+    price_of,
+    price_per_kwh,
+)
 from dem.relay.batches import Relay, batches
 from dem.relay.clearing import clear
 from dem.relay.members import Applicant, register
@@ -32,10 +48,21 @@ from dem.relay.orders import order_book, submit_orders
 from dem.replay.members import KINDS
 
 COLUMNS = ("participant", "side", "price", "energy")
-ORDERS_PER_ACCOUNT = most_layers(LANES)
-"""A participant with more orders trades through several accounts, and so does one that both buys and sells: the market
-limits what one account may have, and lets none trade with itself."""
+ORDERS_PER_ACCOUNT = 32
+"""An account brings so many orders of one side, whoever's they are: one for each participant would cost the chain ten
+times as much, and change no price and no fill."""
 _NAME_LENGTH = 64
+_FILLS = (
+    "order",
+    "participant",
+    "side",
+    "limit_per_kwh",
+    "energy_kwh",
+    "filled_wh",
+    "filled_kwh",
+    "amount",
+)
+"""Columns of fills.csv; what is paid is positive."""
 _SIDES = {"bid": Side.BID, "ask": Side.ASK}
 _COMMUNITY = "book"
 _DAY = 1
@@ -43,6 +70,12 @@ _SLOT = 0
 _NO_METER = "0x" + "00" * 20
 _WINDOW = 86_400
 _NO_LIMIT = Wh((1 << 40) - 1)
+_BOOK = "book.json"
+"""Whose clearing a folder holds."""
+_PAGE = 50
+"""Accounts whose fills are read at once."""
+_GZIP = b"\x1f\x8b"
+_DECIMAL_COMMA = re.compile(r"-?\d*,\d+")
 _RULES = MarketRules(
     platform_fee=UnitsPerWh(0),
     network_fee=UnitsPerWh(0),
@@ -85,23 +118,38 @@ def read_book(path: Path) -> list[Row]:
         InputError: naming file, line, column and value.
     """
     try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            reader = csv.DictReader(stream, strict=True)
-            _require_columns(path, reader.fieldnames)
-            rows = [_row(f"{path}, line {reader.line_num}", record) for record in reader]
+        text = _text(path)
+        reader = csv.DictReader(StringIO(text, newline=""), strict=True)
+        _require_columns(path, reader.fieldnames)
+        rows = [_row(f"{path}, line {reader.line_num}", record) for record in reader]
     except FileNotFoundError:
         raise InputError("order book", str(path), "does not exist") from None
-    except (IsADirectoryError, PermissionError, UnicodeDecodeError, csv.Error) as error:
+    except (IsADirectoryError, PermissionError) as error:
         raise InputError("order book", str(path), f"cannot be read: {error}") from None
+    except csv.Error as error:
+        raise InputError(f"{path}, line {reader.line_num}", None, f"cannot be read: {error}") from None
     if not rows:
         raise InputError("order book", str(path), "has no orders")
     return rows
 
 
+def _text(path: Path) -> str:
+    data = path.read_bytes()
+    if data.startswith(_GZIP):
+        raise InputError("order book", str(path), "cannot be read: it is gzipped, unpack it first")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        why = "cannot be read: it is not UTF-8; save it as CSV in UTF-8"
+        raise InputError(f"{path}, line {line}", data[error.start : error.start + 1], why) from None
+
+
 def _require_columns(path: Path, names: Sequence[str] | None) -> None:
     found = [name.strip() for name in names or ()]
     if sorted(found) != sorted(COLUMNS) or found != list(names or ()):
-        raise InputError(f"{path}, line 1", ",".join(names or ()), f"must be the columns {','.join(COLUMNS)}")
+        hint = ": save it with commas for the semicolons" if ";" in "".join(found) else ""
+        raise InputError(f"{path}, line 1", ",".join(names or ()), f"must be the columns {','.join(COLUMNS)}{hint}")
 
 
 def _row(where: str, record: dict[str | None, str | None]) -> Row:
@@ -121,51 +169,94 @@ def _row(where: str, record: dict[str | None, str | None]) -> Row:
     try:
         tick = parse_price(price)
     except InputError as error:
-        raise InputError(f"{where}, column price", price, error.why) from None
+        raise InputError(f"{where}, column price", price, error.why + _hint(price)) from None
     try:
         wh = parse_kwh(energy)
     except InputError as error:
-        raise InputError(f"{where}, column energy", energy, error.why) from None
+        raise InputError(f"{where}, column energy", energy, error.why + _hint(energy)) from None
     if not 1 <= wh <= MAX_ENERGY:
         raise InputError(f"{where}, column energy", energy, f"must be from 0.001 to {kwh(Wh(MAX_ENERGY))} kWh")
     return Row(participant, _SIDES[side], tick, wh)
 
 
-def clear_book(chain: Chain, rows: Sequence[Row], folder: Path, account: str | None, window: int) -> BookResult:
+def _hint(number: str) -> str:
+    return ": write a decimal point for the comma" if _DECIMAL_COMMA.fullmatch(number) else ""
+
+
+def clear_book(
+    chain: Chain,
+    rows: Sequence[Row],
+    folder: Path,
+    account: str | None,
+    window: int,
+    tell: Callable[[str, int, int], None] = lambda _what, _done, _whole: None,
+) -> BookResult:
     """Deploy a market for one book, bring the orders, clear them, and read price, volume and fills from the contract.
 
-    Who gets an odd Wh follows from the orders alone: participants are registered by name, and a participant's orders
-    layered by side, price and energy, whatever the order of the rows.
+    Who gets an odd Wh follows from the orders alone: they stand in the book by participant's name, side, price and
+    energy, whatever the order of the rows. What an earlier call with this folder did is not done again.
 
     window: seconds from now to the gate, in which everything has to be brought, on a chain whose clock cannot be set.
+    tell: told what is being done, how much of it is done, and how much there is.
 
     Raises:
+        InputError: the folder holds the clearing of another book.
         ChainError: the chain refuses, or disagrees with the reference model.
     """
+    _claim(folder, rows, is_anew=chain.is_embedded)
     orders, accounts = _orders(rows)
+    tell("deploying a market", 0, 0)
     market = _deploy(chain, folder, account, _WINDOW if chain.is_development else window)
-    relay = Relay(market)
+    doing = ""
+
+    def begin(what: str, whole: int) -> None:
+        nonlocal doing
+        doing = what
+        tell(what, 0, whole)
+
+    relay = Relay(market, lambda done, whole: tell(doing, done, whole))
     deposits: dict[int, int] = defaultdict(int)
     for order in orders:
         deposits[order.participant] += order_collateral(order, _RULES)
-    wallets = {number: wallet(_COMMUNITY, 0, name) for number, name in enumerate(accounts, start=1)}
+    wallets = {number: wallet(_COMMUNITY, 0, str(number)) for number in range(1, accounts + 1)}
     domain = market.domain("ParticipantRegistry")
+    begin("registering accounts", accounts)
     register(relay, [_applicant(domain, keys, Money(deposits[number])) for number, keys in wallets.items()])
-    # Registry numbers rise with the names, so the walk at the margin is the same as in `orders`.
     ids = dict(zip(wallets, relay.records.ids_of(keys.account for keys in wallets.values()), strict=True))
     booked = [
         Order(ids[order.participant], order.layer, order.slot, order.side, order.tick, order.energy) for order in orders
     ]
     chain.wait_until(market.calendar.opens_at(_DAY))
     known = {ids[number]: keys for number, keys in wallets.items()}
-    submit_orders(relay, _DAY, sign_orders(market.domain(AUCTION), _DAY, booked, known, relay.periods_per_day))
+    begin("bringing sheets of orders", accounts)
+    if chain.now() < market.calendar.gate_closes_at(_DAY):
+        submit_orders(relay, _DAY, sign_orders(market.domain(AUCTION), _DAY, booked, known, relay.periods_per_day))
     _require_all_accepted(relay, len(booked))
     chain.wait_until(market.calendar.gate_closes_at(_DAY))
+    begin("clearing", 1)
     clear(relay, _DAY)
-    return _result(relay, booked)
+    begin("reading what each order trades", accounts)
+    return _result(relay, booked, lambda done: tell(doing, done, accounts))
 
 
-def write_book(folder: Path, result: BookResult) -> None:
+def clear_without_chain(rows: Sequence[Row]) -> BookResult:
+    """What the reference model says of a book."""
+    orders, _ = _orders(rows)
+    clearing = clear_by_model(orders)
+    return BookResult(clearing.price, clearing.volume, tuple(fills(orders, clearing)))
+
+
+def _claim(folder: Path, rows: Sequence[Row], is_anew: bool) -> None:
+    """Say in a folder whose clearing it holds. is_anew: nothing of before goes on."""
+    path = folder / _BOOK
+    digest = sha256(json.dumps([astuple(row) for row in rows]).encode()).hexdigest()
+    if path.exists() and not is_anew and json.loads(path.read_text(encoding="utf-8")).get("orders") != digest:
+        raise InputError(str(folder), None, "holds the clearing of another book: name another folder with --out")
+    folder.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({formats.KEY: formats.BOOK, "orders": digest}) + "\n", encoding="utf-8")
+
+
+def write_book(folder: Path, rows: Sequence[Row], result: BookResult) -> None:
     """clearing.csv with price and volume, fills.csv with one row per input row."""
     folder.mkdir(parents=True, exist_ok=True)
     price = ("", "") if result.price is None else (result.price, price_per_kwh(price_of(result.price)))
@@ -173,29 +264,28 @@ def write_book(folder: Path, result: BookResult) -> None:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(("period", "price_ticks", "volume_wh", "price_per_kwh", "volume_kwh"))
         writer.writerow((_SLOT, price[0], result.volume, price[1], kwh(result.volume)))
+    units = 0 if result.price is None else price_of(result.price)
     with (folder / "fills.csv").open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(("order", "filled_wh", "filled_kwh"))
-        for number, filled in enumerate(result.filled, start=1):
-            writer.writerow((number, filled, kwh(filled)))
+        writer.writerow(_FILLS)
+        for number, (row, filled) in enumerate(zip(rows, result.filled, strict=True), start=1):
+            amount = Money((1 if row.side is Side.BID else -1) * filled * units)
+            side, limit = row.side.name.lower(), price_per_kwh(price_of(row.tick))
+            own = (number, row.participant, side, limit, kwh(row.energy), filled, kwh(filled), currency(amount))
+            writer.writerow(own)
 
 
-def _orders(rows: Sequence[Row]) -> tuple[list[Order], list[str]]:
-    """The rows as orders, and the accounts they come from, numbered from 1 by participant's name."""
-    own: dict[str, list[int]] = defaultdict(list)
-    for i, row in enumerate(rows):
-        own[row.participant].append(i)
-    accounts: list[str] = []
+def _orders(rows: Sequence[Row]) -> tuple[list[Order], int]:
+    """The rows as orders of accounts, numbered from 1, and how many accounts there are."""
+    ranked = sorted(range(len(rows)), key=lambda i: (rows[i].participant, rows[i].tick, rows[i].energy, i))
     orders: dict[int, Order] = {}
-    for name in sorted(own):
-        ranked = sorted(own[name], key=lambda i: (rows[i].side, rows[i].tick, rows[i].energy, i))
-        sides = ([i for i in ranked if rows[i].side is side] for side in Side)
-        parts = [part for own_side in sides for part in batches(own_side, ORDERS_PER_ACCOUNT)]
-        for part, some in enumerate(parts):
-            accounts.append(f"{name}/{part}")
+    account = 0
+    for side in Side:
+        for some in batches([i for i in ranked if rows[i].side is side], ORDERS_PER_ACCOUNT):
+            account += 1
             for layer, i in enumerate(some):
-                orders[i] = Order(len(accounts), layer, _SLOT, rows[i].side, rows[i].tick, rows[i].energy)
-    return [orders[i] for i in range(len(rows))], accounts
+                orders[i] = Order(account, layer, _SLOT, side, rows[i].tick, rows[i].energy)
+    return [orders[i] for i in range(len(rows))], account
 
 
 def _deploy(chain: Chain, folder: Path, account: str | None, window: int) -> Market:
@@ -226,15 +316,17 @@ def _require_all_accepted(relay: Relay, expected: int) -> None:
         raise ChainError(f"{accepted} of {expected} orders reached the book before the gate closed")
 
 
-def _result(relay: Relay, orders: Sequence[Order]) -> BookResult:
+def _result(relay: Relay, orders: Sequence[Order], tell: Callable[[int], None]) -> BookResult:
     """What the contract says, compared with what the reference model says."""
     reader = relay.market.contract("AuctionReader").functions
     cleared = next(event for event in relay.records.events(AUCTION, "Cleared", _DAY) if event.args["slot"] == _SLOT)
     filled: dict[tuple[int, int], int] = {}
     walked = 0
-    for id_ in range(1, max(order.participant for order in orders) + 1):
-        found, walked = reader.fills(_DAY, _SLOT, id_, 1, walked).call()
+    accounts = sorted({order.participant for order in orders})
+    for some in batches(range(accounts[0], accounts[-1] + 1), _PAGE):
+        found, walked = reader.fills(_DAY, _SLOT, some[0], len(some), walked).call()
         filled.update({(id_, layer): energy for id_, layer, energy in found})
+        tell(some[-1] + 1 - accounts[0])
     chain_fills = [Wh(filled[order.participant, order.layer]) for order in orders]
     model = order_book(relay, _DAY).clearing[_SLOT]
     volume = Wh(cleared.args["volume"])

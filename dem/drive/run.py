@@ -35,6 +35,8 @@ from dem.results.writer import RUN, Exporter, RejectedOrder
 MANIFEST = "manifest.json"
 SCENARIO = "scenario.json"
 """Whose run a folder holds."""
+_MEMBERS = "members"
+"""In it, members' names by account."""
 
 SIMULATED = Government(delay=10)
 """Of a simulated community: the node's key has the only seat, and set-up goes on while its decisions wait."""
@@ -274,7 +276,7 @@ def deploy_for(
     Raises:
         InputError: the folder holds another run.
     """
-    _claim(folder, community.scenario, is_anew=chain.is_embedded)
+    _claim(folder, community, is_anew=chain.is_embedded)
     keys = role_keys(chain, account)
     chain.wait_for_pending(keys.values())
     parameters = Parameters(
@@ -291,21 +293,32 @@ def deploy_for(
         return deploy(chain, keys, parameters, folder / MANIFEST)
 
 
-def _claim(folder: Path, scenario: Scenario, is_anew: bool) -> None:
+def names_of(folder: Path) -> dict[str, str]:
+    """Names of the members of the run that a folder holds, by account; none if it does not say."""
+    try:
+        members = json.loads((folder / SCENARIO).read_text(encoding="utf-8"))[_MEMBERS]
+        return {str(account): str(name) for account, name in members.items()}
+    except (OSError, ValueError, LookupError, AttributeError, TypeError):
+        return {}
+
+
+def _claim(folder: Path, community: Community, is_anew: bool) -> None:
     """Say in a folder whose run it holds; refuse it if it is another one's. is_anew: nothing of before goes on."""
     path = folder / SCENARIO
+    scenario = community.scenario
     config = scenario.config
     members = [
         (member.name, member.kind, member.import_capacity, member.export_capacity) for member in scenario.participants
     ]
-    community = {"name": config.name, "seed": config.seed, "calendar": config.calendar.model_dump(), "members": members}
+    known = {"name": config.name, "seed": config.seed, "calendar": config.calendar.model_dump(), "members": members}
     own = {
         formats.KEY: formats.RUN,
         "scenario": config.name,
         "start": config.calendar.start.isoformat(),
         "days": config.calendar.days,
-        "community": _digest(community),
+        "community": _digest(known),
         "everything": _digest([config.model_dump(), [asdict(member) for member in scenario.participants]]),
+        _MEMBERS: community.names,
     }
     try:
         held = json.loads(path.read_text(encoding="utf-8"))

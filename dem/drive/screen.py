@@ -20,6 +20,9 @@ class Screen:
         """A task whose length nobody knows, for as long as the context lasts."""
         return nullcontext(what)
 
+    def part(self, what: str, done: int, whole: int) -> None:
+        """How far a task is; of one without parts `whole` is 0."""
+
     def days(self) -> AbstractContextManager[object]:
         """The trading days, for as long as the context lasts; `steps` and `step` tell how far they are."""
         return nullcontext()

@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from dem.chain.blocks import Header
@@ -27,9 +28,17 @@ _FRAME = (
   parent TEXT NOT NULL,
   time INTEGER NOT NULL
 ) STRICT""",
-    "CREATE TABLE block (number INTEGER PRIMARY KEY, hash TEXT NOT NULL, time INTEGER NOT NULL) STRICT",
+    "CREATE TABLE block (number INTEGER PRIMARY KEY, hash TEXT, time INTEGER) STRICT",
+    "CREATE TABLE member (account TEXT PRIMARY KEY, name TEXT NOT NULL) STRICT, WITHOUT ROWID",
 )
-"""What every index has: of which market it is, the last headers, and the blocks that have events."""
+"""What every index has: of which market it is, the last headers, the blocks that have events, and members' names.
+
+Of blocks that only a run recorded nothing but the number is known.
+"""
+CHAIN, RECORD = "chain", "record"
+"""Where the events of an index come from."""
+_ROWS = 10_000
+"""Events put in at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +55,17 @@ class Store:
     """An index on disk. Every change is a transaction of the database, so that a process may end at any time."""
 
     def __init__(
-        self, path: Path, tables: Mapping[tuple[str, str], Sequence[Table]], origin: Origin, depth: int | None = None
+        self,
+        path: Path,
+        tables: Mapping[tuple[str, str], Sequence[Table]],
+        origin: Origin,
+        depth: int | None = None,
+        source: str = CHAIN,
     ) -> None:
         """Open the index at `path`, or make one.
 
         depth: blocks behind the newest one from which a block is final; None: as made, DEPTH for a new one.
+        source: of its events.
 
         Raises:
             ChainError: the file is no index, or that of another market, depth or version.
@@ -63,7 +78,7 @@ class Store:
         try:
             self._db.execute("PRAGMA journal_mode = WAL")  # so that others read while this one writes
             self._db.execute("PRAGMA synchronous = NORMAL")
-            self._prepare(origin, depth)
+            self._prepare(origin, depth, source)
         except sqlite3.Error as error:
             raise ChainError(f"{path}: cannot be used as an index ({error}); name another file") from error
 
@@ -71,7 +86,7 @@ class Store:
         """Let go of the file."""
         self._db.close()
 
-    def _prepare(self, origin: Origin, depth: int | None) -> None:
+    def _prepare(self, origin: Origin, depth: int | None, source: str) -> None:
         views = _VIEWS.read_text(encoding="utf-8")
         schema = hashlib.sha256("\n".join([*_FRAME, *self._definitions, views]).encode()).hexdigest()
         wanted = {
@@ -79,6 +94,7 @@ class Store:
             "genesis": origin.genesis,
             "registry": origin.registry,
             "schema": schema,
+            "source": source,
         }
         if depth is not None:
             wanted["depth"] = depth
@@ -157,6 +173,23 @@ class Store:
                 self._db.executemany(f"INSERT INTO {name} VALUES ({places})", some)
 
     # ----------------------------------------------------------------------------------------------- contracts
+
+    def record(self, contracts: Mapping[str, str], events: Iterable[Event]) -> int:
+        """Put in all events that a run recorded; returns how many."""
+        count, waiting = 0, iter(events)
+        with self._changes():
+            self._db.executemany("INSERT INTO contract VALUES (?, ?)", contracts.items())
+            while some := list(islice(waiting, _ROWS)):
+                blocks = {(event.block,) for event in some}
+                self._db.executemany("INSERT OR IGNORE INTO block VALUES (?, NULL, NULL)", blocks)
+                self._insert((), some)
+                count += len(some)
+        return count
+
+    def name(self, members: Mapping[str, str]) -> None:
+        """What members are called, by the account they applied with."""
+        with self._changes():
+            self._db.executemany("INSERT OR REPLACE INTO member VALUES (?, ?)", members.items())
 
     def contracts(self) -> dict[str, str]:
         """Addresses of the contracts whose events are in the index, by name."""

@@ -1,5 +1,9 @@
 -- What people ask for, in kWh, EUR and EUR/kWh, times in UTC. The integers behind it are in the tables.
 
+CREATE VIEW names AS
+SELECT a.id AS participant, m.name
+FROM participant_registry_admitted AS a LEFT JOIN member AS m ON m.account = a.account;
+
 CREATE VIEW participants AS
 WITH
   kind (number, name) AS (VALUES
@@ -8,6 +12,7 @@ WITH
   status (number, name) AS (VALUES (0, 'none'), (1, 'applied'), (2, 'admitted'), (3, 'suspended'), (4, 'exited'))
 SELECT
   a.id AS participant,
+  n.name AS name,
   kind.name AS kind,
   coalesce((
     SELECT status.name FROM participant_registry_status_changed AS c JOIN status ON status.number = c.status
@@ -27,6 +32,7 @@ SELECT
   datetime(b.time, 'unixepoch') AS admitted_at
 FROM participant_registry_admitted AS a
 JOIN kind ON kind.number = a.kind
+JOIN names AS n ON n.participant = a.id
 JOIN block AS b ON b.number = a.block
 LEFT JOIN participant_registry_applied AS p ON (p.block, p.log_index) = (
   SELECT block, log_index FROM participant_registry_applied
@@ -118,6 +124,7 @@ SELECT day, slot, buy / 1e5 AS buy_eur_per_kwh, sell / 1e5 AS sell_eur_per_kwh F
 CREATE VIEW settlements AS
 SELECT
   s.id AS participant,
+  n.name,
   s.day,
   s.trade / 1e8 AS trade_eur,
   s.imbalance / 1e8 AS imbalance_eur,
@@ -129,6 +136,7 @@ FROM (
   SELECT *, row_number() OVER (PARTITION BY id, day ORDER BY block DESC, log_index DESC) AS age
   FROM settlement_settled
 ) AS s
+LEFT JOIN names AS n ON n.participant = s.id
 LEFT JOIN settlement_penalty_charged AS p ON p.block = s.block AND p.log_index = s.log_index + 1
 WHERE s.age = 1;
 
@@ -191,6 +199,7 @@ WITH
   advanced AS (SELECT coalesce(sum(arrears), 0) AS amount FROM owed WHERE age = 1)
 SELECT
   participant,
+  name,
   kind,
   (
     coalesce((SELECT sum(amount) FROM flow WHERE id = participant), 0) + coalesce(arrears, 0)

@@ -26,6 +26,8 @@ GAS_PER_LINE = 32_000
 
 _HEADROOM = 1.25
 """Batches are planned for so much more than those before them used."""
+_TOLD = 20
+"""So often it is told how much of something is done."""
 _LARGEST_SHARE = 16
 """A batch of one that needs more than so many times the estimate is too large for a transaction."""
 
@@ -71,8 +73,9 @@ class Relay:
                 if landed.transaction.planned and landed.gas_used:
                     used = landed.gas_used / landed.transaction.planned
                     self._shares[what] = max(used, min(_HEADROOM * used, 1.0))
-                done += landed.transaction.items
-                self._tell(done, len(left))
+                before, done = done, done + landed.transaction.items
+                if _TOLD * done // len(left) != _TOLD * before // len(left):
+                    self._tell(done, len(left))
             still = missing()
             share = self._shares.get(what, 1.0)
             if too_large and share < _LARGEST_SHARE:

@@ -1,6 +1,7 @@
 """`ape run clear`: one order book from a CSV file, compared with the auction's definition."""
 
 import csv
+import gzip
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,8 +9,10 @@ from random import Random
 
 import pytest
 from support.commands.hamlet import read_table, write_table
+from support.commands.here import command
+from support.commands.node import Cut, anvil, wire_to
 from support.commands.recompute import Order, auction, wrong_fills
-from support.commands.shell import EMBEDDED, Result, run
+from support.commands.shell import EMBEDDED, Command, Result, run
 
 HEADER = "participant,side,price,energy"
 GOOD_ROW = "anna,bid,0.250,1.5"
@@ -123,6 +126,83 @@ def test_columns_may_stand_in_any_order_and_names_hold_commas(tmp_path):
         writer.writerow(("2", "0", "ask", "bert"))
     assert run("clear", book, "--out", tmp_path / "out", *EMBEDDED).code == 0
     assert [row["filled_wh"] for row in read_table(tmp_path / "out" / "fills.csv")] == ["500", "500"]
+
+
+def test_fills_say_whose_order_at_which_limit_and_what_is_paid(tmp_path):
+    orders = [Order("anna", "bid", 250, 1500), Order("bert", "ask", 120, 1000)]
+    clear(orders, tmp_path)
+    assert read_table(tmp_path / "out" / "fills.csv") == [
+        {
+            "order": "1",
+            "participant": "anna",
+            "side": "bid",
+            "limit_per_kwh": "0.250",
+            "energy_kwh": "1.500",
+            "filled_wh": "1000",
+            "filled_kwh": "1.000",
+            "amount": "0.25",
+        },
+        {
+            "order": "2",
+            "participant": "bert",
+            "side": "ask",
+            "limit_per_kwh": "0.120",
+            "energy_kwh": "1.000",
+            "filled_wh": "1000",
+            "filled_kwh": "1.000",
+            "amount": "-0.25",
+        },
+    ]
+
+
+def test_without_a_chain_the_tables_are_the_same(tmp_path):
+    orders = random_orders(5, 300, 40, 8)
+    clear(orders, tmp_path)
+    done = command("clear", tmp_path / "orders.csv", "--out", tmp_path / "model", "--no-chain")
+    assert done.exit_code == 0, done.output
+    for table in ("clearing.csv", "fills.csv"):
+        assert (tmp_path / "model" / table).read_bytes() == (tmp_path / "out" / table).read_bytes()
+
+
+def test_a_clearing_that_was_killed_goes_on_and_another_book_is_refused(tmp_path):
+    """Killed when the first sheets are in: nothing is deployed or registered twice."""
+    book = write_orders(tmp_path / "orders.csv", random_orders(6, 200, 200, 50))
+    with anvil() as node, wire_to(node) as (wire, url):
+        words = ("clear", book, "--out", tmp_path / "out", "--network", f"ethereum:local:{url}")
+        with Command(*words) as killed:
+            wire.arm(Cut("CallAuction.submit", 0, heard=True), killed.process.kill)
+            assert killed.result().code == -9
+        before = Counter(wire.changes)
+        done = command(*words)
+        assert done.exit_code == 0, done.output
+        again = Counter(wire.changes) - before
+        assert again.keys() - {"clock"} == {"CallAuction.submit", "CallAuction.clear"}
+        other = write_orders(tmp_path / "other.csv", random_orders(7, 10, 5, 50))
+        done = command("clear", other, *words[2:])
+        assert done.exit_code == 2
+        assert "holds the clearing of another book" in done.output
+    assert command("clear", book, "--out", tmp_path / "model", "--no-chain").exit_code == 0
+    assert (tmp_path / "model" / "fills.csv").read_bytes() == (tmp_path / "out" / "fills.csv").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("content", "hint"),
+    [
+        (b"participant;side;price;energy\na;bid;0.3;1\n", "save it with commas for the semicolons"),
+        (b'participant,side,price,energy\na,bid,"0,3",1\n', "write a decimal point for the comma"),
+        (b'participant,side,price,energy\na,bid,0.3,"1,5"\n', "write a decimal point for the comma"),
+        ("participant,side,price,energy\nMüller,bid,0.3,1\n".encode("latin-1"), "line 2: b'\\xfc' cannot be read"),
+        ("participant,side,price,energy\na,bid,0.3,1\n".encode("utf-16"), "it is not UTF-8"),
+        (gzip.compress(b"participant,side,price,energy\na,bid,0.3,1\n"), "it is gzipped, unpack it first"),
+        (b'participant,side,price,energy\n"a,bid,0.3,1\n', "cannot be read: unexpected end of data"),
+    ],
+)
+def test_a_file_of_another_programs_making_gets_a_hint(content, hint, tmp_path):
+    book = tmp_path / "orders.csv"
+    book.write_bytes(content)
+    done = command("clear", book, "--out", tmp_path / "out", "--no-chain")
+    assert done.exit_code == 2
+    assert hint in " ".join(done.output.split())
 
 
 def refused(book: Path) -> Result:

@@ -9,8 +9,9 @@ from urllib.request import Request, urlopen
 import pytest
 from support.commands.database import dump, rows
 from support.commands.hamlet import MIXED, Hamlet, read_table
+from support.commands.here import command
 from support.commands.node import Reply, anvil, wire_to
-from support.commands.shell import Command, run
+from support.commands.shell import EMBEDDED, Command, run
 
 SIGKILL = -9
 SECONDS = 300.0
@@ -59,6 +60,33 @@ def test_every_event_is_in_the_index(played, indexed):
             found += rows(indexed, f"SELECT block, log_index, transaction_hash, contract FROM {table}")
     expected = [(e["block"], e["log_index"], e["transaction"], e["contract"]) for e in events]
     assert sorted(found) == sorted(expected)
+
+
+def test_the_index_knows_members_by_name(played, indexed):
+    names = {row["account"] for row in read_table(played[1] / "accounts.csv")} - {"fund", "clearing_house"}
+    found = rows(indexed, "SELECT participant, name FROM participants WHERE participant > 2")
+    assert {name for _, name in found} == names
+    for view in ("balances", "settlements"):
+        assert set(rows(indexed, f"SELECT participant, name FROM {view} WHERE participant > 2")) <= set(found)
+
+
+def test_the_index_of_a_chain_that_is_gone(day, indexed, tmp_path):
+    """Of the record that a run on the embedded chain leaves; all it does not know is the time of blocks."""
+    path = tmp_path / "record.sqlite"
+    for _ in range(2):
+        done = command("index", day, "--out", path, *EMBEDDED)
+        assert done.exit_code == 0, done.output
+    events = (day / "events.jsonl").read_text(encoding="utf-8").splitlines()
+    assert f"{len(events)} events as recorded in" in done.output
+    accounts = {row["account"]: row for row in read_table(day / "accounts.csv")}
+    balances = rows(path, "SELECT name, balance_eur FROM balances WHERE name IS NOT NULL")
+    assert balances
+    assert {name: round(balance * 1e8) for name, balance in balances} == {
+        name: int(accounts[name]["closing_units"]) for name, _ in balances
+    }
+    done = command("index", day, "--out", indexed, *EMBEDDED)
+    assert done.exit_code == 2
+    assert "is an index with" in done.output
 
 
 def test_views_say_what_the_run_says(played, indexed):
