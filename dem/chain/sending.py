@@ -211,13 +211,13 @@ class Sender:
         found: dict[str, Any] = {}
         idle = Backoff(_SHORTEST_POLL, _LONGEST_POLL)
         while missing := [hash_ for hash_ in hashes if hash_ not in found]:
-            if idle.waited > _RECEIPT_SECONDS:
-                break
             for start in range(0, len(missing), _REQUESTS):
                 some = missing[start : start + _REQUESTS]
                 answers = self._ask([(RPCEndpoint("eth_getTransactionReceipt"), [hash_]) for hash_ in some])
                 pairs = zip(some, answers, strict=True)
                 found |= {hash_: answer["result"] for hash_, answer in pairs if answer.get("result")}
+            if idle.waited > _RECEIPT_SECONDS:
+                break
             idle.sleep()
         return found
 

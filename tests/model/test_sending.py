@@ -121,6 +121,21 @@ def test_everything_lands_once_and_in_order(block_size):
     assert node.offered == 1_500
 
 
+def test_a_driver_that_was_held_up_asks_for_receipts_before_it_sends_again(monkeypatch):
+    """A process may lie still for seconds between any two of its steps."""
+    monkeypatch.setattr(sending, "_RECEIPT_SECONDS", -1.0)
+    node = Node(block_size=3)
+    assert [one.transaction.data for one in sent_through(node, 10)] == done(node) == works(10)
+
+
+def test_plans_above_the_gas_limit_count_as_that_limit():
+    node = Node(block_size=1)
+    sender = Sender(ACCOUNT, node.ask, lambda t, nonce: b"%d " % nonce + t.data, lambda: None)
+    plans = [Transaction("test", ACCOUNT, b"work %d" % n, planned=10 * sending.GAS_LIMIT) for n in range(100)]
+    assert len(list(sender.send(plans))) == 100
+    assert node.largest_pool > sending._WINDOW_GAS // sending.GAS_LIMIT // 2
+
+
 def test_no_more_is_under_way_than_the_window_holds():
     node = Node(block_size=3)
     drawn = sent_through(node, 2_000)

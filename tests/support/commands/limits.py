@@ -32,21 +32,19 @@ class Limits:
 
     def __call__(self, body: bytes, pass_on: Callable[[bytes], bytes | None]) -> Reply:
         request = json.loads(body)
-        is_apes = not isinstance(request, list)  # which asks one by one, and gives up at once
-        self.asked += not is_apes
+        is_batch = isinstance(request, list)
         time.sleep(self.seconds)
-        if self.asked % self.rate == 0 and not is_apes:
+        self.asked += is_batch
+        if is_batch and self.asked % self.rate == 0:  # ape asks one by one, and gives up at once
             self.refused += 1
             return 429, b"too many requests"
         told = pass_on(body)
         assert told is not None
-        if is_apes:
-            return 200, told
-        answer = json.loads(told)
-        answers = [self._limited(*pair) for pair in zip(request, answer, strict=True)]
+        pairs = zip(request, json.loads(told), strict=True) if is_batch else [(request, json.loads(told))]
+        answers = [self._limited(*pair) for pair in pairs]
         if self.state != 200 and any("error" in one for one in answers):
             return self.state, b"it is too much"
-        return 200, json.dumps(answers).encode()
+        return 200, json.dumps(answers if is_batch else answers[0]).encode()
 
     def _limited(self, request: Message, answer: Message) -> Message:
         if request["method"] != "eth_getLogs" or "result" not in answer:
