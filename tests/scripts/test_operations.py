@@ -136,6 +136,15 @@ def test_an_index_that_follows_has_every_block_and_the_pool_that_came_later(tmp_
             while dump(path) != dump(tmp_path / "fresh.sqlite"):
                 assert time.monotonic() < deadline, follower.process.exitcode
                 time.sleep(0.5)
+            rpc(url, "anvil_mine", "0x5")
+            head = int(str(rpc(url, "eth_blockNumber")), 16)
+            while rows(path, "SELECT max(number) FROM header") != [(head,)]:
+                assert time.monotonic() < deadline, follower.process.exitcode
+                time.sleep(0.2)
+            follower.process.kill()
+            said = follower.result().out
+        assert "events in" in said
+        assert " 0 events" not in said, "nothing is said of blocks in which nothing happens"
         assert rows(path, "SELECT count(*) FROM clearing WHERE market = 'CallAuction:roofs'") == [(24,)]
 
 
