@@ -27,10 +27,11 @@ from dem.relay.orders import refused_sheets
 from dem.replay.reconcile import Check, reconcile
 from dem.replay.record import write_balances, write_events
 from dem.replay.replay import Replay
+from dem.results.columns import RUN
 from dem.results.compare import NOBODY_TRADES
 from dem.results.reader import Results, read_results
 from dem.results.summary import Summary, summarise
-from dem.results.writer import RUN, Exporter, RejectedOrder
+from dem.results.writer import Exporter, RejectedOrder
 
 MANIFEST = "manifest.json"
 SCENARIO = "scenario.json"

@@ -1,7 +1,9 @@
 """A market's history, recomputed: from the chain, or from what a run recorded."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
+from dem.chain.events import Event
 from dem.deployment.market import Market, require_history
 from dem.errors import ChainError, DemError, InputError
 from dem.relay.records import Records
@@ -32,6 +34,17 @@ def of_market(market: Market) -> tuple[Replay, Balances]:
             f"({type(error).__name__}: {error}): connect to a node that keeps them all"
         ) from error
     return replay, balances
+
+
+def market_again(market: Market) -> tuple[Replay, Iterator[Event]]:
+    """A replay that has taken no event, and all of them until now."""
+    replay = Replay(market.calendar.periods_per_day, market.addresses)
+    return replay, Records(market).events_between(market.manifest.first_block, market.chain.block)
+
+
+def run_again(folder: Path) -> tuple[Replay, Iterator[Event]]:
+    """The same of what a run recorded."""
+    return Replay(read_balances(folder)[0], read_addresses(folder)), read_events(folder)
 
 
 def of_run(folder: Path) -> tuple[Replay, Balances]:

@@ -1,7 +1,9 @@
 """Every table of a run and its columns, once: what is written, and of what is read back, how."""
 
+import json
 from collections.abc import Mapping
-from typing import Final, Literal, TypeAlias
+from hashlib import sha256
+from typing import Any, Final, Literal, TypeAlias
 
 Kind: TypeAlias = Literal["int64", "Int64", "category"]
 
@@ -126,3 +128,20 @@ def file_of(table: str) -> str:
 def read_columns(table: str) -> dict[str, Kind]:
     """Columns of a table that are read back; none of one that is only written."""
     return {name: kind for name, kind in TABLES[table].items() if kind is not None}
+
+
+RUN = "run.json"
+"""What a run says of itself."""
+CHECKSUMS = "checksums"
+"""Key of run.json: of its tables by file, and under the name of run.json of all else that it says."""
+
+
+def checksum(content: bytes) -> str:
+    """Tells whether a file, or what a run says of itself, was changed."""
+    return sha256(content).hexdigest()
+
+
+def checksum_of(record: Mapping[str, Any]) -> str:
+    """Of what a run says of itself, but for the checksums."""
+    facts = {key: value for key, value in record.items() if key != CHECKSUMS}
+    return checksum(json.dumps(facts, sort_keys=True).encode())

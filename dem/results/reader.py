@@ -6,6 +6,7 @@ times) are ignored here; everything below is an exact integer, and small enough 
 
 import csv
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone, tzinfo
@@ -20,15 +21,20 @@ import pandas as pd
 from dem import formats
 from dem.errors import DemError
 from dem.model.mechanisms import MECHANISMS
+from dem.model.units import TICK_UNITS
 from dem.replay.reconcile import Check
 from dem.results.columns import (
+    CHECKSUMS,
     OPTIONAL,
     OPTIONAL_TABLES,
+    RUN,
     TABLES,
     TEXT,
     TRADES,
     WITHOUT,
     Kind,
+    checksum,
+    checksum_of,
     file_of,
     read_columns,
 )
@@ -91,6 +97,10 @@ class Run:
     """Whatever else run.json says (network, blocks, gas, seconds), as readable text."""
     timezone: str | None = None
     bill: BillTerms = BillTerms()
+    checksums: tuple[tuple[str, str], ...] = ()
+    """Of its files as the run wrote them, by name; none of an older version."""
+    checksum: str = ""
+    """Of run.json as it is."""
 
     @cached_property
     def zone(self) -> tzinfo:
@@ -218,7 +228,7 @@ def read_results(folder: Path) -> Results:
     """
     if not folder.is_dir():
         raise ResultsError(f"{folder}: no such folder; run the scenario first")
-    run = _read_run(folder / "run.json")
+    run = read_run(folder)
     tables = {
         name: _read(folder / file_of(name), columns)
         for name in TABLES
@@ -240,6 +250,7 @@ def read_results(folder: Path) -> Results:
     results = Results(run, **tables)
     _check(folder, results)
     _check_trades(folder / source, results)
+    _check_unchanged(folder, run)
     return results
 
 
@@ -332,7 +343,14 @@ _RUN_KEYS = {
 }
 
 
-def _read_run(path: Path) -> Run:
+def read_run(folder: Path) -> Run:
+    """What a run says of itself in its folder.
+
+    Raises:
+        ResultsError: the file is missing or faulty.
+        FormatError: a newer version wrote it.
+    """
+    path = folder / RUN
     if not path.is_file():
         raise ResultsError(f"{path}: missing file; if the run was cut off, start it again with the same folder")
     try:
@@ -346,6 +364,12 @@ def _read_run(path: Path) -> Run:
         if key not in record:
             raise ResultsError(f"{path}: missing key {key}")
         if not isinstance(record[key], kind):  # type: ignore[arg-type]
+            raise ResultsError(f"{path}: {key} is {record[key]!r}")
+    for key, wrong in (
+        ("currency", not re.fullmatch("[A-Z]{3}", record["currency"])),
+        *((key, record[key] < 1) for key in ("period_seconds", "periods_per_day", "days")),
+    ):
+        if wrong:
             raise ResultsError(f"{path}: {key} is {record[key]!r}")
     try:
         invariants = tuple(
@@ -361,8 +385,13 @@ def _read_run(path: Path) -> Run:
     except (KeyError, OSError, TypeError, ValueError):
         raise ResultsError(f"{path}: timezone is {known['timezone']!r}, which is no time zone") from None
     known["bill"] = _bill_terms(path, record.get(BILL, {}))
-    not_facts = {formats.KEY, WITHOUT_CHAIN, BILL, "timezone", *_RUN_KEYS}
+    checksums = record.get(CHECKSUMS, {})
+    if not isinstance(checksums, dict):
+        raise ResultsError(f"{path}: {CHECKSUMS} is {checksums!r}")
+    known |= {"checksums": tuple((str(name), str(own)) for name, own in checksums.items())}
+    not_facts = {formats.KEY, WITHOUT_CHAIN, BILL, CHECKSUMS, "timezone", *_RUN_KEYS}
     others = {key: value for key, value in record.items() if key not in not_facts}
+    known["checksum"] = checksum_of(record)
     return Run(
         **known, without_chain=bool(record.get(WITHOUT_CHAIN)), invariants=invariants, facts=tuple(_facts(others))
     )
@@ -404,6 +433,22 @@ def _check(folder: Path, results: Results) -> None:
     for column, known in (("side", SIDES), ("status", ORDER_STATUS)):
         for row in _first(results.orders, ~results.orders[column].isin(known)):
             raise ResultsError(f"{folder}/orders.csv: order {row['order']} has {column} {row[column]!r}")
+    orders, fills, tariffs = results.orders, results.fills, results.tariffs
+    for name, frame, wrong, why in (
+        ("orders", orders, orders["order"].duplicated(), "order {order} is there twice"),
+        ("orders", orders, ~orders["participant"].isin(results.participants.index), "order {order} is of nobody"),
+        ("fills", fills, fills["order"].duplicated(), "order {order} is there twice"),
+        ("fills", fills, ~fills["order"].isin(orders["order"]), "order {order} is not in orders.csv"),
+        (
+            "tariffs",
+            tariffs.reset_index(),
+            ((tariffs["sell_units_per_wh"] < 0) | (tariffs["sell_units_per_wh"] > tariffs["buy_units_per_wh"])),
+            "period {period}: tariffs must be 0 <= sell <= buy",
+        ),
+        ("fills", *_mispriced(results), "order {order}: {amount_units} units are not {filled_wh} Wh at {price_ticks}"),
+    ):
+        for row in _first(frame, wrong.to_numpy()):
+            raise ResultsError(f"{folder}/{name}.csv: {why.format(**row)}")
     settlement = results.settlement
     differs = settlement["metered_wh"] - settlement["contracted_wh"] != settlement["imbalance_wh"]
     for wrong, why in (
@@ -436,6 +481,25 @@ def _check(folder: Path, results: Results) -> None:
             raise ResultsError(f"{folder}/area.csv: period {row['period']}: {why.format(**row)}")
 
 
+def _check_unchanged(folder: Path, run: Run) -> None:
+    """The tables are those that the run has written."""
+    for name, own in run.checksums:
+        path = folder / Path(name).name
+        if path.name != RUN and not path.is_file():
+            raise ResultsError(f"{path}: missing file")
+        if own != (run.checksum if path.name == RUN else checksum(path.read_bytes())):
+            raise ResultsError(f"{path}: was changed after the run had written it; play the run again")
+
+
+def _mispriced(results: Results) -> tuple[pd.DataFrame, "pd.Series[bool]"]:
+    """Fills that are not at the price of their period."""
+    filled = results.fills[results.fills["filled_wh"] > 0].merge(results.orders, on="order")
+    filled["price_ticks"] = results.clearing.set_index("period")["price_ticks"].reindex(filled["period"]).to_numpy()
+    sign = np.where(filled["side"] == "bid", TICK_UNITS, -TICK_UNITS)
+    due = filled["filled_wh"] * filled["price_ticks"].fillna(-1).astype("int64") * sign
+    return filled, due != filled["amount_units"]
+
+
 def _check_trades(path: Path, results: Results) -> None:
     """Trades, side by side, must add up to what was settled."""
     trades = results.trades
@@ -466,6 +530,6 @@ def _check_trades(path: Path, results: Results) -> None:
         )
 
 
-def _first(frame: pd.DataFrame, wrong: "pd.Series[bool]") -> list[dict[str, Any]]:
+def _first(frame: pd.DataFrame, wrong: Any) -> list[dict[str, Any]]:
     """The first row that is wrong, if any is."""
     return [{str(name): value for name, value in row.items()} for row in frame[wrong].head(1).to_dict("records")]

@@ -30,9 +30,7 @@ from dem.replay.members import Member
 from dem.replay.payments import Payments
 from dem.replay.readings import CORRECTED, ESTIMATED, MEASURED, MISSING, MeterValues
 from dem.replay.transfers import Transfers
-from dem.results.columns import CUTS, TABLES, WITHOUT_TRADE, file_of
-
-RUN = "run.json"
+from dem.results.columns import CHECKSUMS, CUTS, RUN, TABLES, WITHOUT_TRADE, checksum, checksum_of, file_of
 
 _SIDES = {Side.BID: "bid", Side.ASK: "ask"}
 _STATUS = {MISSING: "estimated", MEASURED: "measured", CORRECTED: "corrected", ESTIMATED: "estimated"}
@@ -163,6 +161,10 @@ class Exporter:
             "days": len(self.setting.days),
             **({"bill": self.setting.bill} if self.setting.bill else {}),
             **run,
+        }
+        paths = [self.folder / file_of(table) for table in TABLES]
+        facts[CHECKSUMS] = {path.name: checksum(path.read_bytes()) for path in paths if path.exists()} | {
+            RUN: checksum_of(facts)
         }
         (self.folder / RUN).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
 

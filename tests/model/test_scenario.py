@@ -254,7 +254,7 @@ MISTAKES = [
     ("scenario.toml", "seed = 1", 'seed = "1"', ["scenario.toml, seed: '1'", "valid integer"]),
     ("scenario.toml", 'currency = "EUR"\n', "", ["scenario.toml, currency", "required"]),
     ("scenario.toml", "days = 2", "days = 0", ["calendar.days: 0", "greater than or equal to 1"]),
-    ("scenario.toml", "= 14400", "= 900", ["calendar", "must be 86400"]),
+    ("scenario.toml", "= 14400", "= 7000", ["calendar", "must be 86400"]),
     ("scenario.toml", "= 64800", "= 43200", ["calendar", "gate_lead < open_lead"]),
     ("scenario.toml", "= 86400", "= 21600", ["calendar", "metering_lag < correction_lag"]),
     ("scenario.toml", "seconds = 43200", "seconds = 43201", ["calendar", "whole period"]),

@@ -1,5 +1,6 @@
 """What every member paid, line by line: it sums to what its account moved by, in every community."""
 
+import json
 from collections.abc import Mapping
 from html.parser import HTMLParser
 from pathlib import Path
@@ -160,6 +161,9 @@ def test_bad_lines_of_a_bill_in_the_tables(bill: str, tmp_path: Path) -> None:
 def test_names_that_are_no_file_names_are_pages_by_number(tmp_path: Path) -> None:
     folder = tmp_path / "out"
     played(Hamlet(consumers=1, plants=0).write(tmp_path / "hamlet"), folder)
+    run = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    del run["checksums"]
+    (folder / "run.json").write_text(json.dumps(run), encoding="utf-8")
     for table in folder.glob("*.csv"):
         table.write_text(table.read_text(encoding="utf-8").replace("home-1", "../<b>home"), encoding="utf-8")
     pages = write_members(folder, read_results(folder))
