@@ -206,7 +206,8 @@ class RulesVersion(_Model):
 
 
 class Tables(_Model):
-    """CSV files, relative to the scenario's folder; load and pv unless the meters follow shapes.
+    """CSV files, relative to the scenario's folder; load unless the meters follow shapes, and pv if
+    anybody generates.
 
     orders, forecast, readings: what members bring themselves, see `dem.community.own`.
     unit: of load, pv and forecast. negative: what negative readings of load and pv are; those of one that are swapped
@@ -522,8 +523,9 @@ class Config(_Model):
 
     @model_validator(mode="after")
     def _profiles_from_one_source(self) -> "Config":
-        if {self.tables.load is not None, self.tables.pv is not None} != {self.profiles is None}:
-            raise ValueError("meters need either tables.load and tables.pv or [profiles]")
+        tables = (self.tables.load, self.tables.pv)
+        if (self.profiles is None) != (self.tables.load is not None) or (self.profiles and any(tables)):
+            raise ValueError("meters need either tables.load, with tables.pv if anybody generates, or [profiles]")
         return self
 
 

@@ -110,11 +110,10 @@ def _read_tabled(
     folder: Path, keys: Tables, calendar: Calendar, participants: Mapping[str, bool], mistakes: Mistakes
 ) -> TabledProfiles:
     assert keys.load is not None
-    assert keys.pv is not None
     names = _metered(participants)
     place = {name: i for i, name in enumerate(names)}
     seconds, tables = calendar.period_seconds, []
-    for path in (folder / keys.load, folder / keys.pv):
+    for path in [folder / table for table in (keys.load, keys.pv) if table is not None]:
         series = read_series(
             path,
             calendar.zone,
@@ -133,10 +132,17 @@ def _read_tabled(
             whole_days(part.energy(seconds)[:, known], series.periods(seconds), calendar) for part in series.parts()
         )
         tables.append((first_day, [place[series.columns[i]] for i in known], shown, back))
+    if keys.pv is None:
+        first_day, _, shown, back = tables[0]
+        tables.append((first_day, [], shown[:, :0], back[:, :0]))
     for name in names:
         if not any(place[name] in places for _, places, _, _ in tables):
             mistakes.add(
-                InputError(f"{folder}, participant", name, f"has a meter but no column in {keys.load} or {keys.pv}")
+                InputError(
+                    f"{folder}, participant",
+                    name,
+                    f"has a meter but no column in {keys.load}" + (f" or {keys.pv}" if keys.pv else ""),
+                )
             )
     load, pv = (1 - first_day for first_day, _, _, _ in tables)
     history = min(load, pv)

@@ -196,3 +196,14 @@ def test_islands_read_their_meters_in_time(tmp_path: Path) -> None:
         "participant,date,reading,first_permille\nhome-1,2016-05-08,late,\n", encoding="utf-8"
     )
     assert any("'tables.readings' is not possible on an island" in mistake for mistake in mistakes_of(folder))
+
+
+def test_where_nobody_generates_no_table_of_it_is_needed(tmp_path: Path) -> None:
+    folder = Hamlet(consumers=2, plants=0).write(tmp_path)
+    before = load_scenario(folder)
+    (folder / "pv.csv").unlink()
+    config = folder / "scenario.toml"
+    config.write_text(config.read_text(encoding="utf-8").replace('pv = "pv.csv"\n', ""), encoding="utf-8")
+    after = load_scenario(folder)
+    assert after.metered(1) == before.metered(1)
+    assert after.forecasts(1) == before.forecasts(1)

@@ -319,7 +319,7 @@ MISTAKES = [
     ("scenario.toml", "resample = true", 'resample = "yes"', ["profiles.resample: 'yes'", "boolean"]),
     ("scenario.toml", "resample = true", "resample = true\nshift = 3", ["profiles.shift: 3", "Extra inputs"]),
     ("scenario.toml", "resample = true", "resample = true\npv_permille = -1", ["profiles.pv_permille: -1"]),
-    ("scenario.toml", '"participants.csv"', '"participants.csv"\nload = "l"', ["either tables.load and tables.pv or"]),
+    ("scenario.toml", '"participants.csv"', '"participants.csv"\nload = "l"', ["either tables.load, with tables.pv"]),
     ("scenario.toml", '"shapes.csv.gz"', '"no.csv"', ["no.csv", "No such file"]),
     ("scenario.toml", '"meters.csv"', '"no.csv"', ["no.csv", "No such file"]),
     ("meters.csv", "load_kw", "load_kwh", ["meters.csv, line 1", "lacks the column load_kw"]),

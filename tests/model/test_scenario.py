@@ -278,7 +278,7 @@ MISTAKES = [
         ["strategies.parameters.truthful, greed: 1"],
     ),
     ("scenario.toml", '"load_wh.csv"', '"no.csv"', ["no.csv", "cannot be read"]),
-    ("scenario.toml", 'pv = "pv_wh.csv"\n', "", ["scenario.toml", "either tables.load and tables.pv or [profiles]"]),
+    ("scenario.toml", 'load = "load_wh.csv"\n', "", ["scenario.toml", "either tables.load, with tables.pv"]),
     ("participants.csv", ",deposit", ",money", ["participants.csv, line 1", "column deposit"]),
     ("participants.csv", "strategy\n", "strategy,age\n", ["line 1: 'age' is none of"]),
     ("participants.csv", ",bus", ",bus,bus", ["line 1: 'bus' is there twice"]),
