@@ -193,8 +193,17 @@ def test_a_clearing_that_was_killed_goes_on_and_another_book_is_refused(tmp_path
         (b'participant,side,price,energy\na,bid,0.3,"1,5"\n', "write a decimal point for the comma"),
         ("participant,side,price,energy\nMüller,bid,0.3,1\n".encode("latin-1"), "line 2: b'\\xfc' cannot be read"),
         ("participant,side,price,energy\na,bid,0.3,1\n".encode("utf-16"), "it is not UTF-8"),
-        (gzip.compress(b"participant,side,price,energy\na,bid,0.3,1\n"), "it is gzipped, unpack it first"),
+        (gzip.compress(b"participant,side,price,energy\na,bid,0.3,1\n", mtime=0), "it is gzipped, unpack it first"),
         (b'participant,side,price,energy\n"a,bid,0.3,1\n', "cannot be read: unexpected end of data"),
+    ],
+    ids=[
+        "semicolons",
+        "decimal comma in a price",
+        "decimal comma in an energy",
+        "Latin 1",
+        "UTF-16",
+        "gzip",
+        "open quote",
     ],
 )
 def test_a_file_of_another_programs_making_gets_a_hint(content, hint, tmp_path):
