@@ -164,8 +164,9 @@ def test_reconciliation_repeats_the_invariants_of_the_run(day):
     result = run("reconcile", day, *EMBEDDED)
     assert result.code == 0
     invariants = json.loads((day / "run.json").read_text(encoding="utf-8"))["invariants"]
+    tables = "every table is what the events come to"
     assert re.findall(r"^(ok|BROKEN) +(.+) \(", result.out, re.MULTILINE) == [
-        ("ok", check["name"]) for check in invariants
+        ("ok", name) for name in (*(check["name"] for check in invariants), tables)
     ]
 
 
@@ -272,10 +273,11 @@ def test_a_folder_without_a_readable_record_is_refused(file, content, named, day
 
 
 class Resources(HTMLParser):
-    """Everything a page would load from somewhere else."""
+    """Everything a page would load from somewhere else, and the pages it links to."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
+        self.links: list[str] = []
         self.found: list[str] = re.findall(r"@import[^;]*|url\(\s*['\"]?(?!#|data:)[^)]*", page)
         self.feed(page)
 
@@ -285,19 +287,25 @@ class Resources(HTMLParser):
         for name, value in attrs:
             loads = name in ("src", "srcset", "href", "xlink:href", "data", "poster", "action", "background")
             if loads and not (value or "").startswith(("#", "data:")):
+                if (tag, name) == ("a", "href"):
+                    self.links.append(value or "")
+                    continue
                 self.found.append(f"{tag} {name}={value}")
 
 
-def test_the_report_is_one_self_contained_page(day):
-    page = (day / "report.html").read_text(encoding="utf-8")
-    assert page.lstrip().lower().startswith("<!doctype html>")
-    assert not Resources(page).found
-    # Names of XML vocabularies are no addresses.
-    assert set(re.findall(r"https?://[^\"' <)]*", page)) <= {
-        "http://www.w3.org/2000/svg",
-        "http://www.w3.org/1999/xlink",
-    }
-    assert "A hamlet for tests" in page
+def test_the_report_and_its_pages_of_members_load_nothing(day):
+    members = sorted((day / "members").glob("*.html"))
+    report, *pages = [Path(path).read_text(encoding="utf-8") for path in (day / "report.html", *members)]
+    assert {*Resources(report).links} == {f"members/{path.name}" for path in members} != set()
+    for page in (report, *pages):
+        assert page.lstrip().lower().startswith("<!doctype html>")
+        assert not Resources(page).found
+        # Names of XML vocabularies are no addresses.
+        assert set(re.findall(r"https?://[^\"' <)]*", page)) <= {
+            "http://www.w3.org/2000/svg",
+            "http://www.w3.org/1999/xlink",
+        }
+        assert "A hamlet for tests" in page
 
 
 def test_the_report_is_drawn_from_the_tables_alone(day, tmp_path):
