@@ -242,10 +242,14 @@ def test_a_folder_of_another_run_is_refused_before_a_transaction(day: Path, tmp_
     (other / "scenario.toml").write_text(toml.replace('name = "hamlet"', 'name = "other"'), encoding="utf-8")
     folder = tmp_path / "day"
     shutil.copytree(day, folder)
-    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    before = _contents(folder)
     result = run("day", other, "--out", folder, *EMBEDDED)
     assert result.code == 2
     assert "holds another run (hamlet, 1 days from 2016-05-08)" in result.err
-    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert _contents(folder) == before
     (folder / "scenario.json").unlink()  # of an older version
     assert "holds another run (hamlet" in run("day", other, "--out", folder, *EMBEDDED).err
+
+
+def _contents(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
