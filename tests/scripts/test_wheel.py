@@ -71,7 +71,7 @@ def test_the_installed_command_plays_the_demo_away_from_the_checkout(program, tm
     assert all(check["ok"] for check in json.loads((out / "run.json").read_text(encoding="utf-8"))["invariants"])
     assert (out / "report.html").exists()
     checked = call([program, "reconcile", "out/rural-sunday"], tmp_path)
-    assert checked.stdout.count("ok  ") == 7
+    assert checked.stdout.count("ok  ") == 8
 
 
 def test_the_help_is_a_table_of_contents_and_comes_at_once(tmp_path):
