@@ -79,6 +79,8 @@ class Tiny:
             cells = (number, who, "bid" if energy > 0 else "ask", period, limit, abs(energy), "accepted", "")
             tables["orders"].append(dict(zip(TABLES["orders"], cells, strict=True)))
             tables["fills"].append({"order": number, "filled_wh": filled, "amount_units": 0})
+        priced = dict.fromkeys(period for _, period, _, _, filled in self.orders if filled > 0)
+        tables["clearing"] = [{"period": period, "price_ticks": 0, "volume_wh": 0} for period in priced]
         tables["settlement"], tables["area"] = settlement, area
         tables["tariffs"] = [
             {"period": row["period"], "buy_units_per_wh": BUY, "sell_units_per_wh": SELL} for row in area

@@ -510,7 +510,7 @@ class TestInputChecks:
             ("tariffs.csv", ",32000,", ",0.32,", r"tariffs\.csv, line 2: buy_units_per_wh is '0\.32', not an integer"),
             ("orders.csv", "bid", "buy", r"has side 'buy'"),
             ("orders.csv", "accepted", "maybe", r"has status 'maybe'"),
-            ("participants.csv", "12,prosumer", "99,prosumer", r"participant 12.*not in participants\.csv"),
+            ("participants.csv", "12,prosumer", "99,prosumer", r"orders\.csv: order \d+ is of nobody"),
             ("run.json", '"days": 1', '"days": "one"', r"run\.json: days is 'one'"),
             ("run.json", "}", "", r"run\.json: not JSON"),
         ],

@@ -1,7 +1,7 @@
 """Compiled contracts on pyrevm: transactions, calls, custom errors and events by name."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from typing import Any
@@ -218,7 +218,10 @@ class Chain:
         """Deploy a contract of the project; returns it and its constructor's events."""
         artifact = artifacts()[name]
         address = self.evm.deploy(sender, artifact.code + encode(artifact.constructor, arguments), gas=GAS_LIMIT)
-        return self.at(name, address), self._finish()
+        contract = self.at(name, address)
+        # What it deploys in its turn nobody calls by itself.
+        logs = [log for log in self.evm.result.logs if log.address.lower() in self._names]
+        return contract, self._finish(logs)
 
     def at(self, name: str, address: str) -> Contract:
         """A contract that is there already."""
@@ -270,10 +273,11 @@ class Chain:
                 raise Broken(str(error)) from error
             raise refusal(bytes.fromhex(found[1])) from None
 
-    def _finish(self) -> list[Event]:
-        """Events of the transaction that went well."""
+    def _finish(self, logs: Iterable[Any] | None = None) -> list[Event]:
+        """Events of the transaction that went well; if not of all its logs, of these."""
         self._block += 1
-        return [event for log in self.evm.result.logs if (event := self._event(log)) is not None]
+        of = self.evm.result.logs if logs is None else logs
+        return [event for log in of if (event := self._event(log)) is not None]
 
     def _event(self, log: Any) -> Event | None:
         contract = self._names[log.address.lower()]
