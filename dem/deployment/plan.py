@@ -164,6 +164,7 @@ STEPS = (
     Step(
         "MeterReadings",
         lambda p, at: (
+            at["Authority"],
             p.calendar.as_tuple(),
             at["ParticipantRegistry"],
             at["MarketRules"],
@@ -195,6 +196,7 @@ STEPS = (
             at["ParticipantRegistry"],
             at["MarketRules"],
             at["Accounts"],
+            at["MeterReadings"],
             at["Settlement"],
         ),
     ),

@@ -23,6 +23,7 @@ from support.evm.people import (
     ADMITTED,
     CONSUMER,
     DESK,
+    IMPLAUSIBLE,
     Person,
     commitment,
     readings,
@@ -64,7 +65,7 @@ TO_READ = (
     "NotTakingPart",
     "DayBeingSettled",
     "DayStillOpen",
-    "ReadingExceedsCapacity",
+    *IMPLAUSIBLE,
 )
 PLANS = (
     "default_on_a_contract",

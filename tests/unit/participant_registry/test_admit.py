@@ -51,7 +51,7 @@ def test_reverts_when_the_meter_was_given_to_somebody_else_meanwhile(
 
 
 def test_reverts_when_the_area_has_no_room(village: Village, registry: Contract, applicant: Wallet) -> None:
-    limit, connected = (1 << 37) - 1, 3 * CAPACITY
+    limit, connected = (1 << 36) - 1, 3 * CAPACITY
     beyond = limit - connected + 1
     village.relay(registry, "applyFor", *application(village.market, applicant, CONSUMER, export_capacity=beyond))
     with refused("AreaFull", connected=limit + 1, limit=limit):
