@@ -102,7 +102,7 @@ def hint(text: str) -> str:
     """What probably is the matter with a number."""
     if not text.strip():
         return ": it is missing"
-    return ": write a decimal point" if re.fullmatch(r"[+-]?[0-9.]*,[0-9]+", text) else ""
+    return ": write a decimal point for the comma" if re.fullmatch(r"[+-]?[0-9.]*,[0-9]+", text) else ""
 
 
 def read_rows(

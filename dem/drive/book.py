@@ -2,7 +2,6 @@
 
 import csv
 import json
-import re
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass
@@ -16,6 +15,7 @@ from dem import formats
 from dem.chain.connection import Chain
 from dem.community.keys import Wallet, wallet
 from dem.community.signing import sign_orders, signed
+from dem.community.tables import hint
 from dem.deployment.market import ADMIN, Market, deploy, role_keys
 from dem.deployment.plan import Offices, Parameters
 from dem.errors import ChainError, InputError
@@ -75,7 +75,6 @@ _BOOK = "book.json"
 _PAGE = 50
 """Accounts whose fills are read at once."""
 _GZIP = b"\x1f\x8b"
-_DECIMAL_COMMA = re.compile(r"-?\d*,\d+")
 _RULES = MarketRules(
     platform_fee=UnitsPerWh(0),
     network_fee=UnitsPerWh(0),
@@ -169,18 +168,14 @@ def _row(where: str, record: dict[str | None, str | None]) -> Row:
     try:
         tick = parse_price(price)
     except InputError as error:
-        raise InputError(f"{where}, column price", price, error.why + _hint(price)) from None
+        raise InputError(f"{where}, column price", price, error.why + hint(price)) from None
     try:
         wh = parse_kwh(energy)
     except InputError as error:
-        raise InputError(f"{where}, column energy", energy, error.why + _hint(energy)) from None
+        raise InputError(f"{where}, column energy", energy, error.why + hint(energy)) from None
     if not 1 <= wh <= MAX_ENERGY:
         raise InputError(f"{where}, column energy", energy, f"must be from 0.001 to {kwh(Wh(MAX_ENERGY))} kWh")
     return Row(participant, _SIDES[side], tick, wh)
-
-
-def _hint(number: str) -> str:
-    return ": write a decimal point for the comma" if _DECIMAL_COMMA.fullmatch(number) else ""
 
 
 def clear_book(

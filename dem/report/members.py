@@ -1,7 +1,7 @@
 """A page for every member: what it paid, and why."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -58,17 +58,18 @@ def write_members(folder: Path, results: Results, only: Iterable[str] = ()) -> l
     for statement in found:
         path = folder / _page(numbers[statement.participant], statement.participant)
         panels = list(_panels(results, statement, course)) if len(statement.rows) else []
+        worst = list(_worst(results, statement))
         page = template.render(
             run=results.run,
             when=when(results),
             it=statement,
             cards=[{name: together(text) for name, text in card.items()} for card in _cards(results, statement)],
-            why=[together(sentence) for sentence in _why(results, statement)],
+            why=[together(sentence) for sentence in _why(results, statement, worst)],
             panels=panels,
             box=f"0 0 {WIDTH} {HEIGHT}",
             marks=_marks(results, course),
             step=course.step,
-            worst=list(_worst(results, statement)),
+            worst=worst,
             spans=[spans for span in (MONTH, DAY) if len(spans := by_local_time(results, span, statement.rows)) > 1],
             back=f"../{FILE}",
         )
@@ -112,7 +113,7 @@ def _cards(results: Results, it: Statement) -> Iterator[dict[str, str]]:
         }
 
 
-def _why(results: Results, it: Statement) -> Iterator[str]:
+def _why(results: Results, it: Statement, dearest: Sequence[WorstPeriod]) -> Iterator[str]:
     if it.rows.empty:
         yield "It has no meter and traded nothing in its own name: its account moves by the payments below."
         return
@@ -126,7 +127,7 @@ def _why(results: Results, it: Statement) -> Iterator[str]:
         )
     if it.split is not None:
         yield _against_tariffs(it, currency)
-    for worst in list(_worst(results, it))[:1]:
+    for worst in dearest[:1]:
         had = f"bought {kwh(worst.contracted_wh)}" if worst.contracted_wh >= 0 else f"sold {kwh(-worst.contracted_wh)}"
         did = f"drew {kwh(worst.metered_wh)}" if worst.metered_wh >= 0 else f"fed in {kwh(-worst.metered_wh)}"
         cost = money(worst.units, currency)

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
+from support.scenario_text import LEADS, TRUTHFUL, rules
 
 from dem.community.scenario import Scenario, load_scenario
 from dem.errors import InputError
@@ -15,7 +16,8 @@ from dem.model.units import UnitsPerWh
 from dem.results.reader import Results, Run
 
 BERLIN = ZoneInfo("Europe/Berlin")
-TOML = """
+TOML = (
+    """
 name = "street"
 title = "A street"
 currency = "EUR"
@@ -27,11 +29,9 @@ days = {days}
 timezone = "Europe/Berlin"
 period_seconds = {seconds}
 periods_per_day = {periods}
-open_lead_seconds = 64800
-gate_lead_seconds = 43200
-metering_lag_seconds = 21600
-correction_lag_seconds = 86400
-
+"""
+    + LEADS
+    + """
 [tables]
 participants = "participants.csv"
 load = "load.csv"
@@ -41,25 +41,10 @@ pv = "pv.csv"
 [tariff]
 {tariff}
 
-[[rules]]
-first_day = 1
-platform_fee = 0.002
-network_fee = 0.01
-deviation_rate = 0.002
-standing_buy = 0.28
-standing_sell = 0
-max_buy = 0.6
-tolerance_fixed_wh = 100
-tolerance_share = 1000
-min_order_energy_wh = 5
-max_layers = 2
-imbalance_pricing = "single"
-charge_helpful = false
-boundary_margin_wh = 100
-
-[strategies]
-default = "truthful"
 """
+    + rules(max_buy="0.6", max_layers=2)
+    + TRUTHFUL
+)
 PARTICIPANTS = """\
 participant,kind,bus,import_capacity_wh,export_capacity_wh,deposit,credit_limit,strategy
 supplier,fallback_supplier,,0,0,0,2000,none

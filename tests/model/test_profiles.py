@@ -14,13 +14,15 @@ from random import Random
 
 import numpy as np
 import pytest
+from support.scenario_text import LEADS, TRUTHFUL, rules
 
 from dem.community.profiles import Season, ShapedProfiles, day_type
 from dem.community.scenario import Kind, Scenario, load_scenario
 from dem.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[2]
-TOML = """
+TOML = (
+    """
 name = "test"
 title = "A street"
 currency = "EUR"
@@ -32,11 +34,9 @@ days = 2
 utc_offset_seconds = 3600
 period_seconds = 900
 periods_per_day = 96
-open_lead_seconds = 64800
-gate_lead_seconds = 43200
-metering_lag_seconds = 21600
-correction_lag_seconds = 86400
-
+"""
+    + LEADS
+    + """
 [tables]
 participants = "participants.csv"
 
@@ -49,25 +49,10 @@ resample = {resample}
 kind = "table"
 tariffs = "tariffs.csv"
 
-[[rules]]
-first_day = 1
-platform_fee = 0.002
-network_fee = 0.01
-deviation_rate = 0.002
-standing_buy = 0.28
-standing_sell = 0
-max_buy = 0.35
-tolerance_fixed_wh = 100
-tolerance_share = 1000
-min_order_energy_wh = 5
-max_layers = 4
-imbalance_pricing = "single"
-charge_helpful = false
-boundary_margin_wh = 100
-
-[strategies]
-default = "truthful"
 """
+    + rules()
+    + TRUTHFUL
+)
 PARTICIPANTS = """\
 participant,kind,bus,import_capacity_wh,export_capacity_wh,deposit,credit_limit,strategy
 supplier,fallback_supplier,,0,0,0,2000,none

@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from support.scenario_text import LEADS, TRUTHFUL, rules
 
 from dem.community.flexibility import Battery
 from dem.community.scenario import Kind, Scenario, load_scenario
@@ -21,7 +22,8 @@ from dem.model.units import UnitsPerWh
 SCENARIOS = Path(__file__).resolve().parents[2] / "scenarios"
 SHIPPED = sorted(path.parent.name for path in SCENARIOS.glob("*/scenario.toml"))
 
-TOML = """
+TOML = (
+    """
 name = "test"
 title = "Two neighbours"
 currency = "EUR"
@@ -33,11 +35,9 @@ days = 2
 utc_offset_seconds = 43200
 period_seconds = 14400
 periods_per_day = 6
-open_lead_seconds = 64800
-gate_lead_seconds = 43200
-metering_lag_seconds = 21600
-correction_lag_seconds = 86400
-
+"""
+    + LEADS
+    + """
 [tables]
 participants = "participants.csv"
 load = "load_wh.csv"
@@ -50,25 +50,10 @@ price_seconds = 43200
 buy_adder = 0.25
 sell_margin = 0.004
 
-[[rules]]
-first_day = 1
-platform_fee = 0.002
-network_fee = 0.01
-deviation_rate = 0.002
-standing_buy = 0.28
-standing_sell = 0
-max_buy = 0.35
-tolerance_fixed_wh = 100
-tolerance_share = 1000
-min_order_energy_wh = 5
-max_layers = 4
-imbalance_pricing = "single"
-charge_helpful = false
-boundary_margin_wh = 100
-
-[strategies]
-default = "truthful"
 """
+    + rules()
+    + TRUTHFUL
+)
 PARTICIPANTS = """\
 participant,kind,bus,import_capacity_wh,export_capacity_wh,deposit,credit_limit,strategy
 supplier,fallback_supplier,,0,0,0,2000,none
@@ -304,7 +289,12 @@ MISTAKES = [
     ("load_wh.csv", ",100,3,", ",nan,3,", ["line 5, column home: 'nan' must be a number"]),
     ("load_wh.csv", ",100,3,", ",,3,", ["line 5, column home: '' must be a number: it is missing"]),
     ("load_wh.csv", ",100,3,", ",1e12,3,", ["line 5, column home: '1e12' is too large"]),
-    ("load_wh.csv", ",100,3,", ',"1,5",3,', ["line 5, column home: '1,5' must be a number: write a decimal point"]),
+    (
+        "load_wh.csv",
+        ",100,3,",
+        ',"1,5",3,',
+        ["line 5, column home: '1,5' must be a number: write a decimal point for the comma"],
+    ),
     ("load_wh.csv", "-01T12:00", "-01T16:00", ["line 5, column start", "by 14400 s"]),
     ("load_wh.csv", "-01T12:00", "-01T12:01", ["line 5, column start", "by 14400 s"]),
     (

@@ -7,12 +7,15 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
 
+from support.scenario_text import LEADS, rules
+
 HISTORY_DAYS = 3
 """Days before day 1 that the tables hold: forecasts need two."""
 FIRST_DAY = datetime.fromisoformat("2016-05-08T00:00+02:00")
 DAY_SECONDS = 86_400
 
-CONFIG = """\
+CONFIG = (
+    """\
 name = "hamlet"
 title = "A hamlet for tests"
 currency = "EUR"
@@ -24,11 +27,9 @@ days = {days}
 utc_offset_seconds = 7200
 period_seconds = {period_seconds}
 periods_per_day = {periods_per_day}
-open_lead_seconds = 64800
-gate_lead_seconds = 43200
-metering_lag_seconds = 21600
-correction_lag_seconds = 86400
-
+"""
+    + LEADS
+    + """
 [tables]
 participants = "participants.csv"
 load = "load.csv"
@@ -41,26 +42,14 @@ price_seconds = 3600
 buy_adder = 0.25
 sell_margin = 0.004
 
-[[rules]]
-first_day = 1
-platform_fee = 0.002
-network_fee = 0.01
-deviation_rate = 0.002
-standing_buy = 0.28
-standing_sell = 0.0
-max_buy = 0.4
-tolerance_fixed_wh = 20
-tolerance_share = 1000
-min_order_energy_wh = 5
-max_layers = 2
-imbalance_pricing = "single"
-charge_helpful = false
-boundary_margin_wh = 100
-
+"""
+    + rules(max_buy="0.4", max_layers=2, tolerance_fixed_wh=20)
+    + """
 [strategies]
 default = "zero_intelligence"
 parameters.truthful.max_gain_permille = 0
 """
+)
 """Truthful members all name the same limit, the edge of the band, so that somebody has to be rationed."""
 
 SECTIONS = {
