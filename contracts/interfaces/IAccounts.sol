@@ -8,7 +8,7 @@ import {Money} from "../types/Units.sol";
 struct Account {
     /// Below zero only within the credit limit, and by what was taken back of a day's payment and is not made good yet.
     int128 free;
-    /// Collateral of open orders and contracts.
+    /// Collateral of open orders and contracts, of all markets together.
     uint128 locked;
     /// Owed to the fallback supplier; paid first from whatever comes in, and no order is taken until then.
     uint128 arrears;
@@ -147,8 +147,8 @@ interface IAccounts {
     /// settled, as ever while the fallback supplier is below its credit limit.
     error MoneyHeld(uint256 until);
 
-    /// The settlement under way has paid the member, and may have to take that back: until it ends the member locks no more
-    /// and takes nothing out, and nothing else is paid from its free money. What it gives up is released as ever. Anybody can
+    /// The settlement under way has paid the member or released its collateral, and may have to take that back: until it ends
+    /// the member locks no more and takes nothing out, and nothing else is paid from its free money. What it gives up is released as ever. Anybody can
     /// finish the settlement (Settlement.settle).
     error PaidNow(uint32 id);
 
@@ -157,9 +157,9 @@ interface IAccounts {
     /// @param units what they wait for, money units.
     error ClaimsOpen(uint256 units);
 
-    /// More collateral is to be released than is locked.
+    /// A market is to release more collateral of a member than it holds itself.
     /// @param release to be released, money units.
-    /// @param locked locked, money units.
+    /// @param locked what it holds, money units.
     error ReleaseExceedsLock(uint32 id, uint256 release, uint256 locked);
 
     /// The postings of a settlement must sum to zero.
@@ -183,8 +183,9 @@ interface IAccounts {
     function setCreditLimit(uint32 id, Money limit) external;
 
     /// @notice Lets a market that is plugged into the schedule lock and release collateral from a unix time on: asked
-    /// once, not with every order.
-    function admitMarket(address market, uint64 from) external;
+    /// once, not with every order. No market touches what others hold.
+    /// @return isHome whether it is the home market, the first of all: postings release what that one holds.
+    function admitMarket(address market, uint64 from) external returns (bool isHome);
 
     /// @notice Lets a market that is retired lock no more collateral from a unix time on. It releases what it holds for good.
     function dismissMarket(address market, uint64 until) external;
@@ -214,12 +215,19 @@ interface IAccounts {
     /// them.
     function releaseCollateral(uint32 id, Money amount) external;
 
-    /// @notice Releases collateral that no market releases any more. The schedule tells of it: there is no event here.
-    function releaseHeld(uint32 id, Money amount) external;
+    /// @notice Releases collateral that a market holds and does not release any more. The schedule tells of it: there is no
+    /// event here.
+    function releaseHeld(address market, uint32 id, Money amount) external;
+
+    /// @notice Takes what a market releases of members from what it holds, into what the posting that comes next releases. To
+    /// be called in the transaction of that posting alone.
+    /// @param firstId number of the member that the first amount is of.
+    /// @param amounts of this member and those after it, money units.
+    function prepareRelease(address market, uint32 firstId, uint256[] calldata amounts) external;
 
     /// @notice Takes collateral that the calling market holds for a member. It pays what the member owes, its arrears and what
-    /// was taken back below its floor; the rest is given to other members, whose arrears it pays first. The market tells of
-    /// it: there is no event here.
+    /// was taken back below its floor, from all amounts in proportion, so that who is named first gains nothing by it. The rest
+    /// is given to other members, whose arrears it pays first. The market tells of it: there is no event here.
     /// @param id number of the member that loses it.
     /// @param to numbers of the members that receive the rest.
     /// @param amounts taken for each of these, in order, money units.
@@ -235,7 +243,8 @@ interface IAccounts {
     function post(Posting[] calldata postings) external;
 
     /// @notice Books a part of a day's settlement likewise; it may take the supplier beyond its credit limit, until the
-    /// day's money is shared. Whoever is paid keeps its free money until the settlement ends.
+    /// day's money is shared. The free money of whoever is paid, or whose collateral is released, stays until the settlement
+    /// ends.
     function postDay(Posting[] calldata postings) external;
 
     /// @notice Moves money between the fallback supplier, members who wait for it and what is set aside with the
@@ -274,6 +283,13 @@ interface IAccounts {
     /// @return since unix time from which there have been arrears, without a break; 0 if there are none.
     function arrearsOf(uint32 id) external view returns (uint256 arrears, uint256 since);
 
-    /// @return the account as it stands.
+    /// @return the account as it stands: for people, as what is locked is added up over all markets there ever were.
     function accountOf(uint32 id) external view returns (Account memory);
+
+    /// @return free money of the account, money units, and
+    /// @return creditLimit how far below zero a settlement may take it: what other contracts ask for.
+    function fundsOf(uint32 id) external view returns (int256 free, uint256 creditLimit);
+
+    /// @return collateral of a member that one market holds, money units.
+    function heldBy(address market, uint32 id) external view returns (uint256);
 }

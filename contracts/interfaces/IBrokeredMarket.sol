@@ -5,8 +5,8 @@ import {IMarket} from "./IMarket.sol";
 
 /// @title A market in which intermediaries trade for their clients
 interface IBrokeredMarket is IMarket {
-    /// @notice Marks what secures the commissions of some members' day as taken. It stays locked until then, or until
-    /// the day that takes this day's place is booked for the member.
+    /// @notice Marks what secures the commissions of some members' day as taken; of a day that counts, which is for the
+    /// caller to ask. It stays locked until then, or until the day that takes this day's place is booked for the member.
     /// @return energies Wh each bought and sold through its intermediary's share, once the day is booked for it.
     /// @return secured money units that are locked for the commission on it; 0 if they are taken already.
     function takeCommissions(uint256 day, uint32[] calldata ids)

@@ -107,6 +107,8 @@ interface IIntermediaries {
 
     /// The schedule does not count this market's trades.
     error NotOfTheSchedule(address market);
+    /// The market is void for the day: its trades do not count, so there is no commission on them.
+    error MarketIsVoid(address market, uint256 day);
 
     /// @notice Takes a mandate; anyone may bring the signed message. It takes the place of one whose first day has not
     /// opened.

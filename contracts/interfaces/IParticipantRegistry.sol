@@ -129,6 +129,11 @@ interface IParticipantRegistry is ITraders {
     /// @param needed gas that there must be.
     error TooLittleGas(uint256 left, uint256 needed);
 
+    /// Every market has to fit beside the others when a member's energy is added up.
+    /// @param capacity the larger of both that the application states, Wh per period.
+    /// @param limit most that either may be, Wh per period.
+    error ConnectionTooLarge(uint256 capacity, uint256 limit);
+
     /// The meters of the area together would exceed what the market can add up.
     /// @param connected the larger capacity of each meter, summed with the new one, Wh per period.
     /// @param limit most that the sum may be, Wh per period.

@@ -75,7 +75,7 @@ interface ISchedule {
     /// Only the schedule itself calls this, to bound what a market may do.
     error NotTheSchedule(address caller);
 
-    /// The day is none for which the schedule counts this market, or its readings are due.
+    /// The day is none for which the schedule counts this market, its readings are due, or it has not opened yet.
     error DayDoesNotCount(address market, uint256 day);
 
     /// @notice Adds a market whose positions count from a day on, and that may lock collateral once that day is open
@@ -91,12 +91,12 @@ interface ISchedule {
     function removeMarket(IMarket market) external;
 
     /// @notice Releases collateral that a market holds which has failed, or whose last day is final. What was locked for the
-    /// days that are void is known from the market's own events; an account has one sum, so nothing bounds it but that.
+    /// days that are void is known from the market's own events; no more than it holds is released.
     /// @param ids numbers of the members.
     /// @param amounts of each.
     function releaseHeld(IMarket market, uint32[] calldata ids, Money[] calldata amounts) external;
 
-    /// @notice The calling market has orders for a day: only then is it asked about that day.
+    /// @notice The calling market has orders for a day that has opened: only then is it asked about that day.
     function noteOrders(uint256 day) external;
 
     /// @notice The calling market has contracts that deliver without a new order: it is asked about every day from one on.
@@ -109,7 +109,7 @@ interface ISchedule {
     /// corrections are closed none is waited for any more.
     function isComplete(uint256 day) external view returns (bool);
 
-    /// @return whether the market's trades of a day that is not final do not count, because it has failed.
+    /// @return whether the market's trades of a day do not count, because it has failed.
     function isVoid(IMarket market, uint256 day) external view returns (bool);
 
     /// @notice Leaves markets out that do not know their trades of the day though its corrections are closed.
@@ -124,7 +124,7 @@ interface ISchedule {
     /// @notice Of the schedule itself: books one member in all markets, or in none.
     function bookOne(uint256 day, uint32 id) external returns (Positions memory);
 
-    /// @notice Of the schedule itself: books one member in one market, and checks what it answers.
-    /// @param taken collateral of the member that other markets have released, money units.
-    function ask(IMarket market, uint256 day, uint32 id, uint256 taken) external returns (Positions memory);
+    /// @notice Of the schedule itself: books one member in one market, and checks what it answers. What it releases it has to hold.
+    /// @param isHome whether it is the home market of the accounts.
+    function ask(IMarket market, uint256 day, uint32 id, bool isHome) external returns (Positions memory);
 }

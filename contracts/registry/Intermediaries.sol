@@ -3,10 +3,12 @@ pragma solidity ^0.8.24;
 
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {Multicall} from "@openzeppelin/contracts/utils/Multicall.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {IAccounts, Posting} from "../interfaces/IAccounts.sol";
 import {IBrokeredMarket} from "../interfaces/IBrokeredMarket.sol";
 import {Commission, IIntermediaries, Mandate} from "../interfaces/IIntermediaries.sol";
+import {ISchedule} from "../interfaces/ISchedule.sol";
 import {IMarketRules} from "../interfaces/IMarketRules.sol";
 import {IParticipantRegistry, Member} from "../interfaces/IParticipantRegistry.sol";
 import {Calendar, CalendarParameters} from "../types/Calendar.sol";
@@ -38,6 +40,7 @@ contract Intermediaries is IIntermediaries, SigningDomain, Calendar, Multicall {
     IParticipantRegistry private immutable REGISTRY;
     IMarketRules private immutable RULES;
     IAccounts private immutable ACCOUNTS;
+    ISchedule private immutable SCHEDULE;
 
     mapping(uint32 client => Version[]) private _mandates;
     mapping(uint32 intermediary => Version[]) private _commissions;
@@ -47,11 +50,13 @@ contract Intermediaries is IIntermediaries, SigningDomain, Calendar, Multicall {
         CalendarParameters memory calendar_,
         IParticipantRegistry registry,
         IMarketRules rules,
-        IAccounts accounts
+        IAccounts accounts,
+        ISchedule schedule
     ) Calendar(calendar_) {
         REGISTRY = registry;
         RULES = rules;
         ACCOUNTS = accounts;
+        SCHEDULE = schedule;
     }
 
     /// @inheritdoc IIntermediaries
@@ -94,6 +99,8 @@ contract Intermediaries is IIntermediaries, SigningDomain, Calendar, Multicall {
     function collect(uint32 day, uint32[] calldata clients, IBrokeredMarket market) external {
         // The schedule's markets are those whose trades are paid; any other could claim what it likes.
         if (ACCOUNTS.lockableFrom(address(market)) == 0) revert NotOfTheSchedule(address(market));
+        // What traded on a day that does not count owes nothing, and what secures it is the council's to release.
+        if (SCHEDULE.isVoid(market, day)) revert MarketIsVoid(address(market), day);
         (uint256[] memory energies, uint256[] memory secured) = market.takeCommissions(day, clients);
         Posting[] memory postings = new Posting[](2 * clients.length);
         uint256 count = 0;
@@ -101,8 +108,9 @@ contract Intermediaries is IIntermediaries, SigningDomain, Calendar, Multicall {
             if (secured[i] == 0) continue;
             uint32 client = clients[i];
             uint32 intermediary = _on(_mandates[client], day).intermediary;
-            // At most what is secured, which is the energy times the cap.
-            uint256 amount = energies[i] * commissionOf(intermediary, day);
+            // What is secured is the energy times the cap; a market that says otherwise takes no more for that.
+            uint256 amount = Math.min(energies[i] * commissionOf(intermediary, day), secured[i]);
+            _prepareRelease(market, client, secured[i]);
             postings[count++] = Posting(client, -amount.toInt256().toInt128(), secured[i].toUint128());
             postings[count++] = Posting(intermediary, amount.toInt256().toInt128(), 0);
             emit CommissionPaid(
@@ -126,6 +134,13 @@ contract Intermediaries is IIntermediaries, SigningDomain, Calendar, Multicall {
         uint256 perWh = Price.unwrap(_on(_commissions[intermediary], day).perWh);
         uint256 cap = Price.unwrap(RULES.rulesOf(day).commissionCap);
         return perWh < cap ? perWh : cap;
+    }
+
+    /// The market releases what it holds itself, and no more.
+    function _prepareRelease(IBrokeredMarket market, uint32 client, uint256 secured) private {
+        uint256[] memory amounts = new uint256[](1);
+        amounts[0] = secured;
+        ACCOUNTS.prepareRelease(address(market), client, amounts);
     }
 
     function _requireSigned(address account, bytes32 message, bytes calldata signature) private view {

@@ -12,6 +12,7 @@ import {ITraders} from "../interfaces/ITraders.sol";
 import {Calendar, CalendarParameters} from "../types/Calendar.sol";
 import {CLEARING_HOUSE, FIRST_PARTICIPANT, Kind, Status} from "../types/Members.sol";
 import {SigningDomain} from "../types/SigningDomain.sol";
+import {Strips} from "../types/Strips.sol";
 
 /// @title Participant registry
 contract ParticipantRegistry is IParticipantRegistry, AccessManaged, SigningDomain, Calendar, Multicall {
@@ -20,8 +21,9 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, SigningDoma
     bytes32 private constant APPLICATION_TYPEHASH = keccak256(
         "Application(address account,address meter,uint8 kind,uint40 importCapacity,uint40 exportCapacity,bytes32 feeder,bytes32 documents)"
     );
-    /// No connection limit: for members whose trading is not bound to a meter of their own.
-    uint40 private constant UNLIMITED = type(uint40).max;
+    /// The largest connection, Wh per period. What trades without a limit of its own stays within it too: a market never contracts
+    /// more for a member, so that all markets together fit a signed lane.
+    uint40 private constant MAX_CONNECTION = uint40(Strips.MAX_POSITION);
     uint256 private constant MAX_WATCHERS = 8;
     /// Gas for a market to take note of a changed standing: three times what the intraday market needs.
     uint256 private constant WATCHER_GAS = 200_000;
@@ -82,7 +84,7 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, SigningDoma
     ) AccessManaged(authority) Calendar(calendar_) {
         _enter(address(0), address(0), Kind.Fund, 0, 0);
         _enter(address(0), address(0), Kind.ClearingHouse, 0, 0);
-        _enter(supplier, address(0), Kind.FallbackSupplier, UNLIMITED, UNLIMITED);
+        _enter(supplier, address(0), Kind.FallbackSupplier, MAX_CONNECTION, MAX_CONNECTION);
         _enter(operator, address(0), Kind.Operator, 0, 0);
         _enter(gridOperator, boundaryMeter, Kind.GridOperator, MAX_AREA, MAX_AREA);
     }
@@ -90,6 +92,8 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, SigningDoma
     /// @inheritdoc IParticipantRegistry
     function applyFor(Application calldata a, bytes calldata signature) external {
         if (a.kind < Kind.Consumer) revert KindNotOpen(a.kind);
+        uint40 larger = _larger(a);
+        if (larger > MAX_CONNECTION) revert ConnectionTooLarge(larger, MAX_CONNECTION);
         Status status = statusOf(a.account);
         if (status != Status.None) revert WrongStatus(a.account, status);
         _requireFresh(a.account, a.meter);
@@ -108,7 +112,7 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, SigningDoma
         _requireFresh(a.account, a.meter);
         delete _applications[account];
         if (a.meter != address(0)) {
-            _connected += a.importCapacity > a.exportCapacity ? a.importCapacity : a.exportCapacity;
+            _connected += _larger(a);
             if (_connected > MAX_AREA) revert AreaFull(_connected, MAX_AREA);
         }
         return _enter(a.account, a.meter, a.kind, a.importCapacity, a.exportCapacity);
@@ -213,7 +217,8 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, SigningDoma
         returns (uint32 id, uint256 importCapacity, uint256 exportCapacity)
     {
         Standing storage m = _trading(account, day);
-        (id, importCapacity, exportCapacity) = (m.id, m.importCapacity, m.exportCapacity);
+        (importCapacity, exportCapacity) = _capacitiesOf(m);
+        id = m.id;
         (, uint256 share) = _mandateOf(id, m.dividedFrom, day);
         if (share > 0) {
             importCapacity -= _partDown(importCapacity, share);
@@ -234,7 +239,8 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, SigningDoma
         // Of no energy all that a sheet can do is cancel.
         if (isClient) return (m.id, 0, 0);
         _trading(signer, day);
-        return (m.id, _partDown(m.importCapacity, share), _partDown(m.exportCapacity, share));
+        (uint256 importCapacity, uint256 exportCapacity) = _capacitiesOf(m);
+        return (m.id, _partDown(importCapacity, share), _partDown(exportCapacity, share));
     }
 
     /// @inheritdoc IParticipantRegistry
@@ -287,6 +293,18 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, SigningDoma
     /// @inheritdoc IParticipantRegistry
     function isRegistered(address account) external view returns (bool) {
         return idOf(account) != 0;
+    }
+
+    function _larger(Application memory a) private pure returns (uint40) {
+        return a.importCapacity > a.exportCapacity ? a.importCapacity : a.exportCapacity;
+    }
+
+    /// @return imports and
+    /// @return exports what a member may trade, Wh per period: the grid operator's connection is the area's, and larger.
+    function _capacitiesOf(Standing storage m) private view returns (uint256 imports, uint256 exports) {
+        (imports, exports) = (m.importCapacity, m.exportCapacity);
+        if (imports > MAX_CONNECTION) imports = MAX_CONNECTION;
+        if (exports > MAX_CONNECTION) exports = MAX_CONNECTION;
     }
 
     function _change(uint32 id, Status from, Status to) private {

@@ -93,7 +93,7 @@ contract BalancingFund is IBalancingFund {
 
     /// @return what the fund has from final days, money units: a correction may take back what others have brought.
     function _available() private view returns (uint256) {
-        int256 free = ACCOUNTS.accountOf(BALANCING_FUND).free;
+        (int256 free,) = ACCOUNTS.fundsOf(BALANCING_FUND);
         uint256 day = RULES.lastFinalDay();
         for (uint256 i = 0; i < Ring.DAYS; ++i) {
             free -= SETTLEMENT.dayOf(++day).fund;

@@ -3,7 +3,7 @@ pragma solidity ^0.8.24;
 
 import {ReentrancyGuard} from "@openzeppelin/contracts/utils/ReentrancyGuard.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
-import {Account, IAccounts, Posting} from "../interfaces/IAccounts.sol";
+import {IAccounts, Posting} from "../interfaces/IAccounts.sol";
 import {ICallAuction} from "../interfaces/ICallAuction.sol";
 import {IExchange} from "../interfaces/IExchange.sol";
 import {IFallbackSupply} from "../interfaces/IFallbackSupply.sol";
@@ -84,7 +84,8 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
     /// What the settlement under way has paid to members of a day that is settled again, money units.
     struct Received {
         uint16 day;
-        uint120 units;
+        /// Of all its walks together: below zero of who pays more than it is paid.
+        int120 units;
         /// What was restored of money that the member had not any more: whatever it owes, it gives none of that back.
         uint120 least;
     }
@@ -453,8 +454,8 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
             Paid(paid.fallbackSupply, fund.toInt128(), operator.toUint128(), grid.toUint128(), paid.desk, paid.deskId);
         ACCOUNTS.postDay(postings);
 
-        Account memory supplier = ACCOUNTS.accountOf(FALLBACK_SUPPLIER);
-        int256 short = -int256(supplier.free) - int256(uint256(supplier.creditLimit));
+        (int256 free, uint256 creditLimit) = ACCOUNTS.fundsOf(FALLBACK_SUPPLIER);
+        int256 short = -free - int256(creditLimit);
         // Whom nothing was paid nothing is taken back from: what the supplier lacks then is of no payment of this day.
         if (short <= 0 || state.received == 0) return _end(day, state);
         state.stage = Stage.Sharing;
@@ -493,13 +494,28 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
             return;
         }
         Received memory noted = _receivedOf(id, day);
-        int256 before = int256(uint256(noted.units));
-        int256 least = int256(uint256(noted.least));
-        // What it has to give back comes off what is left of its claim.
-        if (before + units < least) units = least - before;
-        state.received = (int256(uint256(state.received)) + units).toUint256().toUint88();
-        noted.units = (before + units).toUint256().toUint120();
+        _noteAnew(day, id, noted, units, noted.least, state);
+    }
+
+    /// Adds to what this settlement has paid to somebody, and changes what it gives none of back; the sum of all follows.
+    function _noteAnew(
+        uint256 day,
+        uint32 id,
+        Received memory noted,
+        int256 units,
+        uint256 least,
+        DayState memory state
+    ) private {
+        uint256 before = _sharedBy(noted);
+        (noted.units, noted.least) = ((int256(noted.units) + units).toInt120(), least.toUint120());
+        state.received = (uint256(state.received) + _sharedBy(noted) - before).toUint88();
         _received[Ring.memberKey(id, day)] = noted;
+    }
+
+    /// @return what counts as paid to a member of a day that is settled again. What it has to give back comes off what is left of
+    /// its claim, but not off money that it has not any more.
+    function _sharedBy(Received memory noted) private pure returns (uint256) {
+        return noted.units > int256(uint256(noted.least)) ? uint256(int256(noted.units)) : noted.least;
     }
 
     /// Claims of a day that is settled again end: what was set aside for them is paid, the rest is paid and shared anew.
@@ -508,10 +524,7 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
         for (uint256 i = 0; i < units.length; ++i) {
             if (units[i] == 0) continue;
             uint32 id = firstId + uint32(i);
-            Received memory noted = _receivedOf(id, day);
-            noted.least = least[i].toUint120();
-            _received[Ring.memberKey(id, day)] = noted;
-            _note(day, id, units[i].toInt256(), state);
+            _noteAnew(day, id, _receivedOf(id, day), units[i].toInt256(), least[i], state);
         }
     }
 
@@ -528,7 +541,7 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
         returns (uint256 units)
     {
         if (state.isAgain) {
-            return _receivedOf(id, day).units;
+            return _sharedBy(_receivedOf(id, day));
         }
         int256 payment = _posted[Ring.memberKey(id, day)].payment;
         if (payment < 0) units = uint256(-payment);

@@ -4,7 +4,7 @@ pragma solidity ^0.8.24;
 import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
-import {Account, IAccounts, Posting} from "../interfaces/IAccounts.sol";
+import {IAccounts, Posting} from "../interfaces/IAccounts.sol";
 import {IShortfalls, Shortfall} from "../interfaces/IShortfalls.sol";
 import {ProRata} from "../libraries/ProRata.sol";
 import {CLEARING_HOUSE, FALLBACK_SUPPLIER} from "../types/Members.sol";
@@ -196,8 +196,8 @@ contract Shortfalls is IShortfalls, AccessManaged {
     function _setAside() private returns (bool hasAny) {
         (uint256 first, uint256 end) = (_first, _waiting.length);
         if (first == end) return false;
-        Account memory supplier = ACCOUNTS.accountOf(FALLBACK_SUPPLIER);
-        int256 headroom = int256(supplier.free) + int256(uint256(supplier.creditLimit));
+        (int256 free, uint256 creditLimit) = ACCOUNTS.fundsOf(FALLBACK_SUPPLIER);
+        int256 headroom = free + int256(creditLimit);
         for (uint256 n = 0; n < DAYS_AT_ONCE && first < end && headroom > 0; ++n) {
             uint32 day = _waiting[first];
             Day storage d = _days[day];
@@ -222,8 +222,8 @@ contract Shortfalls is IShortfalls, AccessManaged {
 
     /// @return units of what is left of a claim, but for what was set aside, that only fill the account up to its floor.
     function _missing(uint32 id, uint256 left, uint256 due) private view returns (uint256 units) {
-        Account memory account = ACCOUNTS.accountOf(id);
-        int256 missing = -int256(account.free) - int256(uint256(account.creditLimit)) - due.toInt256();
+        (int256 free, uint256 creditLimit) = ACCOUNTS.fundsOf(id);
+        int256 missing = -free - int256(creditLimit) - due.toInt256();
         if (missing > 0) units = Math.min(uint256(missing), left - due);
     }
 

@@ -12,6 +12,7 @@ import {Account, IAccounts, Posting, Withdrawal} from "../interfaces/IAccounts.s
 import {IParticipantRegistry} from "../interfaces/IParticipantRegistry.sol";
 import {IPausable} from "../interfaces/IPausable.sol";
 import {ISettlementToken} from "../interfaces/ISettlementToken.sol";
+import {ProRata} from "../libraries/ProRata.sol";
 import {Calendar, CalendarParameters} from "../types/Calendar.sol";
 import {CLEARING_HOUSE, FALLBACK_SUPPLIER, Kind} from "../types/Members.sol";
 import {SigningDomain} from "../types/SigningDomain.sol";
@@ -32,6 +33,7 @@ contract Accounts is IAccounts, Pauses, SigningDomain, Multicall {
     /// One storage word. A word holds more money than all currencies have; what does not fit reverts.
     struct Purse {
         int96 free;
+        /// What the home market holds, and what others have released to the posting that comes next.
         uint80 locked;
         uint72 arrears;
         /// The settlement that has paid it last; of those that are over it says nothing.
@@ -44,6 +46,8 @@ contract Accounts is IAccounts, Pauses, SigningDomain, Multicall {
         uint64 pausedUntil;
         /// From then on it locks no more.
         uint64 until;
+        /// Whether it was the first, in which most is traded: what it holds is in the purses, which are written anyway.
+        bool isHome;
     }
 
     /// Why money stays.
@@ -64,6 +68,8 @@ contract Accounts is IAccounts, Pauses, SigningDomain, Multicall {
     mapping(uint32 id => uint128) private _creditLimits;
     mapping(address market => Admission) private _admissions;
     address[] private _markets;
+    /// Collateral that each market but the home market holds.
+    mapping(address market => mapping(uint32 id => uint256)) private _held;
     mapping(bytes32 paymentReference => bool) public isPaymentUsed;
     mapping(uint32 id => uint256) private _lastSequence;
     Hold private _hold;
@@ -121,10 +127,15 @@ contract Accounts is IAccounts, Pauses, SigningDomain, Multicall {
     }
 
     /// @inheritdoc IAccounts
-    function admitMarket(address market, uint64 from) external restricted {
-        if (_admissions[market].from == 0) _markets.push(market);
-        (_admissions[market].from, _admissions[market].until) = (from, type(uint64).max);
+    function admitMarket(address market, uint64 from) external restricted returns (bool isHome) {
+        Admission storage admission = _admissions[market];
+        if (admission.from == 0) {
+            admission.isHome = _markets.length == 0;
+            _markets.push(market);
+        }
+        (admission.from, admission.until) = (from, type(uint64).max);
         emit MarketAdmitted(market, from);
+        return admission.isHome;
     }
 
     /// @inheritdoc IAccounts
@@ -168,11 +179,16 @@ contract Accounts is IAccounts, Pauses, SigningDomain, Multicall {
 
     /// @inheritdoc IAccounts
     function lockCollateral(uint32 id, int128 change) external {
-        if (_askMarket()) _refuseToLock();
+        (bool isHome, bool isStopped) = _askMarket();
+        if (isStopped) _refuseToLock();
         if (id == FALLBACK_SUPPLIER && change > 0) _requireNothingWaits();
         Purse memory p = _purses[id];
         if (p.arrears > 0) revert InArrears(id, p.arrears);
-        if (change > 0) _requireNotPaidNow(id, p);
+        if (change > 0) {
+            _requireNotPaidNow(id, p);
+            // That settlement is over: the next order has nothing to ask.
+            p.paidIn = 0;
+        }
         // Sums of numbers of 128 bits at most.
         unchecked {
             int256 left = int256(p.free) - change;
@@ -180,22 +196,38 @@ contract Accounts is IAccounts, Pauses, SigningDomain, Multicall {
             if (left < 0 && change > 0 && left < _floor(id)) {
                 revert InsufficientFunds(id, uint128(change), p.free - _floor(id));
             }
-            int256 locked = int256(uint256(p.locked)) + change;
-            if (locked < 0) revert ReleaseExceedsLock(id, uint256(-int256(change)), p.locked);
-            _purses[id] = Purse(left.toInt96(), uint256(locked).toUint80(), 0, p.paidIn);
+            if (change < 0) _take(id, p, msg.sender, isHome, uint256(-int256(change)));
+            else if (isHome) p.locked = (uint256(p.locked) + uint128(change)).toUint80();
+            else if (change > 0) _held[msg.sender][id] += uint128(change);
+            p.free = left.toInt96();
+            _purses[id] = p;
         }
     }
 
     /// @inheritdoc IAccounts
     function releaseCollateral(uint32 id, Money amount) external {
         // Neither a pause nor its end keeps money back.
-        _askMarket();
-        _releaseTo(id, amount);
+        (bool isHome,) = _askMarket();
+        _releaseFrom(msg.sender, isHome, id, amount);
     }
 
     /// @inheritdoc IAccounts
-    function releaseHeld(uint32 id, Money amount) external restricted {
-        _releaseTo(id, amount);
+    function releaseHeld(address market, uint32 id, Money amount) external restricted {
+        _releaseFrom(market, _admissions[market].isHome, id, amount);
+    }
+
+    /// @inheritdoc IAccounts
+    function prepareRelease(address market, uint32 firstId, uint256[] calldata amounts) external restricted {
+        // What the home market holds is where a posting releases from.
+        if (_admissions[market].isHome) return;
+        for (uint256 i = 0; i < amounts.length; ++i) {
+            if (amounts[i] == 0) continue;
+            uint32 id = firstId + uint32(i);
+            Purse memory p = _purses[id];
+            _take(id, p, market, false, amounts[i]);
+            p.locked = (uint256(p.locked) + amounts[i]).toUint80();
+            _purses[id] = p;
+        }
     }
 
     /// @inheritdoc IAccounts
@@ -203,19 +235,22 @@ contract Accounts is IAccounts, Pauses, SigningDomain, Multicall {
         external
         returns (uint256[] memory received)
     {
-        _askMarket();
+        (bool isHome,) = _askMarket();
         Purse memory p = _purses[id];
-        // What it owes comes first, and what was taken back of money that it has spent: nobody gives that away.
-        uint256 debt = p.arrears + _missing(id, p);
-        uint256 paid = 0;
-        received = new uint256[](to.length);
+        uint256 total = 0;
         for (uint256 i = 0; i < to.length; ++i) {
-            uint256 units = amounts[i];
-            if (units > p.locked) revert ReleaseExceedsLock(id, units, p.locked);
-            p.locked -= uint80(units);
-            uint256 own = Math.min(units, debt - paid);
-            paid += own;
-            received[i] = units - own;
+            total += amounts[i];
+        }
+        _take(id, p, msg.sender, isHome, total);
+        // What it owes comes first, and what was taken back of money that it has spent: nobody gives that away. All bear it in
+        // proportion; the parts come to the whole, and none is a unit from its exact part.
+        uint256 paid = Math.min(total, p.arrears + _missing(id, p));
+        received = new uint256[](to.length);
+        uint256 before = 0;
+        for (uint256 i = 0; i < to.length; ++i) {
+            if (amounts[i] == 0) continue;
+            received[i] = amounts[i] - ProRata.fillDown(before, amounts[i], paid, total);
+            before += amounts[i];
         }
         _credit(id, p, paid);
         _purses[id] = p;
@@ -303,7 +338,21 @@ contract Accounts is IAccounts, Pauses, SigningDomain, Multicall {
     /// @inheritdoc IAccounts
     function accountOf(uint32 id) external view returns (Account memory) {
         Purse memory p = _purses[id];
-        return Account(p.free, p.locked, p.arrears, _creditLimits[id]);
+        uint256 locked = p.locked;
+        for (uint256 m = 0; m < _markets.length; ++m) {
+            locked += _held[_markets[m]][id];
+        }
+        return Account(p.free, locked.toUint128(), p.arrears, _creditLimits[id]);
+    }
+
+    /// @inheritdoc IAccounts
+    function fundsOf(uint32 id) external view returns (int256 free, uint256 creditLimit) {
+        return (_purses[id].free, _creditLimits[id]);
+    }
+
+    /// @inheritdoc IAccounts
+    function heldBy(address market, uint32 id) external view returns (uint256) {
+        return _admissions[market].isHome ? _purses[id].locked : _held[market][id];
     }
 
     /// @inheritdoc IAccounts
@@ -345,7 +394,8 @@ contract Accounts is IAccounts, Pauses, SigningDomain, Multicall {
             Purse memory p = _purses[posting.id];
             sum += amount;
             if (settlement != 0) {
-                if (amount > 0) p.paidIn = settlement;
+                // What is released stays as well: a walk that begins anew may ask for more.
+                if (amount > 0 || posting.release > 0) p.paidIn = settlement;
                 else if (p.paidIn != settlement) p.paidIn = 0;
             }
             if (posting.release > 0) amount += _release(posting.id, p, posting.release, amount);
@@ -392,12 +442,13 @@ contract Accounts is IAccounts, Pauses, SigningDomain, Multicall {
         emit Withdrawn(id, w.amount, toBank, paymentReference);
     }
 
-    /// @return isStopped whether the caller, which has to be a market, is paused or retired.
-    function _askMarket() private view returns (bool isStopped) {
+    /// @return isHome whether the caller, which has to be a market, is the home market, and
+    /// @return isStopped whether it is paused or retired.
+    function _askMarket() private view returns (bool isHome, bool isStopped) {
         Admission storage admission = _admissions[msg.sender];
         uint256 from = admission.from;
         if (from == 0 || block.timestamp < from) revert NotAMarket(msg.sender, from);
-        return block.timestamp < admission.pausedUntil || block.timestamp >= admission.until;
+        return (admission.isHome, block.timestamp < admission.pausedUntil || block.timestamp >= admission.until);
     }
 
     /// Says why the calling market locks no more.
@@ -407,10 +458,19 @@ contract Accounts is IAccounts, Pauses, SigningDomain, Multicall {
         revert MarketIsPaused(msg.sender);
     }
 
-    function _releaseTo(uint32 id, Money amount) private {
+    function _releaseFrom(address market, bool isHome, uint32 id, Money amount) private {
         Purse memory p = _purses[id];
-        _release(id, p, Money.unwrap(amount));
+        _take(id, p, market, isHome, Money.unwrap(amount));
+        _credit(id, p, Money.unwrap(amount));
         _purses[id] = p;
+    }
+
+    /// Takes from what one market holds of a member: no market touches what others hold.
+    function _take(uint32 id, Purse memory p, address market, bool isHome, uint256 amount) private {
+        uint256 held = isHome ? p.locked : _held[market][id];
+        if (amount > held) revert ReleaseExceedsLock(id, amount, held);
+        if (isHome) p.locked = uint80(held - amount);
+        else _held[market][id] = held - amount;
     }
 
     function _release(uint32 id, Purse memory p, uint256 amount) private {

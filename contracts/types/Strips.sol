@@ -18,6 +18,8 @@ library Strips {
     uint256 internal constant BIAS = 1 << 38;
     uint256 internal constant SIGNED_MASK = (1 << 39) - 1;
     uint256 internal constant FLAG = 1 << 39;
+    /// Wh that one market may contract for a member in a period: twice what sixteen markets say fits a signed lane.
+    uint256 internal constant MAX_POSITION = (1 << 33) - 1;
 
     /// Six signed lanes that are all zero.
     uint256 internal constant ZERO_LANES =
@@ -61,6 +63,16 @@ library Strips {
     /// @return the six signed lanes of a word, or zeros if it belongs to another day; flags removed.
     function signedLanes(uint256 word, uint256 day) internal pure returns (uint256) {
         return dayOf(word) == day ? word & LANES_MASK & ~ALL_FLAGS : ZERO_LANES;
+    }
+
+    /// @return whether all six signed lanes are between -2^33 and MAX_POSITION, with neither flags nor a day.
+    function isWithinBound(uint256 word) internal pure returns (bool) {
+        // With 2^33 added such a lane has the bias and 34 bits below it, and nothing else. One that carries into the next has lost
+        // the bias.
+        unchecked {
+            uint256 shifted = word + (MAX_POSITION + 1) * ONES;
+            return shifted & ~((2 * MAX_POSITION + 1) * ONES) == ZERO_LANES;
+        }
     }
 
     /// @notice Compares six pairs of 39-bit lanes at once.

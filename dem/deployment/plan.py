@@ -140,7 +140,13 @@ STEPS = (
     ),
     Step(
         "Intermediaries",
-        lambda p, at: (p.calendar.as_tuple(), at["ParticipantRegistry"], at["MarketRules"], at["Accounts"]),
+        lambda p, at: (
+            p.calendar.as_tuple(),
+            at["ParticipantRegistry"],
+            at["MarketRules"],
+            at["Accounts"],
+            at["Schedule"],
+        ),
     ),
     Step("AuctionReader", lambda p, at: (at["CallAuction"], p.calendar.periods_per_day)),
     Step(

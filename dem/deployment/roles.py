@@ -89,6 +89,7 @@ ROLES = (
     ),
     Role("standing", 14, {"ContinuousMarket": ("bar", "move")}, holder="ParticipantRegistry"),
     Role("sharing", 15, {"Accounts": ("share",)}, holder="Shortfalls"),
+    Role("releases", 17, {"Accounts": ("prepareRelease",)}, holder="Schedule", shared_with=("Intermediaries",)),
     Role("replacements", 16, {"ParticipantRegistry": ("replaceAccount",)}, holder="Replacements"),
     Role("seats", 20, {}, holder="Council"),
     Role("elections", 21, {"Council": ("seatRepresentatives", "vacate", "moveSeat")}, holder="Elections"),

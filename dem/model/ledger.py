@@ -32,7 +32,10 @@ _NOTHING = Money(0)
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One account in money units; free is negative within a credit limit, and by what was taken back of payments."""
+    """One account in money units; free is negative within a credit limit, and by what was taken back of payments.
+
+    What is locked is of all markets together: what each holds follows from its own events.
+    """
 
     free: Money = _NOTHING
     locked: Money = _NOTHING
@@ -62,7 +65,8 @@ class Ledger:
 
     accounts: MutableMapping[int, Account] = field(default_factory=dict)
     paid_now: set[int] = field(default_factory=set)
-    """Whom the settlement under way has paid: what they have stays where it is until that ends."""
+    """Whom the settlement under way has paid, or whose collateral it has released: what they have stays where it is
+    until that ends."""
 
     def record(self, account: int) -> Account:
         """The account's present state."""
@@ -117,7 +121,7 @@ class Ledger:
         Raises:
             InputError: a negative amount.
             ArrearsError: the account is in arrears, whatever the amount.
-            PaidNowError: the settlement under way has paid the account.
+            PaidNowError: the settlement under way has paid the account, or released its collateral.
             InsufficientFreeError: more than the free money and the credit limit.
         """
         require_range("lock", amount, 0)
@@ -143,21 +147,29 @@ class Ledger:
         self._take_locked(account, amount)
         self._credit(account, amount)
 
-    def forfeit(self, account: int, to: int, amount: Money) -> Money:
-        """Collateral of one account becomes money of another, whose arrears it pays first; what that receives.
+    def forfeit(self, account: int, forfeits: Sequence[tuple[int, Money]]) -> list[Money]:
+        """Collateral of one account becomes money of others, whose arrears it pays first; what each receives.
 
-        Before that it pays what the account owes itself: its arrears, and what was taken back below its floor.
+        Before that it pays what the account owes itself: its arrears, and what was taken back below its floor. All bear
+        that in proportion: the parts telescope, so they come to the whole, and none is a unit from its exact part.
 
         Raises:
             InputError: a negative amount.
             InsufficientLockedError: more than the locked money.
         """
-        require_range("forfeit", amount, 0)
-        record = self.record(account)
-        received = Money(max(0, amount - record.arrears - _missing(record)))
-        self._take_locked(account, amount)
-        self._credit(account, Money(amount - received))
-        self._credit(to, received)
+        for _, amount in forfeits:
+            require_range("forfeit", amount, 0)
+        record, total = self.record(account), Money(sum(amount for _, amount in forfeits))
+        paid = min(total, record.arrears + _missing(record))
+        self._take_locked(account, total)
+        self._credit(account, Money(paid))
+        received, before = [], 0
+        for to, amount in forfeits:
+            after = before + amount
+            own = after * paid // total - before * paid // total if total else 0
+            received.append(Money(amount - own))
+            self._credit(to, received[-1])
+            before = after
         return received
 
     def post(self, postings: Sequence[Posting]) -> None:
@@ -182,7 +194,7 @@ class Ledger:
     def post_day(self, postings: Sequence[Posting]) -> None:
         """A batch of a day's settlement likewise: the fallback supplier may end below minus its credit limit."""
         self.accounts.update(self._posted(postings)[1])
-        self.paid_now |= {posting.account for posting in postings if posting.amount > 0}
+        self.paid_now |= {posting.account for posting in postings if posting.amount > 0 or posting.release > 0}
 
     def end_settlement(self) -> None:
         """The settlement under way is over."""

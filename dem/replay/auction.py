@@ -88,6 +88,11 @@ class AuctionReplay(MarketReplay):
         """What secures commissions."""
         return {(id_, own.day): own.amount for (id_, _), own in self._secured.items()}
 
+    def void(self, day: int) -> Mapping[int, int]:
+        """Nothing is owed of a day that does not count, and what secured it is released by decision of the council."""
+        places = [place for place, own in self._secured.items() if own.day == day]
+        return {place[0]: self._secured.pop(place).amount for place in places}
+
     def owed(self, day: int) -> Mapping[int, int]:
         """Wh of the day on which a commission is secured and not collected, by member."""
         return {id_: own.energy for (id_, _), own in self._secured.items() if own.day == day and own.amount}

@@ -9,7 +9,7 @@ from dem.model.markets.bilateral import Contract, Contracts, Profile
 from dem.model.positions import Trades
 from dem.model.units import Money, UnitsPerWh, Wh
 from dem.replay.events import OFFICE
-from dem.replay.market import NOTHING, ROLLING, MarketReplay, Moved, differences
+from dem.replay.market import NOTHING, ROLLING, Forfeits, MarketReplay, Moved, differences
 
 _EVERYBODY = 1 << 32
 """Above every member's number."""
@@ -25,7 +25,10 @@ class BilateralReplay(MarketReplay):
         self.contracts = Contracts(periods_per_day)
         self._released: dict[int, dict[int, int]] = defaultdict(dict)
         self._forfeits: dict[int, tuple[int, int, Money]] = {}
-        """By contract, what an ending takes from whom, for whom; still to come."""
+        """By contract, what an ending takes from whom, for whom. All endings of a member's default come first, then
+        what each of the others receives: all is given up at once."""
+        self._received: list[int] = []
+        """What the chain says that they receive; those that came."""
 
     def apply(self, name: str, args: Mapping[str, Any]) -> Moved:
         """Take an event of the contract."""
@@ -38,10 +41,7 @@ class BilateralReplay(MarketReplay):
             case "Ended":
                 return self._end(args)
             case "Forfeited":
-                forfeit = self._forfeits.pop(args["number"], None)
-                if forfeit is None:
-                    return Moved([f"forfeit of contract {args['number']}: the model has none"])
-                return Moved(forfeits=[(*forfeit, args["received"])])
+                return self._forfeit(args["number"], args["received"])
             case "Booked":
                 self._released[args["day"]] |= self.contracts.book(args["day"], args["through"])
         return NOTHING
@@ -64,6 +64,18 @@ class BilateralReplay(MarketReplay):
         """The day is final."""
         self._released.pop(day, None)
         self.contracts.forget(day)
+
+    def _forfeit(self, number: int, received: int) -> Moved:
+        expected = [*self._forfeits][len(self._received) : len(self._received) + 1]
+        if expected != [number]:
+            return Moved([f"forfeit of contract {number}: the model has {expected or 'none'}"])
+        self._received.append(received)
+        if len(self._received) < len(self._forfeits):
+            return NOTHING
+        defaulters, others, amounts = zip(*self._forfeits.values(), strict=True)
+        forfeits = Forfeits(defaulters[0], list(zip(others, amounts, strict=True)), self._received)
+        self._forfeits, self._received = {}, []
+        return Moved(forfeits=forfeits)
 
     def _conclude(self, args: Mapping[str, Any]) -> Moved:
         terms = args["terms"]

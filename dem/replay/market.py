@@ -18,12 +18,21 @@ ROLLING = 0
 
 class Moved(NamedTuple):
     """What an event did. differences: where the chain says otherwise than the model. locks: money units by member, in
-    order; positive locked, negative unlocked. Locking nothing still asks whether the member may lock. forfeits: whose
-    collateral is given up to whom, how much, and what the chain says that the other receives of it."""
+    order; positive locked, negative unlocked. Locking nothing still asks whether the member may lock. forfeits: what
+    is given up at once of a member's collateral."""
 
     differences: Sequence[str] = ()
     locks: Sequence[tuple[int, int]] = ()
-    forfeits: Sequence[tuple[int, int, Money, int]] = ()
+    forfeits: "Forfeits | None" = None
+
+
+class Forfeits(NamedTuple):
+    """Collateral of one member that others receive: how much of it is taken for each, and what the chain says that each
+    receives of that."""
+
+    of: int
+    to: Sequence[tuple[int, Money]]
+    received: Sequence[int]
 
 
 NOTHING = Moved()
@@ -63,6 +72,10 @@ class MarketReplay(ABC):
 
     def kept(self) -> Mapping[tuple[int, int], int]:
         """What is locked still of days that are booked, by member and day."""
+        return {}
+
+    def void(self, day: int) -> Mapping[int, int]:  # noqa: ARG002
+        """The day does not count: what is kept locked of it, by member, which the market forgets."""
         return {}
 
     def flexible(self, day: int) -> Flexible:  # noqa: ARG002

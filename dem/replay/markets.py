@@ -42,8 +42,8 @@ class Markets:
         """The last days of retired markets, by the name of their contract."""
         self._voided: dict[int, set[str]] = {}
         """Markets that are void for a day, by the name of their contract."""
-        self.stuck: dict[int, int] = defaultdict(int)
-        """What members have locked in markets that do not release it, because they are void for its day."""
+        self.stuck: dict[tuple[str, int], int] = defaultdict(int)
+        """What markets do not release, because they are void for its day, by the name of their contract and member."""
 
     def of(self, contract: str) -> MarketReplay | None:
         """The market that a contract is; None if it is none."""
@@ -67,7 +67,9 @@ class Markets:
         if market is None:
             return
         for id_, locked in market.held(day).items():
-            self.stuck[id_] += locked if id_ not in released else 0
+            self.stuck[contract, id_] += locked if id_ not in released else 0
+        for id_, kept in market.void(day).items():
+            self.stuck[contract, id_] += kept
         self._voided.setdefault(day, set()).add(contract)
         self._releases.pop(day, None)
 
@@ -139,18 +141,34 @@ class Markets:
         That of contracts over days is at day 0, and so is what nothing but a decision of the council releases.
         """
         found: dict[tuple[int, int], int] = defaultdict(int)
-        for market in self.by_contract.values():
-            for id_, locked in market.held(ROLLING).items():
-                found[id_, ROLLING] += locked
-            for place, kept in market.kept().items():
-                found[place] += kept
-        for day in days:
-            for _, market in self._counted(day.number):
-                for id_, locked in market.held(day.number).items():
-                    found[id_, day.number] += locked if id_ not in day.released else 0
-        for id_, locked in self.stuck.items():
-            found[id_, ROLLING] += locked
+        for _, id_, day, locked in self._held(days):
+            found[id_, day] += locked
         return found
+
+    def held(self, days: Days) -> dict[tuple[str, int], int]:
+        """Money locked by market, by the name of its contract, and member."""
+        found: dict[tuple[str, int], int] = defaultdict(int)
+        for contract, id_, _, locked in self._held(days):
+            found[contract, id_] += locked
+        return found
+
+    def _held(self, days: Days) -> Iterator[tuple[str, int, int, int]]:
+        """What each market holds: the name of its contract, member, day and money."""
+        for contract, market in self.by_contract.items():
+            for id_, locked in market.held(ROLLING).items():
+                yield contract, id_, ROLLING, locked
+            for (id_, number), kept in market.kept().items():
+                yield contract, id_, number, kept
+        for day in days:
+            for contract, market in self._counted(day.number):
+                for id_, locked in market.held(day.number).items():
+                    yield contract, id_, day.number, locked if id_ not in day.released else 0
+        for (contract, id_), locked in self.stuck.items():
+            yield contract, id_, ROLLING, locked
+
+    def release_held(self, args: Args) -> None:
+        """A HeldReleased."""
+        self.stuck[self.at(args["market"]), args["id"]] -= args["amount"]
 
     def forget(self, day: int) -> None:
         """The day is final."""
@@ -162,7 +180,7 @@ class Markets:
             market.forget(day)
             left = market.held(ROLLING) if rolling else {}
             for id_, locked in rolling.items():
-                self.stuck[id_] += locked - left.get(id_, 0)
+                self.stuck[contract, id_] += locked - left.get(id_, 0)
 
 
 MARKETS: Mapping[str, Callable[[Markets], MarketReplay]] = {

@@ -130,9 +130,13 @@ class Replay:
         """Money locked by member and day, for the days that are not settled; that of contracts over days at day 0."""
         return self._markets.open_collateral(self._days)
 
+    def held(self) -> dict[tuple[str, int], int]:
+        """Money locked by market, by the name of its contract, and member."""
+        return self._markets.held(self._days)
+
     @property
-    def stuck(self) -> Mapping[int, int]:
-        """Money locked by member that nothing but a decision of the council releases, because a market failed."""
+    def stuck(self) -> Mapping[tuple[str, int], int]:
+        """Money locked by market and member that nothing but a decision of the council releases: the market failed."""
         return self._markets.stuck
 
     def totals(self) -> Totals:
@@ -166,7 +170,7 @@ class Replay:
 
     def release_held(self, args: Args) -> None:
         """A HeldReleased."""
-        self._markets.stuck[args["id"]] -= args["amount"]
+        self._markets.release_held(args)
         self.ledger.unlock(args["id"], Money(args["amount"]))
 
     def end_settlement(self, args: Args) -> None:
@@ -200,10 +204,10 @@ class Replay:
                 self.ledger.unlock(id_, Money(-amount))
             else:
                 self.ledger.lock(id_, Money(amount))
-        for id_, to, forfeited, received in moved.forfeits:
-            model = self.ledger.forfeit(id_, to, forfeited)
+        if moved.forfeits:
+            id_, to, received = moved.forfeits
             self.differences += differences(
-                f"what member {to} receives of {forfeited} of member {id_}", received, model
+                f"what others receive of the collateral of member {id_}", received, self.ledger.forfeit(id_, to)
             )
 
     def _forget(self, day: int) -> None:

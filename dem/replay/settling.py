@@ -28,8 +28,9 @@ class Settling:
         self._markets = markets
         self._postings = postings
         self._found = found
-        self.received: dict[int, int] = defaultdict(int)
-        """What the walk under way has paid to others than the fallback supplier, by member."""
+        self._paid: dict[int, int] = defaultdict(int)
+        """What the settlement under way has paid to others than the fallback supplier, by member; below zero of who has
+        paid more."""
         self.restored: dict[int, Restored] = {}
         """What was left of claims, by member."""
         self._is_restored: set[int] = set()
@@ -37,6 +38,16 @@ class Settling:
         self._is_under_way = False
         self.last_settled = 0
         """The last member that the walk under way has settled."""
+
+    @property
+    def received(self) -> dict[int, int]:
+        """What counts as paid by the settlement under way, by member.
+
+        What somebody has to give back comes off what is left of its claim, but not off money that it has not any more.
+        """
+        least = {id_: self.restored[id_].least for id_ in self._paid if id_ in self.restored}
+        found = {id_: max(least.get(id_, 0), paid) for id_, paid in self._paid.items()}
+        return {id_: units for id_, units in found.items() if units}
 
     def settlement(self, day: int) -> DaySettlement:
         """The day settled by the reference model on the readings known now."""
@@ -58,7 +69,7 @@ class Settling:
         self._postings.day = args["day"]
         # A walk that begins anew, because a market is void, goes on from what it has paid before.
         if not (self._is_under_way and self._days.known(args["day"]).is_settled):
-            self.received.clear()
+            self._paid.clear()
             self.restored.clear()
             self._is_restored.clear()
         self._is_under_way = True
@@ -134,13 +145,10 @@ class Settling:
         """Add what a walk pays. change: to what was paid before. amount: all that is posted for the day."""
         if id_ == FALLBACK_SUPPLIER:
             return
-        # Of a day that is settled again, what somebody has to give back comes off what is left of its claim, but not
-        # off money that it has not any more. Of another, a walk that begins anew pays everything anew.
+        # Of a day that is settled again all its walks count together, and who pays more than it is paid has received
+        # nothing. Of another, a walk that begins anew pays everything anew.
         is_again = self._days.known(self._postings.day).is_settled
-        paid = change if is_again else amount
-        if paid > 0 or (is_again and paid < 0):
-            least = self.restored[id_].least if id_ in self.restored else 0
-            self.received[id_] = max(least, self.received[id_] + paid)
+        self._paid[id_] += change if is_again else max(0, amount)
 
     def _change(self, key: int, amount: int) -> Money:
         """Difference to what was posted for the day before."""

@@ -307,6 +307,11 @@ class RandomPools(RandomDays):
             due = self.market.replay.intermediaries.due(market, day)
             clients = [payment.client for payment in due]
             clients += self.random.sample(list(self.people), self.random.randint(0, 3))
+            if self.market.call("Schedule", "isVoid", market, day):
+                refused = self.market.attempt("Intermediaries.collect", day, clients, market)
+                assert refused is not None
+                assert refused.error == "MarketIsVoid"
+                continue
             for _ in range(2):
                 refused = self.market.attempt("Intermediaries.collect", day, clients, market)
                 if refused and refused.error == "MoneyHeld":

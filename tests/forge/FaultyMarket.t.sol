@@ -24,6 +24,8 @@ enum Fault {
     AnswersNothing,
     AnswersTooMuch,
     ReleasesTooMuch,
+    ReleasesOthers,
+    ContractsTooMuch,
     OwesTooMuch,
     TradesTooLittle,
     HasNoStrips,
@@ -101,7 +103,18 @@ contract FaultyMarket is IMarket {
                 return(0, 1200000)
             }
         }
-        if (fault == Fault.ReleasesTooMuch) p.release[i] = ACCOUNTS.accountOf(victim).locked + 1;
+        if (fault == Fault.ReleasesTooMuch) p.release[i] = ACCOUNTS.heldBy(address(this), victim) + 1;
+        // What the victim has locked in the auction.
+        if (fault == Fault.ReleasesOthers) p.release[i] = ACCOUNTS.accountOf(victim).locked;
+        if (fault == Fault.ContractsTooMuch) {
+            p.net[i] = new uint256[](STRIPS);
+            for (uint256 strip = 0; strip < STRIPS; ++strip) {
+                p.net[i][strip] = Strips.ZERO_LANES;
+            }
+            // A period's energy that fits a lane alone, and none beside fifteen others.
+            p.net[i][0] += Strips.MAX_POSITION + 1;
+            p.traded[i] = Strips.MAX_POSITION + 1;
+        }
         if (fault == Fault.OwesTooMuch) p.payment[i] = type(int256).max;
         if (fault == Fault.HasNoStrips) p.net[i] = new uint256[](STRIPS + 1);
         if (fault == Fault.TradesTooLittle) {
@@ -156,6 +169,22 @@ contract FaultyMarketTest is Market {
 
     function test_one_that_releases_more_than_is_locked() external {
         _requireIsolated(Fault.ReleasesTooMuch);
+    }
+
+    function test_one_that_releases_what_others_hold() external {
+        int256[] memory expected = _balancesWithout();
+        _play(true);
+        uint256 held = accounts.heldBy(address(auction), BUYER);
+        require(held > 0 && held == accounts.accountOf(BUYER).locked, "all that the buyer has locked");
+        _market.become(Fault.ReleasesOthers, BUYER);
+        _requireVoided();
+        require(!schedule.isVoid(auction, DAY), "who took it is blamed, not who lacks it");
+        require(accounts.accountOf(BUYER).locked == 0, "its own market has released it");
+        _requireEqual(_balances(), expected);
+    }
+
+    function test_one_that_contracts_more_than_lanes_have_room_for() external {
+        _requireIsolated(Fault.ContractsTooMuch);
     }
 
     function test_one_that_moves_more_money_than_there_is() external {
@@ -243,7 +272,7 @@ contract FaultyMarketTest is Market {
         require(!isReleased, "it releases what it holds itself");
         _market.become(Fault.Reverts, VICTIM);
         _requireVoided();
-        require(accounts.accountOf(VICTIM).locked == 7, "still locked");
+        require(accounts.heldBy(address(_market), VICTIM) == 7, "still locked");
         schedule.releaseHeld(_market, ids, amounts);
         require(accounts.accountOf(VICTIM).locked == 0, "released");
     }

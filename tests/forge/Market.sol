@@ -122,6 +122,7 @@ abstract contract Market {
         _grant(10, address(accounts), IAccounts.releaseHeld.selector, address(schedule));
         _grant(10, address(accounts), IAccounts.dismissMarket.selector, address(schedule));
         _grant(10, address(residual), IMarket.book.selector, address(schedule));
+        _grant(17, address(accounts), IAccounts.prepareRelease.selector, address(schedule));
         _grant(11, address(accounts), IAccounts.postDay.selector, address(settlement));
         _grant(11, address(accounts), IAccounts.hold.selector, address(settlement));
         _grant(11, address(shortfalls), IShortfalls.setAsideFirst.selector, address(settlement));

@@ -116,7 +116,9 @@ contract WorstDayTest is Market {
     function _deployAll() private {
         _deploy();
         IIntermediaries intermediaries = IIntermediaries(
-            VM.deployCode("Intermediaries.sol:Intermediaries", abi.encode(_calendar(), registry, rules, accounts))
+            VM.deployCode(
+                "Intermediaries.sol:Intermediaries", abi.encode(_calendar(), registry, rules, accounts, schedule)
+            )
         );
         _grant(13, address(registry), IParticipantRegistry.divide.selector, address(intermediaries));
         for (uint256 i = 0; i <= DESK + CONTRACTS; ++i) {

@@ -11,7 +11,7 @@ from dem.errors import InputError
 from dem.model.markets.bilateral import ALL_WEEKDAYS, Contract, Contracts, Profile, is_in_default, window_of
 from dem.model.units import Money
 from dem.replay.bilateral import BilateralReplay
-from dem.replay.market import ROLLING, Moved
+from dem.replay.market import ROLLING, Forfeits, Moved
 
 QUARTERS = 96
 PER_HOUR = 4
@@ -177,7 +177,8 @@ def test_a_defaulter_forfeits_a_days_collateral(defaulter: int, other: int, own:
     assert sorted(moved.locks) == sorted([(defaulter, -own), (other, -2 * others)])
     assert not moved.forfeits
     # All that its contracts free is released before any of it is forfeited.
-    assert model.apply("Forfeited", {"number": 1, "received": 5}) == Moved(forfeits=[(defaulter, other, own, 5)])
+    forfeits = Forfeits(defaulter, [(other, own)], [5])
+    assert model.apply("Forfeited", {"number": 1, "received": 5}) == Moved(forfeits=forfeits)
     assert model.apply("Forfeited", {"number": 1, "received": 5}).differences == [
         "forfeit of contract 1: the model has none"
     ]

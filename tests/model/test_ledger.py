@@ -56,12 +56,12 @@ def test_forfeited_collateral_pays_the_arrears_of_who_receives_it_first(ledger):
     ledger.deposit(CONSUMER, 100)
     ledger.lock(CONSUMER, 70)
     ledger.post([Posting(PROSUMER, -30), Posting(CLEARING_HOUSE, 30)])
-    ledger.forfeit(CONSUMER, PROSUMER, 50)
+    ledger.forfeit(CONSUMER, [(PROSUMER, 50)])
     assert ledger.record(CONSUMER) == Account(free=30, locked=20)
     assert ledger.record(PROSUMER) == Account(free=20)
     assert ledger.record(FALLBACK).free == 0
     with pytest.raises(InsufficientLockedError):
-        ledger.forfeit(CONSUMER, PROSUMER, 21)
+        ledger.forfeit(CONSUMER, [(PROSUMER, 21)])
 
 
 def test_a_forfeit_pays_what_the_account_owes_first(ledger):
@@ -69,11 +69,32 @@ def test_a_forfeit_pays_what_the_account_owes_first(ledger):
     ledger.lock(CONSUMER, 100)
     ledger.post([Posting(CONSUMER, -30), Posting(CLEARING_HOUSE, 30)])
     ledger.share({CONSUMER: -15, FALLBACK: 15})
-    assert ledger.forfeit(CONSUMER, PROSUMER, 20) == 0
+    assert ledger.forfeit(CONSUMER, [(PROSUMER, 20)]) == [0]
     assert ledger.record(CONSUMER) == Account(free=-15, locked=80, arrears=10)
-    assert ledger.forfeit(CONSUMER, PROSUMER, 50) == 25
+    assert ledger.forfeit(CONSUMER, [(PROSUMER, 50)]) == [25]
     assert ledger.record(CONSUMER) == Account(locked=30)
     assert ledger.record(PROSUMER) == Account(free=25)
+
+
+def test_all_forfeits_bear_what_the_account_owes_in_proportion(ledger):
+    ledger.deposit(CONSUMER, 100)
+    ledger.lock(CONSUMER, 100)
+    ledger.post([Posting(CONSUMER, -31), Posting(CLEARING_HOUSE, 31)])
+    # Of 31: 20 / 80, 50 / 80 and 10 / 80, each within a unit; nothing by who is named first.
+    assert ledger.forfeit(CONSUMER, [(PROSUMER, 20), (DESK, 50), (PROSUMER, 10)]) == [13, 30, 6]
+    assert ledger.record(CONSUMER) == Account(locked=20)
+    assert ledger.forfeit(CONSUMER, [(PROSUMER, 0), (DESK, 0)]) == [0, 0]
+
+
+def test_what_the_settlement_under_way_has_released_stays_until_it_ends(ledger):
+    ledger.deposit(CONSUMER, 100)
+    ledger.lock(CONSUMER, 40)
+    ledger.post_day([Posting(CONSUMER, -5, release=40), Posting(CLEARING_HOUSE, 5)])
+    for move in (lambda: ledger.withdraw(CONSUMER, 1), lambda: ledger.lock(CONSUMER, 1)):
+        with pytest.raises(PaidNowError):
+            move()
+    ledger.end_settlement()
+    ledger.withdraw(CONSUMER, 1)
 
 
 def test_what_the_settlement_under_way_has_paid_stays_until_it_ends(ledger):

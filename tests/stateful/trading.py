@@ -435,5 +435,6 @@ class Trading:
         day = self.random.choice((*days, max(1, self.state.last_final)))
         market = self.market.contracts[self.random.choice(("CallAuction", POOL))].address
         # What a client cannot pay nobody advances while others wait for the supplier's money.
-        may = ("CreditLimitExceeded", "MoneyHeld", "ClaimsOpen")
+        may = ["CreditLimitExceeded", "MoneyHeld", "ClaimsOpen"]
+        may += ["MarketIsVoid"] * self.market.call("Schedule", "isVoid", market, day)
         self._try("Intermediaries.collect", day, list(self.people), market, may=may)

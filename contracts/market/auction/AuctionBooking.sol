@@ -132,7 +132,10 @@ contract AuctionBooking is AuctionState {
         if (Strips.dayOf(word) == day) return;
         // Brokered orders have locked the highest commission besides all else: no more is kept than was released.
         uint256 secured = energy * walk.commissionCap;
-        p.release[i] = p.release[i] + uint80(word >> SECURED_SHIFT) - secured;
+        uint256 old = uint80(word >> SECURED_SHIFT);
+        // What a void day holds is the council's to release.
+        if (old > 0 && SCHEDULE.isVoid(IMarket(address(this)), Strips.dayOf(word))) old = 0;
+        p.release[i] = p.release[i] + old - secured;
         _brokered[key] = Strips.withDay((secured << SECURED_SHIFT) | energy, day);
     }
 

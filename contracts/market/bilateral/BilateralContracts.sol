@@ -235,8 +235,8 @@ contract BilateralContracts is IBilateralContracts, AccessManaged, SigningDomain
         DeliveryDays.Delivery memory v = _deliveryOf(r);
         Progress memory progress = _progressOfMarket();
         (uint256 buyers, uint256 sellers) = _perDay(r);
-        buyer = buyers * _covered(v, r.buyer, progress);
-        seller = sellers * _covered(v, r.seller, progress);
+        (uint256 buyersDays, uint256 sellersDays) = _covered(v, r, progress);
+        (buyer, seller) = (buyers * buyersDays, sellers * sellersDays);
     }
 
     /// @inheritdoc IBilateralContracts
@@ -443,13 +443,12 @@ contract BilateralContracts is IBilateralContracts, AccessManaged, SigningDomain
     {
         DeliveryDays.Delivery memory v = _deliveryOf(r);
         if (lastDay >= v.lastDay) revert NotEarlier(number, lastDay, v.lastDay);
-        buyersDays = _covered(v, r.buyer, progress);
-        sellersDays = _covered(v, r.seller, progress);
+        (buyersDays, sellersDays) = _covered(v, r, progress);
         r.endPeriod = uint24(lastDay * PERIODS_PER_DAY);
         _records[number].endPeriod = r.endPeriod;
-        v = _deliveryOf(r);
-        buyersDays -= _covered(v, r.buyer, progress);
-        sellersDays -= _covered(v, r.seller, progress);
+        (uint256 buyers, uint256 sellers) = _covered(_deliveryOf(r), r, progress);
+        buyersDays -= buyers;
+        sellersDays -= sellers;
     }
 
     function _unlock(uint32 id, uint256 amount) private {
@@ -467,14 +466,39 @@ contract BilateralContracts is IBilateralContracts, AccessManaged, SigningDomain
         sellers = DayTerms.sellerLocks(energy, r.price, r.ceiling);
     }
 
-    /// @return days of delivery that a side's collateral covers now.
-    function _covered(DeliveryDays.Delivery memory v, uint32 id, Progress memory progress)
+    /// @return buyers and
+    /// @return sellers days of delivery that the collateral of either side covers now.
+    function _covered(DeliveryDays.Delivery memory v, Record memory r, Progress memory progress)
         private
         view
-        returns (uint256)
+        returns (uint256 buyers, uint256 sellers)
     {
-        uint256 unbooked = _unbooked(v, id, progress);
-        return unbooked < WINDOW ? unbooked : WINDOW;
+        uint256 last;
+        (sellers, last) = _beyondRing(v, progress);
+        buyers = sellers;
+        // One walk for both sides, as all contracts of a member may end at once.
+        for (uint256 day = progress.lastFinal + 1; day <= last; ++day) {
+            if (buyers >= WINDOW && sellers >= WINDOW) break;
+            if (v.slotsOn(day) == 0) continue;
+            uint256 through = _throughOf(progress, day);
+            if (r.buyer > through) ++buyers;
+            if (r.seller > through) ++sellers;
+        }
+        if (buyers > WINDOW) buyers = WINDOW;
+        if (sellers > WINDOW) sellers = WINDOW;
+    }
+
+    /// @return n days of delivery for which nobody is booked yet, as no place in the ring is theirs; all days up to the last final
+    /// one are booked.
+    /// @return last of the days between, for which members may be.
+    function _beyondRing(DeliveryDays.Delivery memory v, Progress memory progress)
+        private
+        pure
+        returns (uint256 n, uint256 last)
+    {
+        last = progress.lastFinal + Ring.DAYS;
+        n = v.daysFrom(last + 1);
+        if (last > v.lastDay) last = v.lastDay;
     }
 
     /// @return n days of delivery for which a member is not booked yet; if above the window, at least one more than that.
@@ -483,12 +507,9 @@ contract BilateralContracts is IBilateralContracts, AccessManaged, SigningDomain
         view
         returns (uint256 n)
     {
-        uint256 lastFinal = progress.lastFinal;
-        // All days up to the last final one are booked, and none whose place in the ring is not free yet.
-        n = v.daysFrom(lastFinal + Ring.DAYS + 1);
-        uint256 last = lastFinal + Ring.DAYS;
-        if (last > v.lastDay) last = v.lastDay;
-        for (uint256 day = lastFinal + 1; n <= WINDOW && day <= last; ++day) {
+        uint256 last;
+        (n, last) = _beyondRing(v, progress);
+        for (uint256 day = progress.lastFinal + 1; n <= WINDOW && day <= last; ++day) {
             if (v.slotsOn(day) != 0 && id > _throughOf(progress, day)) ++n;
         }
     }

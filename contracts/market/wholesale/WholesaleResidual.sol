@@ -35,7 +35,7 @@ contract WholesaleResidual is IWholesaleResidual, AccessManaged, Calendar {
         "WholesaleReport(address desk,uint32 day,bytes32[] prices,bytes32[] imports,bytes32[] exports,bytes32 salt)"
     );
     /// Wh per period; the exchange and the meters of the area together fit a signed lane.
-    uint256 private constant MAX_EXCHANGE = (1 << 37) - 1;
+    uint256 private constant MAX_EXCHANGE = Strips.MAX_POSITION;
     /// What a reported price, and a member's price as a factor, is above the price itself.
     uint256 private constant PRICE_BIAS = 1 << 19;
 

@@ -18,7 +18,7 @@ from dem.model.rules import MAX_TARIFF, TARIFF_BITS, MarketRules
 from dem.model.strips import LANES, pack, unpack
 from dem.model.units import MAX_TICK, TICK_UNITS, Money
 
-MAX_EXCHANGE = (1 << 37) - 1
+MAX_EXCHANGE = (1 << 33) - 1
 """Wh that the desk may import or export in one period."""
 PRICE_BIAS = 1 << TARIFF_BITS - 1
 """A reported price travels as price + PRICE_BIAS, so that it may be negative."""

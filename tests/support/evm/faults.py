@@ -19,16 +19,7 @@ def set_bookable(market: Market, name: str, is_bookable: bool) -> None:
 
 def release_stuck(market: Market) -> None:
     """The council releases what members have locked in markets that do not release it any more."""
-    stuck = {id_: amount for id_, amount in market.replay.stuck.items() if amount}
-    if stuck:
-        market.act("Schedule.releaseHeld", failed(market), [*stuck], [*stuck.values()])
-
-
-def failed(market: Market) -> str:
-    """A market that has failed."""
-    for address, *_ in market.call("Schedule", "markets"):
-        refused = market.attempt("Schedule.releaseHeld", address, [], [])
-        if refused is None:
-            return address
-        assert refused.error == "MarketInOrder"
-    raise AssertionError("no market has failed")
+    stuck = {place: amount for place, amount in market.replay.stuck.items() if amount}
+    for contract in dict.fromkeys(contract for contract, _ in stuck):
+        own = {id_: amount for (name, id_), amount in stuck.items() if name == contract}
+        market.act("Schedule.releaseHeld", market.contracts[contract].address, [*own], [*own.values()])

@@ -204,8 +204,18 @@ class Market:
         return Balances(accounts, self.call(TOKEN, "totalSupply"))
 
     def checks(self) -> list[Check]:
-        """The whole market reconciled: replay against balances."""
-        return reconcile(self.replay, self.balances())
+        """The whole market reconciled: replay against balances, and against what each market holds."""
+        return [*reconcile(self.replay, self.balances()), self._held()]
+
+    def _held(self) -> Check:
+        """Each market holds of each member what its own events say."""
+        model = self.replay.held()
+        wrong = [
+            f"{contract} of member {id_}: chain {chain}, model {locked}"
+            for (contract, id_), locked in model.items()
+            if locked != (chain := self.call("Accounts", "heldBy", self.contracts[contract].address, id_))
+        ]
+        return Check("each market holds what its own events say", not wrong, f"{len(wrong)} differ, first: {wrong[:1]}")
 
 
 def failures(checks: Iterable[Check]) -> list[str]:

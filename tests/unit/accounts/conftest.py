@@ -8,6 +8,7 @@ def bookkeeper(village: Village) -> AccountAPI:
     """An account that counts as a market of the schedule and has the roles of the contracts that post."""
     village.grant("schedule", village.stranger)
     village.grant("cashier", village.stranger)
+    village.grant("releases", village.stranger)
     village.market.chain.send(village.stranger, village.market.accounts, "admitMarket", village.stranger.address, 1)
     return village.stranger
 

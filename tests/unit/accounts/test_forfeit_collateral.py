@@ -42,6 +42,22 @@ def test_pays_what_the_member_owes_before_it_gives_anything_away(
     assert village.account(seller) == (DEPOSIT + 25, 0, 0, 0)
 
 
+def test_all_who_receive_bear_in_proportion_what_the_member_owes(
+    village: Village, ledger: Contract, buyer: Member, seller: Member, rival: Member, bookkeeper: AccountAPI
+) -> None:
+    """Of 31: 20 / 80, 50 / 80 and 10 / 80, each within a unit; nothing by who is named first."""
+    send = village.market.chain.send
+    send(bookkeeper, ledger, "lockCollateral", buyer.id, DEPOSIT)
+    send(bookkeeper, ledger, "post", [(buyer.id, -31, 0), (CLEARING_HOUSE, 31, 0)])
+    to, amounts = [seller.id, rival.id, seller.id], [20, 50, 10]
+    received = ledger.functions.forfeitCollateral(buyer.id, to, amounts).call({"from": bookkeeper.address})
+    assert received == [13, 30, 6]
+    send(bookkeeper, ledger, "forfeitCollateral", buyer.id, to, amounts)
+    assert village.account(buyer) == (0, DEPOSIT - 80, 0, 0)
+    assert village.free(seller) == DEPOSIT + 13 + 6
+    assert village.free(rival) == DEPOSIT + 30
+
+
 def test_reverts_when_less_is_locked(
     village: Village, ledger: Contract, buyer: Member, seller: Member, bookkeeper: AccountAPI
 ) -> None:

@@ -17,6 +17,7 @@ def test_moves_money_in_the_order_given(
     village: Village, ledger: Contract, buyer: Member, seller: Member, bookkeeper: AccountAPI
 ) -> None:
     village.market.chain.send(bookkeeper, ledger, "lockCollateral", buyer.id, 300)
+    village.market.chain.send(bookkeeper, ledger, "prepareRelease", bookkeeper.address, buyer.id, [300])
     postings = [(buyer.id, -200, 300), (seller.id, 200, 0)]
     receipt = village.market.chain.send(bookkeeper, ledger, "post", postings)
     assert events(receipt, ledger, "Posted") == [

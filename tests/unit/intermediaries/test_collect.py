@@ -1,5 +1,6 @@
 import pytest
 from support.brokers import choose, order, place, publish
+from support.faults import set_bookable
 from support.refusals import refused
 from support.signed import ask
 from support.village import CLEARING_HOUSE, FALLBACK_SUPPLIER, RULES, Member, Village, events
@@ -14,19 +15,25 @@ COMMISSION = 120
 SECURED = 600 * RULES.commission_cap
 
 
-def clear_brokered(village: Village, *orders: Order) -> None:
+def clear_brokered(village: Village, *orders: Order, day: int = DAY) -> None:
     """The day cleared with the pivots of these orders in slot 7."""
-    village.wait_until(village.calendar.gate_closes_at(DAY))
+    village.wait_until(village.calendar.gate_closes_at(day))
     pivots = [0] * LANES
     pivots[1] = clear(list(orders)).pivot
     for strip, own in ((0, [0] * LANES), (1, pivots)):
-        village.relay(village.market.auction, "clear", DAY, strip, own, 100)
+        village.relay(village.market.auction, "clear", day, strip, own, 100)
+
+
+def trade_brokered(village: Village, buyer: Member, seller: Member, day: int = DAY) -> None:
+    """The seller sells what the retailer has ordered for the buyer."""
+    village.place(seller, ask(7, 150, 600), day=day)
+    orders = Order(buyer.id, 0, 7, Side.BID, 150, 600), Order(seller.id, 0, 7, Side.ASK, 150, 600)
+    clear_brokered(village, *orders, day=day)
 
 
 def settle_brokered(village: Village, buyer: Member, seller: Member) -> None:
     """The seller sells what the retailer has ordered for the buyer; the day is settled."""
-    village.place(seller, ask(7, 150, 600), day=DAY)
-    clear_brokered(village, Order(buyer.id, 0, 7, Side.BID, 150, 600), Order(seller.id, 0, 7, Side.ASK, 150, 600))
+    trade_brokered(village, buyer, seller)
     village.close_metering(1)
     village.close_metering(DAY)
     village.settle(DAY)
@@ -137,6 +144,50 @@ def test_releases_what_is_locked_where_nothing_is_asked_for(
     receipt = village.relay(intermediaries, "collect", DAY, [buyer.id], auction.address)
     assert [event["amount"] for event in events(receipt, intermediaries, "CommissionPaid")] == [0]
     assert (village.free(buyer), village.locked(buyer)) == (before + SECURED, 0)
+
+
+def test_nothing_is_taken_or_released_of_a_void_day(
+    village: Village,
+    intermediaries: Contract,
+    auction: Contract,
+    settlement: Contract,
+    buyer: Member,
+    seller: Member,
+    retailer: Member,
+) -> None:
+    """The client is booked when the market fails for another; eight days later its place in the ring is used again."""
+    schedule, later = village.market.contract("Schedule"), DAY + 8
+    publish(village, retailer, COMMISSION, first_day=DAY)
+    choose(village, buyer, retailer)
+    village.open_auction(DAY)
+    place(village, auction, buyer, retailer, order(Side.BID, 7, 150, 600), day=DAY)
+    trade_brokered(village, buyer, seller)
+    village.close_metering(1)
+    village.close_metering(DAY)
+    village.relay(settlement, "settle", DAY, buyer.id)
+    set_bookable(village, auction, False)
+    village.relay(settlement, "settle", DAY, 1)
+    set_bookable(village, auction, True)
+    assert schedule.functions.isVoid(auction.address, DAY).call()
+    village.settle(DAY)
+    with refused("MarketIsVoid", market=auction.address, day=DAY):
+        village.relay(intermediaries, "collect", DAY, [buyer.id], auction.address)
+    held = {member.id: village.locked(member) for member in (buyer, seller)}
+    assert held[buyer.id] == SECURED
+    village.send("council", schedule, "releaseHeld", auction.address, [*held], [*held.values()])
+    village.settle(1)
+    village.close_metering(DAY + 1)
+    village.settle(DAY + 1)
+    for day in (1, DAY, DAY + 1):
+        village.wait_until(village.calendar.corrections_close_at(day))
+        village.relay(settlement, "finalize", day)
+    village.wait_until(village.calendar.opens_at(later))
+    place(village, auction, buyer, retailer, order(Side.BID, 7, 150, 600), day=later)
+    trade_brokered(village, buyer, seller, day=later)
+    for day in range(DAY + 2, later + 1):
+        village.close_metering(day)
+    village.settle(later)
+    assert (village.locked(buyer), village.locked(seller)) == (SECURED, 0)
 
 
 def test_reverts_when_anybody_else_takes_what_is_secured(village: Village, auction: Contract, buyer: Member) -> None:

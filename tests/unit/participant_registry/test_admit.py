@@ -50,12 +50,16 @@ def test_reverts_when_the_meter_was_given_to_somebody_else_meanwhile(
         village.admit(second.account)
 
 
-def test_reverts_when_the_area_has_no_room(village: Village, registry: Contract, applicant: Wallet) -> None:
-    limit, connected = (1 << 37) - 1, 3 * CAPACITY
-    beyond = limit - connected + 1
-    village.relay(registry, "applyFor", *application(village.market, applicant, CONSUMER, export_capacity=beyond))
-    with refused("AreaFull", connected=limit + 1, limit=limit):
-        village.admit(applicant.account)
+def test_reverts_when_the_area_has_no_room(village: Village, registry: Contract) -> None:
+    limit, connected, largest = (1 << 37) - 1, 3 * CAPACITY, (1 << 33) - 1
+    *people, last = (wallet("village", n, "of a large town") for n in range(limit // largest))
+    for person in (*people, last):
+        village.relay(registry, "applyFor", *application(village.market, person, CONSUMER, export_capacity=largest))
+        connected += largest
+    for person in people:
+        village.admit(person.account)
+    with refused("AreaFull", connected=connected, limit=limit):
+        village.admit(last.account)
 
 
 def test_gives_a_departed_members_meter_to_its_successor(

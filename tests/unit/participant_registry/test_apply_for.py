@@ -38,6 +38,16 @@ def test_reverts_when_the_kind_is_not_open(village: Village, registry: Contract,
         village.relay(registry, "applyFor", *application(village.market, applicant, kind))
 
 
+def test_reverts_when_the_connection_is_larger_than_a_market_adds_up(
+    village: Village, registry: Contract, applicant: Wallet
+) -> None:
+    limit = (1 << 33) - 1
+    too_large = application(village.market, applicant, CONSUMER, export_capacity=limit + 1)
+    with refused("ConnectionTooLarge", capacity=limit + 1, limit=limit):
+        village.relay(registry, "applyFor", *too_large)
+    village.relay(registry, "applyFor", *application(village.market, applicant, CONSUMER, export_capacity=limit))
+
+
 def test_reverts_when_applied_already(
     village: Village, registry: Contract, applicant: Wallet, signed_application: Signed, applied: None
 ) -> None:

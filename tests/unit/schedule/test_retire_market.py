@@ -87,6 +87,19 @@ def test_locks_no_more_when_its_last_day_is_over(
     assert village.account(buyer)[:2] == (DEPOSIT, 0)
 
 
+def test_notes_no_orders_for_a_day_that_has_not_opened(
+    village: Village, schedule: Contract, stranger: AccountAPI
+) -> None:
+    """Retired now, it would be asked about that day, for which it does not count."""
+    chain, last = village.market.chain, LAST_DAY
+    village.send("council", schedule, "addMarket", stranger.address, 1)
+    village.open_auction(last)
+    with refused("DayDoesNotCount", market=stranger.address, day=last + 1):
+        chain.send(stranger, schedule, "noteOrders", last + 1)
+    chain.send(stranger, schedule, "noteOrders", last)
+    village.send("council", schedule, "retireMarket", stranger.address, last)
+
+
 def test_may_be_decided_anew_until_the_next_day_has_opened(
     village: Village, schedule: Contract, second_auction: str
 ) -> None:

@@ -2,22 +2,13 @@
 
 import pytest
 from ape.api import AccountAPI
+from support.faults import set_bookable
 from support.refusals import refused
 from support.signed import bid
 from support.village import DEPOSIT, Member, Village, events
 from web3.contract import Contract
 
-from dem.deployment.market import ADMIN
-from dem.relay.pools import selector
-
 from .conftest import order_in
-
-
-def let_fail(village: Village, auction: Contract) -> None:
-    """Nobody may book it any more."""
-    village.send(
-        ADMIN, village.market.authority, "setTargetFunctionRole", auction.address, [selector(auction, "book")], 0
-    )
 
 
 @pytest.fixture
@@ -36,7 +27,7 @@ def test_one_that_fails_for_a_member_alone_is_void_from_then_on(
     village.open_auction()
     village.place(buyer, bid(0, 200, 1_000))
     village.clear_day()
-    let_fail(village, auction)
+    set_bookable(village, auction, False)
     with refused("AccessManagedUnauthorized", caller=schedule.address):
         village.market.chain.send(collector, schedule, "collect", 1, 1, 2)
     assert not schedule.functions.isVoid(auction.address, 1).call()
@@ -73,6 +64,21 @@ def test_the_council_releases_what_it_has_locked(
     assert village.account(buyer)[:2] == (DEPOSIT, 0)
     with refused("ReleaseExceedsLock", id=buyer.id, release=1, locked=0):
         village.send("council", schedule, "releaseHeld", second_auction, [buyer.id], [1])
+
+
+def test_the_council_releases_nothing_that_another_market_holds(
+    village: Village, schedule: Contract, second_auction: str, late: None, buyer: Member
+) -> None:
+    own = village.locked(buyer)
+    village.wait_until(village.calendar.corrections_close_at(1))
+    village.settle()
+    day = 4
+    village.wait_until(village.calendar.opens_at(day))
+    village.place(buyer, bid(0, 200, 1_000), day=day)
+    locked = village.locked(buyer)
+    assert locked > own
+    with refused("ReleaseExceedsLock", id=buyer.id, release=locked, locked=own):
+        village.send("council", schedule, "releaseHeld", second_auction, [buyer.id], [locked])
 
 
 def test_what_is_held_is_released_by_nobody_else(

@@ -1,6 +1,9 @@
 """A day with claims is settled again after a correction."""
 
+from collections import Counter
+
 from ape.api import AccountAPI
+from support.faults import set_bookable
 from support.refusals import refused
 from support.shortfalls import (
     BACK,
@@ -12,7 +15,7 @@ from support.shortfalls import (
     pay_in,
     spend_ahead,
 )
-from support.signed import withdrawal
+from support.signed import ask, bid, withdrawal
 from support.village import CLEARING_HOUSE, DEPOSIT, FALLBACK_SUPPLIER, RULES, Member, Village, events
 from web3.contract import Contract
 from web3.types import TxReceipt
@@ -127,3 +130,38 @@ def test_those_are_short_who_are_paid_by_the_correction_alone(
     assert events(second, shortfalls, "TakenBack") == [{"id": rival.id, "day": 1, "units": SOLD}]
     assert village.account(seller) == (0, 0, SOLD, 0)
     assert settlement.functions.isSettled(1).call()
+
+
+def test_all_walks_of_a_settlement_count_together(
+    village: Village, ledger: Contract, shortfalls: Contract, settlement: Contract, buyer: Member, seller: Member
+) -> None:
+    """The buyer pays for what it has taken more; then its dear purchase is void. It has received the difference."""
+    auction, dear = village.market.auction, 400
+    village.open_auction()
+    village.place(buyer, bid(0, dear, 1_000))
+    village.place(seller, ask(0, dear, 1_000))
+    village.clear_day()
+    village.wait_until(village.calendar.start_of(2))
+    for member, energy in ((buyer, 1_000), (seller, -1_000)):
+        village.read(member, [energy] + [0] * 11)
+    village.close_metering()
+    village.settle()
+    village.relay(ledger, "withdraw", *withdrawal(village.market, seller.wallet, village.free(seller)))
+    village.send("council", ledger, "setCreditLimit", FALLBACK_SUPPLIER, 0)
+    for member, energy in ((buyer, 1_100), (seller, 0)):
+        village.read(member, [energy] + [0] * 11, sequence=2)
+    village.wait_until(village.calendar.corrections_close_at(1))
+    receipts = [village.relay(settlement, "settle", 1, buyer.id)]
+    set_bookable(village, auction, False)
+    receipts += [village.relay(settlement, "settle", 1, 1), village.settle()]
+    paid: Counter[int] = Counter()
+    for event in (event for receipt in receipts for event in events(receipt, ledger, "Posted")):
+        paid[event["id"]] += event["amount"]
+    [buyers_first] = [event["amount"] for event in events(receipts[0], ledger, "Posted") if event["id"] == buyer.id]
+    assert buyers_first < 0 < paid[buyer.id]
+    received = sum(max(0, paid[id_]) for id_ in paid.keys() - {FALLBACK_SUPPLIER, CLEARING_HOUSE})
+    [shared] = events(receipts[-1], shortfalls, "ShortfallShared")
+    assert shared["received"] == received
+    village.settle()
+    assert settlement.functions.isSettled(1).call()
+    assert village.free(FALLBACK_SUPPLIER) == 0

@@ -3,7 +3,7 @@
 from ape.api import AccountAPI
 from support.refusals import refused
 from support.shortfalls import BACK, BACK_FROM_RIVAL, CREDIT, DUE, SHORT, SOLD, SOLD_BY_RIVAL, spend_ahead
-from support.signed import withdrawal
+from support.signed import ask, bid, withdrawal
 from support.village import CLEARING_HOUSE, DEPOSIT, FALLBACK_SUPPLIER, Member, Village, events
 from web3.contract import Contract
 
@@ -80,6 +80,7 @@ def test_whom_the_day_has_paid_keeps_its_money_until_the_settlement_ends(
     send(bookkeeper, ledger, "lockCollateral", seller.id, 0)
     send(bookkeeper, ledger, "lockCollateral", seller.id, -5)
     send(bookkeeper, ledger, "releaseCollateral", seller.id, 5)
+    send(bookkeeper, ledger, "prepareRelease", bookkeeper.address, seller.id, [10])
     send(bookkeeper, ledger, "post", [(seller.id, -10, 10), (rival.id, 10, 0)])
     village.settle()
     assert village.account(seller) == (DEPOSIT + SOLD - BACK - 30, 20, 0, 0)
@@ -102,6 +103,25 @@ def test_whom_the_day_has_paid_takes_nothing_out_however_long_its_settlement_tak
     village.relay(ledger, "withdraw", *message)
 
 
+def test_whose_collateral_the_day_has_released_takes_it_out_when_the_settlement_ends(
+    village: Village, ledger: Contract, settlement: Contract, buyer: Member, seller: Member, rival: Member
+) -> None:
+    """A walk that begins anew, because a market is void, may ask the buyer for more: an hour or ten later."""
+    village.open_auction()
+    village.place(buyer, bid(0, 200, 1_000))
+    village.place(seller, ask(0, 100, 1_000))
+    village.clear_day()
+    village.close_metering()
+    village.relay(settlement, "settle", 1, buyer.id)
+    assert village.locked(buyer) == 0
+    village.wait_until(ledger.functions.heldUntil().call())
+    message = withdrawal(village.market, buyer.wallet, 1)
+    with refused("PaidNow", id=buyer.id):
+        village.relay(ledger, "withdraw", *message)
+    village.settle()
+    village.relay(ledger, "withdraw", *message)
+
+
 def test_what_paid_arrears_is_taken_back_all_the_same_and_is_no_debt(
     village: Village, ledger: Contract, seller: Member, buyer: Member, bookkeeper: AccountAPI, defaulted: None
 ) -> None:
@@ -116,6 +136,7 @@ def test_what_paid_arrears_is_taken_back_all_the_same_and_is_no_debt(
     send(bookkeeper, ledger, "lockCollateral", seller.id, -10)
     assert village.account(seller) == (-back + 10, DEPOSIT - 10, 0, 0)
     # Its collateral covers what it pays, before it fills up what was taken back.
+    send(bookkeeper, ledger, "prepareRelease", bookkeeper.address, seller.id, [5])
     send(bookkeeper, ledger, "post", [(seller.id, -5, 5), (buyer.id, 5, 0)])
     assert village.account(seller) == (-back + 10, DEPOSIT - 15, 0, 0)
     # What it owes for something else becomes arrears, and no more than that.
