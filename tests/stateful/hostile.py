@@ -32,6 +32,7 @@ from support.evm.people import (
     withdrawal,
 )
 from support.evm.pools import POOL
+from support.evm.thief import Thief
 
 from dem.messages.contracts import Proposal
 from dem.messages.members import Commission, Mandate
@@ -58,6 +59,7 @@ PATIENCE = 8
 SOME_MONEY = 3 * 10**9
 SUPPLIER_ID = 3
 TO_TAKE_OUT = ("ERC20InsufficientBalance", "MoneyHeld", "PaidNow", "InsufficientFunds")
+TO_LOCK = ("PaidNow", "InArrears", "InsufficientFunds", "MoneyHeld", "ClaimsOpen", "MarketIsPaused", "MarketIsRetired")
 TO_READ = (
     "ReadingFromFuture",
     "CorrectionWindowClosed",
@@ -82,6 +84,7 @@ PLANS = (
     "read_while_a_day_is_settled",
     "block_a_client",
     "let_a_market_fail_between_the_walks",
+    "plug_in_a_thief",
 )
 
 
@@ -111,6 +114,8 @@ class Hostile(Trading):
         """Of the owner's accounts, money units by event: paid in, taken out, posted, forfeited, shared."""
         self.versions: dict[tuple[int, int], list[tuple[int, ...]]] = {}
         """What each settlement has said of the owner's accounts, by account and day."""
+        self.asked_in_vain: dict[int, str] = {}
+        """The thief that said it had orders for a day."""
         self.days_late = 0
         """More than contracts have collateral for: days that were committed when an earlier one was settled."""
         self.market.listeners.append(self._note_owned)
@@ -404,7 +409,9 @@ class Hostile(Trading):
         self._take_out(client)
         owed = self.market.account(client.id).arrears
         auction = self.market.contracts["CallAuction"].address
-        self._do("Intermediaries.collect", day, [client.id], auction, may=("CreditLimitExceeded", "MoneyHeld"))
+        may = ["CreditLimitExceeded", "MoneyHeld"]
+        may += ["MarketIsVoid"] * self.market.call("Schedule", "isVoid", auction, day)
+        self._do("Intermediaries.collect", day, [client.id], auction, may=may)
         assert self.market.account(client.id).arrears <= owed, f"{client.id} left its commission to the supplier"
         return True
 
@@ -656,6 +663,60 @@ class Hostile(Trading):
         if any(self.market.replay.stuck.values()):
             release_stuck(self.market)
         return True
+
+    def _plug_in_a_thief(self) -> Plan:
+        """A market that takes and frees what others hold, before it counts, while it does, and when that is over; and
+        that is asked about a day which it knows nothing of."""
+        thief, first_day = Thief(self.market), self._last_opened() + 2
+        if self._do("Schedule.addMarket", thief.address, first_day, may=("TooManyMarkets",)):
+            return False
+        assert thief.refusal("Schedule.noteOrders", first_day) == "DayDoesNotCount", "before the day has opened"
+        self._steal(thief, "NotAMarket", "NotAMarket")
+        calendar = self.market.calendar
+        yield self._passed(max(calendar.opens_at(first_day), calendar.gate_closes_at(first_day - 1)))
+        if self.market.now < calendar.metering_deadline(first_day):
+            refusal = thief.refusal("Schedule.noteOrders", first_day)
+            assert refusal in ("", "DayStillOpen"), refusal
+            if not refusal:
+                self.asked_in_vain[first_day] = thief.address
+        self._steal(thief, "", "ReleaseExceedsLock")
+        yield lambda: True
+        self._steal(thief, "", "ReleaseExceedsLock")
+        last_day = self._last_opened()
+        if self._do("Schedule.retireMarket", thief.address, last_day):
+            return False
+        yield lambda: self.state.in_settlement > 0
+        self._steal(thief, "", "ReleaseExceedsLock")
+        yield self._passed(calendar.start_of(last_day + 1))
+        self._steal(thief, "MarketIsRetired", "ReleaseExceedsLock")
+        yield lambda: last_day <= self.state.last_final
+        self._do("Schedule.removeMarket", thief.address)
+        self._steal(thief, "MarketIsRetired", "ReleaseExceedsLock")
+        return True
+
+    def _steal(self, thief: Thief, to_lock: str, to_take: str) -> None:
+        """Of anybody, with why it is refused: to lock, and to take what it does not hold. What it locks it frees."""
+        victim, friend = self.random.choice(list(self.people)), self._crook().id
+        locked, own = max(1, self.market.account(victim).locked), 5
+        refusal = thief.refusal("Accounts.lockCollateral", friend, own)
+        assert refusal == to_lock or (not to_lock and refusal in TO_LOCK), refusal
+        held = 0 if refusal else own
+        assert self.market.call("Accounts", "heldBy", thief.address, friend) == held
+        for taken in (
+            ("Accounts.releaseCollateral", victim, locked + held),
+            ("Accounts.forfeitCollateral", victim, [friend], [locked + held]),
+            ("Accounts.forfeitCollateral", friend, [friend, victim], [held, 1]),
+        ):
+            assert thief.refusal(*taken) == to_take, taken
+        refusal = thief.refusal("Accounts.lockCollateral", victim, -1 - held)
+        assert refusal == to_take or refusal in TO_LOCK, refusal
+        if held:
+            assert not thief.refusal("Accounts.releaseCollateral", friend, held)
+
+    def _is_asked_in_vain(self, day: int) -> bool:
+        """Whether a thief is asked about the day: whoever is settled alone then is settled without it."""
+        thief = self.asked_in_vain.get(day)
+        return thief is not None and not self.market.call("Schedule", "isVoid", thief, day)
 
     # ------------------------------------------------------------------------------------------- what it has gained
 

@@ -48,6 +48,7 @@ from support.evm.people import (
     withdrawal,
 )
 from support.evm.pools import POOL, PooledMarket
+from support.evm.thief import FAILS
 from support.rules import SMALL
 
 from dem.deployment.plan import rules_tuple
@@ -109,7 +110,8 @@ FOR_CONTRACTS = {
     "Accounts.releaseCollateral": (6, 1),
     "Accounts.forfeitCollateral": (6, [7], [1]),
     "Accounts.hold": (0,),
-    "Accounts.releaseHeld": (6, 1),
+    "Accounts.prepareRelease": (STRANGER.address, 6, [1]),
+    "Accounts.releaseHeld": (STRANGER.address, 6, 1),
     "Accounts.post": ([(6, 1, 0), (7, -1, 0)],),
     "Accounts.postDay": ([(6, 1, 0), (7, -1, 0)],),
     "Accounts.share": ([(6, 1, 0), (7, -1, 0)], 0, False),
@@ -120,7 +122,7 @@ FOR_CONTRACTS = {
     "ContinuousMarket.book": (1, 1, 1),
     "MarketRules.markFinal": (1,),
     "MarketRules.markInSettlement": (1,),
-    "Schedule.ask": (STRANGER.address, 1, 6, 0),
+    "Schedule.ask": (STRANGER.address, 1, 6, False),
     "Schedule.bookOne": (1, 6),
     "Schedule.collect": (1, 1, 1),
     "Schedule.noteContracts": (1,),
@@ -379,8 +381,9 @@ class Machine(LostKeys, Hostile):
                 self.market.act("Schedule.removeMarket", address)
         release_stuck(self.market)
         for id_, day in [place for place, locked in self.market.replay.open_collateral().items() if locked]:
-            for contract in ("CallAuction", POOL):
-                self.market.act("Intermediaries.collect", day, [id_], self.market.contracts[contract].address)
+            for market in (self.market.contracts[contract].address for contract in ("CallAuction", POOL)):
+                if not self.market.call("Schedule", "isVoid", market, day):
+                    self.market.act("Intermediaries.collect", day, [id_], market)
         self._make_all_good()
         self.end_lost_keys()
         self.state = self.look()
@@ -408,7 +411,8 @@ class Machine(LostKeys, Hostile):
         if broken is not None:
             set_bookable(self.market, broken, False)
         while not self.market.call("Settlement", "isSettled", day):
-            some = 1 if broken is not None else self.random.choice((7, 8, 100))
+            is_alone = broken is not None or self._is_asked_in_vain(day)
+            some = 1 if is_alone else self.random.choice((7, 8, 100))
             if self._do("Settlement.settle", day, some, may={"CorrectionsOpen"}) is not None:
                 break
             self._tempt()
@@ -1053,6 +1057,8 @@ class Machine(LostKeys, Hostile):
         is_cleared, is_closed = self.market.call("Schedule", "isComplete", day), self.state.phases.get(day)
         if not is_cleared or is_closed is None or not is_closed.is_closed:
             reasons.add("NotReadyToSettle")
+        if some > 1 and self._is_asked_in_vain(day):
+            reasons.add(FAILS)
         broken = self.random.choice(BREAKABLE) if some == 1 and self.random.random() < 0.3 else None
         if broken is not None:
             set_bookable(self.market, broken, False)
@@ -1097,7 +1103,8 @@ class Machine(LostKeys, Hostile):
                 self._do("MeterReadings.close", day, self.random.choice((3, 100)))
         elif not phase.is_settled:
             may = {"CorrectionsOpen"} if now < CALENDAR.corrections_close_at(day) else set()
-            self._do("Settlement.settle", day, self.random.choice((1, 3, 100)), may=may)
+            some = 1 if self._is_asked_in_vain(day) else self.random.choice((1, 3, 100))
+            self._do("Settlement.settle", day, some, may=may)
         elif now >= CALENDAR.corrections_close_at(day):
             self._do("Settlement.finalize", day)
 
