@@ -19,10 +19,10 @@ library WorstDay {
     uint256 internal constant GAS_OF_MARKET = 4_500_000;
 
     /// Gas of the transaction itself, of what the settlement, the schedule and five markets need for anybody, and of 64 contracts
-    /// (some 10,000 each, and some 32,500 to end it).
-    uint256 internal constant GAS_FIXED = 3_850_000;
+    /// that end, each with another member who is in arrears.
+    uint256 internal constant GAS_FIXED = 4_200_000;
     /// Of a strip's prices and sums in all markets, the reading, and what the contracts deliver in it.
-    uint256 internal constant GAS_PER_STRIP = 277_000;
+    uint256 internal constant GAS_PER_STRIP = 262_000;
     /// Of one layer in one strip: a line of the member's own orders and one of its intermediary's in the auction, both once more
     /// in the residual, and one in the pool.
     uint256 internal constant GAS_PER_LINE = 44_600;

@@ -9,8 +9,8 @@ MAX_GAS = 12_000_000
 """Gas that the settlement of one member may take."""
 MAX_LAYERS = 255
 """A sheet's word on the chain has room for no more."""
-GAS_FIXED = 3_850_000
-GAS_PER_STRIP = 277_000
+GAS_FIXED = 4_200_000
+GAS_PER_STRIP = 262_000
 GAS_PER_LINE = 44_600
 
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.24;
 
-import {Account, IAccounts, Withdrawal} from "../../contracts/interfaces/IAccounts.sol";
+import {Account, IAccounts, Posting, Withdrawal} from "../../contracts/interfaces/IAccounts.sol";
 import {IBilateralContracts, Proposal} from "../../contracts/interfaces/IBilateralContracts.sol";
 import {ICallAuction, OrderSheet} from "../../contracts/interfaces/ICallAuction.sol";
 import {IContinuousMarket} from "../../contracts/interfaces/IContinuousMarket.sol";
@@ -15,7 +15,7 @@ import {IWholesaleDesk, WholesaleCommitment} from "../../contracts/interfaces/IW
 import {WholesaleReport} from "../../contracts/interfaces/IWholesaleResidual.sol";
 import {WorstDay} from "../../contracts/libraries/WorstDay.sol";
 import {Calendar, CalendarParameters} from "../../contracts/types/Calendar.sol";
-import {FIRST_PARTICIPANT, Kind} from "../../contracts/types/Members.sol";
+import {FIRST_PARTICIPANT, Kind, OPERATOR} from "../../contracts/types/Members.sol";
 import {Orders} from "../../contracts/types/Orders.sol";
 import {Strips} from "../../contracts/types/Strips.sol";
 import {Energy, Money, Price} from "../../contracts/types/Units.sol";
@@ -26,7 +26,8 @@ import {VM} from "./Vm.sol";
 
 /// The day of a member that does all it may, settled in a transaction of its own: every layer of the auction with both hands, bids
 /// and asks in turn, all rationed at the price and the rest of them at the margin of the wholesale market; the same in a pool; 64
-/// contracts, each with somebody else, which its default ends; trades in every period of the intraday market; readings that keep
+/// contracts, each with somebody else who is in arrears as well, which its default ends, and which would have ended while their
+/// days are still looked for one by one; trades in every period of the intraday market; readings that keep
 /// nothing. On storage never used before, whose words it is the first to write.
 /// forge-config: default.isolate = true
 contract WorstDayTest is Market {
@@ -207,6 +208,7 @@ contract WorstDayTest is Market {
         require(accounts.accountOf(uint32(FIRST_PARTICIPANT + WORST)).arrears > 0, "in default");
         VM.warp(calendar.meteringDeadline(DAY));
         readings.close(DAY, 1_000);
+        _letOthersDefault();
         settlement.settle(DAY, FIRST_PARTICIPANT - 1);
         // One that burns all it is given is met beside all the others.
         _faulty.become(Fault.BurnsGas, uint32(FIRST_PARTICIPANT + WORST));
@@ -221,6 +223,9 @@ contract WorstDayTest is Market {
         settlement.settle(DAY, 1);
         gas = VM.lastCallGas().gasTotalUsed;
         require(_bilateral.contractsOf(uint32(FIRST_PARTICIPANT + WORST)).length == CONTRACTS, "all were delivered");
+        for (uint256 n = 0; n < CONTRACTS; ++n) {
+            require(accounts.accountOf(uint32(FIRST_PARTICIPANT + DESK + 1 + n)).arrears > 0, "still in arrears");
+        }
         settlement.settle(DAY, 1_000);
         require(settlement.isSettled(DAY), "settled");
     }
@@ -253,6 +258,21 @@ contract WorstDayTest is Market {
         readings.close(day, count);
         settlement.settle(day, count);
         require(settlement.isSettled(day), "settled");
+    }
+
+    /// Whoever has the other side of a contract owes more than that frees of its collateral, and more than it receives.
+    function _letOthersDefault() private {
+        _grant(12, address(accounts), IAccounts.post.selector, address(this));
+        Posting[] memory postings = new Posting[](CONTRACTS + 1);
+        int256 owed = 0;
+        for (uint256 n = 0; n < CONTRACTS; ++n) {
+            uint32 id = uint32(FIRST_PARTICIPANT + DESK + 1 + n);
+            int128 due = accounts.accountOf(id).free + 1e15;
+            postings[n] = Posting(id, -due, 0);
+            owed += due;
+        }
+        postings[CONTRACTS] = Posting(OPERATOR, int128(owed), 0);
+        accounts.post(postings);
     }
 
     /// Whatever is not locked.
@@ -372,7 +392,8 @@ contract WorstDayTest is Market {
         require(_intraday.accountOf(uint32(FIRST_PARTICIPANT), DAY).traded == 2 * uint256(_periods), "traded");
     }
 
-    /// As many contracts as a member may have, each for all periods of a month.
+    /// As many contracts as a member may have, each for all periods of five days of the ring, the last of which is the last that
+    /// collateral covers: whatever is asked about them, each day is looked at.
     function _conclude() private {
         bytes32 domain = _domain(address(_bilateral));
         bytes32 typehash = keccak256(
@@ -387,9 +408,10 @@ contract WorstDayTest is Market {
                 price: Price.wrap(12_345),
                 energy: Energy.wrap(uint64(1 + n % 3)),
                 firstPeriod: 0,
-                lastPeriod: uint32(_periods) * 30 - 1,
+                lastPeriod: uint32(_periods) * 8 - 1,
                 slots: uint96((uint256(1) << _periods) - 1),
-                weekdays: 127,
+                // Days 1, 2, 3, 7 and 8.
+                weekdays: 71,
                 expiry: type(uint64).max,
                 answers: bytes32(0),
                 salt: bytes32(n)
