@@ -19,7 +19,7 @@ from .market import GRID_OPERATOR, STRANGER, Market
 from .people import DESK, Person
 
 CONTRACT = "LateReconciliation"
-REFUSED_BY_THE_LEDGER = {"MoneyHeld", "ClaimsOpen", "CreditLimitExceeded"}
+REFUSED_BY_THE_LEDGER = {"MoneyHeld", "ClaimsOpen", "CreditLimitExceeded", "PaidNow"}
 
 
 def reconcile_late(random: Random, market: Market, people: Mapping[int, Person], day: int, energy: int) -> None:
@@ -83,7 +83,7 @@ def _objections(market: Market, person: Person | None, id_: int, day: int, net: 
 def _of_money(market: Market, id_: int, due: Difference) -> set[str]:
     """What the ledger may have against it: the supplier pays from what it has, and nothing while others wait."""
     ledger = market.replay.ledger
-    after = Ledger(dict(ledger.accounts))
+    after = Ledger(dict(ledger.accounts), set(ledger.paid_now))
     postings = [
         Posting(id_, Money(-sum(due))),
         Posting(GRID_OPERATOR_ID, due.to_grid),

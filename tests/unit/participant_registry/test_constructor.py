@@ -8,7 +8,7 @@ from web3.contract import Contract
 from dem.deployment.market import ADMIN
 from dem.deployment.plan import Offices
 
-NO_LIMIT = (1 << 40) - 1
+NO_LIMIT = (1 << 33) - 1
 AREA_LIMIT = (1 << 37) - 1
 """Of all meters together, Wh per period."""
 
