@@ -112,6 +112,8 @@ class Hostile(Trading):
         self.begun: Counter[str] = Counter()
         self.flows: Counter[str] = Counter()
         """Of the owner's accounts, money units by event: paid in, taken out, posted, forfeited, shared."""
+        self.charged_late: Counter[int] = Counter()
+        """By each of the owner's accounts: what late reconciliations took, money units."""
         self.versions: dict[tuple[int, int], list[tuple[int, ...]]] = {}
         """What each settlement has said of the owner's accounts, by account and day."""
         self.asked_in_vain: dict[int, str] = {}
@@ -732,6 +734,8 @@ class Hostile(Trading):
                 self.flows[event.name] += event.args["amount"]
             elif event.name == "Posted":
                 self.flows["Posted"] += event.args["amount"]
+            elif event.name == "Reconciled":
+                self.charged_late[id_] += max(0, event.args["toGrid"] + event.args["toSupplier"])
             elif event.name == "Settled":
                 parts = (event.args["trade"], event.args["imbalance"], event.args["deviation"], penalties.get(id_, 0))
                 # Of the days that are locked, one was advanced before the contract ends, and one is forfeited.
@@ -754,7 +758,7 @@ class Hostile(Trading):
         for id_, account in accounts.items():
             days = [versions for (owner, _), versions in self.versions.items() if owner == id_]
             late = self.days_late * max((trade for versions in days for trade, *_ in versions), default=0)
-            unsecured = late + sum(map(self._unsecured, days))
+            unsecured = late + sum(map(self._unsecured, days)) + self.charged_late[id_]
             assert account.arrears <= unsecured, f"{id_} owes {account.arrears}, unsecured were {unsecured}"
 
     @staticmethod
