@@ -189,6 +189,10 @@ class Scenario:
         nothing = Markets(**dict.fromkeys(self.markets.names, False))
         return replace(self, config=self.config.model_copy(update={"markets": nothing}))
 
+    def quoting(self, beside: int) -> "Scenario":
+        """The same if the wholesale desk takes the upper market's price to be other by so much, units/Wh."""
+        return replace(self, _wholesale=tuple(price + beside for price in self._wholesale))
+
     @property
     def agreements(self) -> tuple[Agreement, ...]:
         """Bilateral contracts that participants want to make; none if it does not use them."""
