@@ -19,6 +19,7 @@ CONTENTS = {
         "clear": "clear one order book from a CSV file",
     },
     "Bring your own community": {
+        "meters": "read what metering operators deliver",
         "scenario": "make a scenario from meter readings",
         "check": "say everything that is wrong with a scenario",
     },

@@ -9,10 +9,10 @@ from typing import TypeVar
 
 from dem.community.config import Calendar
 from dem.community.hours import hours_of, weekdays_of
-from dem.community.tables import Cell, Row, read_rows
 from dem.errors import Mistakes
 from dem.model.orders import MAX_ENERGY
 from dem.model.units import UnitsPerWh, Wh
+from dem.tables import Cell, Row, read_rows
 
 COLUMNS = ("seller", "buyer", "price", "energy_wh", "first", "last", "weekdays", "hours")
 

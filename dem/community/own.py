@@ -16,10 +16,10 @@ from dem.community.agreements import period_of
 from dem.community.config import Calendar, RulesVersion
 from dem.community.forecast import Energy
 from dem.community.profiles import check_cover, whole_days
-from dem.community.tables import FRACTIONS, Cell, Row, read_rows, read_series
 from dem.errors import Mistakes
 from dem.model.orders import MAX_ENERGY, Side
 from dem.model.units import MAX_TICK, Tick, Wh
+from dem.tables import FRACTIONS, Cell, Row, read_rows, read_series
 
 ORDER_COLUMNS = ("participant", "start", "side", "price", "energy_wh")
 READING_COLUMNS = ("participant", "date", "reading", "first_permille")

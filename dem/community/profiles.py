@@ -24,8 +24,8 @@ import numpy.typing as npt
 
 from dem.community.config import Calendar, Config, Shapes, Tables
 from dem.community.forecast import DAYS_WANTED, Energy
-from dem.community.tables import FRACTIONS, Cell, Row, nearest, read_rows, read_series
 from dem.errors import InputError, Mistakes
+from dem.tables import FRACTIONS, Cell, Row, nearest, read_rows, read_series
 
 SHARE_DECIMALS = 9
 """A share of a shape is a whole number of billionths."""

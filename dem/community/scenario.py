@@ -41,12 +41,12 @@ from dem.community.own import (
 )
 from dem.community.profiles import Profiles, check_cover, read_profiles
 from dem.community.strategies import Situation, Strategy, strategy_named
-from dem.community.tables import START, Cell, Row, read_rows, read_series
 from dem.errors import InputError, Mistakes
 from dem.model.mechanisms import Markets
 from dem.model.orders import Order
 from dem.model.rules import MarketRules, Tariff
 from dem.model.units import Money, UnitsPerWh, Wh, currency
+from dem.tables import START, Cell, Row, read_rows, read_series
 
 CONFIG = "scenario.toml"
 UNITS_PER_WH_PER_MWH = 100

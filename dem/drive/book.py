@@ -15,7 +15,6 @@ from dem import formats
 from dem.chain.connection import Chain
 from dem.community.keys import Wallet, wallet
 from dem.community.signing import sign_orders, signed
-from dem.community.tables import hint
 from dem.deployment.market import ADMIN, Market, deploy, role_keys
 from dem.deployment.plan import Offices, Parameters
 from dem.errors import ChainError, InputError
@@ -46,6 +45,7 @@ from dem.relay.clearing import clear
 from dem.relay.members import Applicant, register
 from dem.relay.orders import order_book, submit_orders
 from dem.replay.members import KINDS
+from dem.tables import hint
 
 COLUMNS = ("participant", "side", "price", "energy")
 ORDERS_PER_ACCOUNT = 32

@@ -45,16 +45,17 @@ Integers: TypeAlias = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One value of a table, and where it stands."""
+    """One value of a table, and where it stands. lines: what the file calls its lines."""
 
     path: Path
     line: int
     column: str
     text: str
+    lines: str = "line"
 
     def wrong(self, why: str) -> InputError:
         """The error that refuses this value."""
-        return InputError(f"{self.path}, line {self.line}, column {self.column}", self.text, why)
+        return InputError(f"{self.path}, {self.lines} {self.line}, column {self.column}", self.text, why)
 
     def integer(self) -> int:
         """A whole number, not negative."""
@@ -224,7 +225,7 @@ def read_series(
             cell = Cell(path, line, START, values[start])
             times.append((cell, cell.time(zone)))
             texts.append([values[i] for i in places])
-    starts, order = _in_order(times, zone)
+    starts, order = in_order(times, zone)
     if until is not None:
         order = [i for i in order if starts[i] < until]
     if not order:
@@ -248,7 +249,7 @@ def read_series(
     return Series(path, edges, np.array([cell.line for cell in cells]), tuple(columns), values)
 
 
-def _in_order(times: list[tuple[Cell, datetime]], zone: tzinfo) -> tuple[list[int], list[int]]:
+def in_order(times: list[tuple[Cell, datetime]], zone: tzinfo) -> tuple[list[int], list[int]]:
     """Unix times, and the places of the lines from the oldest to the newest.
 
     An hour that clocks show twice is first the one before they go back.

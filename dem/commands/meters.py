@@ -1,0 +1,111 @@
+"""Read what metering operators deliver."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, tzinfo
+from pathlib import Path
+from typing import TypeVar
+from zoneinfo import ZoneInfo
+
+import click
+
+from dem.commands import ABOUT
+from dem.console import console, fail_readably, print_table
+from dem.errors import InputError
+from dem.metering.book import Book
+from dem.metering.files import read_delivery
+from dem.metering.record import Quality, kwh, shown
+from dem.metering.scenario import METERS, REPORTS, Span, write_tables
+
+F = TypeVar("F", bound=Callable[..., object])
+
+
+@click.group(short_help=ABOUT["meters"])
+def cli() -> None:
+    """Files of metering operators: the template, Austrian energy data, CIM A45, MSCONS.
+
+    What format a file has is found out. Name files in the order in which they came: a later value takes the place of
+    an earlier one, and an older issue never that of a newer one. docs/guide/meters.md says more.
+    """
+
+
+def _with_files(command: F) -> F:
+    files = click.argument("files", type=click.Path(path_type=Path), nargs=-1, required=True)
+    zone = click.option("--timezone", help="Of times without offset, such as Europe/Vienna.")
+    return files(zone(command))
+
+
+@cli.command()
+@_with_files
+@fail_readably
+def show(files: tuple[Path, ...], timezone: str | None) -> None:
+    """Print what is in FILES: meters, periods, energy, and how it is known."""
+    book = _read(files, timezone)
+    rows = []
+    for place in sorted(book.periods):
+        newest = [*book.newest(place)]
+        known = Counter(version.quality for _, version in newest)
+        corrected = sum(len(versions) > 1 for versions in book.periods[place].values())
+        first, last = newest[0][0], newest[-1][0]
+        gaps = (last - first) // book.seconds[place] + 1 - len(newest)
+        energy = kwh(sum(version.energy for _, version in newest))
+        figures = (len(newest), energy, *(known[quality] for quality in Quality), gaps, corrected)
+        rows.append([*place, shown(first), shown(last), *map(str, figures)])
+    columns = ("meter", "direction", "first", "last", "periods", "kWh", *Quality, "gaps", "corrected")
+    print_table("", columns, rows, figures=True)
+
+
+@cli.command()
+@_with_files
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for the tables.")
+@click.option("--deadline", type=click.IntRange(0), default=24, show_default=True, help="Hours after a day's end.")
+@click.option("--start", type=click.DateTime(["%Y-%m-%d"]), help=f"First day of {REPORTS}; default all.")
+@click.option("--days", type=click.IntRange(1), help=f"How many days of {REPORTS}; default all from --start on.")
+@fail_readably
+def write(
+    files: tuple[Path, ...],
+    timezone: str | None,
+    out: Path,
+    deadline: int,
+    start: datetime | None,
+    days: int | None,
+) -> None:
+    """Write FILES as tables of a scenario: meters.csv for `scenario new`, and readings.csv.
+
+    The file readings.csv has the days that were missing, late or corrected after the deadline. A scenario takes it
+    where it names its own days only: --start and --days.
+    """
+    book = _read(files, timezone)
+    span = Span(_zone(timezone), 3_600 * deadline, start.date() if start else None, days)
+    written = write_tables(book, out, span)
+    filled = f"; {written.filled} without a value have the day before's, or zero" if written.filled else ""
+    console.print(
+        f"{out / METERS}: {written.meters} meters, {written.periods} periods{filled}\n"
+        f"{out / REPORTS}: {written.reports} days missing, late or corrected",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def _read(files: Sequence[Path], timezone: str | None) -> Book:
+    zone, book = _zone(timezone), Book()
+    for path in files:
+        delivery = read_delivery(path, zone)
+        taken = book.take(delivery)
+        left = "".join(f", {count} x {what} left alone" for what, count in sorted(delivery.left_alone.items()))
+        console.print(
+            f"{path}: {delivery.format}, {taken.new} new, {taken.corrected} corrected{left}",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
+    return book
+
+
+def _zone(timezone: str | None) -> tzinfo:
+    if timezone is None:
+        return UTC
+    try:
+        return ZoneInfo(timezone)
+    except (KeyError, OSError, ValueError):
+        raise InputError("--timezone", timezone, "is no time zone: such as Europe/Vienna") from None

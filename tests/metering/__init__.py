@@ -1,0 +1,1 @@
+"""Readings of metering operators; they need no chain."""
