@@ -209,7 +209,7 @@ def clear_book(
         doing = what
         tell(what, 0, whole)
 
-    relay = Relay(market, lambda done, whole: tell(doing, done, whole))
+    relay = Relay(market, lambda _, done, whole: tell(doing, done, whole))
     deposits: dict[int, int] = defaultdict(int)
     for order in orders:
         deposits[order.participant] += order_collateral(order, _RULES)

@@ -69,8 +69,9 @@ class TradingDays:
         self._doing = what, time, steps
         self._progress(what, self.clock.local_time(time), steps)
 
-    def _tell_part(self, done: int, whole: int) -> None:
-        what, time, steps = self._doing
+    def _tell_part(self, part: str, done: int, whole: int) -> None:
+        step, time, steps = self._doing
+        what = step if part == step else f"{step}, {part}"
         self._progress(f"{what}: {done:,} of {whole:,}", self.clock.local_time(time), steps)
 
     # ------------------------------------------------------------------------------------------ before the days

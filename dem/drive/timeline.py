@@ -78,7 +78,8 @@ def play(days: TradingDays) -> Iterator[int]:
     steps = timeline(days)
     for number, step in enumerate(steps):
         chain.wait_until(step.due, partial(days.tell, "waiting", steps=number))
-        days.tell(step.what, step.due, number)
+        # A step may come late: tariffs of a first day are due before anybody is registered.
+        days.tell(step.what, max(step.due, chain.now()), number)
         step.act(step.day)
         if step.what == _ENDS_A_DAY:
             yield step.day

@@ -1,5 +1,6 @@
 """Brings what is missing in batches that fit a transaction, many transactions under way at once."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
@@ -14,8 +15,8 @@ from dem.relay.records import Records
 T = TypeVar("T")
 Call = tuple[str, tuple[Any, ...]]
 """A function and its arguments."""
-Tell = Callable[[int, int], None]
-"""Told how much of what is being done is done, and how much there is."""
+Tell = Callable[[str, int, int], None]
+"""Told what is being done in words, how much of it is done, and how much there is."""
 
 GAS_BUDGET = 14_000_000
 """Gas a batch is planned for, well below the cap of a transaction. The costs by which batches are planned are upper
@@ -24,6 +25,8 @@ GAS_PER_SHEET = 150_000
 GAS_PER_LINE = 32_000
 """Of a sheet of orders or readings."""
 
+_CAPITALS = re.compile("(?=[A-Z])")
+"""Where a word of a function's name begins."""
 _HEADROOM = 1.25
 """Batches are planned for so much more than those before them used."""
 _TOLD = 20
@@ -35,7 +38,7 @@ _LARGEST_SHARE = 16
 class Relay:
     """Brings things to one market, from the accounts of its offices and its relayer."""
 
-    def __init__(self, market: Market, tell: Tell = lambda _done, _whole: None) -> None:
+    def __init__(self, market: Market, tell: Tell = lambda _what, _done, _whole: None) -> None:
         self.market = market
         self.chain = market.chain
         self.records = Records(market)
@@ -75,7 +78,7 @@ class Relay:
                     self._shares[what] = max(used, min(_HEADROOM * used, 1.0))
                 before, done = done, done + landed.transaction.items
                 if _TOLD * done // len(left) != _TOLD * before // len(left):
-                    self._tell(done, len(left))
+                    self._tell(what, done, len(left))
             still = missing()
             share = self._shares.get(what, 1.0)
             if too_large and share < _LARGEST_SHARE:
@@ -93,13 +96,14 @@ class Relay:
     ) -> None:
         """One call for each that is missing, many in a transaction. where: sender's role, contract, gas of a call."""
         role, contract, gas = where
+        what = _CAPITALS.sub(" ", function).lower()
 
         def transactions(some: Sequence[T]) -> Iterator[Transaction]:
-            for batch, planned in self.within_budget(function, some, lambda _: gas):
+            for batch, planned in self.within_budget(what, some, lambda _: gas):
                 calls = ((function, arguments(one)) for one in batch)
                 yield self.chain.multicall(contract, calls, planned=planned, items=len(batch))
 
-        self.complete(function, role, missing, transactions)
+        self.complete(what, role, missing, transactions)
 
     def bring_each(self, contract: Contract, calls: Sequence[Call], gas: int) -> None:
         """Calls in their order, many in a transaction; one that is refused is noted, and the others are brought.
