@@ -93,9 +93,10 @@ contract ClaimsTest is Market {
         PlayedMarket played = new PlayedMarket();
         played.set(_net, _flexible);
         schedule.addMarket(played, 1);
+        Calendar calendar = Calendar(address(settlement));
+        VM.warp(calendar.opensAt(1));
         VM.prank(address(played));
         schedule.noteOrders(1);
-        Calendar calendar = Calendar(address(settlement));
         VM.warp(calendar.gateClosesAt(1));
         for (uint8 strip = 0; strip < 16; ++strip) {
             uint16[6] memory pivots;
