@@ -93,6 +93,7 @@ contract BalancingFund is IBalancingFund {
 
     /// @return what the fund has from final days, money units: a correction may take back what others have brought.
     function _available() private view returns (uint256) {
+        // slither-disable-next-line unused-return
         (int256 free,) = ACCOUNTS.fundsOf(BALANCING_FUND);
         uint256 day = RULES.lastFinalDay();
         for (uint256 i = 0; i < Ring.DAYS; ++i) {

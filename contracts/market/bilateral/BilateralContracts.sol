@@ -479,6 +479,7 @@ contract BilateralContracts is IBilateralContracts, AccessManaged, SigningDomain
         // One walk for both sides, as all contracts of a member may end at once.
         for (uint256 day = progress.lastFinal + 1; day <= last; ++day) {
             if (buyers >= WINDOW && sellers >= WINDOW) break;
+            // slither-disable-next-line incorrect-equality
             if (v.slotsOn(day) == 0) continue;
             uint256 through = _throughOf(progress, day);
             if (r.buyer > through) ++buyers;
