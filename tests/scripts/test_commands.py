@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from support.commands.hamlet import Hamlet
 from support.commands.node import anvil
-from support.commands.shell import EMBEDDED, PROJECT, run, typed
+from support.commands.shell import EMBEDDED, PROJECT, run, typed, without_pictures
 
 COMMANDS = {
     "access": ["--out", "--account", "--network"],
@@ -90,7 +90,7 @@ def test_a_run_on_a_node_is_deployed_asked_driven_and_checked_by_several_command
         assert access.code == 0, access
         assert re.search(r"^ *Accounts +deposit +x", access.out, re.MULTILINE), access.out
 
-        played = run("day", village, "--out", out, *network)
+        played = run("day", village, "--out", out, *network, prepare=without_pictures)
         assert played.code == 0, played
         assert (out / "manifest.json").read_bytes() == manifest
         assert run("reconcile", out, *network).code == 0

@@ -14,6 +14,7 @@ import pytest
 from support.commands.hamlet import Hamlet
 from support.commands.here import command
 from support.commands.node import restartable
+from support.commands.shell import no_picture
 
 from dem.chain.transport import PatientProvider
 
@@ -54,6 +55,7 @@ def play(customers: int, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Work:
     with monkeypatch.context() as patched, restartable(*FLAGS) as node:
         patched.setattr(PatientProvider, "make_request", counted)
         patched.setattr(PatientProvider, "make_batch_request", counted_many)
+        patched.setattr("dem.report.charts.render", no_picture)
         done = command("day", scenario, "--out", folder / "out", "--network", f"ethereum:local:{node.url}")
         assert done.exit_code == 0, done.output
         work.processor = node.processor_seconds

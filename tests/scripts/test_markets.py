@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from support.commands.hamlet import MIXED, Hamlet, read_table
 from support.commands.node import Cut, anvil, wire_to
-from support.commands.shell import EMBEDDED, Command, run
+from support.commands.shell import EMBEDDED, Command, run, without_pictures
 
 SIGKILL = -9
 STEPS = {"addMarket", "appoint", "publish", "choose", "conclude", "commit", "report", "pay"}
@@ -85,7 +85,8 @@ def test_a_run_that_is_killed_in_each_of_the_further_steps_ends_like_one_that_is
     """Without intraday trade, of which a participant's orders of a session are not resumed one by one."""
     scenario = Hamlet(markets=[name for name in MIXED if name != "intraday"]).write(tmp_path / "hamlet")
     with anvil() as node, wire_to(node) as (wire, url):
-        undisturbed = run("day", scenario, "--out", tmp_path / "whole", "--network", f"ethereum:local:{url}")
+        network = "--network", f"ethereum:local:{url}"
+        undisturbed = run("day", scenario, "--out", tmp_path / "whole", *network, prepare=without_pictures)
         assert undisturbed.code == 0, undisturbed
         changes = [change for change in dict.fromkeys(wire.changes) if change.partition(".")[2] in STEPS]
     assert len(changes) >= len(STEPS) - 1, changes
@@ -95,7 +96,7 @@ def test_a_run_that_is_killed_in_each_of_the_further_steps_ends_like_one_that_is
             with Command("day", scenario, "--out", tmp_path / "killed", *network) as driver:
                 wire.arm(Cut(change, 0, heard=number % 2 == 0), driver.process.kill)
                 assert driver.result().code == SIGKILL, (change, driver.result())
-        last = run("day", scenario, "--out", tmp_path / "killed", *network)
+        last = run("day", scenario, "--out", tmp_path / "killed", *network, prepare=without_pictures)
         assert last.code == 0, last
     for table in (tmp_path / "whole").glob("*.csv"):
         assert (tmp_path / "killed" / table.name).read_bytes() == table.read_bytes(), table.name
@@ -109,6 +110,6 @@ def test_a_run_that_is_killed_in_an_intraday_session_goes_on(tmp_path):
             with Command("day", scenario, "--out", tmp_path / "out", *network) as driver:
                 wire.arm(Cut(change, wire.changes.count(change), heard=True), driver.process.kill)
                 assert driver.result().code == SIGKILL, (change, driver.result())
-        last = run("day", scenario, "--out", tmp_path / "out", *network)
+        last = run("day", scenario, "--out", tmp_path / "out", *network, prepare=without_pictures)
         assert last.code == 0, last
         assert "BROKEN" not in last.out

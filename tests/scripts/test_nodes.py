@@ -10,6 +10,7 @@ from support.commands.hamlet import Hamlet
 from support.commands.here import command
 from support.commands.limits import Limits
 from support.commands.node import Wire, restartable, wire_to
+from support.commands.shell import no_picture
 
 CHAIN_ID = 20482
 """Of the network that ape-config.yaml describes, whose blocks come by the clock."""
@@ -22,7 +23,9 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Wire, str
     scenario = Hamlet(consumers=3, plants=2).write(folder / "hamlet")
     with restartable("--chain-id", str(CHAIN_ID)) as node, wire_to(node.url) as (wire, url):
         wire.disturb = Limits(results=150, rate=9)
-        day = command("day", scenario, "--out", folder, "--network", f"ethereum:local:{url}")
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr("dem.report.charts.render", no_picture)
+            day = command("day", scenario, "--out", folder, "--network", f"ethereum:local:{url}")
         assert day.exit_code == 0, day.output
         wire.disturb = None
         yield wire, url, folder

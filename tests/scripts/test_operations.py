@@ -11,10 +11,9 @@ from support.commands.database import dump, rows
 from support.commands.hamlet import MIXED, Hamlet, read_table
 from support.commands.here import command
 from support.commands.node import Reply, anvil, wire_to
-from support.commands.shell import EMBEDDED, Command, run
+from support.commands.shell import EMBEDDED, TIMEOUT, Command, run, without_pictures
 
 SIGKILL = -9
-SECONDS = 300.0
 DEPTH = ("--depth", "5")
 
 
@@ -29,7 +28,8 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path
     """A node with a finished day of every market, and the folder of the run."""
     out = tmp_path_factory.mktemp("played")
     with anvil() as url:
-        day = run("day", Hamlet(markets=MIXED).write(out / "hamlet"), "--out", out, "--network", local(url))
+        scenario = Hamlet(markets=MIXED).write(out / "hamlet")
+        day = run("day", scenario, "--out", out, "--network", local(url), prepare=without_pictures)
         assert day.code == 0, day
         yield url, out
 
@@ -130,9 +130,10 @@ def test_an_index_that_follows_has_every_block_and_the_pool_that_came_later(tmp_
     with anvil() as url:
         assert run("deploy", scenario, "--out", tmp_path, "--network", local(url)).code == 0
         with Command("index", tmp_path, "--out", path, *DEPTH, "--follow", "--network", local(url)) as follower:
-            assert run("day", scenario, "--out", tmp_path, "--network", local(url)).code == 0
+            day = run("day", scenario, "--out", tmp_path, "--network", local(url), prepare=without_pictures)
+            assert day.code == 0, day
             index(url, tmp_path, tmp_path / "fresh.sqlite")
-            deadline = time.monotonic() + SECONDS
+            deadline = time.monotonic() + TIMEOUT
             while dump(path) != dump(tmp_path / "fresh.sqlite"):
                 assert time.monotonic() < deadline, follower.process.exitcode
                 time.sleep(0.5)

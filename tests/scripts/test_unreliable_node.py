@@ -11,7 +11,7 @@ from threading import Thread
 import pytest
 from support.commands.hamlet import Hamlet
 from support.commands.node import Cut, Node, Reply, Wire, anvil, restartable, wire_to
-from support.commands.shell import run
+from support.commands.shell import run, without_pictures
 
 SEED = 3
 TROUBLED = 0.2
@@ -41,7 +41,7 @@ def undisturbed(village: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     """What a run on a good node leaves."""
     out = tmp_path_factory.mktemp("undisturbed")
     with anvil() as url:
-        result = run("day", village, "--out", out, "--network", f"ethereum:local:{url}")
+        result = run("day", village, "--out", out, "--network", f"ethereum:local:{url}", prepare=without_pictures)
     assert result.code == 0, str(result)
     return out
 
@@ -109,7 +109,8 @@ def test_a_node_that_answers_badly(village, undisturbed, tmp_path):
     troubles = Troubles()
     with anvil() as node, wire_to(node) as (wire, url):
         wire.disturb = troubles
-        result = run("day", village, "--out", tmp_path, "--network", f"ethereum:local:{url}")
+        network = "--network", f"ethereum:local:{url}"
+        result = run("day", village, "--out", tmp_path, *network, prepare=without_pictures)
     assert result.code == 0, str(result)
     assert "waiting for it" in result.err
     assert len(troubles.met) == 8, troubles.met
@@ -146,7 +147,8 @@ def restart_at(cuts: Sequence[Cut], wire: Wire, node: Node, stop: Callable[[Node
 def test_a_node_that_is_restarted(village, undisturbed, tmp_path, stop, cuts, flags):
     with restartable(*flags, state=tmp_path / "state.json") as node, wire_to(node.url) as (wire, url):
         restart_at(cuts, wire, node, stop)
-        result = run("day", village, "--out", tmp_path / "out", "--network", f"ethereum:local:{url}")
+        network = "--network", f"ethereum:local:{url}"
+        result = run("day", village, "--out", tmp_path / "out", *network, prepare=without_pictures)
         assert result.code == 0, str(result)
         assert wire.cut is None
     assert_same(tmp_path / "out", undisturbed)

@@ -13,7 +13,7 @@ from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
-from support.commands.shell import PROJECT
+from support.commands.shell import PROJECT, TIMEOUT
 
 from dem.commands import ABOUT, CONTENTS, cli
 
@@ -24,7 +24,7 @@ DEM = [sys.executable, "-c", "from dem.commands import cli; cli(prog_name='dem')
 def call(words: Sequence[str | Path], cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     """A command away from the checkout, with a home of its own; what it prints is plain."""
     env = {"PATH": os.environ["PATH"], "HOME": str(cwd), "NO_COLOR": "1", "TERM": "dumb", **environment}
-    done = subprocess.run([*map(str, words)], cwd=cwd, env=env, capture_output=True, text=True, timeout=240)
+    done = subprocess.run([*map(str, words)], cwd=cwd, env=env, capture_output=True, text=True, timeout=TIMEOUT)
     assert done.returncode == 0, done.stdout + done.stderr
     return done
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from support import PROJECT
 from support.commands.hamlet import DEBTOR, DEBTORS, MIXED, POOR, Hamlet, read_table
+from support.commands.node import anvil
 from support.commands.own import OwnHamlet, short_days
-from support.commands.shell import EMBEDDED, run
+from support.commands.shell import run, without_pictures
 
 from dem.community.scenario import load_scenario
 from dem.offchain.run import write_days
@@ -34,7 +35,10 @@ def tables(folder: Path) -> dict[str, bytes]:
 
 def assert_same(scenario: Path, folder: Path) -> None:
     """A scenario on a chain and without."""
-    result = run("day", scenario, "--out", folder / "chain", *EMBEDDED, timeout=_SECONDS)
+    with anvil() as url:
+        network = "--network", f"ethereum:local:{url}"
+        words = "day", scenario, "--out", folder / "chain", *network
+        result = run(*words, timeout=_SECONDS, prepare=without_pictures)
     assert result.code == 0, result
     checks = write_days(load_scenario(scenario), folder / "model")
     assert [check for check in checks if not check.ok] == []

@@ -28,7 +28,7 @@ CHANGES = ("eth_sendRawTransaction", *CLOCK)
 """Requests that change the chain."""
 Reply = tuple[int, bytes] | None
 """HTTP state and body; None for none."""
-_START_SECONDS = 30.0
+_START_SECONDS = 300.0
 
 
 @dataclass(slots=True)

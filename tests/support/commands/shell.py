@@ -1,7 +1,7 @@
 """The commands as a user gives them, `ape run ...`, each in a process of its own with the project as working directory.
 
-ape takes seconds to load. A server process loads it once, and every command is forked from there: arguments, exit code,
-output and signals are those of a command from the shell, which `typed` starts the slow way.
+ape takes seconds to load. A server process loads it once (`preloaded.py`), and every command is forked from there:
+arguments, exit code, output and signals are those of a command from the shell, which `typed` starts the slow way.
 """
 
 import multiprocessing
@@ -11,26 +11,18 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from importlib import import_module
+from multiprocessing import forkserver
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from dem.report.style import Picture
 from support import PROJECT
 
 EMBEDDED = ("--network", "ethereum:local:test")
-TIMEOUT = 240.0
-_PRELOADED = (
-    *("ape._cli", "ape_run._cli", "ape_accounts", "ape_ethereum", "ape_node", "ape_solidity", "ape_foundry", "ape_pm"),
-    *(
-        "ape_test",
-        "dem.deployment.access",
-        "dem.drive.book",
-        "dem.drive.run",
-        "eth_tester",
-        "eth.vm.forks",
-        "matplotlib.pyplot",
-    ),
-)
+TIMEOUT = 900.0
+"""Seconds; for a command that hangs, however busy the machine is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +34,24 @@ class Result:
     err: str
 
 
-def run(*arguments: str | Path, timeout: float = TIMEOUT) -> Result:
-    """`ape run ARGUMENTS`, awaited."""
-    with Command(*arguments) as command:
+def run(*arguments: str | Path, timeout: float = TIMEOUT, prepare: Callable[[], object] = int) -> Result:
+    """`ape run ARGUMENTS`, awaited; prepare: see `Command`."""
+    with Command(*arguments, prepare=prepare) as command:
         return command.result(timeout)
+
+
+def without_pictures() -> None:
+    """Let the report of a run have none: they take most of the time of a small day.
+
+    For runs whose pages nobody looks at. Each kind of run is drawn by some test.
+    """
+    charts = import_module("dem.report.charts")
+    charts.render = no_picture
+
+
+def no_picture(_name: str, _draw: object) -> Picture:
+    """In place of `dem.report.charts.render`."""
+    return Picture(wide="", narrow="")
 
 
 def typed(*arguments: str | Path) -> Result:
@@ -89,9 +95,17 @@ class Command:
 
 @cache
 def _server() -> ForkServerContext:
+    """Started with the folder of this package on its path, which multiprocessing does not tell it."""
     os.environ.update(_environment())
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(list(_PRELOADED))
+    context.set_forkserver_preload(["support.commands.preloaded"])
+    path = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(PROJECT / "tests"), *filter(None, [path])])
+    forkserver.ensure_running()
+    if path is None:
+        del os.environ["PYTHONPATH"]
+    else:
+        os.environ["PYTHONPATH"] = path
     return context
 
 
