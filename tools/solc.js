@@ -1,15 +1,19 @@
 // The Solidity compiler of the project: .solcx/solc-v0.8.37 runs this, for ape (py-solc-x), forge and slither alike.
 //   solc --version
 //   solc --standard-json [--base-path P] [--include-path P]... [--allow-paths P,...] < input.json > output.json
-// It runs the machine's own compiler where `make setup` found one (.solcx/native), else npm's soljson, and adds two things:
+// It runs the machine's own compiler where `make setup` found one (.solcx/native), else npm's soljson, and adds three things:
 // - ape compiles a copy of contracts/ in a temporary folder, without node_modules: imports are looked up here too;
 // - ape, forge and slither ask much the same, and soljson takes seconds: clean results are kept in .solcx/cache, each with
-//   the digests of the files it was made of that were not in the input, and serve as long as those are unchanged.
+//   the digests of the files it was made of that were not in the input, and serve as long as those are unchanged;
+// - soljson works on one core: each core is asked for the code of a part of the files, and the answers are put together.
+//   Which code is asked for changes nothing about the code (`DEM_SOLC_PARTS=1` asks once for all of it).
 "use strict";
 const { spawnSync } = require("node:child_process");
 const { createHash } = require("node:crypto");
 const fs = require("node:fs");
+const os = require("node:os");
 const path = require("node:path");
+const { Worker, isMainThread, parentPort, workerData } = require("node:worker_threads");
 
 const ROOT = path.dirname(__dirname);
 const SOLCX = path.join(ROOT, ".solcx");
@@ -17,6 +21,7 @@ const NATIVE = path.join(SOLCX, "native");
 const INCLUDE = path.join(SOLCX, "include"); // holds nothing but node_modules
 const CACHE = path.join(SOLCX, "cache");
 const KEPT = 60; // entries of the cache
+const PARTS = Number(process.env.DEM_SOLC_PARTS) || os.availableParallelism();
 
 const digest = (text) => (text === null ? null : createHash("sha256").update(text).digest("hex"));
 
@@ -49,7 +54,80 @@ function runSoljson(input, folders) {
   return require("solc").compile(input, { import: load }); // npm's own command prints a line before the JSON
 }
 
-function compile(args, input) {
+/** What is asked of each source that has code to be made: [name, outputs by contract]. */
+function asked({ sources, settings }) {
+  const selection = settings?.outputSelection ?? {};
+  return Object.keys(sources).map((name) => {
+    const outputs = {};
+    for (const [contract, list] of [...Object.entries(selection["*"] ?? {}), ...Object.entries(selection[name] ?? {})])
+      outputs[contract] = [...new Set([...(outputs[contract] ?? []), ...list])];
+    return [name, outputs];
+  });
+}
+
+const makesCode = (outputs) => Object.values(outputs).flat().some((output) => /^(\*|ir|evm)/.test(output));
+
+/** How much code a source makes, by the length of what it imports and is itself; interfaces make none. */
+function weights(sources, folders) {
+  const text = (name) => sources[name]?.content ?? find(name, folders) ?? "";
+  const reached = (name, seen) => {
+    if (seen.has(name)) return seen;
+    seen.add(name);
+    for (const [, target] of text(name).matchAll(/^\s*import\b[^"']*["']([^"']+)["']/gm)) {
+      const relative = target.startsWith(".") ? path.posix.join(path.posix.dirname(name), target) : target;
+      if (relative in sources) reached(relative, seen);
+    }
+    return seen;
+  };
+  const code = (name) => (/^\s*(abstract )?(contract|library) /m.test(text(name)) ? text(name).length : 0);
+  return (name) => (code(name) ? code(name) + [...reached(name, new Set())].reduce((sum, one) => sum + code(one), 0) : 0);
+}
+
+/** Inputs that together ask for what one asks for: each for the code of other sources. */
+function parted(input, folders) {
+  const wanted = asked(input);
+  const weight = weights(input.sources, folders);
+  const parts = Array.from({ length: PARTS }, () => ({ sum: 0, selection: {} }));
+  for (const [name, outputs] of wanted.filter(([, outputs]) => !makesCode(outputs))) parts[0].selection[name] = outputs;
+  const heaviestFirst = wanted.filter(([, outputs]) => makesCode(outputs)).map(([name, outputs]) => [weight(name), name, outputs]);
+  for (const [heavy, name, outputs] of heaviestFirst.sort(([a], [b]) => b - a)) {
+    const part = parts.reduce((least, one) => (one.sum < least.sum ? one : least));
+    part.sum += heavy;
+    part.selection[name] = outputs;
+  }
+  return parts.map(({ selection }) => ({ ...input, settings: { ...input.settings, outputSelection: selection } }));
+}
+
+/** One output of those of parts. */
+function together(outputs) {
+  const [{ errors: _, ...whole }] = outputs;
+  const errors = new Map(outputs.flatMap((output) => output.errors ?? []).map((error) => [JSON.stringify(error), error]));
+  if (errors.size) whole.errors = [...errors.values()];
+  for (const { contracts = {}, sources = {} } of outputs) {
+    whole.contracts = { ...whole.contracts, ...contracts };
+    for (const [name, source] of Object.entries(sources)) whole.sources[name] = { ...whole.sources[name], ...source };
+  }
+  return whole;
+}
+
+/** soljson on all cores; on one where there is too little to do, or where the input does not name all it is made of. */
+async function runParts(input, folders) {
+  const whole = JSON.parse(input);
+  const heavy = asked(whole).filter(([, outputs]) => makesCode(outputs)).length;
+  if (PARTS < 2 || heavy < 2 * PARTS) return runSoljson(input, folders);
+  const answers = parted(whole, folders).map(
+    (part) =>
+      new Promise((resolve, reject) => {
+        const worker = new Worker(__filename, { workerData: { input: JSON.stringify(part), folders } });
+        worker.once("message", resolve).once("error", reject);
+      }),
+  );
+  const output = together((await Promise.all(answers)).map((answer) => JSON.parse(answer)));
+  const isWhole = Object.keys(output.sources ?? {}).every((name) => name in whole.sources);
+  return isWhole ? JSON.stringify(output) : runSoljson(input, folders);
+}
+
+async function compile(args, input) {
   const [base = "."] = valuesOf(args, "--base-path");
   if (path.resolve(base) !== ROOT) args = [...args, "--include-path", INCLUDE, "--allow-paths", allowed(args)];
   const folders = [base, ...valuesOf(args, "--include-path")];
@@ -63,7 +141,7 @@ function compile(args, input) {
     }
   } catch {} // no entry, or a damaged one
 
-  const output = fs.existsSync(NATIVE) ? runNative(args, input) : runSoljson(input, folders);
+  const output = fs.existsSync(NATIVE) ? runNative(args, input) : await runParts(input, folders);
   const { errors = [], sources = {} } = JSON.parse(output);
   if (!errors.some((error) => error.severity === "error")) {
     const given = JSON.parse(input).sources;
@@ -96,8 +174,10 @@ function version() {
 }
 
 const args = process.argv.slice(2);
-if (args.includes("--version")) process.stdout.write(version());
-else if (args.includes("--standard-json")) process.stdout.write(compile(args, fs.readFileSync(0, "utf8")));
+if (!isMainThread) parentPort.postMessage(runSoljson(workerData.input, workerData.folders));
+else if (args.includes("--version")) process.stdout.write(version());
+else if (args.includes("--standard-json"))
+  compile(args, fs.readFileSync(0, "utf8")).then((output) => process.stdout.write(output));
 else {
   console.error("solc.js: only --version and --standard-json are supported");
   process.exitCode = 1;

@@ -63,6 +63,7 @@ class Chain:
         self.gas_used = 0
         self.transactions = 0
         self.most_gas = 0
+        self._contracts: dict[tuple[str, str], Contract] = {}
         self._functions: dict[tuple[str, str], FunctionCodec] = {}
         self._events: dict[str, list[EventCodec]] = {}
         self._last: Mapping[str, Any] | None = None
@@ -240,8 +241,11 @@ class Chain:
     # ----------------------------------------------------------------------------------------- transactions
 
     def contract(self, name: str, address: str) -> Contract:
-        """A contract at an address, with the project's ABI."""
-        return self.web3.eth.contract(address=to_checksum_address(address), abi=self.artifacts[name].abi)
+        """A contract at an address, with the project's ABI; made once, as web3 makes a class for each."""
+        if (name, address) not in self._contracts:
+            made = self.web3.eth.contract(address=to_checksum_address(address), abi=self.artifacts[name].abi)
+            self._contracts[name, address] = made
+        return self._contracts[name, address]
 
     def deploy(self, sender: AccountAPI, name: str, arguments: Sequence[Any]) -> str:
         """Deploy a contract and return its address.

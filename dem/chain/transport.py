@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import requests
 from eth_typing import URI
@@ -81,6 +82,11 @@ class PatientProvider(HTTPProvider):
         timeout = (_CONNECT_SECONDS, _ANSWER_SECONDS if self._is_alone else _ANSWER_SECONDS_OF_MANY)
         settings = {"timeout": timeout, "headers": {**self.get_request_headers(), **headers}}
         super().__init__(urls[0], request_kwargs=settings, exception_retry_configuration=None)
+        for url in filter(_is_here, urls):
+            # No proxy leads to this machine: to look for one takes as long as the request.
+            session = requests.Session()
+            session.trust_env = False
+            self._request_session_manager.cache_and_return_session(URI(url), session)
         self._height = 0
         self._unchanged_since = time.monotonic()
         self._behind_since: float | None = None
@@ -180,6 +186,12 @@ class PatientProvider(HTTPProvider):
 def first_answering(urls: Sequence[str]) -> str:
     """The first of these nodes that answers; the very first if none does."""
     return next((url for url in urls if Web3(HTTPProvider(url, _BRIEFLY)).is_connected()), urls[0])
+
+
+def _is_here(url: str) -> bool:
+    """Whether a node is on this machine."""
+    host = urlsplit(url).hostname or ""
+    return host == "localhost" or host.startswith("127.") or host == "::1"
 
 
 def _require_answer(answer: Any) -> None:
