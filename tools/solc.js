@@ -5,11 +5,12 @@
 // - ape compiles a copy of contracts/ in a temporary folder, without node_modules: imports are looked up here too;
 // - ape, forge and slither ask much the same, and soljson takes seconds: clean results are kept in .solcx/cache, each with
 //   the digests of the files it was made of that were not in the input, and serve as long as those are unchanged;
-// - soljson works on one core: each core is asked for the code of a part of the files, and the answers are put together.
-//   Which code is asked for changes nothing about the code (`DEM_SOLC_PARTS=1` asks once for all of it).
+// - soljson works on one core: several of it are asked for the code of a part of the files each, and the answers are put
+//   together. Which code is asked for changes nothing about the code (`DEM_SOLC_CORES=1` asks once for all of it).
 "use strict";
 const { spawnSync } = require("node:child_process");
 const { createHash } = require("node:crypto");
+const { once } = require("node:events");
 const fs = require("node:fs");
 const os = require("node:os");
 const path = require("node:path");
@@ -21,7 +22,8 @@ const NATIVE = path.join(SOLCX, "native");
 const INCLUDE = path.join(SOLCX, "include"); // holds nothing but node_modules
 const CACHE = path.join(SOLCX, "cache");
 const KEPT = 60; // entries of the cache
-const PARTS = Number(process.env.DEM_SOLC_PARTS) || os.availableParallelism();
+const CORES = Number(process.env.DEM_SOLC_CORES) || os.availableParallelism();
+const PARTS = 4 * CORES; // so that no core has nothing to do at the end
 
 const digest = (text) => (text === null ? null : createHash("sha256").update(text).digest("hex"));
 
@@ -67,20 +69,27 @@ function asked({ sources, settings }) {
 
 const makesCode = (outputs) => Object.values(outputs).flat().some((output) => /^(\*|ir|evm)/.test(output));
 
-/** How much code a source makes, by the length of what it imports and is itself; interfaces make none. */
+/** How much code each source makes, roughly: its length with all that it imports and reaches, without comments. */
 function weights(sources, folders) {
-  const text = (name) => sources[name]?.content ?? find(name, folders) ?? "";
+  const texts = Object.fromEntries(
+    Object.entries(sources).map(([name, source]) => [
+      name,
+      (source.content ?? find(name, folders) ?? "").replace(/\/\*[^]*?\*\/|\/\/.*/g, ""),
+    ]),
+  );
   const reached = (name, seen) => {
     if (seen.has(name)) return seen;
     seen.add(name);
-    for (const [, target] of text(name).matchAll(/^\s*import\b[^"']*["']([^"']+)["']/gm)) {
+    for (const [, target] of texts[name].matchAll(/^\s*import\b[^"']*["']([^"']+)["']/gm)) {
       const relative = target.startsWith(".") ? path.posix.join(path.posix.dirname(name), target) : target;
       if (relative in sources) reached(relative, seen);
     }
     return seen;
   };
-  const code = (name) => (/^\s*(abstract )?(contract|library) /m.test(text(name)) ? text(name).length : 0);
-  return (name) => (code(name) ? code(name) + [...reached(name, new Set())].reduce((sum, one) => sum + code(one), 0) : 0);
+  const length = (name) => (/^\s*(abstract contract|contract|library) /m.test(texts[name]) ? texts[name].length : 0);
+  const isDeployable = (name) => /^\s*contract /m.test(texts[name]);
+  const sum = (names) => names.reduce((all, name) => all + length(name), 0);
+  return (name) => (isDeployable(name) ? length(name) + sum([...reached(name, new Set())]) : 0);
 }
 
 /** Inputs that together ask for what one asks for: each for the code of other sources. */
@@ -95,7 +104,8 @@ function parted(input, folders) {
     part.sum += heavy;
     part.selection[name] = outputs;
   }
-  return parts.map(({ selection }) => ({ ...input, settings: { ...input.settings, outputSelection: selection } }));
+  const useful = parts.filter(({ selection }) => Object.keys(selection).length);
+  return useful.map(({ selection }) => ({ ...input, settings: { ...input.settings, outputSelection: selection } }));
 }
 
 /** One output of those of parts. */
@@ -114,15 +124,19 @@ function together(outputs) {
 async function runParts(input, folders) {
   const whole = JSON.parse(input);
   const heavy = asked(whole).filter(([, outputs]) => makesCode(outputs)).length;
-  if (PARTS < 2 || heavy < 2 * PARTS) return runSoljson(input, folders);
-  const answers = parted(whole, folders).map(
-    (part) =>
-      new Promise((resolve, reject) => {
-        const worker = new Worker(__filename, { workerData: { input: JSON.stringify(part), folders } });
-        worker.once("message", resolve).once("error", reject);
-      }),
-  );
-  const output = together((await Promise.all(answers)).map((answer) => JSON.parse(answer)));
+  if (CORES < 2 || heavy < 2 * CORES) return runSoljson(input, folders);
+  const waiting = [...parted(whole, folders).entries()];
+  const answers = [];
+  const work = async () => {
+    const worker = new Worker(__filename, { workerData: folders });
+    for (let next; (next = waiting.shift()); ) {
+      worker.postMessage(JSON.stringify(next[1]));
+      [answers[next[0]]] = await once(worker, "message");
+    }
+    await worker.terminate();
+  };
+  await Promise.all(Array.from({ length: CORES }, work));
+  const output = together(answers.map((answer) => JSON.parse(answer)));
   const isWhole = Object.keys(output.sources ?? {}).every((name) => name in whole.sources);
   return isWhole ? JSON.stringify(output) : runSoljson(input, folders);
 }
@@ -174,7 +188,7 @@ function version() {
 }
 
 const args = process.argv.slice(2);
-if (!isMainThread) parentPort.postMessage(runSoljson(workerData.input, workerData.folders));
+if (!isMainThread) parentPort.on("message", (part) => parentPort.postMessage(runSoljson(part, workerData)));
 else if (args.includes("--version")) process.stdout.write(version());
 else if (args.includes("--standard-json"))
   compile(args, fs.readFileSync(0, "utf8")).then((output) => process.stdout.write(output));
