@@ -137,7 +137,7 @@ coverage: artifacts ## line and branch coverage of contracts and package
 	@$(if $(CHAIN),ape test -q $(CHAIN) --cov --cov-append --cov-report=)
 	@coverage lcov -q -o coverage/dem.lcov && coverage report
 
-.PHONY: bench-throughput bench-network bench-bilateral bench-gas bench-intraday bench-clearing bench-clear bench-day bench-model-day bench-incentives bench-year vectors
+.PHONY: bench-throughput bench-network bench-bilateral bench-gas bench-intraday bench-clearing bench-clear bench-day bench-model-day bench-incentives bench-rules bench-year vectors
 bench-gas: setup ## measure the gas of a market day with 10, 100 and 1,000 participants, write bench/gas.*
 	$(SAY) 'forge: GasTest -> bench'
 	@rm -rf .forge/gas
@@ -172,6 +172,10 @@ bench-model-day: setup ## play days by the reference model alone, write bench/mo
 bench-incentives: setup ## look for what dishonest ways bring, under every pricing, write bench/incentives.*
 	$(SAY) 'bench/incentives.py'
 	@python bench/incentives.py
+
+bench-rules: setup ## measure candidates for the default rules by five criteria, write bench/rules.*
+	$(SAY) 'bench/rules.py'
+	@python bench/rules.py
 
 bench-year: artifacts ## play a year of the village in one run on anvil, write bench/year.*
 	$(SAY) 'bench/year.py'

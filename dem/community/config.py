@@ -167,7 +167,7 @@ class RulesVersion(_Model):
     tolerance_share: int = Field(ge=0, le=10_000)
     min_order_energy_wh: int = Field(ge=1)
     max_layers: int = Field(ge=1)
-    imbalance_pricing: Literal["single", "two_price", "tariff"]
+    imbalance_pricing: Literal["single", "two_price", "tariff", "shared", "levied", "shared_levied"]
     charge_helpful: bool
     boundary_margin_wh: int = Field(ge=0)
     wholesale_margin: PerKwh = 0
@@ -449,9 +449,10 @@ class Config(_Model):
     def _island_settles_at_the_auctions_price(self) -> "Config":
         if self.islanded and self.markets != Markets():
             raise ValueError("an island trades in the call auction alone: at its price what is cut is paid back")
-        if self.islanded and any(v.deviation_rate or v.imbalance_pricing == "tariff" for v in self.rules):
+        at_auction_price = ("single", "two_price")
+        if self.islanded and any(v.deviation_rate or v.imbalance_pricing not in at_auction_price for v in self.rules):
             raise ValueError(
-                "on an island deviation_rate must be 0 and imbalance_pricing not tariff: "
+                "on an island deviation_rate must be 0 and imbalance_pricing single or two_price: "
                 "a meter does not tell what was cut from what was not delivered"
             )
         return self

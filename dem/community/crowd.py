@@ -17,16 +17,18 @@ from types import MappingProxyType
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dem.community.agreements import Agreement, positions_of
 from dem.community.config import Pool
 from dem.community.flexibility import Day, Household, Plan, Prices
-from dem.community.forecast import revise_load, revise_pv
+from dem.community.forecast import Energy, revise_load, revise_pv
 from dem.community.own import Reporting, said_at_first
 from dem.community.presets import TRADING_ON, Intermediary, Mode, Quote, place, posted, quoted, sell_on, shed
 from dem.community.scenario import Kind, Participant, Scenario
 from dem.community.strategies import Band, Bands, NoOrders, OrderColumns, Situation, Truthful
 from dem.model.markets.auction import Column, OrderBook
+from dem.model.mechanisms import Markets
 from dem.model.orders import MAX_ENERGY, Order, Side
 from dem.model.positions import Grid
 from dem.model.rules import MarketRules, Tariff
@@ -172,8 +174,9 @@ class Crowd:
             if name in self.scenario.own_traders:
                 parts.append(self._own(name, ids))
                 continue
-            wish = self._rest(member, self._wish(member, self._of(before, member)))
-            parts.append(self._day_ahead(member, ids, wish))
+            had = self._of(before, member)
+            wish = self._rest(member, self._wish(member, had))
+            parts.append(self._day_ahead(member, ids, wish, past=self._past(member, had)))
         for pool in self.scenario.config.pools:
             if pool.name in pools:
                 book = OrderBook.of(self._onwards(pool, ids, *pools[pool.name]))
@@ -399,6 +402,30 @@ class Crowd:
         plan = household.plan if household else self._no_plan
         return _Wish(_less(net, had), plan.moves, plan.limits)
 
+    def _past(self, member: Participant, had: Sequence[int]) -> Column | None:
+        """What somebody may want day ahead beyond what it has, as on past days; None of who has more to reckon with.
+
+        Stores are planned on one course of the day, and who sends a part through an intermediary wants a part of that.
+        """
+        if member.flexible or member.share or member.name not in self._past_net:
+            return None
+        past: Column = np.where(self._may_meet, self._past_net[member.name] - np.array(had, np.int64), 0)
+        return past
+
+    @cached_property
+    def _past_net(self) -> dict[str, Energy]:
+        return self.scenario.past_net(self.day)
+
+    @cached_property
+    def _may_meet(self) -> NDArray[np.bool_]:
+        """Slots in which somebody may sell: by public readings of past days, where these are all there is to know."""
+        others = self.scenario.own_traders or any(member.flexible for member in self._traders)
+        if others or self.scenario.markets != Markets():
+            return np.ones(self._slots, np.bool_)
+        fed = [past.min(axis=0) for past in self._past_net.values()]
+        may_meet: NDArray[np.bool_] = np.min([np.zeros(self._slots, np.int64), *fed], axis=0) < 0
+        return may_meet
+
     # intermediaries
 
     def _clients(self, pool: Pool) -> list[Participant]:
@@ -474,10 +501,16 @@ class Crowd:
     # orders
 
     def _day_ahead(
-        self, member: Participant, ids: Ids, wish: _Wish, commission: int = 0, takes_prices: bool = False
+        self,
+        member: Participant,
+        ids: Ids,
+        wish: _Wish,
+        commission: int = 0,
+        takes_prices: bool = False,
+        past: Column | None = None,
     ) -> OrderColumns:
         bought, sold = [member.import_capacity] * self._slots, [member.export_capacity] * self._slots
-        return self._orders(member, ids, wish, bought, sold, commission, takes_prices)
+        return self._orders(member, ids, wish, bought, sold, commission, takes_prices, past)
 
     def _orders(
         self,
@@ -488,10 +521,12 @@ class Crowd:
         sold: Sequence[int],
         commission: int = 0,
         takes_prices: bool = False,
+        past: Column | None = None,
     ) -> OrderColumns:
         """A wish as orders in slot order, the firm part in layer 0 and the flexible one in layer 1.
 
         Where the two are opposite they are one order, of the larger part. bought, sold: at most, Wh by slot.
+        past: how the firm part may turn out, of who has nothing flexible.
         """
         strategy = self.scenario.strategy(member.name)
         if isinstance(strategy, NoOrders):
@@ -506,10 +541,11 @@ class Crowd:
             forecast=firm.tolist(),
             tariffs=self._tariffs,
             rules=self._rules,
-            import_capacity=MAX_ENERGY,
-            export_capacity=MAX_ENERGY,
+            import_capacity=MAX_ENERGY if past is None else member.import_capacity,
+            export_capacity=MAX_ENERGY if past is None else member.export_capacity,
             commission=commission,
             known_bands=self._bands_with(commission),
+            past=past,
         )
         columns = (_PRICE_TAKER if takes_prices else strategy).columns(situation)
         moved = self._flexible(ids[member.name], parts[1], wish.limits, situation, bought, sold)

@@ -82,6 +82,16 @@ def forecast(history: History) -> Energy:
     return forecast_load(history.load, history.lead) - forecast_pv(history.pv)
 
 
+def past_net(history: History) -> Energy:
+    """Net consumption on the days that the forecast looks at, each once, Wh, of shape (days, meters, periods).
+
+    The last 7 days and the last 4 same weekdays. The coming day may turn out as any of them, for all that is known.
+    """
+    back = {*range(1, RECENT_DAYS + 1), *(7 * week - history.lead + 1 for week in range(1, SAME_WEEKDAYS + 1))}
+    days = [-days for days in sorted(back) if 1 <= days <= len(history.load)]
+    return np.array([history.load[day] - history.pv[day] for day in days])
+
+
 def forecast_load(load: Past, lead: int) -> Energy:
     """Half the mean of the last 7 days and half the mean of the last 4 same weekdays.
 

@@ -29,7 +29,7 @@ from dem.community.config import (
     read_config,
 )
 from dem.community.flexibility import Battery
-from dem.community.forecast import Energy, History, Past, forecast, forecast_load, forecast_pv
+from dem.community.forecast import Energy, History, Past, forecast, forecast_load, forecast_pv, past_net
 from dem.community.own import (
     Community,
     OwnOrder,
@@ -40,7 +40,7 @@ from dem.community.own import (
     read_reports,
 )
 from dem.community.profiles import Profiles, check_cover, read_profiles
-from dem.community.strategies import Situation, Strategy, strategy_named
+from dem.community.strategies import NoOrders, Situation, Strategy, strategy_named
 from dem.errors import InputError, Mistakes
 from dem.model.mechanisms import Markets
 from dem.model.orders import Order
@@ -156,6 +156,8 @@ class Scenario:
     _orders: Mapping[int, tuple[OwnOrder, ...]] = field(default_factory=dict)
     _forecasts: Mapping[str, Energy] = field(default_factory=dict)
     reports: Reports = field(default_factory=dict)
+    _foreseen: int = 0
+    """Percent of the way from what is expected day ahead to what happens."""
 
     @property
     def markets(self) -> Markets:
@@ -188,6 +190,25 @@ class Scenario:
         """The same community, days and rules if nobody trades."""
         nothing = Markets(**dict.fromkeys(self.markets.names, False))
         return replace(self, config=self.config.model_copy(update={"markets": nothing}))
+
+    def ruled_by(self, **changes: Any) -> "Scenario":
+        """The same community and days under other rules: keys of scenario.toml, changed in every version."""
+        rules = [version.model_copy(update=changes) for version in self.config.rules]
+        return replace(self, config=self.config.model_copy(update={"rules": rules}))
+
+    def trading_by(self, strategy: str, *names: str) -> "Scenario":
+        """The same if these members, or without names all that trade, follow another strategy."""
+        members = {
+            name: replace(member, strategy=strategy)
+            if name in names or (not names and member.strategy != NoOrders.name)
+            else member
+            for name, member in self._members.items()
+        }
+        return replace(self, _members=members)
+
+    def foreseen(self, percent: int) -> "Scenario":
+        """The same if everybody's forecast day ahead came so far towards what happens."""
+        return replace(self, _foreseen=percent)
 
     def quoting(self, beside: int) -> "Scenario":
         """The same if the wholesale desk takes the upper market's price to be other by so much, units/Wh."""
@@ -311,9 +332,30 @@ class Scenario:
         """Net consumption that consumers and prosumers expect, Wh by slot, known at the gate."""
         expected = self._by_name(forecast(self.history(day)), day) | self._own_forecasts(day)
         return {
-            member.name: expected[member.name]
+            member.name: self._foresee(np.array(expected[member.name], np.int64), member.name, day).tolist()
+            if self._foreseen
+            else expected[member.name]
             for member in self.of_kind(Kind.CONSUMER, Kind.PROSUMER)
             if member.name in expected
+        }
+
+    def _foresee(self, expected: Energy, name: str, day: int) -> Energy:
+        """What is expected, moved towards what happens."""
+        known: Energy = expected + (np.array(self.metered(day)[name]) - expected) * self._foreseen // 100
+        return known
+
+    def past_net(self, day: int) -> dict[str, Energy]:
+        """Net consumption of consumers and prosumers on the days a forecast is made from, Wh: a row for each such day.
+
+        Whoever brings a forecast of its own has that in every row: it is taken to be sure.
+        """
+        past = past_net(self.history(day))
+        own = self._own_forecasts(day)
+        rows = {name: row for row, name in enumerate(self.profiles.names)}
+        return {
+            name: self._foresee(np.array([own[name]] * len(past)) if name in own else past[:, rows[name]], name, day)
+            for name in (member.name for member in self.of_kind(Kind.CONSUMER, Kind.PROSUMER))
+            if self.participant(name).takes_part(day)
         }
 
     def expected(self, day: int) -> tuple[dict[str, list[int]], dict[str, list[int]]]:

@@ -1,10 +1,10 @@
 """How simulated participants turn a forecast into orders.
 
-All of them offer their whole forecast, within their connection's capacity, as one order per slot.
-They differ in the limit. It always lies in the slot's *band*: nobody bids more than the fallback
-supplier's price less the fees of a trade, nobody asks for less than it pays plus the fees, so that
-whoever trades is never worse off than with the fallback tariff. Where the fees eat the whole
-difference the band is empty and the limits simply do not meet.
+They offer their whole forecast, within their connection's capacity, as one order per slot, and differ in the limit:
+but for `Quantile`, which orders each Wh at what it is worth. The limit always lies in the slot's *band*: nobody bids
+more than the fallback supplier's price less the fees of a trade, nobody asks for less than it pays plus the fees, so
+that whoever trades is never worse off than with the fallback tariff. Where the fees eat the whole difference the band
+is empty and the limits simply do not meet.
 
 Every participant draws from its own random stream, named by the scenario's seed, the participant
 and, for zero intelligence, the day: nobody's orders depend on who else takes part.
@@ -91,6 +91,7 @@ class OrderColumns(NamedTuple):
         return [Order(who, layer, slot, Side(side), tick, energy) for who, layer, slot, side, tick, energy in rows]
 
 
+_SIDES = ("buy", "sell")
 _NOTHING: Column = np.zeros(0, np.int64)
 _NONE = OrderColumns(*[_NOTHING] * len(OrderColumns._fields))
 
@@ -104,6 +105,8 @@ class Situation:
     forecast: net consumption, Wh per slot. tariffs: fallback prices per slot.
     import_capacity, export_capacity: Wh per period. commission: of an intermediary, beside the fees, units/Wh.
     known_bands: of these tariffs, if somebody has worked them out already.
+    past: net consumption as it may turn out, Wh, less what is contracted: a row per day that it may be like, a column
+    per slot. None if nothing is known but the forecast.
     """
 
     participant: int
@@ -117,6 +120,7 @@ class Situation:
     export_capacity: int
     commission: int = 0
     known_bands: "Bands | None" = None
+    past: Column | None = None
 
     def __post_init__(self) -> None:
         if len(self.forecast) != len(self.tariffs):
@@ -180,6 +184,53 @@ class Truthful(Strategy):
         return [wanted] * len(situation.forecast)
 
 
+class Quantile(Strategy):
+    """Orders each Wh at what it is worth where an imbalance is priced at the tariffs.
+
+    A Wh more that is bought replaces one from the supplier if it is needed, and is sold back to the supplier if not. So
+    it is worth sell + (buy - sell) x the chance that it is needed, which the meter's past tells: of n days that the
+    coming one may be like, the i-th lowest net consumption is reached with (n + 1 - i) of n + 1 chances, whatever the
+    distribution. The order at the i-th lowest reaches from the one before up to there, so each Wh of it is needed at
+    least that surely. A plant's Wh is worth what its owner pays, by that chance, if it does not come. Fees come on top.
+    Pinson, Chevallier and Kariniotakis (2007) order one such quantile, for one price that is expected; this is their
+    quantile for every price.
+
+    Where nothing is known but a forecast, it orders that as `Truthful` does.
+    """
+
+    name: ClassVar[str] = "quantile"
+
+    steps: int = Field(default=4, ge=1, le=16)
+    """Orders in a slot at most, each in a layer of its own; no more than the rules admit."""
+
+    def wanted(self, situation: Situation) -> list[int]:
+        """The whole forecast at a truthful limit."""
+        return Truthful().wanted(situation)
+
+    def columns(self, situation: Situation) -> OrderColumns:
+        """Bids for what may be drawn, asks for what may be fed in; in one slot both, if it may be either."""
+        if situation.past is None:
+            return super().columns(situation)
+        rules, past = situation.rules, np.sort(situation.past, axis=0)
+        past = np.clip(past, -situation.export_capacity, situation.import_capacity)
+        chances, steps = len(past) + 1, min(self.steps, rules.max_layers, len(past))
+        ranks = [max(1, chances * step // (steps + 1)) for step in range(1, steps + 1)]
+        buy, sell = (np.array([getattr(tariff, side) for tariff in situation.tariffs], np.int64) for side in _SIDES)
+        nothing = np.zeros((1, past.shape[1]), np.int64)
+        drawn, fed = (np.maximum(sign * past[[rank - 1 for rank in ranks]], 0) for sign in (1, -1))
+        energies = np.diff(np.vstack([nothing, drawn]), axis=0), -np.diff(np.vstack([fed, nothing]), axis=0)
+        fees, scale = (rules.fees + situation.commission) * chances, TICK_UNITS * chances
+        parts = []
+        for step, rank in enumerate(ranks):
+            worth = sell * chances + (buy - sell) * (chances - rank)
+            ticks = (worth - fees) // scale, -(-(worth + fees) // scale)
+            for side in Side:
+                parts.append(_step(situation, step, side, ticks[side], energies[side][step]))
+        columns = OrderColumns.together(parts)
+        in_order = np.lexsort((columns.layer, columns.slot))
+        return OrderColumns(*(column[in_order] for column in columns))
+
+
 class ZeroIntelligence(Strategy):
     """Random limits that lose nothing: the ZI-C traders of Gode and Sunder (1993).
 
@@ -195,7 +246,7 @@ class ZeroIntelligence(Strategy):
 
 
 STRATEGIES: Mapping[str, type[Strategy]] = {
-    strategy.name: strategy for strategy in (NoOrders, Truthful, ZeroIntelligence)
+    strategy.name: strategy for strategy in (NoOrders, Truthful, Quantile, ZeroIntelligence)
 }
 """All strategies by the name a scenario calls them."""
 
@@ -229,6 +280,21 @@ def _columns(situation: Situation, permille: Sequence[int]) -> OrderColumns:
         side=np.where(is_bid, Side.BID, Side.ASK)[slot],
         tick=limit[slot],
         energy=energy[slot],
+    )
+
+
+def _step(situation: Situation, layer: int, side: Side, tick: Column, energy: Column) -> OrderColumns:
+    """Orders of one layer and side, but for those whose limit nobody's worth meets."""
+    floor, ceiling = situation.bands
+    is_sent = (tick >= np.maximum(floor, 0)) & (tick <= np.minimum(ceiling, MAX_TICK))
+    slot = np.flatnonzero(is_sent & (energy >= situation.rules.min_order_energy))
+    return OrderColumns(
+        participant=np.full(len(slot), situation.participant, np.int64),
+        layer=np.full(len(slot), layer, np.int64),
+        slot=slot,
+        side=np.full(len(slot), side, np.int64),
+        tick=tick[slot],
+        energy=np.minimum(energy, MAX_ENERGY)[slot],
     )
 
 

@@ -4,9 +4,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from dem.errors import InputError
 from dem.model.calendar import CalendarParameters
 from dem.model.mechanisms import AUCTION
-from dem.model.rules import MarketRules
+from dem.model.rules import CONTRACT_PRICINGS, MarketRules
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,14 @@ class Step:
 
 
 def rules_tuple(rules: MarketRules) -> tuple[Any, ...]:
-    """A version of the rules in the order of the Solidity struct `Rules`."""
+    """A version of the rules in the order of the Solidity struct `Rules`.
+
+    Raises:
+        InputError: the contracts do not know the pricing.
+    """
+    if rules.imbalance_pricing not in CONTRACT_PRICINGS:
+        name = rules.imbalance_pricing.name.lower()
+        raise InputError("imbalance_pricing", name, "is known to the model alone, not to the contracts: use --no-chain")
     return (
         rules.platform_fee,
         rules.network_fee,

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dem.model.markets.auction import Column
+from dem.model.markets.auction import Column, pro_rata
 from dem.model.positions import Exchange, Grid
-from dem.model.rules import SHARE_SCALE, ImbalancePricing, MarketRules
+from dem.model.rules import LEVIED_PRICINGS, SHARE_SCALE, SHARED_PRICINGS, ImbalancePricing, MarketRules
 from dem.model.units import Tick, price_of
 
 _NOTHING_TRADED = -1
@@ -24,16 +24,50 @@ def mid_prices(buy: Column, sell: Column, prices: Sequence[Tick | None]) -> Colu
 def imbalance_prices(
     pricing: ImbalancePricing, imbalance: Grid, area: Column, buy: Column, sell: Column, mid: Column
 ) -> Grid:
-    """Prices of the participants' imbalances d in the area imbalances N, units/Wh."""
+    """Prices of the participants' imbalances d in the area imbalances N, units/Wh; if shared, beyond what matches."""
     short = imbalance > 0
     match pricing:
-        case ImbalancePricing.SINGLE:
+        case ImbalancePricing.SINGLE | ImbalancePricing.LEVIED:
             price = np.where(area > 0, buy, np.where(area < 0, sell, mid))
             return np.broadcast_to(price, np.shape(imbalance))
         case ImbalancePricing.TWO_PRICE:
             return np.where(short, np.where(area > 0, buy, mid), np.where(area < 0, sell, mid))
-        case ImbalancePricing.TARIFF:
+        case ImbalancePricing.TARIFF | ImbalancePricing.SHARED | ImbalancePricing.SHARED_LEVIED:
             return np.where(short, buy, sell)
+
+
+def matched_energy(imbalance: Grid) -> Grid:
+    """What of each one's imbalance the others' opposite ones match, Wh.
+
+    The larger side is divided pro rata, in the order of the participants, as orders at the price are.
+    """
+    matched = np.zeros_like(imbalance)
+    sides = [np.maximum(sign * imbalance, 0) for sign in (1, -1)]
+    for slot in range(imbalance.shape[1]):
+        totals = [sum(side[:, slot].tolist()) for side in sides]
+        for side, total in zip(sides, totals, strict=True):
+            before = 0
+            for row in np.flatnonzero(side[:, slot]).tolist():
+                energy = int(side[row, slot])
+                matched[row, slot] = pro_rata(before, energy, min(totals), total)
+                before += energy
+    return matched
+
+
+def imbalance_payments(
+    rules: MarketRules, imbalance: Grid, buy: Column, sell: Column, mid: Column
+) -> tuple[Grid, Grid]:
+    """What is due for the participants' imbalances, money units, and the energy that the network fee is due on, Wh."""
+    pricing, area = rules.imbalance_pricing, imbalance.sum(axis=0)
+    price = imbalance_prices(pricing, imbalance, area, buy, sell, mid)
+    due, levied = imbalance * price, np.zeros_like(imbalance)
+    if pricing not in SHARED_PRICINGS + LEVIED_PRICINGS:
+        return due, levied
+    matched = matched_energy(imbalance)
+    if pricing in SHARED_PRICINGS:
+        # In the middle of the tariffs the short pay less, and the long receive more.
+        due -= matched * abs(price - (buy + sell) // 2)
+    return due, matched if pricing in LEVIED_PRICINGS else levied
 
 
 def tolerances(contracted: Grid, rules: MarketRules) -> Grid:

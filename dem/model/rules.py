@@ -23,12 +23,22 @@ class ImbalancePricing(IntEnum):
     """How imbalances are priced.
 
     Single and dual (two-price) as in Regulation (EU) 2017/2195, articles 52 and 55; tariff is what
-    everybody has without a market.
+    everybody has without a market. Shared: what is long in one member and short in another costs the middle of the
+    tariffs, the rest the tariffs. Levied: single, and shared levied: shared, where the network fee is due on that, too.
     """
 
     SINGLE = 0
     TWO_PRICE = 1
     TARIFF = 2
+    SHARED = 3
+    LEVIED = 4
+    SHARED_LEVIED = 5
+
+
+CONTRACT_PRICINGS = (ImbalancePricing.SINGLE, ImbalancePricing.TWO_PRICE, ImbalancePricing.TARIFF)
+"""Those that the contracts know. The model has the others to compare them with."""
+SHARED_PRICINGS = (ImbalancePricing.SHARED, ImbalancePricing.SHARED_LEVIED)
+LEVIED_PRICINGS = (ImbalancePricing.LEVIED, ImbalancePricing.SHARED_LEVIED)
 
 
 @dataclass(frozen=True, slots=True)

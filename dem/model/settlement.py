@@ -17,6 +17,7 @@ from dem.model.imbalance import (
     accurate_energy,
     charged_energy,
     helpful_energy,
+    imbalance_payments,
     imbalance_prices,
     mid_prices,
     penalties,
@@ -195,8 +196,7 @@ def settle(rules: MarketRules, day: Delivery) -> DaySettlement:
     contracted = day.bought - day.sold
     imbalance = day.metered - contracted
     area = imbalance.sum(axis=0)
-    price = imbalance_prices(rules.imbalance_pricing, imbalance, area, buy, sell, mid)
-    imbalance_units = imbalance * price
+    imbalance_units, levied = imbalance_payments(rules, imbalance, buy, sell, mid)
     charged = charged_energy(imbalance, area, contracted, rules)
     deviation = charged * rules.deviation_rate
     exchange = day.exchange or no_exchange(len(day.tariffs))
@@ -213,7 +213,7 @@ def settle(rules: MarketRules, day: Delivery) -> DaySettlement:
         imbalance=imbalance,
         trade=day.payments,
         imbalance_units=imbalance_units,
-        fees=(day.bought + day.sold) * rules.fees,
+        fees=(day.bought + day.sold) * rules.fees + levied * rules.network_fee,
         deviation=deviation,
         penalty=penalty,
         helpful=helpful_energy(flexible, contracted, imbalance, area),
@@ -227,7 +227,7 @@ def settle(rules: MarketRules, day: Delivery) -> DaySettlement:
             penalty=due,
             penalty_surplus=penalty.sum(axis=0) - due,
             platform_fees=energy * rules.platform_fee,
-            network_fees=energy * rules.network_fee,
+            network_fees=(energy + levied.sum(axis=0)) * rules.network_fee,
         ),
     )
 

@@ -42,7 +42,7 @@ from dem.messages.signing import SignedSheet
 from dem.model.calendar import CalendarParameters
 from dem.model.markets.wholesale import MAX_EXCHANGE, PRICE_BIAS, Offer, report_collateral
 from dem.model.orders import BROKERED_LAYER, MAX_ENERGY, Order, Side, encode_lane
-from dem.model.rules import MAX_TARIFF, ImbalancePricing, MarketRules, Tariff
+from dem.model.rules import CONTRACT_PRICINGS, MAX_TARIFF, MarketRules, Tariff
 from dem.model.strips import LANES, pack, strips_per_day
 from dem.model.units import MAX_TICK, TICK_UNITS
 
@@ -93,7 +93,7 @@ def random_rules(random: Random) -> MarketRules:
         tolerance_share=random.choice((0, 1, random.randint(1, 9_999), 10_000)),
         min_order_energy=random.choice((1, 1, random.randint(1, 10))),
         max_layers=random.randint(1, 4),
-        imbalance_pricing=random.choice(list(ImbalancePricing)),
+        imbalance_pricing=random.choice(CONTRACT_PRICINGS),
         charge_helpful=random.random() < 0.5,
         boundary_margin=random.choice((0, random.randint(1, 1_000))),
         wholesale_margin=random.choice((0, 0, random.randint(1, 300), rate())),

@@ -10,6 +10,7 @@ from support.commands.hamlet import MIXED, Hamlet
 from dem.community.scenario import Scenario, load_scenario
 from dem.lab.auction_day import AuctionDay, with_orders, with_rules, without
 from dem.lab.exploits import ATTACKS, DESK, exploitability, not_trading, paper_trades, withholding
+from dem.lab.learning import traded_when_learnt
 from dem.model.orders import Side
 from dem.offchain.days import play
 from dem.offchain.market import ModelMarket
@@ -79,3 +80,23 @@ def test_what_rules_do_not_know_is_not_tried(tmp_path: Path) -> None:
     scenario = load_scenario(Hamlet(consumers=3, plants=2).write(tmp_path / "hamlet"))
     kinds = {one.attack for one in exploitability(scenario.config.rules[0], scenario, [1])}
     assert kinds == set(ATTACKS) - {"premium farming"}
+
+
+def test_learning_bidders_trade_where_imbalances_cost_the_tariffs(tmp_path: Path) -> None:
+    """And stop where they are free of fees."""
+    scenario = load_scenario(Hamlet(consumers=3, plants=3).write(tmp_path / "hamlet")).trading_by("quantile")
+    traded = {}
+    for pricing in ("single", "tariff"):
+        day = AuctionDay(scenario.ruled_by(imbalance_pricing=pricing), 1)
+        learnt, honest = traded_when_learnt(day)
+        traded[pricing] = learnt / honest
+    assert traded["single"] < 0.5 < 0.8 < traded["tariff"] <= 1
+
+
+def test_a_perfect_forecast_is_what_happens() -> None:
+    scenario = village("rural-sunday").foreseen(100)
+    day = AuctionDay(scenario, 1)
+    rows = [day.row(id_) for id_ in day.community]
+    assert (day.expected[rows] == day.metered[rows]).all()
+    past = scenario.past_net(1)
+    assert all((past[day.names[id_]] == day.metered[day.row(id_)]).all() for id_ in day.community)

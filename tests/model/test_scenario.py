@@ -485,7 +485,7 @@ def test_an_island_has_no_upper_grid(island: Path) -> None:
     ("name", "old", "new", "words"),
     [
         ("scenario.toml", "deviation_rate = 0\n", "deviation_rate = 0.002\n", "deviation_rate must be 0"),
-        ("scenario.toml", '"single"', '"tariff"', "imbalance_pricing not tariff"),
+        ("scenario.toml", '"single"', '"tariff"', "imbalance_pricing single or two_price"),
         ("scenario.toml", "[strategies]", "[markets]\ncall_auction = false\n[strategies]", "call auction alone"),
         ("load_wh.csv", "500,0,0\n", "500,0,7\n", "meter: 'grid' has losses on day 2"),
     ],

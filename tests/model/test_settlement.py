@@ -9,13 +9,14 @@ from hypothesis import strategies as st
 from support.model.books import ask, bid, books
 from support.rules import SMALL
 
+from dem.deployment.plan import rules_tuple
 from dem.errors import InputError
 from dem.model.collateral import order_collateral
 from dem.model.imbalance import deviation_charges, imbalance_prices, mid_prices, tolerances
 from dem.model.markets.auction import OrderBook, clear_day, fills_of_day
 from dem.model.positions import Exchange, auction_trades, positions
 from dem.model.readings import Reading, net_of_lanes
-from dem.model.rules import ImbalancePricing, Tariff
+from dem.model.rules import CONTRACT_PRICINGS, ImbalancePricing, Tariff
 from dem.model.settlement import MAX_PERIOD_ENERGY, Delivery, settle
 from dem.model.units import TICK_UNITS
 
@@ -31,7 +32,7 @@ RULES = replace(
 )
 TARIFF = Tariff(buy=30_000, sell=8_000)
 
-modes = st.sampled_from(ImbalancePricing)
+modes = st.sampled_from(CONTRACT_PRICINGS)
 prices = st.integers(0, 2**20 - 1)
 tariffs = st.tuples(prices, prices).map(lambda pair: Tariff(buy=max(pair), sell=min(pair)))
 rules = st.builds(
@@ -389,6 +390,50 @@ def test_accurate_energy_is_what_was_traded_beyond_what_is_charged():
     assert settle(RULES, day).claims == {1: (0, 1_000), 2: (0, 1_000)}
 
 
+# Uncontracted energy that matches: pricings of the model alone. Numbers of the published rule (mid-market rate).
+
+SHARED = replace(RULES, imbalance_pricing=ImbalancePricing.SHARED)
+WIDE = Tariff(buy=28_000, sell=8_000)
+
+
+@pytest.mark.parametrize(
+    ("metered", "bills"),
+    [
+        ([3_000, 7_000, -1_000, -5_000], [66_000_000, 154_000_000, -18_000_000, -90_000_000]),
+        ([1_000, 5_000, -3_000, -7_000], [18_000_000, 90_000_000, -42_000_000, -98_000_000]),
+    ],
+)
+def test_what_matches_is_shared_at_the_middle_of_the_tariffs(metered, bills):
+    nothing = [0] * len(metered)
+    settled = settle(SHARED, delivery([WIDE], [None], nothing, nothing, metered))
+    assert settled.imbalance_units[:, 0].tolist() == bills
+    assert settled.fund() == 0
+
+
+@given(st.sampled_from(ImbalancePricing), deliveries())
+def test_under_every_pricing_all_money_comes_from_somewhere(pricing, day):
+    settled = settle(replace(RULES, imbalance_pricing=pricing), day)
+    area = settled.area
+    received = [area.fallback, area.surplus, area.platform_fees, area.network_fees]
+    paid = settled.imbalance_units + settled.fees
+    assert paid.sum() == sum(column.sum() for column in received)
+    assert (area.surplus >= 0).all()
+
+
+def test_the_network_fee_is_due_on_what_matches_where_the_rules_say_so():
+    nothing, metered = [0] * 3, [3_000, -1_000, -5_000]
+    for pricing, levied in ((ImbalancePricing.LEVIED, [3_000, 500, 2_500]), (ImbalancePricing.SINGLE, nothing)):
+        rules = replace(RULES, imbalance_pricing=pricing)
+        settled = settle(rules, delivery([WIDE], [None], nothing, nothing, metered))
+        assert settled.fees[:, 0].tolist() == [energy * RULES.network_fee for energy in levied]
+        assert settled.grid_operator() == sum(levied) * RULES.network_fee
+
+
+def test_contracts_refuse_pricings_of_the_model_alone():
+    with pytest.raises(InputError, match="'shared' is known to the model alone"):
+        rules_tuple(SHARED)
+
+
 # Lanes
 
 
@@ -449,7 +494,7 @@ def test_a_reading_out_of_range_is_refused(net):
         {"max_layers": 0},
         {"max_layers": 2**16},
         {"boundary_margin": -1},
-        {"imbalance_pricing": 3},
+        {"imbalance_pricing": 6},
         {"wholesale_margin": -1},
         {"penalty_cap": 2**20},
         {"premium_rate": 2**20},

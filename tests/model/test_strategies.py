@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +13,7 @@ from dem.community.strategies import (
     STRATEGIES,
     Band,
     NoOrders,
+    Quantile,
     Situation,
     Strategy,
     Truthful,
@@ -27,7 +29,7 @@ RULES = replace(
     SMALL, platform_fee=200, network_fee=1_000, deviation_rate=200, standing_buy=28_000, standing_sell=0, max_buy=35_000
 )
 TARIFF = Tariff(UnitsPerWh(25_050), UnitsPerWh(1_010))
-TRADERS: list[Strategy] = [Truthful(), ZeroIntelligence()]
+TRADERS: list[Strategy] = [Truthful(), Quantile(), ZeroIntelligence()]
 
 
 def situation(*forecast: int, name: str = "home", day: int = 1, tariff: Tariff = TARIFF) -> Situation:
@@ -113,6 +115,56 @@ def test_truthful_without_a_wish_says_the_band() -> None:
     assert [order.tick for order in strategy.orders(situation(100, -100))] == [238, 23]
 
 
+def uncertain(*past: int, tariff: Tariff = TARIFF, steps: int = 4, capacity: int = 1_000) -> list[Order]:
+    """Orders of one slot of somebody whose coming day may be like any of these."""
+    situated = replace(situation(0, tariff=tariff), past=np.array(past, np.int64)[:, np.newaxis])
+    many = replace(situated, rules=replace(RULES, max_layers=16), import_capacity=capacity)
+    return Quantile(steps=steps).orders(many)
+
+
+def test_a_buyer_wants_the_quantile_that_a_price_is_worth() -> None:
+    """At 6,000 units/Wh and fees of 1,200 that of .733: of errors from -500 to 500 Wh around 1,000, 1,233 Wh."""
+    tariff, step = Tariff(UnitsPerWh(27_000), UnitsPerWh(0)), 1_000 / 17
+    orders = uncertain(*range(500, 1_500), tariff=tariff, steps=16, capacity=5_000)
+    wanted = sum(order.energy for order in orders if order.tick * 100 >= 6_000)
+    assert 1_233 - step - 2 <= wanted <= 1_233
+
+
+@given(st.lists(st.integers(-900, 900), min_size=1, max_size=12), st.integers(1, 8))
+def test_no_wh_is_ordered_worse_than_what_it_is_worth(past: list[int], steps: int) -> None:
+    """Each of them is worth the tariffs, weighed by how often of n + 1 times it would be needed."""
+    for order in uncertain(*past, steps=steps):
+        sign = 1 if order.side is Side.BID else -1
+        reached = sum(sign * net >= sign * order_end(past, order, steps) for net in past)
+        chance = reached / (len(past) + 1)
+        spread = TARIFF.buy - TARIFF.sell
+        if order.side is Side.BID:
+            assert order.tick * 100 + RULES.fees <= TARIFF.sell + spread * chance + 1e-6
+        else:
+            assert order.tick * 100 - RULES.fees >= TARIFF.buy - spread * chance - 1e-6
+
+
+def order_end(past: list[int], order: Order, steps: int) -> int:
+    """Where an order ends: net consumption with it and all of its side that are nearer to nothing."""
+    nearer = [
+        other.energy
+        for other in uncertain(*past, steps=steps)
+        if other.side is order.side
+        and (other.layer <= order.layer if order.side is Side.BID else other.layer >= order.layer)
+    ]
+    return sum(nearer) if order.side is Side.BID else -sum(nearer)
+
+
+@given(st.lists(st.integers(-5_000, 5_000), min_size=1, max_size=12))
+def test_bids_and_asks_of_one_slot_never_meet_nor_exceed_the_connection(past: list[int]) -> None:
+    orders = uncertain(*past)
+    bids, asks = ([order for order in orders if order.side is side] for side in Side)
+    assert all(bid.tick < ask.tick for bid in bids for ask in asks)
+    assert sum(order.energy for order in bids) <= 1_000
+    assert sum(order.energy for order in asks) <= 2_000
+    assert len({order.layer for order in orders}) == len(orders) <= 4
+
+
 def test_zero_intelligence_draws_anew_each_day() -> None:
     def ticks(day: int) -> list[int]:
         return [o.tick for o in ZeroIntelligence().orders(situation(*[100] * 96, day=day))]
@@ -145,9 +197,9 @@ def test_rejects_forecast_and_tariffs_of_two_lengths() -> None:
 
 
 def test_unknown_strategy_lists_those_known() -> None:
-    with pytest.raises(InputError, match="'greedy' is no strategy; known are none, truthful, zero"):
+    with pytest.raises(InputError, match="'greedy' is no strategy; known are none, truthful, quantile, zero"):
         strategy_named("greedy")
-    assert list(STRATEGIES) == ["none", "truthful", "zero_intelligence"]
+    assert list(STRATEGIES) == ["none", "truthful", "quantile", "zero_intelligence"]
     assert strategy_named("truthful") is Truthful
 
 

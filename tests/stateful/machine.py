@@ -58,7 +58,7 @@ from dem.model.calendar import CalendarParameters
 from dem.model.ledger import Account
 from dem.model.markets.wholesale import Offer, Residual, report_collateral
 from dem.model.orders import Order, Side, encode_lane
-from dem.model.rules import ImbalancePricing, MarketRules, Tariff
+from dem.model.rules import CONTRACT_PRICINGS, ImbalancePricing, MarketRules, Tariff
 from dem.model.strips import LANES, pack, unpack
 from dem.model.units import Tick, Wh
 
@@ -662,7 +662,7 @@ class Machine(LostKeys, Hostile):
             tolerance_share=self.random.randint(0, 1_000),
             min_order_energy=self.random.randint(1, 3),
             max_layers=self.random.randint(1, 3),
-            imbalance_pricing=self.random.choice(list(ImbalancePricing)),
+            imbalance_pricing=self.random.choice(CONTRACT_PRICINGS),
             charge_helpful=self.random.random() < 0.5,
             wholesale_margin=self.random.choice((0, 50)),
             penalty_cap=self.random.choice((0, 1_000)),

@@ -16,7 +16,7 @@ import numpy as np
 from dem.model.markets.auction import OrderBook, clear, fills, fills_of_day
 from dem.model.orders import MAX_ENERGY, Order, Side, encode_lane
 from dem.model.positions import auction_trades, positions
-from dem.model.rules import MAX_TARIFF, ImbalancePricing, MarketRules, Tariff
+from dem.model.rules import CONTRACT_PRICINGS, MAX_TARIFF, MarketRules, Tariff
 from dem.model.settlement import Delivery, settle
 from dem.model.units import MAX_TICK, Tick, UnitsPerWh, Wh
 from support import PROJECT
@@ -152,7 +152,7 @@ def _rules(random: Random) -> MarketRules:
         tolerance_share=random.choice((0, 1, 333, 500, 10_000)),
         min_order_energy=Wh(1),
         max_layers=4,
-        imbalance_pricing=random.choice(list(ImbalancePricing)),
+        imbalance_pricing=random.choice(CONTRACT_PRICINGS),
         charge_helpful=random.random() < 0.3,
     )
 
