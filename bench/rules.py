@@ -166,7 +166,7 @@ class Village:
             },
             members=len(community),
             stoppers=int((stopping > 0).sum()),
-            worst_percent=float(max(0, (100 * stopping / abs(bills)).max())),
+            worst_percent=float((100 * np.maximum(stopping, 0) / np.maximum(abs(bills), 1)).max()),
             perfect={
                 name: Interval.of(
                     day.cost(day.as_it_is, ids) - best.cost(best.as_it_is, ids)
@@ -228,7 +228,7 @@ def all_markets(candidate: Candidate) -> AllMarkets:
         gain=sum(quiet[name] - bills[name] for name in everybody) / MONEY,
         classes={of: sum(bills[name] - stopped[of][name] for name in names[of]) / MONEY for of in names},
         stoppers=sum(units > 0 for units in alone.values()),
-        worst_percent=max(0.0, *(100 * alone[name] / abs(bills[name]) for name in everybody)),
+        worst_percent=max(100 * max(0, alone[name]) / max(1, abs(bills[name])) for name in everybody),
     )
 
 
