@@ -109,7 +109,8 @@ test-chain: artifacts ## stories on a chain
 
 test-commands: artifacts ## the commands as typed, and a driver that is killed again and again
 	$(SAY) 'pytest: $(COMMANDS)'
-	@pytest -q -p no:ape_test -n 2 $(COMMANDS)
+	@# A file on one core, for it shares what it has played; the longest first, as tests/scripts/conftest.py has them.
+	@pytest -q -p no:ape_test -n 2 --dist loadfile --no-loadscope-reorder $(COMMANDS)
 
 # How much the long form does: actions of the stateful machine by 800, delivery days, sequences, contracts, kills.
 LONG := DEM_RANDOM_RUNS=625 DEM_RANDOM_DAYS=20000 DEM_RANDOM_INTRADAY=10000 DEM_RANDOM_CONTRACTS=1000 DEM_KILLS=30 DEM_EVERY_SCENARIO=yes

@@ -59,7 +59,7 @@ def test_the_network_is_shown_started_once_and_mended(devnet):
         lines = (f"{key} = {value}" for key, value in devnet.config.model_dump().items())
         config.write_text("\n".join(lines), encoding="utf-8")
         words = [sys.executable, "-m", "dem.devnet", "--config", str(config), "--folder", str(devnet.folder), word]
-        return subprocess.run(words, cwd=PROJECT, capture_output=True, text=True, timeout=100)
+        return subprocess.run(words, cwd=PROJECT, capture_output=True, text=True, timeout=SECONDS)
 
     assert command("status").returncode == 0
     processes = [node.pid for node in devnet.nodes]

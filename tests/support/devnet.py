@@ -16,7 +16,7 @@ RECOVERY = PROJECT / "out" / "devnet" / "recovery.csv"
 JUMP_AFTER_SECONDS = 120.0
 WEEK = 7 * 86_400
 _POLL_SECONDS = 0.05
-_PATIENCE_SECONDS = 120.0
+_PATIENCE_SECONDS = 600.0
 
 
 class Devnet(Network):
