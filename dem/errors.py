@@ -123,6 +123,18 @@ class UnbalancedPostingsError(LedgerError):
 
 
 @dataclass(eq=False)
+class RequestError(DemError):
+    """A request that a service refuses. status: of HTTP. name: by which software knows the reason."""
+
+    status: int
+    name: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.why}"
+
+
+@dataclass(eq=False)
 class IntradayError(DemError):
     """The intraday market refuses: the contract's error and its numbers."""
 

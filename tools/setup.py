@@ -85,7 +85,7 @@ def setup_python() -> None:
     environment()
     has_node = bool(system_node())
     say(f"packages of uv.lock{'' if has_node else ', with node'}")
-    sync("--compile-bytecode", *([] if has_node else ["--group", "node"]))
+    sync("--compile-bytecode", "--all-extras", *([] if has_node else ["--group", "node"]))
 
 
 def environment() -> None:

@@ -30,6 +30,7 @@ CONTENTS = {
     "Keep a market on a node": {
         "deploy": "deploy the contracts for a scenario",
         "index": "put a market's events into an SQLite database",
+        "gateway": "serve a market to people's software",
         "late": "settle a member's final day late, with its proof",
         "health": "say whether nodes and market are well, and what to do",
     },

@@ -1,0 +1,58 @@
+"""Serve a market to people's software."""
+
+from pathlib import Path
+
+import click
+
+from dem.chain.connection import Chain
+from dem.chain.options import on_chain
+from dem.commands import ABOUT
+from dem.console import console, fail_readably
+from dem.deployment.market import connect, role_keys
+from dem.drive.run import MANIFEST
+from dem.errors import ChainError, DemError
+from dem.relay.batches import Relay
+
+
+@on_chain(short_help=ABOUT["gateway"])
+@click.option("--config", type=click.Path(path_type=Path), required=True, help="Its configuration, a TOML file.")
+@fail_readably
+def cli(config: Path) -> None:
+    """Serve the market that --config names, until interrupted.
+
+    People's software reads from the market's index, and brings messages that it has signed. docs/guide/gateway.md
+    describes the configuration and the protocol. Beside it, `index --follow` keeps the index.
+    """
+    try:
+        import uvicorn
+
+        from dem.gateway.app import Parts, make_app
+        from dem.gateway.config import load
+        from dem.gateway.reads import Index
+        from dem.gateway.relaying import ChainPort, Relaying
+        from dem.gateway.state import Store
+    except ModuleNotFoundError as error:
+        why = f"the gateway needs {error.name}, which is not installed: `make setup`, or pip install 'dem[gateway]'"
+        raise DemError(why) from None
+    configuration = load(config)
+    chain = Chain.connected()
+    if chain.is_embedded:
+        raise ChainError("a gateway needs a chain that stays: name a node with --network")
+    market = connect(chain, role_keys(chain, configuration.relayer), configuration.folder / MANIFEST)
+    if not configuration.index_path.exists():
+        raise ChainError(f"{configuration.index_path}: there is no index; make one with `index --follow`")
+    store = Store(configuration.state_url)
+    relaying = Relaying(store, ChainPort(Relay(market)), chain.id, market.addresses, configuration.depth)
+    parts = Parts(
+        configuration,
+        chain.id,
+        chain.genesis,
+        market.addresses,
+        market.calendar,
+        Index(configuration.index_path),
+        store,
+        relaying,
+    )
+    console.print(f"gateway of {configuration.folder} at {configuration.public_url}", highlight=False)
+    app = make_app(parts)
+    uvicorn.run(app, host=configuration.host, port=configuration.port, log_level="warning", timeout_keep_alive=30)

@@ -1,0 +1,217 @@
+"""What the gateway answers, as its OpenAPI document describes it. Amounts are exact decimal numbers, as text."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from dem.gateway.state import State
+
+Decimal = Field(pattern=r"^-?\d+\.\d+$", examples=["0.12345678"])
+
+
+class Answer(BaseModel):
+    """Closed, so that what is answered is what is described."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Problem(Answer):
+    """Why a request was refused (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+
+
+class Calendar(Answer):
+    """When days are; see the market's rules."""
+
+    opening: int
+    period_length: int
+    periods_per_day: int
+    open_lead: int
+    gate_lead: int
+    metering_lag: int
+    correction_lag: int
+
+
+class Market(Answer):
+    """What a client has to know before it signs anything. domain: of what is signed, but for contract and chain."""
+
+    protocol: str
+    chain: int
+    genesis: str
+    contracts: dict[str, str]
+    calendar: Calendar
+    types: dict[str, list[str]] = Field(description="fields of each type of message, in their order, with their types")
+    block: int
+    depth: int = Field(description="blocks behind the newest one from which a block is final")
+    trouble: str = Field(description="why nothing can be brought to the chain now; empty if all is well")
+
+
+class Day(Answer):
+    """How far a day is."""
+
+    day: int
+    starts_at: str | None
+    slots_cleared: int
+    volume_wh: int
+    is_metered: bool
+    is_settled: bool
+    is_final: bool
+
+
+class Price(Answer):
+    """Of one period in the day-ahead auction; no price where nothing was traded."""
+
+    slot: int
+    starts_at: str | None
+    price: str | None
+    volume_wh: int
+
+
+class Tariff(Answer):
+    """Of the fallback supplier, per kWh."""
+
+    slot: int
+    buy: str
+    sell: str
+
+
+class Participant(Answer):
+    """In the registry. Its money is told where one participant is asked for."""
+
+    participant: int
+    name: str | None
+    kind: str
+    status: str
+    first_day: int
+    account: str
+    meter: str
+    import_capacity_wh: int | None
+    export_capacity_wh: int | None
+    balance: str | None = None
+    arrears: str | None = None
+    credit_limit: str | None = None
+
+
+class Energy(Answer):
+    """Net energy of one period: consumption is positive, generation negative."""
+
+    day: int
+    slot: int
+    contracted_wh: int
+    metered_wh: int
+    is_estimated: bool
+
+
+class Order(Answer):
+    """In a market's book; it stays when the day is cleared."""
+
+    market: str
+    slot: int
+    layer: int
+    side: str
+    limit: str
+    energy_wh: int
+
+
+class Settlement(Answer):
+    """Of one day: what was paid; negative amounts were received."""
+
+    day: int
+    trade: str
+    imbalance: str
+    fees: str
+    deviation: str
+    penalty: str
+    paid: str
+
+
+class Transfer(Answer):
+    """A deposit (positive) or a withdrawal."""
+
+    at: str | None
+    how: str
+    amount: str
+    transaction: str
+
+
+class Status(Answer):
+    """What has become of a message. refusal: the contract's error in words."""
+
+    id: str
+    type: str
+    state: State
+    block: int | None = None
+    transaction: str | None = None
+    refusal: str | None = None
+
+
+class Result(Answer):
+    """Of one line of a batch: its message's state, or why it was refused."""
+
+    line: int
+    status: Status | None = None
+    problem: Problem | None = None
+
+
+class LoginText(Answer):
+    """What to sign with the account's key, as wallets sign texts (EIP-191)."""
+
+    message: str
+
+
+class Login(BaseModel):
+    """A signed text."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    message: str = Field(max_length=2_000)
+    signature: str = Field(pattern=r"^0x[0-9a-f]{130}$")
+
+
+class Token(Answer):
+    """Good as `Authorization: Bearer`, until it expires."""
+
+    token: str
+    expires_in: int
+    account: str
+    participant: int
+    roles: list[str]
+
+
+class Me(Answer):
+    """Who asks."""
+
+    account: str
+    participant: int
+    roles: list[str]
+
+
+class Queue(Answer):
+    """How many messages are in each state."""
+
+    counts: dict[str, int]
+    trouble: str
+    streams: int
+
+
+class Access(Answer):
+    """Somebody read about another person. participant: 0 if about all."""
+
+    number: int
+    at: int
+    reader: str
+    role: str
+    resource: str
+    participant: int
+    rows: int
+    purpose: str
+
+
+def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The refusals of a route, for the document."""
+    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {status: {"description": "refused", "content": content} for status in statuses}

@@ -1,0 +1,479 @@
+"""The gateway's HTTP interface: every resource, who may have it, and what it answers."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from eth_utils.address import is_address
+from fastapi import Depends, FastAPI, Header, Path, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi.routing import APIRouter
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from pydantic import ValidationError
+from starlette.exceptions import HTTPException
+
+from dem.errors import RequestError
+from dem.gateway import answers as a
+from dem.gateway.config import Configuration
+from dem.gateway.guard import PROBLEM, Guard, problem
+from dem.gateway.login import Logins
+from dem.gateway.protocol import TYPES, VERSION, Envelope, check
+from dem.gateway.reads import Index
+from dem.gateway.relaying import Relaying
+from dem.gateway.rights import Reader, Right, Role, mark, require
+from dem.gateway.state import Record, Store
+from dem.gateway.streams import Streams
+from dem.model.calendar import CalendarParameters
+
+_log = logging.getLogger(__name__)
+_NDJSON = "application/x-ndjson"
+_MOST_DAYS = 31
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a gateway is made of. relaying: None for one that only tells."""
+
+    configuration: Configuration
+    chain_id: int
+    genesis: str
+    contracts: Mapping[str, str]
+    calendar: CalendarParameters
+    index: Index
+    store: Store
+    relaying: Relaying | None
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+
+def make_app(parts: Parts) -> FastAPI:
+    """The application."""
+    streams = Streams(parts.store, parts.configuration.limits.streams)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        telling = asyncio.create_task(streams.run())
+        if parts.relaying is not None:
+            parts.relaying.start()
+        yield
+        telling.cancel()
+        if parts.relaying is not None:
+            parts.relaying.stop()
+        parts.index.close()
+        parts.store.close()
+
+    app = _bare(lifespan)
+    app.state.parts = parts
+    app.state.streams = streams
+    app.add_middleware(Guard, limits=parts.configuration.limits)
+    app.add_exception_handler(RequestError, _refused)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _failed)
+    return app
+
+
+def _bare(lifespan: Any = None) -> FastAPI:
+    app = FastAPI(
+        title="DEM gateway",
+        version="1",
+        description="What a market knows, and signed messages to it. docs/guide/gateway.md goes through it.",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/v1/openapi.json",
+    )
+    app.include_router(_router)
+    return app
+
+
+def describe() -> dict[str, Any]:
+    """The interface as an OpenAPI document."""
+    return _bare().openapi()
+
+
+# ------------------------------------------------------------------------------------------------------- refusals
+
+
+def _problem(error: RequestError) -> JSONResponse:
+    headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else None
+    return JSONResponse(problem(error), error.status, headers, PROBLEM)
+
+
+def _refused(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestError)
+    return _problem(error)
+
+
+def _invalid(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    return _problem(RequestError(422, "MalformedRequest", _first(error.errors())))
+
+
+def _http(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    if error.status_code == 400:  # a body that cannot even be parsed
+        return _problem(RequestError(422, "MalformedRequest", str(error.detail)))
+    names = {404: "NotFound", 405: "MethodNotAllowed"}
+    made = _problem(RequestError(error.status_code, names.get(error.status_code, "Refused"), str(error.detail)))
+    made.headers.update(error.headers or {})
+    return made
+
+
+def _failed(_request: Request, error: Exception) -> Response:
+    _log.error("a request failed", exc_info=error)
+    return _problem(RequestError(500, "Failed", "the gateway could not answer: its operator's log says why"))
+
+
+def _first(errors: Any) -> str:
+    where = ".".join(str(part) for part in errors[0]["loc"])
+    return f"{where}: {errors[0]['msg']}"
+
+
+# -------------------------------------------------------------------------------------------------------- readers
+
+_bearer = HTTPBearer(auto_error=False, description="A token of /v1/login.")
+
+
+def _parts(request: Request) -> Parts:
+    parts: Parts = request.app.state.parts
+    return parts
+
+
+def _reader(request: Request, token: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]) -> Reader:
+    parts = _parts(request)
+    if token is None:
+        if request.headers.get("authorization"):
+            raise RequestError(401, "BadToken", "the header Authorization must be Bearer and a token")
+        return Reader()
+    account = parts.store.account_of(token.credentials)
+    if account is None:
+        raise RequestError(401, "BadToken", "the token is unknown or has expired: log in again")
+    return _known(parts, account)
+
+
+def _known(parts: Parts, account: str) -> Reader:
+    participant = parts.index.participant_of(account)
+    member = {Role.MEMBER} if participant else set()
+    return Reader(account, participant, frozenset({Role.PUBLIC, *member, *parts.configuration.roles_of(account)}))
+
+
+Asking = Annotated[Reader, Depends(_reader)]
+Having = Annotated[Parts, Depends(_parts)]
+Purpose = Annotated[
+    str, Header(max_length=200, description="why an office reads about others; they see it, and so does the auditor")
+]
+Number = Annotated[int, Path(ge=1, le=2**31 - 1, description="number in the registry")]
+DayNumber = Annotated[int, Query(ge=1, le=2**31 - 1, description="trading day, the first is 1")]
+After = Annotated[int, Query(ge=0, le=2**53, description="the last number of the page before")]
+Most = Annotated[int, Query(ge=1, le=1_000)]
+
+
+def _about(parts: Parts, reader: Reader, resource: str, participant: int, purpose: str) -> Callable[[int], None]:
+    """Check the right to a participant's data. What is returned notes how many rows were read, if another's were.
+
+    Raises:
+        RequestError: the reader has none, or says no purpose.
+    """
+    is_own = participant == reader.participant != 0
+    right = require(reader, resource, is_own)
+    if is_own or right is Right.OWN:
+        return lambda _rows: None
+    if not purpose.strip():
+        raise RequestError(400, "PurposeMissing", "say in the header Purpose why you read about another person")
+    role, account = mark(reader, resource), reader.account
+
+    def note(rows: int) -> None:
+        values = {"reader": account, "role": role, "resource": resource, "participant": participant}
+        parts.store.note_access(**values, rows=rows, purpose=purpose.strip())
+
+    return note
+
+
+_router = APIRouter(prefix="/v1", responses=a.refusals(400, 401, 403, 404, 408, 413, 422, 429, 500, 503))
+
+
+# ------------------------------------------------------------------------------------------------ about everybody
+
+
+@_router.get("/market", tags=["public"])
+def market(parts: Having, reader: Asking) -> a.Market:
+    """Addresses, calendar and types of messages: what a client has to know before it signs."""
+    require(reader, "market")
+    calendar = {name: getattr(parts.calendar, name) for name in a.Calendar.model_fields}
+    return a.Market(
+        protocol=VERSION,
+        chain=parts.chain_id,
+        genesis=parts.genesis,
+        contracts=dict(parts.contracts),
+        calendar=a.Calendar(**calendar),
+        types={name: [f"{kind} {field}" for field, kind in type_.TYPE] for name, type_ in TYPES.items()},
+        block=parts.index.head(),
+        depth=parts.configuration.depth,
+        trouble=parts.relaying.trouble if parts.relaying else "this gateway brings no messages",
+    )
+
+
+@_router.get("/days", tags=["public"])
+def days(parts: Having, reader: Asking, after: After = 0, most: Most = 100) -> list[a.Day]:
+    """How far each trading day is."""
+    require(reader, "days")
+    return [a.Day(**row) for row in parts.index.days(after, most)]
+
+
+@_router.get("/tariffs", tags=["public"])
+def tariffs(parts: Having, reader: Asking, day: DayNumber) -> list[a.Tariff]:
+    """What the fallback supplier has published for a day; without, the standing tariff holds."""
+    require(reader, "tariffs")
+    return [a.Tariff(**row) for row in parts.index.tariffs(day)]
+
+
+@_router.get("/prices", tags=["members"])
+def prices(parts: Having, reader: Asking, day: DayNumber) -> list[a.Price]:
+    """Prices and volumes of the day-ahead auction."""
+    require(reader, "prices", is_own=True)
+    return [a.Price(**row) for row in parts.index.prices(day)]
+
+
+# --------------------------------------------------------------------------------------------------- about somebody
+
+
+@_router.get("/me", tags=["members"])
+def me(reader: Asking) -> a.Me:
+    """Who asks, by its token."""
+    if reader.account is None:
+        raise RequestError(401, "NotLoggedIn", "this needs a login: see /v1/login")
+    return a.Me(account=reader.account, participant=reader.participant, roles=sorted(reader.roles))
+
+
+@_router.get("/members", tags=["offices"])
+def members(
+    parts: Having, reader: Asking, after: After = 0, most: Most = 100, purpose: Purpose = ""
+) -> list[a.Participant]:
+    """All participants by number."""
+    note = _about(parts, reader, "members", 0, purpose)
+    found = [a.Participant(**row) for row in parts.index.participants(after, most)]
+    note(len(found))
+    return found
+
+
+@_router.get("/members/{participant}", tags=["members"])
+def member(parts: Having, reader: Asking, participant: Number, purpose: Purpose = "") -> a.Participant:
+    """A participant and its money."""
+    note = _about(parts, reader, "member", participant, purpose)
+    found = a.Participant(**parts.index.participant(participant))
+    note(1)
+    return found
+
+
+@_router.get("/members/{participant}/energy", tags=["members"])
+def energy(
+    parts: Having,
+    reader: Asking,
+    participant: Number,
+    first_day: DayNumber,
+    last_day: DayNumber,
+    purpose: Purpose = "",
+) -> list[a.Energy]:
+    """Contracted and metered energy by period, of at most 31 days."""
+    note = _about(parts, reader, "energy", participant, purpose)
+    _require_span(first_day, last_day)
+    found = [a.Energy(**row) for row in parts.index.energy(participant, first_day, last_day)]
+    note(len(found))
+    return found
+
+
+@_router.get("/members/{participant}/orders", tags=["members"])
+def orders(parts: Having, reader: Asking, participant: Number, day: DayNumber, purpose: Purpose = "") -> list[a.Order]:
+    """Orders for a day, in the auction and in pools."""
+    note = _about(parts, reader, "orders", participant, purpose)
+    found = [a.Order(**row) for row in parts.index.orders(participant, day)]
+    note(len(found))
+    return found
+
+
+@_router.get("/members/{participant}/settlements", tags=["members"])
+def settlements(
+    parts: Having,
+    reader: Asking,
+    participant: Number,
+    first_day: DayNumber,
+    last_day: DayNumber,
+    purpose: Purpose = "",
+) -> list[a.Settlement]:
+    """What was paid for each day, of at most 31 days."""
+    note = _about(parts, reader, "settlements", participant, purpose)
+    _require_span(first_day, last_day)
+    found = [a.Settlement(**row) for row in parts.index.settlements(participant, first_day, last_day)]
+    note(len(found))
+    return found
+
+
+@_router.get("/members/{participant}/transfers", tags=["members"])
+def transfers(parts: Having, reader: Asking, participant: Number, purpose: Purpose = "") -> list[a.Transfer]:
+    """Deposits and withdrawals."""
+    note = _about(parts, reader, "transfers", participant, purpose)
+    found = [a.Transfer(**row) for row in parts.index.transfers(participant)]
+    note(len(found))
+    return found
+
+
+def _require_span(first: int, last: int) -> None:
+    if not 0 <= last - first < _MOST_DAYS:
+        raise RequestError(422, "MalformedRequest", f"last_day must be first_day or up to {_MOST_DAYS - 1} days later")
+
+
+# --------------------------------------------------------------------------------------------------------- messages
+
+
+@_router.post("/messages", tags=["messages"], status_code=202)
+def send(parts: Having, reader: Asking, envelope: Envelope) -> a.Status:
+    """Bring a signed message. The same message again changes nothing, and tells what has become of it."""
+    require(reader, "send")
+    return _take(parts, envelope)
+
+
+@_router.post(
+    "/messages:batch",
+    tags=["messages"],
+    status_code=202,
+    openapi_extra={"requestBody": {"required": True, "content": {_NDJSON: {"schema": {"type": "string"}}}}},
+)
+async def send_batch(request: Request, parts: Having, reader: Asking) -> list[a.Result]:
+    """Bring many, an envelope a line. Each is taken or refused for itself, and answered in the order of the lines."""
+    require(reader, "send")
+    if request.headers.get("content-type", "").partition(";")[0].strip() != _NDJSON:
+        raise RequestError(422, "MalformedRequest", f"the body must be {_NDJSON}")
+    lines = [(n, line) for n, line in enumerate((await request.body()).split(b"\n"), start=1) if line.strip()]
+    most = parts.configuration.limits.batch
+    if not 0 < len(lines) <= most:
+        raise RequestError(422, "MalformedRequest", f"a batch has 1 to {most} lines, this has {len(lines)}")
+    return await asyncio.to_thread(lambda: [*_take_each(parts, lines)])
+
+
+def _take_each(parts: Parts, lines: list[tuple[int, bytes]]) -> Iterator[a.Result]:
+    for number, line in lines:
+        try:
+            status = _take(parts, Envelope.model_validate_json(line))
+            yield a.Result(line=number, status=status)
+        except ValidationError as error:
+            refused = RequestError(422, "MalformedRequest", _first(error.errors()))
+            yield a.Result(line=number, problem=a.Problem(**problem(refused)))
+        except RequestError as error:
+            yield a.Result(line=number, problem=a.Problem(**problem(error)))
+
+
+def _take(parts: Parts, envelope: Envelope) -> a.Status:
+    if parts.relaying is None:
+        raise RequestError(503, "NoRelayer", "this gateway brings no messages")
+    checked = check(envelope, parts.chain_id, parts.contracts)
+    record = parts.store.accept(checked.id, envelope.type, checked.sender, envelope.model_dump())
+    return _status(record)
+
+
+def _status(record: Record) -> a.Status:
+    return a.Status(**{name: getattr(record, name) for name in a.Status.model_fields})
+
+
+@_router.get("/messages/{id}", tags=["messages"])
+def message(
+    parts: Having,
+    reader: Asking,
+    id_: Annotated[str, Path(alias="id", pattern="^0x[0-9a-f]{64}$")],
+    purpose: Purpose = "",
+) -> a.Status:
+    """What has become of a message that one has sent."""
+    record = parts.store.message(id_)
+    is_own = record is not None and record.sender == reader.account
+    require(reader, "message", is_own)
+    if record is None:
+        raise RequestError(404, "NotFound", f"the gateway was never brought {id_}")
+    if not is_own:
+        _about(parts, reader, "message", parts.index.participant_of(record.sender), purpose)(1)
+    return _status(record)
+
+
+@_router.get("/queue", tags=["offices"])
+def queue(request: Request, parts: Having, reader: Asking) -> a.Queue:
+    """How many messages wait, and what is in the way."""
+    require(reader, "queue")
+    trouble = parts.relaying.trouble if parts.relaying else ""
+    return a.Queue(counts=parts.store.counts(), trouble=trouble, streams=request.app.state.streams.count)
+
+
+@_router.get(
+    "/events",
+    tags=["messages"],
+    response_class=StreamingResponse,
+    responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
+)
+async def events(
+    request: Request,
+    reader: Asking,
+    after: Annotated[int | None, Query(ge=0, le=2**53)] = None,
+    last_event_id: Annotated[str | None, Header(pattern="^[0-9]{1,15}$")] = None,
+) -> StreamingResponse:
+    """What happens, as server-sent events: blocks for everybody, and the states of one's own messages.
+
+    An event `message` tells a state; `retract` that the chain has given back the block it was in. Who names the last
+    event that it had, by Last-Event-ID or `after`, misses none.
+    """
+    require(reader, "events", is_own=True)
+    streams: Streams = request.app.state.streams
+    streams.require_room()
+    since = int(last_event_id) if last_event_id else after
+    return StreamingResponse(streams.listen(since, reader.account), media_type="text/event-stream")
+
+
+# ------------------------------------------------------------------------------------------------------------ logins
+
+
+@_router.get("/login", tags=["login"])
+def login_text(request: Request, account: Annotated[str, Query(pattern="^0x[0-9a-fA-F]{40}$")]) -> a.LoginText:
+    """The text that an account has to sign (EIP-4361)."""
+    parts = _parts(request)
+    if not is_address(account):
+        raise RequestError(422, "MalformedRequest", "account: its checksum (EIP-55) is wrong")
+    return a.LoginText(message=_logins(parts).text(account, parts.clock()))
+
+
+@_router.post("/login", tags=["login"])
+def log_in(parts: Having, login: a.Login) -> a.Token:
+    """A token for who signed the text."""
+    account, token = _logins(parts).log_in(login.message, login.signature, parts.clock())
+    reader = _known(parts, account)
+    seconds = parts.configuration.token_seconds
+    return a.Token(
+        token=token,
+        expires_in=seconds,
+        account=account,
+        participant=reader.participant,
+        roles=sorted(reader.roles),
+    )
+
+
+@_router.delete("/login", tags=["login"], status_code=204)
+def log_out(parts: Having, token: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]) -> Response:
+    """End the token."""
+    if token is not None:
+        parts.store.shut(token.credentials)
+    return Response(status_code=204)
+
+
+def _logins(parts: Parts) -> Logins:
+    configuration = parts.configuration
+    return Logins(
+        parts.store, configuration.domain, configuration.public_url, parts.chain_id, configuration.token_seconds
+    )
+
+
+@_router.get("/access", tags=["members"])
+def access(parts: Having, reader: Asking, after: After = 0, most: Most = 100) -> list[a.Access]:
+    """Who has read about one, and why; an auditor sees who has read about anybody."""
+    right = require(reader, "access", is_own=reader.participant != 0)
+    participant = None if right is Right.ALL else reader.participant
+    return [a.Access(**row) for row in parts.store.accesses(participant, after, most)]

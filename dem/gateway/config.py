@@ -1,0 +1,104 @@
+"""The configuration of a gateway: a TOML file. docs/guide/gateway.md describes each key."""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated
+
+from eth_utils.address import is_checksum_address
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from dem.errors import InputError
+from dem.gateway.rights import OFFICES, Role
+
+
+def _checksummed(account: str) -> str:
+    if not is_checksum_address(account):
+        raise ValueError("must be an address with its checksum (EIP-55)")
+    return account
+
+
+def _office(role: Role) -> Role:
+    if role not in OFFICES:
+        raise ValueError(f"must be one of {', '.join(OFFICES)}")
+    return role
+
+
+Address = Annotated[str, AfterValidator(_checksummed)]
+Office = Annotated[Role, AfterValidator(_office)]
+
+
+class Limits(BaseModel):
+    """What one address of the network may ask for."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    requests_per_minute: int = Field(600, ge=1)
+    messages_per_minute: int = Field(240, ge=1)
+    logins_per_minute: int = Field(20, ge=1)
+    body_bytes: int = Field(4 << 20, ge=1_024, le=64 << 20)
+    body_seconds: float = Field(10, gt=0, le=300)
+    batch: int = Field(1_000, ge=1, le=10_000)
+    streams: int = Field(500, ge=1)
+
+
+class Configuration(BaseModel):
+    """Of a gateway. folder: of the market, with its manifest.json; index, state: relative to it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    folder: Path
+    index: Path = Path("index.sqlite")
+    state: str = ""
+    host: str = "127.0.0.1"
+    port: int = Field(8040, ge=1, le=65_535)
+    url: str = Field("", pattern=r"^(https?://[^/\s]+)?$", max_length=200)
+    relayer: str | None = None
+    depth: int = Field(64, ge=1)
+    token_seconds: int = Field(3_600, ge=60, le=86_400)
+    limits: Limits = Limits.model_construct()
+    offices: dict[Office, list[Address]] = {}
+
+    @property
+    def public_url(self) -> str:
+        """What users call the gateway."""
+        return self.url or f"http://{self.host}:{self.port}"
+
+    @property
+    def domain(self) -> str:
+        """Its part that a login names."""
+        return self.public_url.partition("://")[2]
+
+    @property
+    def index_path(self) -> Path:
+        """The index."""
+        return self.folder / self.index
+
+    @property
+    def state_url(self) -> str:
+        """The database of what the gateway remembers."""
+        return self.state or f"sqlite:///{(self.folder / 'gateway.sqlite').resolve()}"
+
+    def roles_of(self, account: str) -> frozenset[Role]:
+        """The offices of an account."""
+        return frozenset(role for role, accounts in self.offices.items() if account in accounts)
+
+
+def load(path: Path) -> Configuration:
+    """Read a configuration. Its folder is relative to the file.
+
+    Raises:
+        InputError: it cannot be read, or a key is unknown or will not do.
+    """
+    try:
+        record = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(str(path), None, f"cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(str(path), None, f"is no TOML: {error}") from error
+    try:
+        found = Configuration.model_validate(record)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise InputError(f"{path}, {where}", first["input"], first["msg"]) from error
+    return found.model_copy(update={"folder": (path.parent / found.folder).resolve()})

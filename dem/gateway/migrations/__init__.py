@@ -1,0 +1,1 @@
+"""Versions of the tables of `dem.gateway.state`, one after another."""

@@ -1,0 +1,166 @@
+"""What the index knows, as the gateway tells it: energy in whole Wh, money and prices as exact decimal numbers."""
+
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import create_engine, text
+from sqlalchemy.exc import OperationalError
+
+from dem.errors import RequestError
+from dem.model.mechanisms import AUCTION
+
+Row = dict[str, Any]
+
+MOST_ROWS = 3_000
+"""In one answer: 31 days of quarter-hours are 2,976."""
+_PARTICIPANT = """
+SELECT participant, name, kind, status, first_day, account, meter,
+  import_capacity_kwh AS import_capacity, export_capacity_kwh AS export_capacity
+FROM participants
+"""
+
+
+class Index:
+    """Reads the index that `index --follow` keeps. It is opened for reading only."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._engine = create_engine(f"sqlite:///file:{path.resolve()}?mode=ro&uri=true")
+
+    def close(self) -> None:
+        """Let go of it."""
+        self._engine.dispose()
+
+    def _rows(self, question: str, **values: Any) -> list[Row]:
+        """Raises:
+        RequestError: there is no index yet.
+        """
+        try:
+            with self._engine.connect() as connection:
+                return [_exact(dict(row._mapping)) for row in connection.execute(text(question), values)]
+        except OperationalError as error:
+            raise RequestError(503, "NoIndex", "the market's index cannot be read now: try again later") from error
+
+    def head(self) -> int:
+        """The newest block in it."""
+        [row] = self._rows(
+            "SELECT coalesce(max(number), 0) AS number FROM (SELECT number FROM header UNION ALL "
+            "SELECT max(number) FROM block)"
+        )
+        return int(row["number"])
+
+    # --------------------------------------------------------------------------------------- who there is
+
+    def participant_of(self, account: str) -> int:
+        """Number of the participant with an account, 0 if it is none's."""
+        question = "SELECT participant FROM participants WHERE lower(account) = :account"
+        found = self._rows(question, account=account.lower())
+        return int(found[0]["participant"]) if found else 0
+
+    def participants(self, after: int, most: int) -> list[Row]:
+        """Participants by number."""
+        question = f"{_PARTICIPANT} WHERE participant > :after ORDER BY participant LIMIT :most"
+        return self._rows(question, after=after, most=most)
+
+    def participant(self, participant: int) -> Row:
+        """One of them, with its money.
+
+        Raises:
+            RequestError: there is none of that number.
+        """
+        found = self._rows(f"{_PARTICIPANT} WHERE participant = :participant", participant=participant)
+        if not found:
+            raise RequestError(404, "NotFound", f"there is no participant {participant}")
+        money = self._rows(
+            "SELECT balance_eur AS balance, arrears_eur AS arrears, credit_limit_eur AS credit_limit FROM balances "
+            "WHERE participant = :participant",
+            participant=participant,
+        )
+        return found[0] | (money[0] if money else {})
+
+    # ------------------------------------------------------------------------------------- about everybody
+
+    def days(self, after: int, most: int) -> list[Row]:
+        """How far each day is, and its volume."""
+        question = (
+            "SELECT day, starts_at, slots_cleared, coalesce(volume_kwh, 0) AS volume, is_metered, is_settled, is_final "
+            "FROM days WHERE day > :after ORDER BY day LIMIT :most"
+        )
+        return self._rows(question, after=after, most=most)
+
+    def prices(self, day: int) -> list[Row]:
+        """Prices and volumes of the call auction."""
+        question = (
+            "SELECT slot, starts_at, price_eur_per_kwh AS price, volume_kwh AS volume FROM clearing "
+            "WHERE market = :market AND day = :day ORDER BY slot"
+        )
+        return self._rows(question, market=AUCTION, day=day)
+
+    def tariffs(self, day: int) -> list[Row]:
+        """As published; other days have the standing tariff."""
+        question = (
+            "SELECT slot, buy_eur_per_kwh AS buy, sell_eur_per_kwh AS sell FROM tariffs WHERE day = :day ORDER BY slot"
+        )
+        return self._rows(question, day=day)
+
+    # ------------------------------------------------------------------------------------ about somebody
+
+    def energy(self, participant: int, first: int, last: int) -> list[Row]:
+        """Contracted and metered energy; consumption is positive, generation negative."""
+        question = (
+            "SELECT day, slot, contracted_kwh AS contracted, metered_kwh AS metered, is_estimated FROM energy "
+            "WHERE participant = :participant AND day BETWEEN :first AND :last ORDER BY day, slot LIMIT :most"
+        )
+        return self._rows(question, participant=participant, first=first, last=last, most=MOST_ROWS)
+
+    def orders(self, participant: int, day: int) -> list[Row]:
+        """Orders of the call auction and of pools."""
+        question = (
+            'SELECT market, slot, layer, side, limit_eur_per_kwh AS "limit", energy_kwh AS energy FROM orders '
+            "WHERE participant = :participant AND day = :day ORDER BY market, slot, layer LIMIT :most"
+        )
+        return self._rows(question, participant=participant, day=day, most=MOST_ROWS)
+
+    def settlements(self, participant: int, first: int, last: int) -> list[Row]:
+        """What was paid for each day: positive amounts were paid, negative ones received."""
+        question = (
+            "SELECT day, trade_eur AS trade, imbalance_eur AS imbalance, fees_eur AS fees, deviation_eur AS deviation, "
+            "penalty_eur AS penalty, paid_eur AS paid FROM settlements "
+            "WHERE participant = :participant AND day BETWEEN :first AND :last ORDER BY day LIMIT :most"
+        )
+        return self._rows(question, participant=participant, first=first, last=last, most=MOST_ROWS)
+
+    def transfers(self, participant: int) -> list[Row]:
+        """Deposits (positive) and withdrawals, the newest first."""
+        question = (
+            'SELECT at, how, amount_eur AS amount, transaction_hash AS "transaction" FROM transfers '
+            "WHERE participant = :participant ORDER BY at DESC LIMIT :most"
+        )
+        return self._rows(question, participant=participant, most=MOST_ROWS)
+
+
+_ENERGY = ("import_capacity", "export_capacity", "volume", "contracted", "metered", "energy")
+_MONEY = ("balance", "arrears", "credit_limit", "trade", "imbalance", "fees", "deviation", "penalty", "paid", "amount")
+_PRICES = {"price": 3, "limit": 3, "buy": 5, "sell": 5}
+
+
+def _exact(row: Row) -> Row:
+    """A row with the integers again that its view divides: a float below 2^53 gives back the very same one."""
+    found: Row = {}
+    for name, value in row.items():
+        if name in _ENERGY:
+            found[f"{name}_wh"] = None if value is None else round(value * 1_000)
+        elif name in _MONEY:
+            found[name] = _decimal(round(value * 10**8), 8)
+        elif name in _PRICES:
+            found[name] = None if value is None else _decimal(round(value * 10 ** _PRICES[name]), _PRICES[name])
+        elif name.startswith("is_"):
+            found[name] = bool(value)
+        else:
+            found[name] = value
+    return found
+
+
+def _decimal(count: int, places: int) -> str:
+    whole, rest = divmod(abs(count), 10**places)
+    return f"{'-' if count < 0 else ''}{whole}.{rest:0{places}d}"

@@ -1,0 +1,316 @@
+"""What the gateway itself remembers: messages and their states, logins, and who read what. SQLite or PostgreSQL.
+
+One journal tells what happened, in its order; streams are read from it, so they can go on where they were.
+"""
+
+import hashlib
+import secrets
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    create_engine,
+    delete,
+    event,
+    func,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.engine import Connection, Engine
+
+_MIGRATIONS = Path(__file__).with_name("migrations")
+_BIG = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts on by itself in INTEGER alone
+
+METADATA = MetaData()
+MESSAGE = Table(
+    "message",
+    METADATA,
+    Column("id", String(66), primary_key=True),
+    Column("type", String(32), nullable=False),
+    Column("sender", String(42), nullable=False),
+    Column("envelope", JSON, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("block", _BIG),
+    Column("transaction", String(66)),
+    Column("refusal", String(1000)),
+    Column("attempts", Integer, nullable=False),
+    Column("first_block", _BIG),
+    Column("received_at", _BIG, nullable=False),
+    Column("number", _BIG, nullable=False),
+)
+Index("message_by_state", MESSAGE.c.state, MESSAGE.c.number)
+JOURNAL = Table(
+    "journal",
+    METADATA,
+    Column("number", _BIG, primary_key=True, autoincrement=True),
+    Column("at", _BIG, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("owner", String(42)),
+    Column("data", JSON, nullable=False),
+    sqlite_autoincrement=True,
+)
+Index("journal_by_owner", JOURNAL.c.owner, JOURNAL.c.number)
+NONCE = Table("nonce", METADATA, Column("value", String(32), primary_key=True), Column("expires", _BIG, nullable=False))
+TOKEN = Table(
+    "token",
+    METADATA,
+    Column("hash", String(64), primary_key=True),
+    Column("account", String(42), nullable=False),
+    Column("expires", _BIG, nullable=False),
+)
+ACCESS = Table(
+    "access",
+    METADATA,
+    Column("number", _BIG, primary_key=True, autoincrement=True),
+    Column("at", _BIG, nullable=False),
+    Column("reader", String(42), nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("resource", String(16), nullable=False),
+    Column("participant", Integer, nullable=False),
+    Column("rows", Integer, nullable=False),
+    Column("purpose", String(200), nullable=False),
+    sqlite_autoincrement=True,
+)
+Index("access_by_participant", ACCESS.c.participant, ACCESS.c.number)
+
+
+class State(StrEnum):
+    """Of a message. queued: waits to be brought, or is on its way; a reorganisation of the chain leads back to it."""
+
+    RECEIVED = "received"
+    CHECKED = "checked"
+    QUEUED = "queued"
+    IN_BLOCK = "in_block"
+    FINAL = "final"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A message as it is remembered. first_block: from which on a transaction that brings it can be."""
+
+    id: str
+    type: str
+    sender: str
+    envelope: dict[str, Any]
+    state: State
+    block: int | None
+    transaction: str | None
+    refusal: str | None
+    attempts: int
+    first_block: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Of the journal. owner: whose it is, lower case; None if it is everybody's."""
+
+    number: int
+    at: int
+    kind: str
+    owner: str | None
+    data: dict[str, Any]
+
+
+class Store:
+    """The database. Every change is one transaction."""
+
+    def __init__(self, url: str, clock: Callable[[], float] = time.time) -> None:
+        """Open it, and bring it to the newest version of its tables."""
+        self._engine = create_engine(url, pool_pre_ping=True)
+        if self._engine.dialect.name == "sqlite":
+            event.listen(self._engine, "connect", _prepare_sqlite)
+        self._clock = clock
+        config = Config()
+        config.set_main_option("script_location", str(_MIGRATIONS))
+        with self._engine.begin() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+
+    @property
+    def engine(self) -> Engine:
+        """For tests and tools."""
+        return self._engine
+
+    def close(self) -> None:
+        """Let go of it."""
+        self._engine.dispose()
+
+    @contextmanager
+    def _change(self) -> Iterator[Connection]:
+        with self._engine.begin() as connection:
+            yield connection
+
+    def _now(self) -> int:
+        return int(self._clock())
+
+    # ------------------------------------------------------------------------------------------------ messages
+
+    def accept(self, id_: str, type_: str, sender: str, envelope: dict[str, Any]) -> Record:
+        """Remember a message that was checked, and queue it; one that is known stays as it is."""
+        with self._change() as connection:
+            if known := _message(connection, id_):
+                return known
+            for state in (State.RECEIVED, State.CHECKED, State.QUEUED):
+                number = self._tell(connection, "message", sender, {"id": id_, "state": state})
+            connection.execute(
+                insert(MESSAGE).values(
+                    id=id_,
+                    type=type_,
+                    sender=sender,
+                    envelope=envelope,
+                    state=State.QUEUED,
+                    attempts=0,
+                    received_at=self._now(),
+                    number=number,
+                )
+            )
+            found = _message(connection, id_)
+        assert found is not None  # it was just put in
+        return found
+
+    def message(self, id_: str) -> Record | None:
+        """A message."""
+        with self._engine.connect() as connection:
+            return _message(connection, id_)
+
+    def messages(self, state: State, most: int) -> list[Record]:
+        """Messages in a state, in the order in which they came."""
+        question = select(MESSAGE).where(MESSAGE.c.state == state).order_by(MESSAGE.c.number).limit(most)
+        with self._engine.connect() as connection:
+            return [_record(row) for row in connection.execute(question)]
+
+    def begin(self, ids: Sequence[str], block: int) -> None:
+        """Note that messages are about to be brought. block: the newest one before."""
+        values = {"attempts": MESSAGE.c.attempts + 1, "first_block": func.coalesce(MESSAGE.c.first_block, block)}
+        with self._change() as connection:
+            connection.execute(update(MESSAGE).where(MESSAGE.c.id.in_(ids)).values(values))
+
+    def move(self, record: Record, state: State, **values: Any) -> None:
+        """Put a message into a state. values: its block and transaction, or its refusal."""
+        kept = {"block": None, "transaction": None, "refusal": None} | values
+        with self._change() as connection:
+            connection.execute(update(MESSAGE).where(MESSAGE.c.id == record.id).values(state=state, **kept))
+            kind = "retract" if state is State.QUEUED else "message"
+            told = {name: value for name, value in kept.items() if value is not None}
+            was = {"block": record.block} if state is State.QUEUED else {}
+            self._tell(connection, kind, record.sender, {"id": record.id, "state": state} | told | was)
+
+    def counts(self) -> dict[str, int]:
+        """How many messages are in each state."""
+        question = select(MESSAGE.c.state, func.count()).group_by(MESSAGE.c.state)
+        with self._engine.connect() as connection:
+            found = {row[0]: row[1] for row in connection.execute(question)}
+        return {state: found.get(state, 0) for state in State if state not in (State.RECEIVED, State.CHECKED)}
+
+    # ------------------------------------------------------------------------------------------------- journal
+
+    def _tell(self, connection: Connection, kind: str, owner: str | None, data: dict[str, Any]) -> int:
+        values = {"at": self._now(), "kind": kind, "owner": owner and owner.lower(), "data": data}
+        done = connection.execute(insert(JOURNAL).values(**values))
+        return int(done.inserted_primary_key[0])  # type: ignore[index]
+
+    def tell(self, kind: str, data: dict[str, Any]) -> None:
+        """Note what happened to everybody."""
+        with self._change() as connection:
+            self._tell(connection, kind, None, data)
+
+    def journal(self, after: int, most: int, owner: str | None = None, everything: bool = False) -> list[Entry]:
+        """What happened after an entry: to everybody and to an owner. everything: and to all others."""
+        question = select(JOURNAL).where(JOURNAL.c.number > after).order_by(JOURNAL.c.number).limit(most)
+        if not everything:
+            mine = JOURNAL.c.owner.is_(None)
+            question = question.where(mine if owner is None else mine | (JOURNAL.c.owner == owner.lower()))
+        with self._engine.connect() as connection:
+            return [Entry(*row) for row in connection.execute(question)]
+
+    def newest(self) -> int:
+        """Number of the newest entry."""
+        with self._engine.connect() as connection:
+            return int(connection.execute(select(func.coalesce(func.max(JOURNAL.c.number), 0))).scalar_one())
+
+    # ------------------------------------------------------------------------------------------------- logins
+
+    def nonce(self, seconds: int) -> str:
+        """A number to sign, good once and for so long."""
+        value = secrets.token_hex(16)
+        with self._change() as connection:
+            connection.execute(delete(NONCE).where(NONCE.c.expires < self._now()))
+            connection.execute(insert(NONCE).values(value=value, expires=self._now() + seconds))
+        return value
+
+    def use_nonce(self, value: str) -> bool:
+        """Whether it was good; from now on it is not."""
+        with self._change() as connection:
+            done = connection.execute(delete(NONCE).where(NONCE.c.value == value, NONCE.c.expires >= self._now()))
+            return done.rowcount == 1
+
+    def open(self, account: str, seconds: int) -> str:
+        """A token for an account. Only its hash is kept."""
+        token = secrets.token_urlsafe(32)
+        with self._change() as connection:
+            connection.execute(delete(TOKEN).where(TOKEN.c.expires < self._now()))
+            values = {"hash": _hash(token), "account": account, "expires": self._now() + seconds}
+            connection.execute(insert(TOKEN).values(**values))
+        return token
+
+    def account_of(self, token: str) -> str | None:
+        """Whose token it is, if it has not expired."""
+        question = select(TOKEN.c.account).where(TOKEN.c.hash == _hash(token), TOKEN.c.expires >= self._now())
+        with self._engine.connect() as connection:
+            return connection.execute(question).scalar_one_or_none()
+
+    def shut(self, token: str) -> None:
+        """End a token."""
+        with self._change() as connection:
+            connection.execute(delete(TOKEN).where(TOKEN.c.hash == _hash(token)))
+
+    # --------------------------------------------------------------------------------------------- access log
+
+    def note_access(self, **values: Any) -> None:
+        """Note that somebody read about another person."""
+        with self._change() as connection:
+            connection.execute(insert(ACCESS).values(at=self._now(), **values))
+
+    def accesses(self, participant: int | None, after: int, most: int) -> list[dict[str, Any]]:
+        """Who read about a participant, or about anybody."""
+        question = select(ACCESS).where(ACCESS.c.number > after).order_by(ACCESS.c.number).limit(most)
+        if participant is not None:
+            question = question.where(ACCESS.c.participant.in_((participant, 0)))
+        with self._engine.connect() as connection:
+            return [dict(row._mapping) for row in connection.execute(question)]
+
+
+def _message(connection: Connection, id_: str) -> Record | None:
+    row = connection.execute(select(MESSAGE).where(MESSAGE.c.id == id_)).one_or_none()
+    return None if row is None else _record(row)
+
+
+def _record(row: Any) -> Record:
+    values = {name: getattr(row, name) for name in Record.__slots__}
+    return Record(**values | {"state": State(row.state)})
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "busy_timeout = 10000"):
+        connection.execute(f"PRAGMA {pragma}")

@@ -1,0 +1,5 @@
+"""`ape run gateway`."""
+
+from dem.commands.gateway import cli
+
+__all__ = ["cli"]

@@ -1,0 +1,127 @@
+"""Messages: taken once, brought in their order, followed until they are final, refused in the contract's words."""
+
+from pathlib import Path
+
+import pytest
+from support.gateway import CHAIN, CONTRACTS, Gateway, account_of, key_of, make_gateway, sheet
+
+from dem.errors import ChainError, RequestError
+from dem.gateway.protocol import KINDS, Envelope, check, parse, seal
+from dem.gateway.state import State
+from dem.messages.signing import Domain, sign
+from dem.model.mechanisms import AUCTION
+
+
+def test_a_message_goes_from_received_to_final(gateway: Gateway) -> None:
+    home = gateway.client("home")
+    id_ = home.send(AUCTION, sheet())
+    assert home.status(id_)["state"] == "queued"
+    gateway.step()
+    assert home.status(id_) == {
+        "id": id_, "type": "OrderSheet", "state": "in_block", "block": 1, "transaction": id_, "refusal": None
+    }  # fmt: skip
+    gateway.node.blocks += [[]] * 3
+    gateway.step()
+    assert home.status(id_)["state"] == "in_block"
+    gateway.node.blocks.append([])
+    gateway.step()
+    assert home.status(id_)["state"] == "final"
+    told = [entry.data["state"] for entry in gateway.store.journal(0, 100, account_of("home")) if entry.owner]
+    assert told == ["received", "checked", "queued", "in_block", "final"]
+
+
+def test_the_same_message_again_changes_nothing(gateway: Gateway) -> None:
+    home = gateway.client("home")
+    envelope = home.envelope(AUCTION, sheet())
+    first = home.bring(envelope)
+    gateway.step()
+    before = gateway.store.newest()
+    assert home.bring(envelope)["state"] == "in_block"
+    assert [result["status"]["id"] for result in home.bring_all([envelope] * 3)] == [first["id"]] * 3
+    gateway.step()
+    assert gateway.node.brought == [first["id"]]
+    assert [entry.kind for entry in gateway.store.journal(before, 10, everything=True)] == ["block"]
+
+
+def test_a_refusal_is_in_the_words_of_the_contract(gateway: Gateway) -> None:
+    home = gateway.client("home")
+    good, bad = (home.send(AUCTION, sheet(sequence=n)) for n in (1, 2))
+    gateway.node.refusals[bad] = "GateClosed(day=2, gate=1700000000)"
+    gateway.step()
+    assert home.status(good)["state"] == "in_block"
+    assert home.status(bad)["refusal"] == "GateClosed(day=2, gate=1700000000)"
+    assert home.status(bad)["state"] == "refused"
+    gateway.step()
+    assert gateway.node.brought == [good, bad]
+
+
+def test_what_a_reorganisation_takes_back_is_brought_again(gateway: Gateway) -> None:
+    home = gateway.client("home")
+    id_ = home.send(AUCTION, sheet())
+    gateway.step()
+    gateway.node.blocks[1:] = [[], []]
+    gateway.step()
+    assert gateway.node.brought == [id_, id_]
+    told = [(e.kind, e.data["state"]) for e in gateway.store.journal(0, 100, account_of("home")) if e.owner]
+    assert told[3:] == [("message", "in_block"), ("retract", "queued"), ("message", "in_block")]
+
+
+def test_a_gateway_that_was_killed_while_bringing_looks_before_it_brings_again(
+    gateway: Gateway, tmp_path: Path, index: Path
+) -> None:
+    home = gateway.client("home")
+    id_ = home.send(AUCTION, sheet())
+    gateway.store.begin([id_], 0)
+    gateway.node.blocks.append([id_])  # it landed, and nobody noted it
+    again = make_gateway(tmp_path, index)
+    again.node.blocks = gateway.node.blocks
+    again.step()
+    assert again.node.brought == []
+    record = again.store.message(id_)
+    assert record is not None
+    assert (record.state, record.block) == (State.IN_BLOCK, 1)
+
+
+def test_a_node_that_is_away_costs_no_message(gateway: Gateway) -> None:
+    home = gateway.client("home")
+    id_ = home.send(AUCTION, sheet())
+    gateway.node.failing = ChainError("the node is away")
+    with pytest.raises(ChainError):
+        gateway.step()
+    gateway.node.failing = None
+    gateway.step()
+    assert home.status(id_)["state"] == "in_block"
+
+
+def test_a_batch_takes_what_is_right_and_refuses_the_rest_line_by_line(gateway: Gateway) -> None:
+    home = gateway.client("home")
+    right, wrong = (home.envelope(AUCTION, sheet(sequence=n)) for n in (1, 2))
+    wrong = wrong.model_copy(update={"signature": right.signature})
+    body = "\n".join([right.model_dump_json(), "", "{", wrong.model_dump_json()])
+    answer = gateway.web.post("/v1/messages:batch", content=body, headers={"content-type": "application/x-ndjson"})
+    assert answer.status_code == 202
+    assert [(one["line"], (one["problem"] or {}).get("title")) for one in answer.json()] == [
+        (1, None), (3, "MalformedRequest"), (4, "NotSignedBySender")
+    ]  # fmt: skip
+    assert gateway.store.counts() == {"queued": 1, "in_block": 0, "final": 0, "refused": 0}
+
+
+def test_every_type_of_message_comes_through_its_envelope_unchanged() -> None:
+    sample = {"address": account_of("home"), "bool": True, "bytes32": f"0x{5:064x}", "bytes": "0x00ff"}
+    for type_, kind in KINDS.items():
+        values = {name: [f"0x{1:064x}"] if of == "bytes32[]" else sample.get(of, "7") for name, of in type_.TYPE}
+        message = parse(type_.__name__, values)
+        domain = Domain(CHAIN, CONTRACTS[kind.contract])
+        envelope = seal(domain, message, sign(domain, message, key_of("home")))
+        assert envelope.message == values
+        again = check(Envelope.model_validate_json(envelope.model_dump_json()), CHAIN, CONTRACTS)
+        assert (again.message, again.contract, again.sender) == (message, kind.contract, account_of("home"))
+
+
+def test_a_pool_takes_order_sheets_of_its_own() -> None:
+    contracts = CONTRACTS | {"CallAuction:roofs": f"0x{9:040x}"}
+    domain = Domain(CHAIN, contracts["CallAuction:roofs"])
+    envelope = seal(domain, sheet(), sign(domain, sheet(), key_of("home")))
+    assert check(envelope, CHAIN, contracts).contract == "CallAuction:roofs"
+    with pytest.raises(RequestError, match="WrongContract"):
+        check(envelope, CHAIN, CONTRACTS)

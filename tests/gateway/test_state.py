@@ -1,0 +1,122 @@
+"""What lasts: the tables as migrations make them, streams that go on where they were, and slow clients."""
+
+import asyncio
+from collections.abc import MutableMapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from support.gateway import account_of
+
+from dem.errors import InputError, RequestError
+from dem.gateway import streams
+from dem.gateway.config import Limits, load
+from dem.gateway.guard import Guard
+from dem.gateway.state import METADATA, Store
+from dem.gateway.streams import Streams
+
+
+def test_the_migrations_make_the_tables_that_the_code_knows(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'state.sqlite'}"
+    Store(url).close()
+    again = Store(url)
+    with again.engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
+
+
+def test_a_stream_goes_on_where_it_was_and_tells_nobody_elses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "_POLL_SECONDS", 0.01)
+    store = Store(f"sqlite:///{tmp_path / 'state.sqlite'}")
+    home = account_of("home")
+    store.accept("0x1", "OrderSheet", home, {})
+    store.accept("0x2", "OrderSheet", account_of("roof"), {})
+    store.tell("block", {"number": 1})
+
+    async def numbers(after: int | None, owner: str | None, count: int) -> list[str]:
+        served = Streams(store, 2)
+        running = asyncio.create_task(served.run())
+        await asyncio.sleep(0.05)
+        listening = served.listen(after, owner)
+        found = [await anext(listening)]
+        telling = asyncio.create_task(asyncio.to_thread(store.tell, "block", {"number": 2}))
+        while len(found) <= count:
+            async with asyncio.timeout(20):
+                found.append(await anext(listening))
+        await telling
+        assert served.count == 1
+        await listening.aclose()
+        running.cancel()
+        return [text.partition("\n")[0].removeprefix("id: ") for text in found[1:]]
+
+    assert asyncio.run(numbers(0, home, 5)) == ["1", "2", "3", "7", "8"]
+    assert asyncio.run(numbers(7, None, 2)) == ["8", "9"]
+    assert asyncio.run(numbers(None, None, 1)) == ["10"]
+
+
+def test_a_stream_too_many_is_refused(tmp_path: Path) -> None:
+    served = Streams(Store(f"sqlite:///{tmp_path / 'state.sqlite'}"), 0)
+    with pytest.raises(RequestError, match="TooManyStreams"):
+        served.require_room()
+
+
+@pytest.mark.parametrize(
+    ("chunks", "status"),
+    [
+        ([(0, b"x" * 600, True), (0, b"x" * 600, False)], 413),
+        ([(0, b"x", True), (5, b"", False)], 408),
+        ([(0, None, False)], 400),
+    ],
+)
+def test_bodies_that_are_too_large_too_slow_or_cut_off(
+    chunks: list[tuple[int, bytes | None, bool]], status: int
+) -> None:
+    sent: list[MutableMapping[str, Any]] = []
+    waiting = iter(chunks)
+
+    async def receive() -> MutableMapping[str, Any]:
+        seconds, body, more = next(waiting)
+        await asyncio.sleep(seconds)
+        kind = "http.disconnect" if body is None else "http.request"
+        return {"type": kind, "body": body or b"", "more_body": more}
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        sent.append(message)
+
+    async def app(*_: Any) -> None:
+        raise AssertionError("it must not be asked")
+
+    limits = Limits(body_bytes=1_024, body_seconds=0.05)
+    scope = {"type": "http", "method": "POST", "path": "/v1/messages", "headers": [], "client": ("10.0.0.1", 1)}
+    asyncio.run(Guard(app, limits)(scope, receive, send))
+    assert sent[0]["status"] == status
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "gateway.toml, folder: "),
+        ('folder = "."\ncolour = 1', "gateway.toml, colour: 1 Extra inputs"),
+        ('folder = "."\nport = 0', "gateway.toml, port: 0 "),
+        ('folder = "."\n[offices]\nmember = []', "must be one of registrar, operator, grid, council, auditor"),
+        ('folder = "."\n[offices]\noperator = ["0xabc"]', "must be an address with its checksum"),
+        ("folder = ", "is no TOML"),
+    ],
+)
+def test_what_is_wrong_with_a_configuration(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "gateway.toml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        load(path)
+    assert said in str(caught.value)
+
+
+def test_a_configuration_gives_offices_to_accounts(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.toml"
+    path.write_text(f'folder = "m"\n[offices]\noperator = ["{account_of("x")}"]\n', encoding="utf-8")
+    found = load(path)
+    assert found.folder == (tmp_path / "m").resolve()
+    assert found.roles_of(account_of("x")) == {"operator"}
+    assert found.roles_of(account_of("y")) == frozenset()
+    assert (found.domain, found.public_url) == ("127.0.0.1:8040", "http://127.0.0.1:8040")

@@ -1,0 +1,78 @@
+"""The gateway on a chain: what it is brought ends up in a block or refused in the contract's words, by and by final."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.signed import bid, domain
+from support.village import Member, Village
+
+from dem.deployment.market import Market
+from dem.gateway.protocol import Envelope, check, seal
+from dem.gateway.relaying import ChainPort, Relaying
+from dem.gateway.state import State, Store
+from dem.messages.members import Withdrawal
+from dem.messages.orders import OrderSheet
+from dem.messages.signing import Message, sign
+from dem.model.orders import lines_of
+from dem.relay.batches import Relay
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    made = Store(f"sqlite:///{tmp_path / 'state.sqlite'}")
+    yield made
+    made.close()
+
+
+def bring(store: Store, market: Market, member: Member, contract: str, message: Message) -> str:
+    """What the gateway does with a message that it is sent."""
+    at = domain(market, contract)
+    envelope = seal(at, message, sign(at, message, member.wallet.account_key))
+    checked = check(Envelope.model_validate_json(envelope.model_dump_json()), market.chain.id, market.addresses)
+    store.accept(checked.id, envelope.type, checked.sender, envelope.model_dump())
+    return checked.id
+
+
+def test_messages_end_in_a_block_or_refused_in_words(village: Village, market: Market, store: Store) -> None:
+    village.open_auction()
+    buyer, day = village.buyer, 1
+    [(line, word)] = lines_of([bid(2, 100, 50)], day, market.calendar.periods_per_day).items()
+
+    def orders(sequence: int) -> OrderSheet:
+        return OrderSheet(buyer.account, day, line, sequence, (word,))
+
+    good = bring(store, market, buyer, "CallAuction", orders(2))
+    paid = bring(store, market, buyer, "Accounts", Withdrawal(buyer.account, 100, False, 1))
+    stale = bring(store, market, buyer, "CallAuction", orders(1))
+    much = bring(store, market, buyer, "Accounts", Withdrawal(buyer.account, 10**20, False, 2))
+    port = ChainPort(Relay(market))
+    relaying = Relaying(store, port, market.chain.id, market.addresses, 2)
+    assert relaying.step()
+    found = {id_: store.message(id_) for id_ in (good, paid, stale, much)}
+    for id_ in (good, paid):
+        record = found[id_]
+        assert record is not None
+        assert record.state is State.IN_BLOCK
+        assert record.transaction is not None
+        assert port.block_of(record.transaction) == record.block
+    assert village.locked(buyer) > 0
+    for id_, words in ((stale, "StaleSheet"), (much, "InsufficientFunds")):
+        record = found[id_]
+        assert record is not None
+        assert record.state is State.REFUSED
+        assert (record.refusal or "").startswith(words)
+
+    # As if the gateway had been killed before it noted what landed: it looks, and brings nothing twice.
+    record = found[paid]
+    assert record is not None
+    store.move(record, State.QUEUED)
+    relaying.step()
+    again = store.message(paid)
+    assert again is not None
+    assert (again.state, again.block, again.transaction) == (State.IN_BLOCK, record.block, record.transaction)
+
+    market.chain.wait_until(market.chain.now() + 1)
+    market.chain.wait_until(market.chain.now() + 1)
+    relaying.step()
+    assert {store.message(id_).state for id_ in (good, paid)} == {State.FINAL}  # type: ignore[union-attr]

@@ -1,0 +1,186 @@
+"""A gateway without a chain: an index of a small market, and a port that stands for a node."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from eth_account import Account
+from starlette.testclient import TestClient
+
+from dem.chain.abi import EventCodec
+from dem.chain.artifacts import shipped
+from dem.chain.events import Event
+from dem.deployment.plan import STEPS
+from dem.deployment.roles import TOKEN
+from dem.gateway.app import Parts, make_app
+from dem.gateway.client import Client
+from dem.gateway.config import Configuration, Limits
+from dem.gateway.protocol import Checked
+from dem.gateway.reads import Index
+from dem.gateway.relaying import Outcome, Relaying
+from dem.gateway.rights import Role
+from dem.gateway.state import Store
+from dem.index.store import Origin
+from dem.index.store import Store as IndexStore
+from dem.index.tables import tables_of
+from dem.messages.orders import OrderSheet
+from dem.messages.readings import Register, pack_registers
+from dem.model.calendar import CalendarParameters
+from dem.model.orders import Order, Side, lines_of
+from dem.model.rules import Tariff
+from dem.model.strips import pack
+from dem.model.units import Tick, UnitsPerWh, Wh
+
+CALENDAR = CalendarParameters(1_700_000_000, 900, 96, 64_800, 43_200, 21_600, 86_400)
+CHAIN, GENESIS = 20482, f"0x{7:064x}"
+CONTRACTS = {name: f"0x{n:040x}" for n, name in enumerate([step.contract for step in STEPS], start=0xD001)}
+HOME, ROOF = 6, 7
+DEPTH = 4
+URL = "http://testserver"
+
+
+def key_of(name: str) -> bytes:
+    """The key of somebody."""
+    return name.encode().rjust(32, b"\1")
+
+
+def account_of(name: str) -> str:
+    """The address of somebody."""
+    return str(Account.from_key(key_of(name)).address)
+
+
+@cache
+def _tables() -> Any:
+    names = [*(step.contract for step in STEPS), TOKEN]
+    entries = ((name, entry) for name in names for entry in shipped()[name].abi)
+    return tables_of(EventCodec(name, entry) for name, entry in entries if entry["type"] == "event")
+
+
+def _events() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    kinds = {1: 1, 2: 2, 3: 3, 4: 4, 5: 5, HOME: 6, ROOF: 7}
+    for id_, kind in kinds.items():
+        account, meter = account_of({HOME: "home", ROOF: "roof"}.get(id_, f"p{id_}")), account_of(f"meter{id_}")
+        about = {"account": account, "meter": meter, "kind": kind}
+        papers = {"importCapacity": 5_000, "exportCapacity": 2_500, "feeder": bytes(32), "documents": bytes(32)}
+        yield "ParticipantRegistry", "Applied", about | papers
+        yield "ParticipantRegistry", "Admitted", about | {"id": id_, "firstDay": 1}
+    for id_ in (HOME, ROOF):
+        yield "Accounts", "Deposited", {"id": id_, "amount": 12_345_678_901, "paymentReference": bytes([1] * 32)}
+    lanes = [pack(1, [Tariff(UnitsPerWh(30_000), UnitsPerWh(8_000)).lane()] * 6)] * 16
+    yield "FallbackSupply", "TariffsPublished", {"day": 1, "words": lanes}
+    for id_, side, energy in ((HOME, Side.BID, 700), (ROOF, Side.ASK, 900)):
+        words = lines_of([Order(id_, 0, 2, side, Tick(150), Wh(energy))], 1, 96).values()
+        sheet = {"id": id_, "day": 1, "sequence": 1, "firstLine": 0, "lines": [w.to_bytes(32, "big") for w in words]}
+        yield "CallAuction", "SheetAccepted", sheet
+    cleared = {"price": 150, "volume": 700, "rationed": 0, "share": 700, "marginal": 900}
+    yield "CallAuction", "Cleared", {"day": 1, "slot": 2} | cleared
+    registers = pack_registers([Register(Wh(10 * n), Wh(0)) for n in range(97)])
+    reading = {"day": 1, "firstStrip": 0, "sequence": 1, "isCorrection": False, "registers": registers}
+    for id_ in (HOME, ROOF):
+        yield "MeterReadings", "ReadingsAccepted", {"id": id_} | reading
+        money = {"trade": 105_000, "imbalance": -3_000, "fees": 7, "deviation": 0}
+        yield "Settlement", "Settled", {"id": id_, "day": 1} | money
+
+
+def make_index(path: Path) -> Path:
+    """An index of a market in which two participants have traded a day."""
+    store = IndexStore(path, _tables(), Origin(CHAIN, GENESIS, CONTRACTS["ParticipantRegistry"], CALENDAR), DEPTH)
+    made = (Event(contract, name, args, 10 + n, f"0x{n:064x}", 0) for n, (contract, name, args) in enumerate(_events()))
+    store.record(CONTRACTS, made)
+    store.name({account_of("home"): "home", account_of("roof"): "roof"})
+    store.close()
+    return path
+
+
+@dataclass
+class Node:
+    """Stands for a chain: takes messages into blocks. refusals: by message, in a contract's words."""
+
+    blocks: list[list[str]] = field(default_factory=lambda: [[]])
+    refusals: dict[str, str] = field(default_factory=dict)
+    brought: list[str] = field(default_factory=list)
+    failing: Exception | None = None
+
+    def head(self) -> int:
+        if self.failing:
+            raise self.failing
+        return len(self.blocks) - 1
+
+    def bring(self, messages: Sequence[Checked]) -> Iterator[Outcome]:
+        self.blocks.append([])
+        for message in messages:
+            self.brought.append(message.id)
+            if message.id in self.refusals:
+                yield Outcome(message.id, self.head(), "", self.refusals[message.id])
+            else:
+                self.blocks[-1].append(message.id)
+                yield Outcome(message.id, self.head(), message.id)
+
+    def block_of(self, transaction: str) -> int | None:
+        return next((n for n, block in enumerate(self.blocks) if transaction in block), None)
+
+    def find(self, message: Checked, first: int) -> Outcome | None:
+        block = self.block_of(message.id)
+        return None if block is None or block < first else Outcome(message.id, block, message.id)
+
+
+@dataclass
+class Gateway:
+    """One under test. step: what its relaying does when it is told to."""
+
+    parts: Parts
+    node: Node
+    web: TestClient
+    now: list[float]
+
+    @property
+    def store(self) -> Store:
+        return self.parts.store
+
+    def step(self) -> None:
+        assert self.parts.relaying is not None
+        self.parts.relaying.step()
+
+    def client(self, name: str = "", log_in: bool = True) -> Client:
+        client = Client(URL, key_of(name) if name else None, session=self.web)
+        if name and log_in:
+            client.log_in()
+        return client
+
+
+class _Unstarted(Relaying):
+    """Works only when it is told to."""
+
+    def start(self) -> None:
+        pass
+
+
+def make_gateway(folder: Path, index: Path, url: str = "", **limits: Any) -> Gateway:
+    """A gateway of a market. url: of its state."""
+    few = {"requests_per_minute": 10**6, "messages_per_minute": 10**6, "logins_per_minute": 10**6}
+    offices = {role: [account_of(role)] for role in Role if role not in (Role.PUBLIC, Role.MEMBER)}
+    configuration = Configuration(
+        folder=folder, index=index, url=URL, depth=DEPTH, limits=Limits(**few | limits), offices=offices
+    )
+    now = [1_800_000_000.0]
+    store = Store(url or configuration.state_url, clock=lambda: now[0])
+    node = Node()
+    relaying = _Unstarted(store, node, CHAIN, CONTRACTS, DEPTH)
+    parts = Parts(
+        configuration, CHAIN, GENESIS, CONTRACTS, CALENDAR, Index(index), store, relaying, clock=lambda: moment(now[0])
+    )
+    return Gateway(parts, node, TestClient(make_app(parts), base_url=URL, raise_server_exceptions=False), now)
+
+
+def moment(time: float) -> Any:
+    from datetime import UTC, datetime
+
+    return datetime.fromtimestamp(time, UTC)
+
+
+def sheet(name: str = "home", day: int = 2, sequence: int = 1) -> OrderSheet:
+    """A day's orders."""
+    words = lines_of([Order(HOME, 0, 2, Side.BID, Tick(150), Wh(700))], day, 96).values()
+    return OrderSheet(account_of(name), day, 0, sequence, tuple(words))
