@@ -19,7 +19,7 @@ from dem.community.presets import POOLED, Mode
 from dem.errors import InputError, Mistakes
 from dem.model.mechanisms import MECHANISMS, Markets
 from dem.model.rules import ImbalancePricing, MarketRules
-from dem.model.strips import LANES
+from dem.model.strips import LANES, MAX_POSITION
 from dem.model.units import UnitsPerWh, Wh, parse_money, parse_tariff
 from dem.model.worst_day import most_layers
 
@@ -344,8 +344,8 @@ class Wholesale(_Model):
     prices: str
     price_seconds: int | None = Field(default=None, ge=1)
     margin: PerKwh
-    import_capacity_wh: int = Field(ge=0)
-    export_capacity_wh: int = Field(ge=0)
+    import_capacity_wh: int = Field(ge=0, le=MAX_POSITION)
+    export_capacity_wh: int = Field(ge=0, le=MAX_POSITION)
     penalty: PerKwh
 
 

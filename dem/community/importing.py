@@ -22,6 +22,7 @@ from dem.community.config import MAX_PERIODS_PER_DAY, NAME, WHOLE_DAY_SECONDS
 from dem.community.forecast import DAYS_WANTED
 from dem.community.scenario import CONFIG, load_scenario
 from dem.errors import InputError
+from dem.model.strips import MAX_POSITION
 from dem.model.units import MONEY_DECIMALS
 
 _TIMES = ("start", "time", "timestamp", "datetime", "date", "datum", "zeit", "from", "von", "mtu", "interval_start")
@@ -36,6 +37,8 @@ _DAYS_BEFORE = DAYS_WANTED + 2
 _SLACK = 1.5
 """Connections pass so many times what meters ever showed."""
 _GRID = "grid"
+_ANY = (MAX_POSITION, MAX_POSITION)
+"""Limits of a connection, Wh per period, that bind nobody."""
 
 
 _SPOT = """kind = "spot"
@@ -98,7 +101,7 @@ def make_scenario(folder: Path, meters: Sequence[Path], prices: Path | None, wan
     (folder / CONFIG).write_text(toml, encoding="utf-8")
     names = [name for name in load.columns if name != _GRID]
     names += [name for name in pv.columns if name not in load.columns]
-    _write_members(folder, dict.fromkeys(names, (10**12, 10**12, 10**6)), set(pv.columns))
+    _write_members(folder, dict.fromkeys(names, (*_ANY, 10**6)), set(pv.columns))
     scenario = load_scenario(folder)
     profiles, limits = scenario.profiles, {}
     past = range(1 - profiles.history_days, scenario.calendar.days + 1)
@@ -284,7 +287,7 @@ def _write_series(path: Path, frame: pd.DataFrame) -> None:
 
 
 def _write_members(
-    folder: Path, limits: dict[str, tuple[int, int, int]], plants: set[str], losses: tuple[int, int] = (10**12, 10**12)
+    folder: Path, limits: dict[str, tuple[int, int, int]], plants: set[str], losses: tuple[int, int] = _ANY
 ) -> None:
     rows = [
         ("supplier", "fallback_supplier", "", 0, 0, 0, 100_000, "none"),

@@ -45,6 +45,7 @@ from dem.errors import InputError, Mistakes
 from dem.model.mechanisms import Markets
 from dem.model.orders import Order
 from dem.model.rules import MarketRules, Tariff
+from dem.model.strips import MAX_POSITION
 from dem.model.units import Money, UnitsPerWh, Wh, currency
 from dem.tables import START, Cell, Row, read_rows, read_series
 
@@ -52,8 +53,6 @@ CONFIG = "scenario.toml"
 UNITS_PER_WH_PER_MWH = 100
 """Units/Wh of 1 currency/MWh."""
 _PRICES = {"price_per_mwh": UNITS_PER_WH_PER_MWH}
-MAX_CAPACITY = (1 << 40) - 1
-"""Wh per period that an application can name."""
 MAX_AMOUNT = 10**15
 """Largest deposit and credit limit, 10^-8 currency: ten million."""
 
@@ -581,8 +580,8 @@ def _term(row: Row, calendar: Calendar) -> dict[str, Any]:
 
 
 def _capacity(cell: Cell) -> Wh:
-    if cell.integer() > MAX_CAPACITY:
-        raise cell.wrong(f"must be at most {MAX_CAPACITY} Wh, what the market can register")
+    if cell.integer() > MAX_POSITION:
+        raise cell.wrong(f"must be at most {MAX_POSITION} Wh, what the market can register")
     return Wh(cell.integer())
 
 

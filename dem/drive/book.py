@@ -27,7 +27,7 @@ from dem.model.markets.auction import fills
 from dem.model.mechanisms import AUCTION
 from dem.model.orders import MAX_ENERGY, Order, Side
 from dem.model.rules import ImbalancePricing, MarketRules
-from dem.model.strips import LANES
+from dem.model.strips import LANES, MAX_POSITION
 from dem.model.units import (
     Money,
     Tick,
@@ -69,7 +69,7 @@ _DAY = 1
 _SLOT = 0
 _NO_METER = "0x" + "00" * 20
 _WINDOW = 86_400
-_NO_LIMIT = Wh((1 << 40) - 1)
+_NO_LIMIT = Wh(MAX_POSITION)
 _BOOK = "book.json"
 """Whose clearing a folder holds."""
 _PAGE = 50

@@ -14,6 +14,8 @@ from dem.errors import InputError, require_range
 LANES = 6
 LANE_BITS = 40
 DAY_BITS = 16
+MAX_POSITION = (1 << 33) - 1
+"""Most energy that a signed lane holds of a member, Wh in a period, either way; no connection is larger."""
 
 _DAY_SHIFT = 256 - DAY_BITS
 _LANE_MASK = (1 << LANE_BITS) - 1

@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass, replace
 
+from dem.model.strips import MAX_POSITION
 from dem.model.units import Wh
 from dem.replay.events import Args
-
-_NO_LIMIT = (1 << 40) - 1
 
 KINDS = (
     "none",
@@ -53,13 +52,13 @@ class Membership:
     def admit(self, args: Args) -> None:
         """An Admitted."""
         application = self._applications.pop(args["account"], {})
-        limits = [application.get(name, _NO_LIMIT) for name in ("importCapacity", "exportCapacity")]
+        limits = [application.get(name, MAX_POSITION) for name in ("importCapacity", "exportCapacity")]
         self.members[args["id"]] = Member(
             id=args["id"],
             account=args["account"],
             meter=args["meter"],
             kind=KINDS[args["kind"]],
             first_day=args["firstDay"],
-            import_capacity=None if limits[0] == _NO_LIMIT else limits[0],
-            export_capacity=None if limits[1] == _NO_LIMIT else limits[1],
+            import_capacity=None if limits[0] == MAX_POSITION else limits[0],
+            export_capacity=None if limits[1] == MAX_POSITION else limits[1],
         )

@@ -220,7 +220,7 @@ def test_histories_of_other_lengths_are_noted(own: Path, tmp_path: Path) -> None
         (("scenario.toml", 'name = "own"', 'name = "../../pwned"'), "scenario.toml, name: '../../pwned'"),
         (("participants.csv", "home-1,consumer", "../home,consumer"), "line 5, column participant: '../home' must be"),
         (("participants.csv", ",0,10000,", ",0,99999999999999,"), "credit_limit: '99999999999999' must be"),
-        (("participants.csv", "home-1,consumer,,", "home-1,consumer,,9999999999"), "must be at most 1099511627775 Wh"),
+        (("participants.csv", "home-1,consumer,,", "home-1,consumer,,9999999999"), "must be at most 8589934591 Wh"),
     ],
 )  # fmt: skip
 def test_what_would_fail_on_the_chain_is_refused_before(

@@ -15,10 +15,10 @@ from dem.errors import InputError, require_range
 from dem.model.markets.auction import Column, OrderBook, pro_rata
 from dem.model.orders import Side
 from dem.model.rules import MAX_TARIFF, TARIFF_BITS, MarketRules
-from dem.model.strips import LANES, pack, unpack
+from dem.model.strips import LANES, MAX_POSITION, pack, unpack
 from dem.model.units import MAX_TICK, TICK_UNITS, Money
 
-MAX_EXCHANGE = (1 << 33) - 1
+MAX_EXCHANGE = MAX_POSITION
 """Wh that the desk may import or export in one period."""
 PRICE_BIAS = 1 << TARIFF_BITS - 1
 """A reported price travels as price + PRICE_BIAS, so that it may be negative."""
