@@ -7,7 +7,7 @@ import {IAccounts, Posting} from "../interfaces/IAccounts.sol";
 import {ICallAuction} from "../interfaces/ICallAuction.sol";
 import {IExchange} from "../interfaces/IExchange.sol";
 import {IFallbackSupply} from "../interfaces/IFallbackSupply.sol";
-import {IMarketRules, Rules} from "../interfaces/IMarketRules.sol";
+import {IMarketRules, ImbalancePricing, Rules} from "../interfaces/IMarketRules.sol";
 import {Positions} from "../interfaces/IMarket.sol";
 import {IMeterReadings} from "../interfaces/IMeterReadings.sol";
 import {ISchedule} from "../interfaces/ISchedule.sol";
@@ -258,9 +258,11 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
             : AUCTION.outcomesIn(day, 0, PERIODS_PER_DAY);
         uint256[] memory tariffs = FALLBACK.tariffsOf(day);
         area = READINGS.areaNet(day);
-        uint256 atBoundary = READINGS.boundaryOf(day);
+        (uint256 atBoundary, uint256 estimated) = READINGS.boundaryOf(day);
         for (uint256 strip = 0; strip < STRIPS_PER_DAY; ++strip) {
-            (uint256 word, int256 dueOfStrip) = _pricesOf(strip, rules, outcomes, tariffs[strip], area);
+            // Where N is not known nobody gains by its sign.
+            ImbalancePricing pricing = estimated & (1 << strip) == 0 ? rules.imbalancePricing : ImbalancePricing.Tariff;
+            (uint256 word, int256 dueOfStrip) = _pricesOf(strip, pricing, outcomes, tariffs[strip], area);
             if (atBoundary & (1 << strip) != 0) word |= Billing.AT_BOUNDARY;
             _prices[Ring.dayKey(day, strip)] = word;
             due += dueOfStrip;
@@ -271,7 +273,7 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
     /// @return due what the area owes the fallback supplier for it, money units.
     function _pricesOf(
         uint256 strip,
-        Rules memory rules,
+        ImbalancePricing pricing,
         uint256[] memory outcomes,
         uint256 tariffs,
         int256[] memory area
@@ -282,7 +284,7 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
             (uint256 buy, uint256 sell) = Tariffs.unpack(Strips.lane(tariffs, k));
             uint256 price = UniformPrice.priceOf(outcome) * UNITS_PER_TICK;
             uint256 middle = ImbalancePrice.mid(buy, sell, price, outcome != 0);
-            (uint256 short, uint256 long) = ImbalancePrice.prices(rules.imbalancePricing, net, buy, sell, middle);
+            (uint256 short, uint256 long) = ImbalancePrice.prices(pricing, net, buy, sell, middle);
             word |= Tariffs.pack(short, long) << (k * Strips.LANE_BITS);
             if (net > 0) word |= 1 << (Billing.SHORT_AREA + k);
             if (net < 0) word |= 1 << (Billing.LONG_AREA + k);
@@ -313,7 +315,8 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
             state.penalties += bill.penalty.toUint96();
             uint32 id = firstId + uint32(i);
             Posted memory posted = Posted(uint16(day), payment.toInt128(), 0, 0);
-            _setClaims(posted, positions, i, metered[i], bill.charged, prices);
+            // A day that is estimated, be it in part, is no forecast that came true.
+            if (!bill.isEstimated) _setClaims(posted, positions, i, metered[i], bill.charged, prices);
             // What the desk nominates it delivers by definition: that is no forecast to be rewarded.
             if (id == state.desk) posted.accurate = 0;
             state.flexible += posted.flexible;

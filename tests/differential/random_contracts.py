@@ -23,10 +23,10 @@ from support.evm.people import (
     EXITED,
     SUSPENDED,
     Person,
-    readings,
     register,
     sign_readings,
     take_note,
+    true_readings,
     withdrawal,
 )
 
@@ -322,8 +322,13 @@ class RandomContracts:
         if self.random.random() < 0.1:
             return
         low, high = -min(person.export_capacity, 5_000), min(person.import_capacity, 5_000)
-        net = [self.random.randint(low, high) for _ in range(self.calendar.periods_per_day)]
-        sheet = readings(self.market, person, day, 0, net)
+
+        def draw() -> tuple[int, int]:
+            net = self.random.randint(low, high)
+            return max(net, 0), max(-net, 0)
+
+        strips = self.calendar.periods_per_day // LANES
+        sheet = true_readings(self.market, person, day, 0, strips, draw)
         refused = self.market.attempt("MeterReadings.enter", sign_readings(self.market, sheet, person.meter))
         reasons = ("NotTakingPart", "CorrectionWindowClosed", "DayBeingSettled")
         assert refused is None or refused.error in reasons, refused

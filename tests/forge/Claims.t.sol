@@ -104,7 +104,7 @@ contract ClaimsTest is Market {
         }
         VM.warp(calendar.startOf(2));
         for (uint256 i = 0; i < MEMBERS; ++i) {
-            ReadingSheet memory sheet = ReadingSheet(VM.addr(_meterKey(i)), 1, 0, 1, _registers(_metered[i]));
+            ReadingSheet memory sheet = ReadingSheet(VM.addr(_meterKey(i)), 1, 0, 1, _registers(_metered[i]), 0);
             readings.enter(_signReadings(_meterKey(i), _domain(address(readings)), sheet));
         }
         VM.warp(calendar.meteringDeadline(1));

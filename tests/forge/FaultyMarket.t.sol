@@ -312,7 +312,7 @@ contract FaultyMarketTest is Market {
         for (uint256 n = 1; n <= 96; ++n) {
             registers[16 * n + 6] = bytes1(uint8(n));
         }
-        ReadingSheet memory sheet = ReadingSheet(VM.addr(_meterKey(0)), DAY, 0, 1, registers);
+        ReadingSheet memory sheet = ReadingSheet(VM.addr(_meterKey(0)), DAY, 0, 1, registers, 0);
         readings.enter(_signReadings(_meterKey(0), _domain(address(readings)), sheet));
         require(!settlement.isSettled(DAY), "to be settled again");
         VM.warp(Calendar(address(auction)).correctionsCloseAt(DAY));

@@ -299,7 +299,7 @@ contract GasTest is Market {
             SignedReadings[] memory sheets = new SignedReadings[](count);
             for (uint256 n = 0; n < count; ++n) {
                 uint256 i = first + n;
-                ReadingSheet memory sheet = ReadingSheet(VM.addr(_meterKey(i)), day, 0, day, _readDay(day, i));
+                ReadingSheet memory sheet = ReadingSheet(VM.addr(_meterKey(i)), day, 0, day, _readDay(day, i), 0);
                 sheets[n] = _signReadings(_meterKey(i), domain, sheet);
             }
             readings.submit(sheets);
@@ -309,7 +309,7 @@ contract GasTest is Market {
     }
 
     function _submitBoundary(uint32 day) private {
-        ReadingSheet memory sheet = ReadingSheet(VM.addr(BOUNDARY_KEY), day, 0, day, _readDay(day, _members));
+        ReadingSheet memory sheet = ReadingSheet(VM.addr(BOUNDARY_KEY), day, 0, day, _readDay(day, _members), 0);
         readings.enter(_signReadings(BOUNDARY_KEY, _domain(address(readings)), sheet));
         _costs.day += _used();
     }

@@ -23,6 +23,7 @@ from support.evm.people import (
     ADMITTED,
     CONSUMER,
     DESK,
+    IMPLAUSIBLE,
     Person,
     commitment,
     readings,
@@ -66,7 +67,7 @@ TO_READ = (
     "NotTakingPart",
     "DayBeingSettled",
     "DayStillOpen",
-    "ReadingExceedsCapacity",
+    *IMPLAUSIBLE,
 )
 PLANS = (
     "default_on_a_contract",

@@ -28,7 +28,7 @@ from dem.model.units import Tick, Wh
 from dem.replay.members import KINDS
 
 INTERMEDIARY, GRID = KINDS.index("intermediary"), KINDS.index("grid_operator")
-MEMBERSHIP = ("UnknownAccount", "WrongStatus", "NotTakingPart")
+MEMBERSHIP = ("UnknownAccount", "WrongStatus", "MeterSilent", "NotTakingPart")
 """Who is no member, or not now."""
 MONEY = ("InsufficientFunds", "InArrears", "PaidNow", "MarketIsPaused", "NotAMarket")
 """What the accounts say to a market that wants collateral."""
