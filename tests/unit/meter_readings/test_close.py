@@ -51,7 +51,7 @@ def test_who_is_silent_for_three_days_orders_no_more_until_its_meter_reads_again
     receipt = village.close_unread(4)
     assert {"id": buyer.id, "isSilent": True} in events(receipt, registry, "SilenceChanged")
     with refused("MeterSilent", id=buyer.id):
-        registry.functions.requireTrader(buyer.account, 5).call()
+        village.relay(registry, "requireTrader", buyer.account, 5)
     village.wait_until(village.calendar.start_of(6))
     village.read(buyer, [1] * 12, day=5, sequence=2, imported=112)
     assert not registry.functions.isSilent(buyer.id).call()
@@ -105,7 +105,7 @@ def test_flags_periods_whose_boundary_differs_by_more_than_the_margin(
 ) -> None:
     village.read(buyer, [1_000] * 12)
     village.read(village.grid_operator, [1_000] * 7 + [1_000 + beyond] + [1_000] * 4)
-    receipt = village.close_unread()
+    receipt = village.close_metering()
     expected = {"day": 1, "slot": 7, "boundary": 1_000 + beyond, "sum": 1_000}
     assert events(receipt, readings, "BoundaryMismatch") == [expected] * flags
 

@@ -47,7 +47,7 @@ def test_a_correction_replaces_what_was_read(
     assert readings.functions.netOf(1, buyer.id, 1).call() == [[signed_lanes(*[10] * 6), DAY_LANES[1]]]
     assert readings.functions.areaNet(1).call() == [9] * 6 + [-1] * 5 + [9_999]
     # What it takes back is not billed until the next true-up.
-    assert readings.functions.unbilledOf(buyer.id, buyer.meter).call()[:2] == [47, 50]
+    assert readings.functions.unbilledOf(buyer.id, buyer.meter).call()[:2] == (47, 50)
 
 
 def test_a_correction_takes_no_more_than_the_registers_show(village: Village, buyer: Member, delivered: None) -> None:
