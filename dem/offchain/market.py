@@ -66,8 +66,6 @@ class ModelMarket:
         self.days = Days()
         self.totals = Totals()
         """Over the days that are final."""
-        self._read_last: tuple[int, dict[int, MeterValues]] = (0, {})
-        """The last final day and its readings: the day after is estimated from them."""
         self.ids = self._numbers()
         self.names = {id_: name for name, id_ in self.ids.items()}
         self.members = {member.id: member for member in self._registered()}
@@ -167,14 +165,12 @@ class ModelMarket:
         own.readings = {id_: MeterValues(values, measured) for id_, values in net.items()}
 
     def estimate(self, day: int) -> None:
-        """What is missing when readings are due is as it was the day before, or nothing."""
-        own, (last, before) = self.days.changing(day), self._read_last
-        if last != day - 1:
-            before = self.days.known(day - 1).readings
+        """What is missing when readings are due: all that the connection takes in stands for it (rule 12.3)."""
+        own = self.days.changing(day)
         for member in self.scenario.of_kind(Kind.CONSUMER, Kind.PROSUMER):
             id_ = self.ids[member.name]
             if member.takes_part(day) and id_ not in own.readings:
-                net = before[id_].net if id_ in before else np.zeros(self.periods_per_day, np.int64)
+                net = np.full(self.periods_per_day, member.import_capacity, np.int64)
                 own.readings[id_] = MeterValues(net, np.full(self.periods_per_day, ESTIMATED, np.int64))
                 own.settlement = None
 
@@ -188,7 +184,6 @@ class ModelMarket:
 
     def forget(self, day: int) -> None:
         """The day is final."""
-        self._read_last = day, self.days.known(day).readings
         self.totals += totals_of(self.settlement(day), self.book(day))
         self.markets.forget(day)
         self.days.forget(day)
