@@ -49,8 +49,9 @@ def cli(
     market = connect(chain, role_keys(chain, account), folder / MANIFEST)
     late = of_market(market)[0].late
     if is_true_up:
-        days = ", ".join(map(str, true_up(market, late, member, day)))
-        console.print(f"member {member}: the estimates of days {days} are trued up", highlight=False)
+        days = true_up(market, late, member, day)
+        named = ("days " if len(days) > 1 else "day ") + ", ".join(map(str, days))
+        console.print(f"member {member}: the estimates of {named} are trued up", highlight=False)
         return
     message, record = prepare(late, member, day, table)
     if meter_signature is None and operator_signature is None:

@@ -24,6 +24,7 @@ from dem.model.positions import Trades
 from dem.model.rules import MarketRules, Tariff
 from dem.model.settlement import DaySettlement, settle
 from dem.model.shortfalls import Shortfalls
+from dem.model.silence import Silence
 from dem.model.units import UnitsPerWh
 from dem.offchain.books import ModelBook
 from dem.replay.auction import AuctionReplay
@@ -64,6 +65,9 @@ class ModelMarket:
         self.rules = cache(self._rules_of)
         self.markets = Markets(self.periods_per_day, self.rules)
         self.days = Days()
+        self.silence = Silence()
+        self._read_through: dict[tuple[int, bool], int] = {}
+        """The last day that a meter was read on, by member and whether it is its second one."""
         self.totals = Totals()
         """Over the days that are final."""
         self.ids = self._numbers()
@@ -163,6 +167,9 @@ class ModelMarket:
         own = self.days.changing(day)
         measured = np.full(self.periods_per_day, MEASURED, np.int64)
         own.readings = {id_: MeterValues(values, measured) for id_, values in net.items()}
+        for id_ in net:
+            self._read_through[id_, self._has_second_meter(id_, day)] = day
+            self.silence.read(id_)
 
     def estimate(self, day: int) -> None:
         """What is missing when readings are due: all that the connection takes in stands for it (rule 12.3)."""
@@ -173,6 +180,9 @@ class ModelMarket:
                 net = np.full(self.periods_per_day, member.import_capacity, np.int64)
                 own.readings[id_] = MeterValues(net, np.full(self.periods_per_day, ESTIMATED, np.int64))
                 own.settlement = None
+                # The meter that it has by now.
+                today = day + 1 + self.calendar.metering_lag // self.calendar.day_length
+                self.silence.estimate(id_, self._has_second_meter(id_, today), day)
 
     def correct(self, day: int, net: dict[int, Column]) -> None:
         """Take what meters say of a day after readings were due."""
@@ -181,6 +191,15 @@ class ModelMarket:
         for id_, values in net.items():
             own.readings[id_] = MeterValues(values, corrected)
             own.settlement = None
+            # Only a meter that was read in time before can read on late.
+            meter = id_, self._has_second_meter(id_, day)
+            if self._read_through.get(meter, day + 1) <= day:
+                self._read_through[meter] = day
+                self.silence.read(id_)
+
+    def _has_second_meter(self, id_: int, day: int) -> bool:
+        new = self.scenario.participant(self.names[id_]).new_meter
+        return new is not None and day >= new
 
     def forget(self, day: int) -> None:
         """The day is final."""

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from dem.messages.readings import net_of, registers_of
 from dem.model.ledger import GRID_OPERATOR
 from dem.model.readings import Reading
+from dem.model.silence import Silence
 from dem.model.strips import LANES, unpack
 from dem.model.unbilled import MeterAccount, ReadStrip
 from dem.replay.days import Days
@@ -30,6 +31,7 @@ class Metering:
         """Member of the last sheet of a meter."""
         self._claims: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
         """What the chain says is unbilled of a member, until the event that explains it."""
+        self._silence = Silence()
         self._last_closed = 0
         self.most_losses: int | None = None
         """Most that the boundary meter has shown to be lost in a period, Wh; None until it has read."""
@@ -89,6 +91,8 @@ class Metering:
             meter = self._membership.members[id_].meter
             account = self._accounts[id_, meter] = MeterAccount.begun(registers, at)
             self._owners[meter] = id_
+        if at + len(before) >= account.read_at:
+            self._silence.read(id_)
         changes = account.take(registers, at, left_out, before)
         if any(changes):
             self._explain(id_, account)
@@ -130,6 +134,8 @@ class Metering:
             [(energy, True)] * LANES,
         )
         own = self._values(id_, number)
+        if member is not None and id_ != GRID_OPERATOR and not (own.status == ESTIMATED).any():
+            self._silence.estimate(id_, member.meter, number)
         sent = slice(strip * LANES, (strip + 1) * LANES)
         own.net[sent] = [value.net for value in estimates]
         own.status[sent] = ESTIMATED
@@ -140,6 +146,8 @@ class Metering:
     def close(self, args: Args) -> None:
         """A MeteringClosed."""
         number = self._last_closed = args["day"]
+        chain, model = sorted(self._membership.silent), sorted(self._silence.members)
+        self._found += differences("silent members", chain, model)
         boundary = self._days.known(number).readings.get(GRID_OPERATOR)
         if boundary is None:
             return

@@ -399,9 +399,11 @@ class RandomContracts:
         members = np.arange(1, self.market.member_count() + 1)
         shape = len(members), self.calendar.periods_per_day
         metered, bought, sold, due = (np.zeros(shape, np.int64) for _ in range(4))
-        has_meter = np.zeros(len(members), np.bool_)
+        has_meter, estimated = np.zeros(len(members), np.bool_), np.zeros(shape, np.bool_)
         metered[base.participants - 1] = base.metered
         has_meter[base.participants - 1] = base.has_meter
+        if base.estimated is not None:
+            estimated[base.participants - 1] = base.estimated
         np.add.at(bought, (trades.participant - 1, trades.slot), trades.bought)
         np.add.at(sold, (trades.participant - 1, trades.slot), trades.sold)
         np.add.at(due, (trades.participant - 1, trades.slot), trades.payment)
@@ -414,5 +416,6 @@ class RandomContracts:
             metered=metered,
             payments=due,
             flexible=None,
+            estimated=estimated,
         )
         return settle(self.market.replay.rules(day), delivery)
