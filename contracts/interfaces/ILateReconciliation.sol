@@ -77,7 +77,8 @@ interface ILateReconciliation {
     /// Not the next late reconciliation of this member and day, or one more than there can be.
     /// @param next number of the next one.
     error WrongRun(uint32 id, uint256 day, uint256 run, uint256 next);
-    /// The market's own members, and wholesale desks, are not settled late, nor who had no meter on that day.
+    /// The market's own members, and wholesale desks, are not settled late, nor who had no meter on that day. Of the grid operator
+    /// only its losses in strips in which its meter did not count are, by the council's word.
     error NotReconciled(uint32 id, uint256 day);
     /// Signed by a key that is not the member's meter's.
     error NotSignedByItsMeter(uint32 id, address signer);

@@ -43,6 +43,8 @@ library Billing {
     uint256 internal constant SHORT_AREA = Strips.DAY_SHIFT;
     uint256 internal constant LONG_AREA = Strips.DAY_SHIFT + Strips.LANES;
     uint256 internal constant AT_BOUNDARY = 1 << (Strips.DAY_SHIFT + 2 * Strips.LANES);
+    /// All periods of both kinds.
+    uint256 internal constant EITHER_AREA = ((1 << (2 * Strips.LANES)) - 1) << SHORT_AREA;
 
     /// @param penalties penalty rates of the strip, six lanes.
     /// @return p the prices of a strip of its word.

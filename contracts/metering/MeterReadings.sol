@@ -343,8 +343,8 @@ contract MeterReadings is IMeterReadings, AccessManaged, SigningDomain, Calendar
         uint256 startsAt = _timeOf(s.day, s.firstStrip);
         uint256 endsAt = startsAt + lanes.length * Strips.LANES * PERIOD_LENGTH;
         if (last.id != c.id) {
-            // Its account begins with a day that is not closed, so that each of its estimates is counted, or none.
-            if (isClosed_) return;
+            // Its account begins before anything of the day is estimated, so that each of its estimates is counted, or none.
+            if (isClosed_ || _hasEstimate(coverage)) return;
             last = _begun(c.id, s, startsAt);
         }
         bool goesOn = startsAt >= last.readAt;
@@ -364,6 +364,13 @@ contract MeterReadings is IMeterReadings, AccessManaged, SigningDomain, Calendar
         if (last.isSilent) REGISTRY.setSilent(c.id, false);
         (uint256 importWh, uint256 exportWh) = _registerAt(s.registers, lanes.length * Strips.LANES);
         _meters[s.meter] = Meter(uint64(importWh), uint64(exportWh), uint40(endsAt), last.since, c.id, false);
+    }
+
+    function _hasEstimate(uint256 coverage) private view returns (bool) {
+        for (uint256 strip = 0; strip < STRIPS_PER_DAY; ++strip) {
+            if (Coverages.has(coverage, strip) && Coverages.sequenceOf(coverage, strip) == 0) return true;
+        }
+        return false;
     }
 
     /// @return a meter before its first reading for a member.

@@ -39,9 +39,11 @@ contract LateReconciliation is ILateReconciliation, AccessManaged, SigningDomain
     }
 
     /// What a difference is worked out from: rules and prices of the day, six signed lanes a strip.
+    /// late: prices of what takes the place of an estimate.
     struct Terms {
         Rules rules;
         StripPrices[] prices;
+        StripPrices[] late;
         uint256[] contracted;
         uint256[] before;
         uint256[] net;
@@ -99,6 +101,8 @@ contract LateReconciliation is ILateReconciliation, AccessManaged, SigningDomain
         // slither-disable-next-line unused-return
         (uint32 id,,) = REGISTRY.metered(signer, reading.day);
         if (id != reading.id) revert NotSignedByItsMeter(reading.id, signer);
+        // Its losses are what others have not metered: no meter shows them alone.
+        if (id == GRID_OPERATOR) revert NotReconciled(id, reading.day);
         _settle(reading, record, true);
     }
 
@@ -175,10 +179,12 @@ contract LateReconciliation is ILateReconciliation, AccessManaged, SigningDomain
         uint256[] memory before = _proven(reading, record);
         uint256[] memory net = abi.decode(abi.encode(reading.net), (uint256[]));
         _requireWithinConnection(id, day, net);
-        _noteStated(id, day, before, net);
+        if (id != GRID_OPERATOR) _noteStated(id, day, before, net);
         _latest[id][day] = Latest(bytes31(Commitments.hashOf(net)), reading.run);
         int256 toGrid;
         (toGrid, toSupplier) = _differences(day, record, before, net);
+        // Where its meter counted the losses follow from it.
+        if (id == GRID_OPERATOR && toGrid != 0) revert NotReconciled(id, day);
         emit Reconciled(id, day, reading.run, byMeter, toGrid, toSupplier, reading.net);
         _post(id, toGrid, toSupplier);
     }
@@ -233,6 +239,7 @@ contract LateReconciliation is ILateReconciliation, AccessManaged, SigningDomain
     function _takeBack(uint32 id, uint32 day, LateRecord calldata record, Meter memory meter, TrueUp memory t) private {
         _requireDay(day);
         if (day <= t.lastDay) revert DaysOutOfOrder(day, t.lastDay);
+        if (id < FIRST_PARTICIPANT) revert NotReconciled(id, day);
         _requireReconciled(id, day, REGISTRY.member(id).kind);
         uint256[] memory before = _provenRecord(id, day, record);
         uint256[] memory net = _provenRecord(id, day, record);
@@ -326,7 +333,8 @@ contract LateReconciliation is ILateReconciliation, AccessManaged, SigningDomain
     }
 
     function _requireReconciled(uint32 id, uint256 day, Kind kind) private view {
-        bool isReconciled = id >= FIRST_PARTICIPANT && kind != Kind.WholesaleDesk && REGISTRY.isMetered(id, day);
+        bool isOther = id >= FIRST_PARTICIPANT || id == GRID_OPERATOR;
+        bool isReconciled = isOther && kind != Kind.WholesaleDesk && REGISTRY.isMetered(id, day);
         if (!isReconciled) revert NotReconciled(id, day);
     }
 
@@ -353,22 +361,40 @@ contract LateReconciliation is ILateReconciliation, AccessManaged, SigningDomain
         view
         returns (int256 toGrid, int256 toSupplier)
     {
-        uint256 strips = STRIPS_PER_DAY;
-        Terms memory t = Terms(RULES.rulesOf(day), new StripPrices[](strips), record.contracted, before, net);
-        bool hasPenalties = record.prices.length > strips;
+        Terms memory t = Terms({
+            rules: RULES.rulesOf(day),
+            prices: new StripPrices[](STRIPS_PER_DAY),
+            late: new StripPrices[](STRIPS_PER_DAY),
+            contracted: record.contracted,
+            before: before,
+            net: net
+        });
         uint256 ofGrid = 0;
         uint256 ofSupplier = 0;
-        for (uint256 strip = 0; strip < strips; ++strip) {
+        for (uint256 strip = 0; strip < net.length; ++strip) {
             if (before[strip] == net[strip]) continue;
-            uint256 word = record.prices[strip];
-            uint256 penalties = hasPenalties ? record.prices[strips + strip] : 0;
-            // By an estimate the sign of N may have become another one: what takes its place is not free of the charge either.
-            bool isEstimated = before[strip] & Strips.ALL_FLAGS != 0;
-            t.prices[strip] = Billing.unpack(word, penalties, t.rules.chargeHelpful || isEstimated);
-            if (word & Billing.AT_BOUNDARY == 0) ofSupplier |= 1 << strip;
-            else ofGrid |= 1 << strip;
+            if (_loadPrices(t, record.prices, strip)) ofGrid |= 1 << strip;
+            else ofSupplier |= 1 << strip;
         }
         (toGrid, toSupplier) = (_difference(t, ofGrid), _difference(t, ofSupplier));
+    }
+
+    /// @return isAtBoundary whether the boundary meter counts in the strip.
+    function _loadPrices(Terms memory t, uint256[] calldata prices, uint256 strip)
+        private
+        view
+        returns (bool isAtBoundary)
+    {
+        uint256 word = prices[strip];
+        uint256 penalties = prices.length > STRIPS_PER_DAY ? prices[STRIPS_PER_DAY + strip] : 0;
+        // By an estimate the sign of N may have become another one: what takes its place is not free of the charge either.
+        bool isEstimated = t.before[strip] & Strips.ALL_FLAGS != 0;
+        t.prices[strip] = Billing.unpack(word, penalties, t.rules.chargeHelpful || isEstimated);
+        isAtBoundary = word & Billing.AT_BOUNDARY != 0;
+        // For the same reason it costs the penalty whichever way it deviates, unless the boundary meter tells the sign.
+        t.late[strip] = isEstimated && !isAtBoundary
+            ? Billing.unpack(word | Billing.EITHER_AREA, penalties, true)
+            : t.prices[strip];
     }
 
     /// @param chosen strips that count, a bit each; in all others nothing is due.
@@ -383,7 +409,7 @@ contract LateReconciliation is ILateReconciliation, AccessManaged, SigningDomain
                 ? (t.contracted[strip], t.contracted[strip])
                 : (t.before[strip], t.net[strip]);
         }
-        return _due(t.contracted, net, t.rules, t.prices) - _due(t.contracted, before, t.rules, t.prices);
+        return _due(t.contracted, net, t.rules, t.late) - _due(t.contracted, before, t.rules, t.prices);
     }
 
     /// @return units due for a day besides its trades and fees, money units.

@@ -152,8 +152,8 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
             Rules memory rules = RULES.rulesOf(day);
             if (state.nextId == 1) {
                 emit SettlementBegun(day, state.version);
-                (int256 due, int256[] memory area) = _beginWalk(day, rules);
-                _postAhead(day, due, area, state);
+                (int256 due, int256[] memory area, uint256 unknown) = _beginWalk(day, rules);
+                _postAhead(day, due, area, unknown, state);
             }
             bool isSettled_ = _settleMembers(day, count, state, rules);
             if (!isSettled_) _restart(state);
@@ -251,17 +251,22 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
     /// Works out the day's imbalance prices.
     /// @return due what the area owes the fallback supplier, money units.
     /// @return area net energy of all members by slot, Wh.
-    function _beginWalk(uint32 day, Rules memory rules) private returns (int256 due, int256[] memory area) {
+    /// @return unknown strips in which that is not known, a bit each.
+    function _beginWalk(uint32 day, Rules memory rules)
+        private
+        returns (int256 due, int256[] memory area, uint256 unknown)
+    {
         // Of an auction without orders, which need not be cleared, there is no price; nor of one that does not count.
         uint256[] memory outcomes = SCHEDULE.isVoid(AUCTION, day)
             ? new uint256[](PERIODS_PER_DAY)
             : AUCTION.outcomesIn(day, 0, PERIODS_PER_DAY);
         uint256[] memory tariffs = FALLBACK.tariffsOf(day);
         area = READINGS.areaNet(day);
-        (uint256 atBoundary, uint256 estimated) = READINGS.boundaryOf(day);
+        uint256 atBoundary;
+        (atBoundary, unknown) = READINGS.boundaryOf(day);
         for (uint256 strip = 0; strip < STRIPS_PER_DAY; ++strip) {
             // Where N is not known nobody gains by its sign.
-            ImbalancePricing pricing = estimated & (1 << strip) == 0 ? rules.imbalancePricing : ImbalancePricing.Tariff;
+            ImbalancePricing pricing = unknown & (1 << strip) == 0 ? rules.imbalancePricing : ImbalancePricing.Tariff;
             (uint256 word, int256 dueOfStrip) = _pricesOf(strip, pricing, outcomes, tariffs[strip], area);
             if (atBoundary & (1 << strip) != 0) word |= Billing.AT_BOUNDARY;
             _prices[Ring.dayKey(day, strip)] = word;
@@ -402,8 +407,8 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
 
     /// Pays the fallback supplier, and the wholesale desk what the area's deviation costs it, ahead of what members pay for it: what
     /// the area owes them is there before the supplier advances anything for a member.
-    function _postAhead(uint32 day, int256 due, int256[] memory area, DayState memory state) private {
-        uint256 penalties = _loadPenalties(day, area, state);
+    function _postAhead(uint32 day, int256 due, int256[] memory area, uint256 unknown, DayState memory state) private {
+        uint256 penalties = _loadPenalties(day, area, unknown, state);
         Paid storage paid = _paid[Ring.place(day)];
         int128 change = (due - paid.fallbackSupply).toInt128();
         int128 deskChange = penalties.toInt256().toInt128() - int256(uint256(paid.desk)).toInt128();
@@ -421,9 +426,12 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
     }
 
     /// @return due what the area's deviation costs the wholesale desk, money units; nothing on a day without penalties.
-    function _loadPenalties(uint32 day, int256[] memory area, DayState memory state) private returns (uint256 due) {
+    function _loadPenalties(uint32 day, int256[] memory area, uint256 unknown, DayState memory state)
+        private
+        returns (uint256 due)
+    {
         uint256[] memory rates;
-        (state.desk, due, rates) = EXCHANGE.penaltiesOf(day, area);
+        (state.desk, due, rates) = EXCHANGE.penaltiesOf(day, area, unknown);
         if (rates.length == 0) return 0;
         state.hasPenalties = true;
         for (uint256 strip = 0; strip < STRIPS_PER_DAY; ++strip) {

@@ -95,7 +95,7 @@ def day_prices(rules: MarketRules, settlement: DaySettlement, at_boundary: NDArr
     pricing, one = rules.imbalance_pricing, np.ones_like(area)
     short, long = (imbalance_prices(pricing, sign * one, area, buy, sell, middle, day.unknown) for sign in (1, -1))
     has_penalties = day.exchange is not None and (day.exchange.penalties[day.exchange.net != 0] > 0).any()
-    rates = penalties(area, day.exchange)[1] if day.exchange is not None and has_penalties else None
+    rates = penalties(area, day.exchange, day.unknown)[1] if day.exchange is not None and has_penalties else None
     return DayPrices(short, long, np.sign(area), at_boundary, rates)
 
 

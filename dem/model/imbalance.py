@@ -135,11 +135,17 @@ def deviation_charges(imbalance: Grid, area: Column, contracted: Grid, rules: Ma
     return charged_energy(imbalance, area, contracted, rules) * rules.deviation_rate
 
 
-def penalties(area: Column, exchange: Exchange) -> tuple[Column, Column]:
+def penalties(area: Column, exchange: Exchange, unknown: NDArray[np.bool_] | None = None) -> tuple[Column, Column]:
     """What the area's imbalance N costs the desk, of no more energy than it nominated, money units; and what each Wh of
-    |N| pays of that, units/Wh, rounded up by less than 1: the balancing fund gains."""
+    |N| pays of that, units/Wh, rounded up by less than 1: the balancing fund gains.
+
+    unknown: slots in which N is not known. There it is the whole rate, so that nobody pays less by making N larger.
+    """
     due = exchange.penalties * np.minimum(abs(area), abs(exchange.net))
-    return due, -(-due // np.maximum(abs(area), 1))
+    rates = -(-due // np.maximum(abs(area), 1))
+    if unknown is not None:
+        rates = np.where(unknown, exchange.penalties * (exchange.net != 0), rates)
+    return due, rates
 
 
 def penalties_passed_on(imbalance: Grid, area: Column, rates: Column) -> Grid:

@@ -49,7 +49,9 @@ def difference(
         is_estimate & ~prices.at_boundary,
         is_estimate,
     )
-    due_after = _due(rules, prices, contracted, after, is_estimate & False, is_estimate)
+    due_after = _due(
+        rules, prices, contracted, after, is_estimate & False, is_estimate, is_estimate & ~prices.at_boundary
+    )
     return Difference(Money(middle - due_before), Money(due_after - middle))
 
 
@@ -100,12 +102,16 @@ def _due(
     metered: Column,
     estimated: NDArray[np.bool_],
     was_estimated: NDArray[np.bool_],
+    either_way: NDArray[np.bool_] | None = None,
 ) -> int:
-    """For a day besides its trades and fees, money units."""
+    """For a day besides its trades and fees, money units. either_way: where a penalty is due whatever the sign of N."""
     imbalance = metered - contracted
     units = imbalance * np.where(imbalance > 0, prices.short, prices.long)
     charged = charged_energy(imbalance, prices.area, contracted, rules, estimated, was_estimated)
     due = units + charged * rules.deviation_rate
     if prices.penalties is not None:
-        due += penalties_passed_on(imbalance, prices.area, prices.penalties)
+        penalties = penalties_passed_on(imbalance, prices.area, prices.penalties)
+        if either_way is not None:
+            penalties = np.where(either_way, abs(imbalance) * prices.penalties, penalties)
+        due += penalties
     return sum(due.tolist())

@@ -205,7 +205,7 @@ def settle(rules: MarketRules, day: Delivery) -> DaySettlement:
     charged = charged_energy(imbalance, area, contracted, rules, estimated)
     deviation = charged * rules.deviation_rate
     exchange = day.exchange or no_exchange(len(day.tariffs))
-    due, rates = penalties(area, exchange)
+    due, rates = penalties(area, exchange, day.unknown)
     penalty = penalties_passed_on(imbalance, area, rates)
     flexible = np.zeros_like(contracted) if day.flexible is None else day.flexible
     accurate = accurate_energy(day.bought + day.sold, charged)

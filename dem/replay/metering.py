@@ -86,7 +86,8 @@ class Metering:
         account = self.account(id_)
         at = self.first_strip(number) + first
         if account is None:
-            if number <= self._last_closed or id_ not in self._membership.members:
+            is_estimated = number <= self._last_closed or (self._values(id_, number).status == ESTIMATED).any()
+            if is_estimated or id_ not in self._membership.members:
                 return
             meter = self._membership.members[id_].meter
             account = self._accounts[id_, meter] = MeterAccount.begun(registers, at)

@@ -14,11 +14,13 @@ from support.evm.people import IMPLAUSIBLE, Person, register, sign_readings
 from support.rules import CALENDAR, SMALL
 
 from dem.messages.readings import ReadingSheet, Register, pack_registers
+from dem.messages.signing import digest
 from dem.model.rules import ImbalancePricing
 from dem.model.strips import LANES, strips_per_day
 
 STRIPS = strips_per_day(CALENDAR.periods_per_day)
 CAPACITY = 50
+MOST_LOST = 3
 LATE = "LateReconciliation"
 GRID_OPERATOR_ID = 5
 PLENTY = 10**16
@@ -104,8 +106,11 @@ class RandomGaps:
         own = self.meters[GRID_OPERATOR_ID]
         for slot in range(slots):
             net = sum(m.energies[slot][0] - m.energies[slot][1] for m in self.meters.values() if m is not own)
-            net += random.randint(0, 3)
+            net += self._loss(slot)
             own.energies.append((max(net, 0), max(-net, 0)))
+
+    def _loss(self, _slot: int) -> int:
+        return self.random.randint(0, MOST_LOST)
 
     def _plans(self) -> dict[int, str]:
         """When each strip of the silent member is brought."""
@@ -280,3 +285,42 @@ class RandomGaps:
         """What the silent member has paid in all, money units."""
         account = self.market.account(self.silent)
         return PLENTY - account.free - account.locked + account.arrears
+
+
+class RandomLosses(RandomGaps):
+    """The same with a boundary meter that is not read in time, after a day on which as much is lost as ever.
+
+    What was estimated stands, unless the council allows the grid operator's own statement of its losses.
+    """
+
+    def __init__(self, seed: int, is_honest: bool = False) -> None:
+        super().__init__(seed, is_honest)
+        self.has_boundary, self.silent = True, GRID_OPERATOR_ID
+
+    def _loss(self, slot: int) -> int:
+        return MOST_LOST if slot < CALENDAR.periods_per_day else super()._loss(slot)
+
+    def _plans(self) -> dict[int, str]:
+        ways = ("in time", "late", "never")
+        return {strip: "in time" if strip < STRIPS else self.random.choice(ways) for strip in range(self.days * STRIPS)}
+
+    def _state_late(self) -> None:
+        meter, late = self.meters[GRID_OPERATOR_ID], self.market.replay.late
+        others = [known for known in self.meters.values() if known is not meter]
+        for day in range(1, self.days + 1):
+            if not late.counts_estimates(GRID_OPERATOR_ID, day) or self.random.random() < 0.5:
+                continue
+            net = late.counted(GRID_OPERATOR_ID, day).copy()
+            for slot in range(len(net)):
+                at = (day - 1) * len(net) + slot
+                if self.plans[at // LANES] == "never":
+                    bought, sold = meter.energies[at]
+                    net[slot] = bought - sold - sum(other.energies[at][0] - other.energies[at][1] for other in others)
+            message, record = late.late_reading(GRID_OPERATOR_ID, day, net), late.record(GRID_OPERATOR_ID, day)
+            domain = self.market.domain(LATE)
+            self.market.act(f"{LATE}.allow", digest(domain, message))
+            signature = Person.grid_operator().account.sign(domain, message)
+            self.market.act(f"{LATE}.reconcileStated", struct(message), record, signature, b"")
+
+    def _check(self) -> None:
+        assert self.market.replay.differences == []

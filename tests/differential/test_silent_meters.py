@@ -98,3 +98,19 @@ def test_estimates_of_a_meter_that_reads_in_the_window_leave_nothing_behind():
     market.act("Settlement.finalize", 1)
     assert PLENTY - market.account(street.member.id).free == PERIODS * 100 * SMALL.standing_buy
     assert not failures(market.checks())
+
+
+def test_an_account_begins_before_anything_of_its_day_is_estimated():
+    """While a day is closed in parts a member's first sheet may come after its estimates: they are not counted."""
+    street = Street([(100, 0)] * DAYS, 900, has_boundary=False)
+    market = street.market
+    market.now = CALENDAR.metering_deadline(1)
+    # All but the last member, who is admitted after it, are looked at.
+    late = Person.numbered(2, import_capacity=900, export_capacity=900)
+    register(market, late)
+    market.act("MeterReadings.close", 1, street.member.id)
+    street.read(street.member, 1)
+    market.act("MeterReadings.close", 1, 100)
+    unbilled = market.call("MeterReadings", "unbilledOf", street.member.id, street.member.meter.address)
+    assert tuple(unbilled[:3]) == (0, 0, 0)
+    assert not failures(market.checks())

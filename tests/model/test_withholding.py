@@ -1,4 +1,5 @@
-"""Nobody pays less by silence: a search over what a member may withhold, and whether it states it late (rule 14.11)."""
+"""Nobody pays less by silence: a search over what a member, or the grid operator, may withhold, and whether the member
+states it late (rule 14.11)."""
 
 import os
 from dataclasses import replace
@@ -23,6 +24,7 @@ VILLAGES = int(os.environ.get("DEM_WITHHOLDING", "60"))
 SILENT, OTHER = 6, 7
 DAYS, STRIPS = 2, 2
 SLOTS = STRIPS * LANES
+EVERYWHERE_READ = np.zeros(SLOTS, np.bool_)
 CAPACITY = 40
 
 
@@ -46,7 +48,7 @@ class Village:
         self.losses = self._energies(3)
         self.traded = (self._energies(30) - self._energies(30)) * random.choice((0, 1))
         self.tariffs = [[self._tariff() for _ in range(SLOTS)] for _ in range(DAYS)]
-        self.exchange = [self._exchange() if self.has_boundary else None for _ in range(DAYS)]
+        self.exchange = [self._exchange() for _ in range(DAYS)]
 
     def _energies(self, most: int) -> np.ndarray:
         return np.array([[self.random.randint(0, most) for _ in range(SLOTS)] for _ in range(DAYS)], np.int64)
@@ -61,13 +63,13 @@ class Village:
         net = np.array([self.random.randint(-20, 20) for _ in range(SLOTS)], np.int64)
         return Exchange(OTHER, net, np.array([self.random.randint(0, 5_000) for _ in range(SLOTS)], np.int64))
 
-    def settled(self, day: int, withheld: np.ndarray) -> DaySettlement:
-        """A day, with estimates where readings are withheld."""
+    def settled(self, day: int, withheld: np.ndarray, unread: np.ndarray = EVERYWHERE_READ) -> DaySettlement:
+        """A day, with estimates where readings are withheld. unread: where the boundary meter's are."""
         own = self.imported[day] - self.exported[day]
         counted = np.where(withheld, CAPACITY, own)
         losses = np.zeros(SLOTS, np.int64)
         if self.has_boundary:
-            losses = own + self.losses[day] - counted
+            losses = np.where(unread, self.losses.max(), own + self.losses[day] - counted)
         bought = np.stack(
             [np.zeros(SLOTS, np.int64), np.maximum(self.traded[day], 0), np.maximum(-self.traded[day], 0)]
         )
@@ -75,7 +77,7 @@ class Village:
         exchange = self.exchange[day]
         others = self.others[day] + (0 if exchange is None else exchange.net)
         estimated = np.zeros((3, SLOTS), np.bool_)
-        estimated[1] = withheld
+        estimated[0], estimated[1] = unread, withheld
         return settle(
             self.rules,
             Delivery(
@@ -89,7 +91,7 @@ class Village:
                 payments=np.zeros((3, SLOTS), np.int64),
                 exchange=exchange,
                 estimated=estimated,
-                unknown=withheld & (not self.has_boundary),
+                unknown=(withheld & (not self.has_boundary)) | unread,
             ),
         )
 
@@ -127,6 +129,20 @@ def test_no_pattern_of_silence_pays(portion: int) -> None:
             withheld = np.repeat(np.array(strips), LANES).reshape(DAYS, SLOTS)
             for stated in product((False, True), repeat=DAYS):
                 assert village.paid(withheld, stated) >= honest, (seed, strips, stated)
+
+
+@pytest.mark.parametrize("portion", range(6))
+def test_no_silence_of_the_boundary_meter_sheds_losses(portion: int) -> None:
+    for seed in range(portion, 4 * VILLAGES, 6):
+        village = Village(seed)
+        village.has_boundary = True
+        for strips in product((False, True), repeat=STRIPS):
+            unread = np.repeat(np.array(strips), LANES)
+            silent, honest = (
+                sum(village.settled(0, EVERYWHERE_READ, where).bill_of(GRID_OPERATOR))
+                for where in (unread, EVERYWHERE_READ)
+            )
+            assert silent >= honest, (seed, strips)
 
 
 def test_the_search_finds_a_gain_where_estimates_are_what_was_read_the_day_before() -> None:

@@ -1024,7 +1024,8 @@ class Machine(LostKeys, Hostile):
             return
         net = [self.random.randint(-CAPACITY, CAPACITY) for _ in range(PERIODS)]
         signed = sign_readings(self.market, readings(self.market, person, days[0], 0, net), person.meter)
-        refused = self._do("MeterReadings.enter", signed, may=("CorrectionWindowClosed", "NotTakingPart"))
+        may = ("CorrectionWindowClosed", "NotTakingPart", *IMPLAUSIBLE)
+        refused = self._do("MeterReadings.enter", signed, may=may)
         self.brought["MeterReadings"] += refused is None
         assert bool(refused) == self.market.call("Settlement", "isSettled", days[0])
 

@@ -88,7 +88,8 @@ def _objections(market: Market, person: Person | None, id_: int, day: int, net: 
     last_day = market.call("ParticipantRegistry", "member", id_)[6]
     is_metered = person is not None and person.meter is not None
     takes_part = market.replay.members[id_].first_day <= day <= last_day
-    if id_ < FIRST_PARTICIPANT or not is_metered or not takes_part or person.kind == DESK:
+    is_other = id_ >= FIRST_PARTICIPANT or id_ == GRID_OPERATOR_ID
+    if not is_other or not is_metered or not takes_part or person.kind == DESK:
         found.add("NotReconciled")
     if person and abs(net).max() > _most(person):
         found.add("NotWithinConnection")
@@ -138,6 +139,8 @@ def _by_meter(
     expected: set[str],
 ) -> None:
     signer = person.meter if person and person.meter and random.random() < 0.95 else STRANGER
+    if message.id == GRID_OPERATOR_ID:
+        expected.add("NotReconciled")
     if signer is STRANGER:
         expected |= {"UnknownMeter", "NotSignedByItsMeter"}
     elif "NotReconciled" in expected:
@@ -164,6 +167,8 @@ def _stated(
         market.act(f"{CONTRACT}.allow", digest(domain, message))
     elif not consent or due.to_supplier:
         expected.add("NotAgreed")
+    if message.id == GRID_OPERATOR_ID and due.to_grid:
+        expected.add("NotReconciled")
     if operator is STRANGER or (consent and not is_allowed and member is STRANGER):
         expected.add("NotSignedBy")
     signature = operator.sign(domain, message)
