@@ -126,9 +126,13 @@ contract GasTest is Market {
         return _toJson();
     }
 
-    /// A day without a trade or a reading; nothing of it is measured.
+    /// A day without a trade; nothing of it is measured. Members whose meters are silent would order no more.
     function _idle(uint32 day) private {
-        VM.warp(Calendar(address(settlement)).meteringDeadline(day));
+        Calendar calendar = Calendar(address(settlement));
+        VM.warp(calendar.startOf(day) + 1 days);
+        _submitReadings(day);
+        _submitBoundary(day);
+        VM.warp(calendar.meteringDeadline(day));
         while (!readings.isClosed(day)) {
             readings.close(day, 50);
         }
