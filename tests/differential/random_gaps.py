@@ -15,7 +15,7 @@ from support.rules import CALENDAR, SMALL
 
 from dem.messages.readings import ReadingSheet, Register, pack_registers
 from dem.messages.signing import digest
-from dem.model.rules import ImbalancePricing
+from dem.model.rules import CONTRACT_PRICINGS
 from dem.model.strips import LANES, strips_per_day
 
 STRIPS = strips_per_day(CALENDAR.periods_per_day)
@@ -71,7 +71,7 @@ class RandomGaps:
         self.days = random.choice((2, 3, 3, 4))
         rules = replace(
             SMALL,
-            imbalance_pricing=random.choice(list(ImbalancePricing)),
+            imbalance_pricing=random.choice(CONTRACT_PRICINGS),
             tolerance_fixed=random.choice((0, 100)),
         )
         self.market = Market(CALENDAR, rules, CALENDAR.opening - 20_000)

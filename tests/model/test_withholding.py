@@ -15,7 +15,7 @@ from dem.model.imbalance import penalties
 from dem.model.ledger import GRID_OPERATOR
 from dem.model.positions import Exchange
 from dem.model.reconciliation import TrueUp, difference
-from dem.model.rules import ImbalancePricing, MarketRules, Tariff
+from dem.model.rules import CONTRACT_PRICINGS, MarketRules, Tariff
 from dem.model.settlement import DaySettlement, Delivery, settle
 from dem.model.strips import LANES
 
@@ -35,7 +35,7 @@ class Village:
         random = self.random = Random(seed)
         self.rules: MarketRules = replace(
             SMALL,
-            imbalance_pricing=random.choice(list(ImbalancePricing)),
+            imbalance_pricing=random.choice(CONTRACT_PRICINGS),
             charge_helpful=random.random() < 0.5,
             tolerance_fixed=random.choice((0, 5)),
             deviation_rate=random.choice((0, 50, 50_000)),
