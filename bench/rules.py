@@ -26,8 +26,6 @@ from dem.offchain.trading import Trading
 HERE = Path(__file__).resolve().parent
 SCENARIOS = HERE.parent / "scenarios"
 EVERY = 7
-LEARNING_DAYS = (1, 106, 127, 197, 288)
-"""Of the year: one of each season, and a Sunday in spring."""
 ACCURACIES = (0, 25, 50, 75, 100)
 """Percent of the way from what is expected to what happens."""
 T_95 = 2.0066
@@ -139,7 +137,7 @@ class Village:
         kinds = {"consumers": Kind.CONSUMER, "plants": Kind.PROSUMER}
         return {name: [day.ids[member.name] for member in self.scenario.of_kind(kind)] for name, kind in kinds.items()}
 
-    def measure(self, others: Mapping[int, list[AuctionDay]], learning: Iterable[AuctionDay]) -> Measured:
+    def measure(self, others: Mapping[int, list[AuctionDay]]) -> Measured:
         """All criteria. others: the same days by the accuracy of forecasts, percent."""
         days, community = self.played, self.played[0].community
         nobody = [day.outcome(without(day.orders, *community)) for day in days]
@@ -151,7 +149,7 @@ class Village:
                 stopping[place] += day.gain((id_,), day.outcome(without(day.orders, id_)))
                 bills[place] += day.cost(day.as_it_is, (id_,))
             beyond += _beyond(day)
-        learnt = [traded_when_learnt(day) for day in learning]
+        learnt, could = traded_when_learnt(days)
         perfect = others[100]
         kinds = self.classes(days[0])
         return Measured(
@@ -177,7 +175,7 @@ class Village:
             by_accuracy=[
                 mean(day.cost(day.as_it_is, community) for day in others[percent]) / MONEY for percent in ACCURACIES
             ],
-            learnt=100 * sum(had for had, _ in learnt) / max(1, sum(could for _, could in learnt)),
+            learnt=100 * learnt / max(1, could),
             beyond=beyond,
             fund=mean(day.as_it_is.kept for day in days) / MONEY,
             fees=mean(int(day.as_it_is.settlement.fees.sum()) for day in days) / MONEY,
@@ -194,12 +192,12 @@ def _beyond(day: AuctionDay) -> int:
     return int((day.as_it_is.by_slot > alone + error)[rows].sum())
 
 
-def village(candidate: Candidate, name: str, days: tuple[int, ...], learning: tuple[int, ...]) -> Measured:
+def village(candidate: Candidate, name: str, days: tuple[int, ...]) -> Measured:
     """A candidate on some days of a scenario."""
     scenario = candidate.of(load_scenario(SCENARIOS / name))
     own = Village(scenario, days)
     others = {percent: [AuctionDay(scenario.foreseen(percent), day) for day in days] for percent in ACCURACIES}
-    return own.measure(others, [AuctionDay(scenario, day) for day in learning])
+    return own.measure(others)
 
 
 class AllMarkets(NamedTuple):
@@ -305,8 +303,8 @@ def main() -> None:
     days = tuple(load_scenario(SCENARIOS / "rural-year").days[::EVERY])
     for candidate in CANDIDATES:
         name = candidate.name
-        year[name] = village(candidate, "rural-year", days, LEARNING_DAYS)
-        sunday[name] = village(candidate, "rural-sunday", (1,), (1,))
+        year[name] = village(candidate, "rural-year", days)
+        sunday[name] = village(candidate, "rural-sunday", (1,))
         markets[name] = all_markets(candidate)
         print(_first(name, year[name]), _second(name, year[name]), markets[name], sep="\n", flush=True)
     lines = [

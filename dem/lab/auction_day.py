@@ -94,6 +94,13 @@ class AuctionDay:
         return expected
 
     @cached_property
+    def alone(self) -> Column:
+        """What each member pays at the tariffs alone, money units, in the order of the members."""
+        buy, sell = (np.array([getattr(tariff, side) for tariff in self.tariffs], np.int64) for side in ("buy", "sell"))
+        units: Column = (np.where(self.metered > 0, buy, sell) * self.metered).sum(axis=1)
+        return units
+
+    @cached_property
     def community(self) -> list[int]:
         """Numbers of consumers and prosumers."""
         of_kind = self.scenario.of_kind(Kind.CONSUMER, Kind.PROSUMER)

@@ -88,7 +88,7 @@ def test_learning_bidders_trade_where_imbalances_cost_the_tariffs(tmp_path: Path
     traded = {}
     for pricing in ("single", "tariff"):
         day = AuctionDay(scenario.ruled_by(imbalance_pricing=pricing), 1)
-        learnt, honest = traded_when_learnt(day)
+        learnt, honest = traded_when_learnt([day])
         traded[pricing] = learnt / honest
     assert traded["single"] < 0.5 < 0.8 < traded["tariff"] <= 1
 
