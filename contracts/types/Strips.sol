@@ -104,6 +104,18 @@ library Strips {
         return flags & spread(flags, SIGNED_MASK);
     }
 
+    /// @return bought Wh by lane, zero where nothing is or more is sold; neither word has flags or a day.
+    function boughtOf(uint256 net) internal pure returns (uint256 bought) {
+        uint256 flags = minus(net, ZERO_LANES);
+        return flags & spread(flags, SIGNED_MASK);
+    }
+
+    /// @return lanes the smaller one of each pair of 39-bit lanes.
+    function least(uint256 a, uint256 b) internal pure returns (uint256 lanes) {
+        uint256 isMore = spread(minus(a, b), SIGNED_MASK);
+        return (b & isMore) | (a & ~isMore);
+    }
+
     /// @return total of six lanes that together fit a lane.
     function sum(uint256 lanes) internal pure returns (uint256 total) {
         unchecked {

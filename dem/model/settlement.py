@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from dem.errors import InputError, require_range
 from dem.model.imbalance import (
-    accurate_energy,
     charged_energy,
     helpful_energy,
     imbalance_payments,
     imbalance_prices,
+    kept_energy,
     mid_prices,
     penalties,
     penalties_passed_on,
@@ -125,8 +125,8 @@ class DaySettlement:
 
     imbalance is metered - contracted, imbalance_units the payment due for it, deviation the
     charge on contracted energy not kept beyond the tolerance, penalty the part in the upper market's.
-    helpful, accurate: by participant over all slots, Wh, what it may claim from the balancing fund:
-    energy sold back that helped the area, and energy traded beyond what deviation is charged for.
+    helpful, kept: by participant over all slots, Wh, what it may claim from the balancing fund:
+    energy sold back that helped the area, and net energy delivered as contracted.
     """
 
     delivery: Delivery
@@ -138,7 +138,7 @@ class DaySettlement:
     deviation: Grid
     penalty: Grid
     helpful: Column
-    accurate: Column
+    kept: Column
     area: Area
 
     @cached_property
@@ -176,8 +176,8 @@ class DaySettlement:
 
     @cached_property
     def claims(self) -> dict[int, tuple[int, int]]:
-        """Helpful and accurate energy of each participant, Wh."""
-        both = zip(self.helpful.tolist(), self.accurate.tolist(), strict=True)
+        """Helpful and kept energy of each participant, Wh."""
+        both = zip(self.helpful.tolist(), self.kept.tolist(), strict=True)
         return dict(zip(self.delivery.participants.tolist(), both, strict=True))
 
     def operator(self) -> Money:
@@ -203,8 +203,8 @@ def settle(rules: MarketRules, day: Delivery) -> DaySettlement:
     due, rates = penalties(area, exchange)
     penalty = penalties_passed_on(imbalance, area, rates)
     flexible = np.zeros_like(contracted) if day.flexible is None else day.flexible
-    accurate = accurate_energy(day.bought + day.sold, charged)
-    accurate[day.participants == exchange.desk] = 0
+    kept = kept_energy(contracted, day.metered)
+    kept[day.participants == exchange.desk] = 0
     fallback = area * np.where(area > 0, buy, sell)
     energy = (day.bought + day.sold).sum(axis=0)
     return DaySettlement(
@@ -217,7 +217,7 @@ def settle(rules: MarketRules, day: Delivery) -> DaySettlement:
         deviation=deviation,
         penalty=penalty,
         helpful=helpful_energy(flexible, contracted, imbalance, area),
-        accurate=accurate,
+        kept=kept,
         area=Area(
             imbalance=area,
             price=imbalance_prices(rules.imbalance_pricing, area, area, buy, sell, mid),
