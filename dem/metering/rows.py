@@ -26,7 +26,8 @@ _UNREADABLE = (
     *(zipfile.BadZipFile, zlib.error, InvalidFileException, ParseError, DefusedXmlException, NotImplementedError),
     *(RuntimeError, OSError, EOFError, LookupError, ValueError, TypeError, AttributeError),
 )
-"""What openpyxl and what it uses raise for what is no workbook, an entity in one among it."""
+"""What openpyxl and what it uses raise for what is no workbook, an entity in one among it; zipfile raises
+NotImplementedError for what is packed in a way it does not know."""
 _ZIP = b"PK\x03\x04"
 
 
