@@ -113,8 +113,10 @@ test-commands: artifacts ## the commands as typed, and a driver that is killed a
 	@pytest -q -p no:ape_test -n 2 --dist loadfile --no-loadscope-reorder $(COMMANDS)
 
 # How much the long form does: actions of the stateful machine by 800, delivery days, sequences, contracts, kills.
-LONG := DEM_RANDOM_RUNS=625 DEM_RANDOM_DAYS=20000 DEM_RANDOM_INTRADAY=10000 DEM_RANDOM_CONTRACTS=1000 DEM_KILLS=30 DEM_EVERY_SCENARIO=yes
-LONG_TESTS := tests/stateful tests/differential tests/scripts/test_without_chain.py tests/scripts/test_interruption.py
+LONG := DEM_RANDOM_RUNS=625 DEM_RANDOM_DAYS=20000 DEM_RANDOM_INTRADAY=10000 DEM_RANDOM_CONTRACTS=1000 DEM_KILLS=30 DEM_EVERY_SCENARIO=yes \
+	DEM_RANDOM_GAPS=20000 DEM_WITHHOLDING=2000
+LONG_TESTS := tests/stateful tests/differential tests/scripts/test_without_chain.py tests/scripts/test_interruption.py \
+	tests/model/test_withholding.py
 .PHONY: test-long
 test-long: artifacts ## the random runs in their long form, an hour or so
 	$(SAY) 'pytest: $(LONG_TESTS), $(LONG)'

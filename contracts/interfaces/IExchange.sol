@@ -11,11 +11,13 @@ interface IExchange {
     function exchangeOf(uint256 day) external view returns (uint32 desk, uint256[] memory net);
 
     /// @param area the area's imbalance by slot, Wh.
+    /// @param unknown strips in which that is not known, because somebody is estimated and no boundary meter counts, a bit each.
     /// @return desk the member that answers to the upper market; 0 if nothing is exchanged.
     /// @return due what the area's imbalance costs it, of no more energy in a slot than it exchanges there, money units.
     /// @return rates per strip what each Wh of an imbalance in the area's direction pays for that, units/Wh, six lanes
-    /// without a day: together no less than is due. No strips at all if no deviation costs a penalty.
-    function penaltiesOf(uint256 day, int256[] calldata area)
+    /// without a day: together no less than is due. Where the area's imbalance is not known the whole penalty, so that nobody pays
+    /// less by making it larger. No strips at all if no deviation costs a penalty.
+    function penaltiesOf(uint256 day, int256[] calldata area, uint256 unknown)
         external
         view
         returns (uint32 desk, uint256 due, uint256[] memory rates);

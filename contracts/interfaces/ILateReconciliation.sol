@@ -40,6 +40,31 @@ interface ILateReconciliation {
         uint32 indexed id, uint32 indexed day, uint8 run, bool byMeter, int256 toGrid, int256 toSupplier, bytes32[] net
     );
 
+    /// A final day's estimates are taken back for a true-up (rule 12.9): they count as nothing from now on.
+    /// @param strips estimated strips of it.
+    /// @param toGrid money units that the true-up is to post to the grid operator for it; negative to the member.
+    /// @param toSupplier the same for the fallback supplier.
+    event EstimatesTakenBack(uint32 indexed id, uint32 indexed day, uint32 strips, int256 toGrid, int256 toSupplier);
+
+    /// What a meter's registers showed of its gaps is settled; positive amounts are paid by the member.
+    /// @param day last day with estimates.
+    /// @param importWh import of all gaps together, Wh.
+    /// @param exportWh export.
+    /// @param dearest highest price that anybody who was short paid in an estimated strip, penalty included, units/Wh.
+    /// @param lowest lowest price that anybody who was long received, penalty deducted, units/Wh.
+    /// @param toGrid money units to the grid operator, what is taken back included.
+    /// @param toSupplier money units to the fallback supplier.
+    event TruedUp(
+        uint32 indexed id,
+        uint32 indexed day,
+        int256 importWh,
+        int256 exportWh,
+        int256 dearest,
+        int256 lowest,
+        int256 toGrid,
+        int256 toSupplier
+    );
+
     /// The council has allowed a statement of the grid operator.
     /// @param statement its hash as it is signed.
     event StatementAllowed(bytes32 indexed statement);
@@ -52,7 +77,8 @@ interface ILateReconciliation {
     /// Not the next late reconciliation of this member and day, or one more than there can be.
     /// @param next number of the next one.
     error WrongRun(uint32 id, uint256 day, uint256 run, uint256 next);
-    /// The market's own members, and wholesale desks, are not settled late, nor who had no meter on that day.
+    /// The market's own members, and wholesale desks, are not settled late, nor who had no meter on that day. Of the grid operator
+    /// only its losses in strips in which its meter did not count are, by the council's word.
     error NotReconciled(uint32 id, uint256 day);
     /// Signed by a key that is not the member's meter's.
     error NotSignedByItsMeter(uint32 id, address signer);
@@ -68,6 +94,22 @@ interface ILateReconciliation {
     error NothingChanges(uint32 id, uint256 day);
     /// Not what is on record for the day.
     error NotOnRecord(uint32 id, uint256 day);
+
+    /// No strip of the day is estimated, or none that this meter's registers will show; or there is nothing to true up.
+    error NothingEstimated(uint32 id, uint256 day);
+    /// The meter has not read since.
+    error NotReadSince(uint32 id, uint256 day);
+    /// Days of a true-up come in their order.
+    error DaysOutOfOrder(uint256 day, uint256 last);
+    /// As many records as days.
+    error RecordMissing(uint256 days_, uint256 records);
+    /// What a true-up has settled is not settled again.
+    error AlreadyTruedUp(uint32 id, uint256 day, uint256 strip);
+
+    /// @notice Settles what the registers of a member's meter showed of its gaps, once they are shown, at prices that favour nobody's
+    /// silence. Anyone may bring it, all estimated days in their order, in one call or several: the last one posts.
+    /// @param days_ final days with estimates; none where only the posting is left.
+    function trueUp(uint32 id, uint32[] calldata days_, LateRecord[] calldata records) external;
 
     /// @notice Settles a member's day by what its meter signed. Anyone may bring it.
     function reconcile(LateReading calldata reading, LateRecord calldata record, bytes calldata meterSignature) external;

@@ -14,6 +14,9 @@ struct ReadingSheet {
     /// 16 bytes a reading, cumulative import and export registers in Wh (uint64 each, big endian): the opening reading,
     /// then one at the end of each period; whole strips of six periods.
     bytes registers;
+    /// Periods of the day, a bit each, whose values the metering operator has put in the place of readings: its own word for how
+    /// good they are.
+    uint96 substituted;
 }
 
 /// A reading sheet as it is brought: signed by the meter.
@@ -22,6 +25,34 @@ struct SignedReadings {
     /// The signature in 64 bytes, as in ICallAuction.sol.
     bytes32 r;
     bytes32 vs;
+}
+
+/// The latest reading of a meter in time, of the member whose it is.
+struct Meter {
+    uint64 importWh;
+    uint64 exportWh;
+    /// Unix time of that reading, and from which on its advance is accounted for.
+    uint40 readAt;
+    uint40 since;
+    /// Number of the member.
+    uint32 id;
+    /// Whether so many days in a row were estimated that the member may not order.
+    bool isSilent;
+}
+
+/// What a meter's registers advanced by without that a period was billed for it, Wh.
+struct Unbilled {
+    int64 importWh;
+    int64 exportWh;
+    /// Strips that are estimated instead.
+    uint32 strips;
+    /// Last day that has any, and how many days in a row had.
+    uint32 lastEstimated;
+    uint8 inRow;
+    /// Whether something was stated late before the register showed it: as much comes off what the register will show.
+    bool isAhead;
+    int64 importAhead;
+    int64 exportAhead;
 }
 
 /// @title Meter readings
@@ -35,8 +66,17 @@ interface IMeterReadings {
     /// @param isCorrection whether any of its strips had values before, read or estimated.
     /// @param registers 16 bytes a reading, import and export in Wh (uint64 each, big endian): the opening reading,
     /// then one at the end of each period.
+    /// @param leftOut strips of the sheet, a bit each from its first one on, whose registers cannot be right: they count as not read.
+    /// @param substituted periods of the day, a bit each, whose values the metering operator says it has put in.
     event ReadingsAccepted(
-        uint32 indexed id, uint32 indexed day, uint8 firstStrip, uint40 sequence, bool isCorrection, bytes registers
+        uint32 indexed id,
+        uint32 indexed day,
+        uint8 firstStrip,
+        uint40 sequence,
+        bool isCorrection,
+        bytes registers,
+        uint256 leftOut,
+        uint96 substituted
     );
 
     /// A sheet brought in a batch was refused as a whole.
@@ -45,7 +85,20 @@ interface IMeterReadings {
     /// @param reason the error, ABI encoded.
     event ReadingsRejected(address indexed meter, uint32 indexed day, uint40 sequence, bytes reason);
 
-    /// No reading of the strip came in time: values of the day before stand in its place, or zero.
+    /// More energy in one period than the connection is for. It counts as it was read.
+    /// @param imported what the import register advanced by, Wh.
+    /// @param exported what the export register advanced by, Wh.
+    event BeyondConnection(uint32 indexed id, uint32 indexed day, uint16 slot, uint256 imported, uint256 exported);
+
+    /// What a meter's registers show and no period is billed for has changed.
+    /// @param meter address of its key.
+    /// @param importWh import from now on, Wh.
+    /// @param exportWh export from now on, Wh.
+    /// @param strips strips that are estimated instead.
+    event UnbilledChanged(uint32 indexed id, address indexed meter, int256 importWh, int256 exportWh, uint32 strips);
+
+    /// No reading of the strip came in time: all that the connection takes in stands in its place; for the boundary meter
+    /// the most that was lost in any period yet.
     /// @param word six signed lanes with their flags set (Strips.sol), Wh, consumption positive; without a day.
     event Estimated(uint32 indexed id, uint32 indexed day, uint8 strip, uint256 word);
 
@@ -93,20 +146,33 @@ interface IMeterReadings {
     /// about (Settlement.settle). Corrections are taken until they close.
     error DayBeingSettled(uint256 day);
 
-    /// A register went backwards.
-    /// @param register reading at the end of the slot, Wh.
-    /// @param before reading at its start, Wh.
-    error NotMonotone(uint256 slot, uint256 register, uint256 before);
+    /// In no strip of the sheet can its registers be right: they run backwards, or advance by more than twice what the connection
+    /// carries.
+    error NothingPlausible(uint32 id, uint256 firstStrip);
 
-    /// More energy in one period than the connection carries.
-    /// @param energy imported, or exported, Wh.
-    /// @param capacity what the connection carries that way, Wh per period.
-    error ReadingExceedsCapacity(uint32 id, uint256 slot, uint256 energy, uint256 capacity);
+    /// The registers have moved by more than twice what the connection carries in that time, or back.
+    /// @param advance of the import register, or of the export register, Wh.
+    /// @param most what is plausible, Wh.
+    error ImplausibleAdvance(uint32 id, int256 advance, uint256 most);
+
+    /// The sheet shows more energy for its periods than the registers advanced by in all: it contradicts the readings beside it.
+    /// Restate those in the same sheet.
+    /// @param importWh what would be left of the import that is not billed, Wh.
+    /// @param exportWh the same of the export.
+    error MoreThanRegistersShow(uint32 id, int256 importWh, int256 exportWh);
+
+    /// Not all estimated strips of the meter are given, or it has not read since.
+    /// @param strips estimated strips.
+    /// @param given strips given.
+    error GapNotEnded(uint32 id, uint256 strips, uint256 given);
+
+    /// A strip before the meter's last reading is not read, and its day is not closed.
+    error StripStillOpen(uint32 id, uint256 day, uint256 strip);
 
     /// The opening reading does not continue the last one: it differs, or is lower where time has passed between the
-    /// two. (A sheet for periods read before is a correction and is not compared.)
-    /// @param register opening reading, Wh.
-    /// @param last the same register at the end of the last sheet, Wh.
+    /// two. Or a sheet for earlier periods ends above the last reading.
+    /// @param register opening reading, or closing reading of earlier periods, Wh.
+    /// @param last the same register at the latest reading, Wh.
     error RegisterGap(uint32 id, uint256 register, uint256 last);
 
     /// Readings of the day may still come in time.
@@ -138,6 +204,21 @@ interface IMeterReadings {
     /// what is missing. Anyone may call.
     function close(uint32 day, uint256 count) external;
 
+    /// @notice Energy of estimated strips was stated late: it is billed now. Only late reconciliation.
+    /// @param isAhead whether the meter has not read since these strips.
+    function noteStated(uint32 id, address meter, uint256 strips, uint256 importWh, uint256 exportWh, bool isAhead)
+        external;
+
+    /// @notice Takes what is unbilled, to bill it, once the meter has read again. Only late reconciliation.
+    /// @param strips all of its estimated strips.
+    function takeUnbilled(uint32 id, address meter, uint256 strips) external returns (int256 importWh, int256 exportWh);
+
+    /// @return the latest reading of the meter with that key; zeros if there is none.
+    function meterOf(address meter) external view returns (Meter memory);
+
+    /// @return what is unbilled of a member's meter.
+    function unbilledOf(uint32 id, address meter) external view returns (Unbilled memory);
+
     /// @return whether every member with a meter has a value for every period of the day (the boundary meter need not).
     function isClosed(uint256 day) external view returns (bool);
 
@@ -148,12 +229,13 @@ interface IMeterReadings {
     function versionOf(uint256 day) external view returns (uint256);
 
     /// @return net energy of `count` members from `firstId` on per strip, six signed lanes (Strips.sol) without a day;
-    /// no strips at all for members without a reading. The grid operator's is what the boundary meter has beyond all
-    /// others: the losses. The wholesale desk's has what it nominated (IExchange), which it delivers by definition.
+    /// no strips at all for members without a reading. Estimated strips have their flags set. The grid operator's is what
+    /// the boundary meter has beyond all others: the losses. The wholesale desk's has what it nominated (IExchange), which it delivers by definition.
     function netOf(uint256 day, uint32 firstId, uint256 count) external view returns (uint256[][] memory);
 
     /// @return strips of the day in which the boundary meter counts, a bit each.
-    function boundaryOf(uint256 day) external view returns (uint256 strips);
+    /// @return estimated of the others those in which somebody is estimated: there the area's energy is not known.
+    function boundaryOf(uint256 day) external view returns (uint256 strips, uint256 estimated);
 
     /// @return net per slot, Wh: sum over all members, which is the boundary meter's value where there is one, and what
     /// the wholesale desk nominated.

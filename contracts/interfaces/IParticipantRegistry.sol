@@ -85,6 +85,10 @@ interface IParticipantRegistry is ITraders {
     /// @param lastDay last delivery day in which it takes part; 2^32 - 1 if no end is set.
     event StatusChanged(uint32 indexed id, Status status, uint32 lastDay);
 
+    /// A member's meter has been silent for too many days in a row (rule 12.3), or reads again.
+    /// @param isSilent whether the member may not order.
+    event SilenceChanged(uint32 indexed id, bool isSilent);
+
     /// A market is told from now on whenever a member's standing changes.
     /// @param market address of the market.
     event WatcherAdded(address indexed market);
@@ -150,6 +154,9 @@ interface IParticipantRegistry is ITraders {
     /// @param status its standing now (Members.sol).
     error WrongStatus(address account, Status status);
 
+    /// The member's meter has been silent for so many days that it orders no more until it reads again.
+    error MeterSilent(uint32 id);
+
     /// The member takes no part in the market on this day.
     /// @param firstDay first delivery day in which it does.
     /// @param lastDay last such day; 2^32 - 1 if no end is set.
@@ -183,6 +190,9 @@ interface IParticipantRegistry is ITraders {
 
     /// @notice Ends a membership after the last day whose day-ahead auction has opened.
     function exit(uint32 id) external;
+
+    /// @notice Notes whether a member's meter has been silent for too long: then it places no orders. Only the readings.
+    function setSilent(uint32 id, bool isSilent_) external;
 
     /// @notice Notes that from a day on the caller, which keeps the mandates, says what part of a member's connection
     /// its intermediary trades.
@@ -219,6 +229,9 @@ interface IParticipantRegistry is ITraders {
 
     /// @return whether a member has a meter and takes part that day.
     function isMetered(uint32 id, uint256 day) external view returns (bool);
+
+    /// @return whether a member may not order because its meter has been silent for too long.
+    function isSilent(uint32 id) external view returns (bool);
 
     /// @return hash of an account's application that waits to be decided on, as it was signed; zero if there is none.
     function applicationOf(address account) external view returns (bytes32);

@@ -7,12 +7,13 @@ import {Tariffs} from "../types/Tariffs.sol";
 import {Energy, Price} from "../types/Units.sol";
 import {ImbalancePrice} from "./ImbalancePrice.sol";
 
-/// One member's day, money units; and the contracted energy not kept that is charged, Wh.
+/// One member's day, money units; the contracted energy not kept that is charged, Wh; and whether any of it is estimated.
 struct Bill {
     int256 imbalance;
     uint256 deviation;
     uint256 charged;
     uint256 penalty;
+    bool isEstimated;
 }
 
 /// Imbalance prices of a strip as factors of Strips.dot, flags of the periods in which taking more, and taking less
@@ -42,6 +43,8 @@ library Billing {
     uint256 internal constant SHORT_AREA = Strips.DAY_SHIFT;
     uint256 internal constant LONG_AREA = Strips.DAY_SHIFT + Strips.LANES;
     uint256 internal constant AT_BOUNDARY = 1 << (Strips.DAY_SHIFT + 2 * Strips.LANES);
+    /// All periods of both kinds.
+    uint256 internal constant EITHER_AREA = ((1 << (2 * Strips.LANES)) - 1) << SHORT_AREA;
 
     /// @param penalties penalty rates of the strip, six lanes.
     /// @return p the prices of a strip of its word.
@@ -71,6 +74,12 @@ library Billing {
             uint256 c = lanesOf(contracted, strip);
             uint256 m = lanesOf(metered, strip);
             if (c == m) continue;
+            // Nothing shows that what was contracted was kept, or helped: all of it is charged.
+            uint256 estimated = m & Strips.ALL_FLAGS;
+            if (estimated != 0) {
+                m ^= estimated;
+                bill.isEstimated = true;
+            }
             StripPrices memory p = prices[strip];
             // Energies have 39 bits, prices 20, a day 96 periods: nothing overflows.
             unchecked {
@@ -79,9 +88,9 @@ library Billing {
                 uint256 less = Strips.minus(c, m) & Strips.spread(~isMore, Strips.SIGNED_MASK);
                 bill.imbalance += _payment(more, less, p);
                 if (p.penaltyEven | p.penaltyOdd != 0) bill.penalty += _penalty(more, less, p);
-                (uint256 unkept, uint256 size) = _unkept(more, less, c);
+                (uint256 unkept, uint256 size) = estimated == 0 ? _unkept(more, less, c) : _all(c);
                 if (unkept == 0) continue;
-                uint256 isFree = (isMore & p.freeMore) | (~isMore & p.freeLess);
+                uint256 isFree = ((isMore & p.freeMore) | (~isMore & p.freeLess)) & ~estimated;
                 uint256 beyond = Strips.minus(unkept, (toleranceFixed + 1) * Strips.ONES) & ~isFree;
                 charged += _chargeable(beyond & Strips.ALL_FLAGS, unkept, size, toleranceFixed, rules.toleranceShare);
             }
@@ -90,7 +99,7 @@ library Billing {
         bill.deviation = charged * Price.unwrap(rules.deviationRate);
     }
 
-    /// @return six signed lanes; zero for a member without an order, or without a meter.
+    /// @return six signed lanes, flagged where estimated; zero for a member without an order, or without a meter.
     function lanesOf(uint256[] memory strips, uint256 strip) internal pure returns (uint256) {
         return strips.length == 0 ? Strips.ZERO_LANES : strips[strip];
     }
@@ -125,6 +134,14 @@ library Billing {
         size = (bought & isBuyer) | Strips.soldOf(contracted);
         uint256 isAll = Strips.spread(Strips.minus(missed, size), Strips.SIGNED_MASK);
         unkept = (size & isAll) | (missed & ~isAll);
+    }
+
+    /// @return all that was contracted, bought or sold, Wh by lane, and
+    /// @return the same.
+    function _all(uint256 contracted) private pure returns (uint256, uint256) {
+        uint256 bought = Strips.minus(contracted, Strips.ZERO_LANES);
+        uint256 size = (bought & Strips.spread(bought, Strips.SIGNED_MASK)) | Strips.soldOf(contracted);
+        return (size, size);
     }
 
     /// @param flags of the lanes to be charged.

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.24;
 
+import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
+import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {IExchange} from "../interfaces/IExchange.sol";
 import {IMarketRules} from "../interfaces/IMarketRules.sol";
-import {IMeterReadings, ReadingSheet, SignedReadings} from "../interfaces/IMeterReadings.sol";
-import {IParticipantRegistry} from "../interfaces/IParticipantRegistry.sol";
+import {IMeterReadings, Meter, ReadingSheet, SignedReadings, Unbilled} from "../interfaces/IMeterReadings.sol";
+import {IParticipantRegistry, Member} from "../interfaces/IParticipantRegistry.sol";
 import {Calendar, CalendarParameters} from "../types/Calendar.sol";
 import {GRID_OPERATOR} from "../types/Members.sol";
 import {Ring} from "../types/Ring.sol";
@@ -15,17 +17,36 @@ import {Energy} from "../types/Units.sol";
 import {Coverages} from "./Coverages.sol";
 
 /// @title Meter readings
-contract MeterReadings is IMeterReadings, SigningDomain, Calendar {
-    bytes32 private constant SHEET_TYPEHASH =
-        keccak256("ReadingSheet(address meter,uint32 day,uint8 firstStrip,uint40 sequence,bytes registers)");
+contract MeterReadings is IMeterReadings, AccessManaged, SigningDomain, Calendar {
+    using SafeCast for int256;
+    using SafeCast for uint256;
+
+    bytes32 private constant SHEET_TYPEHASH = keccak256(
+        "ReadingSheet(address meter,uint32 day,uint8 firstStrip,uint40 sequence,bytes registers,uint96 substituted)"
+    );
     uint256 private constant REGISTER_BYTES = 16;
 
-    /// The latest reading of a meter in time.
-    struct Meter {
-        uint64 importWh;
-        uint64 exportWh;
-        /// Unix time of that reading.
-        uint64 readAt;
+    /// What a connection carries for a while, in times of its capacity: more than that in a period no meter has counted.
+    uint256 private constant PLAUSIBLE = 2;
+    /// So many estimated days in a row, and a member orders no more until its meter reads again.
+    uint256 private constant SILENT_DAYS = 3;
+
+    /// What bounds the readings of a sheet.
+    struct Connection {
+        uint32 id;
+        uint32 day;
+        uint256 importCapacity;
+        uint256 exportCapacity;
+        /// Most that is plausible in a period, either way, Wh.
+        uint256 most;
+    }
+
+    /// What a sheet adds to what its meter shows and no period was billed for, Wh.
+    struct Change {
+        int256 importWh;
+        int256 exportWh;
+        /// Estimated strips that it replaces.
+        uint256 replaced;
     }
 
     struct DayState {
@@ -35,6 +56,8 @@ contract MeterReadings is IMeterReadings, SigningDomain, Calendar {
         uint32 nextId;
         uint32 members;
         uint32 version;
+        /// Strips in which somebody is estimated, a bit each.
+        uint16 estimated;
     }
 
     IParticipantRegistry private immutable REGISTRY;
@@ -42,19 +65,25 @@ contract MeterReadings is IMeterReadings, SigningDomain, Calendar {
     IExchange private immutable EXCHANGE;
 
     mapping(address meter => Meter) private _meters;
+    mapping(uint32 id => mapping(address meter => Unbilled)) private _unbilled;
+    /// Most losses that the boundary meter has shown in a period, + 1; 0 until it has read, Wh.
+    uint256 private _mostLosses;
     /// See Coverages.sol.
     mapping(uint256 key => uint256) private _coverage;
     mapping(uint256 key => uint256) private _words;
     /// Sum over all meters but the boundary's, per ring place and strip, six signed lanes.
     mapping(uint256 key => uint256) private _totals;
     mapping(uint256 ringPlace => DayState) private _days;
+    /// How many are estimated in a strip of a day, with the day.
+    mapping(uint256 key => uint256) private _estimates;
 
     constructor(
+        address authority,
         CalendarParameters memory calendar_,
         IParticipantRegistry registry,
         IMarketRules rules,
         IExchange exchange
-    ) Calendar(calendar_) {
+    ) AccessManaged(authority) Calendar(calendar_) {
         REGISTRY = registry;
         RULES = rules;
         EXCHANGE = exchange;
@@ -75,30 +104,41 @@ contract MeterReadings is IMeterReadings, SigningDomain, Calendar {
     }
 
     /// @inheritdoc IMeterReadings
+    // Only the registry is called, which calls nobody.
+    // slither-disable-next-line reentrancy-no-eth
     function enter(SignedReadings calldata signed) external {
         ReadingSheet calldata s = signed.sheet;
         // First of all: a rejection for any other reason then proves who signed.
         _requireSigned(s, signed.r, signed.vs);
         uint256 strips = _stripsOf(s);
         _requireInTime(s, strips);
-        (uint32 id, uint256 importCapacity, uint256 exportCapacity) = REGISTRY.metered(s.meter, s.day);
+        Connection memory c = _connectionOf(s);
+        uint32 id = c.id;
         DayState storage state = _stateOf(s.day);
         // A walk under way ends on the readings that it began with.
         if (state.isClosed && RULES.dayInSettlement() == s.day) revert DayBeingSettled(s.day);
-        bool isCorrection = _cover(id, s, strips);
-        _continueRegisters(id, s, strips);
+        uint256[] memory lanes = _decodeAll(c, s, strips);
+        bool isCorrection = _cover(c, s, lanes, state.isClosed);
 
         bool hasChanged = false;
-        bytes calldata registers = s.registers;
+        uint256 leftOut = 0;
         for (uint256 i = 0; i < strips; ++i) {
-            uint256 lanes = _decode(id, registers, s.firstStrip, i, importCapacity, exportCapacity);
-            if (_record(id, s.day, s.firstStrip + i, lanes)) hasChanged = true;
+            if (lanes[i] == 0) {
+                leftOut |= 1 << i;
+                continue;
+            }
+            uint256 strip = s.firstStrip + i;
+            if (_record(id, s.day, strip, lanes[i])) hasChanged = true;
+            // What it shows of an open day is not comparable: not all others are read.
+            if (id == GRID_OPERATOR && state.isClosed) _noteLosses(s.day, strip);
         }
         if (state.isClosed && hasChanged) ++state.version;
-        emit ReadingsAccepted(id, s.day, s.firstStrip, s.sequence, isCorrection, s.registers);
+        emit ReadingsAccepted(id, s.day, s.firstStrip, s.sequence, isCorrection, s.registers, leftOut, s.substituted);
     }
 
     /// @inheritdoc IMeterReadings
+    // Only the registry is called, which calls nobody.
+    // slither-disable-next-line reentrancy-no-eth
     function close(uint32 day, uint256 count) external {
         if (block.timestamp < meteringDeadline(day)) {
             revert DeadlineNotReached(day, meteringDeadline(day), block.timestamp);
@@ -121,6 +161,53 @@ contract MeterReadings is IMeterReadings, SigningDomain, Calendar {
             _compareBoundary(day);
             emit MeteringClosed(day, state.members);
         }
+    }
+
+    /// @inheritdoc IMeterReadings
+    function noteStated(uint32 id, address meter, uint256 strips, uint256 importWh, uint256 exportWh, bool isAhead)
+        external
+        restricted
+    {
+        if (isAhead) {
+            Unbilled storage unbilled = _unbilled[id][meter];
+            unbilled.isAhead = true;
+            unbilled.importAhead += importWh.toInt256().toInt64();
+            unbilled.exportAhead += exportWh.toInt256().toInt64();
+            _addUnbilled(id, meter, Change(0, 0, strips));
+        } else {
+            _addUnbilled(id, meter, Change(-importWh.toInt256(), -exportWh.toInt256(), strips));
+        }
+    }
+
+    /// @inheritdoc IMeterReadings
+    function takeUnbilled(uint32 id, address meter, uint256 strips)
+        external
+        restricted
+        returns (int256 importWh, int256 exportWh)
+    {
+        Unbilled memory unbilled = _unbilled[id][meter];
+        uint256 readAt = _meters[meter].readAt;
+        if (unbilled.strips != strips) revert GapNotEnded(id, unbilled.strips, strips);
+        // A strip of an open day may still be read: what the registers advanced in it is in the account until then.
+        for (uint256 day = RULES.lastFinalDay() + 1; day <= Strips.MAX_DAY && startOf(day) < readAt; ++day) {
+            uint256 coverage = _coverageOf(id, day);
+            for (uint256 strip = 0; strip < STRIPS_PER_DAY && _timeOf(day, strip) < readAt; ++strip) {
+                if (Coverages.has(coverage, strip) || _timeOf(day, strip) < _meters[meter].since) continue;
+                revert StripStillOpen(id, day, strip);
+            }
+        }
+        (importWh, exportWh) = (unbilled.importWh, unbilled.exportWh);
+        _addUnbilled(id, meter, Change(-importWh, -exportWh, strips));
+    }
+
+    /// @inheritdoc IMeterReadings
+    function meterOf(address meter) external view returns (Meter memory) {
+        return _meters[meter];
+    }
+
+    /// @inheritdoc IMeterReadings
+    function unbilledOf(uint32 id, address meter) external view returns (Unbilled memory) {
+        return _unbilled[id][meter];
     }
 
     /// @inheritdoc IMeterReadings
@@ -158,10 +245,7 @@ contract MeterReadings is IMeterReadings, SigningDomain, Calendar {
         (uint32 desk, uint256[] memory exchange) = EXCHANGE.exchangeOf(day);
         uint256 atBoundary = _coverageOf(GRID_OPERATOR, day);
         for (uint256 strip = 0; strip < STRIPS_PER_DAY; ++strip) {
-            uint256 word = Coverages.has(atBoundary, strip)
-                ? _words[Ring.lineKey(GRID_OPERATOR, day, strip)]
-                : _totals[Ring.lineKey(0, day, strip)];
-            uint256 lanes = Strips.signedLanes(word, day);
+            uint256 lanes = _boundaryLanes(day, strip, atBoundary);
             if (desk != 0) lanes = Strips.addSigned(lanes, exchange[strip]);
             for (uint256 k = 0; k < Strips.LANES; ++k) {
                 net[strip * Strips.LANES + k] = Strips.signedLane(lanes, k);
@@ -170,11 +254,13 @@ contract MeterReadings is IMeterReadings, SigningDomain, Calendar {
     }
 
     /// @inheritdoc IMeterReadings
-    function boundaryOf(uint256 day) external view returns (uint256 strips) {
+    function boundaryOf(uint256 day) external view returns (uint256 strips, uint256 estimated) {
         uint256 coverage = _coverageOf(GRID_OPERATOR, day);
         for (uint256 strip = 0; strip < STRIPS_PER_DAY; ++strip) {
-            if (Coverages.has(coverage, strip)) strips |= 1 << strip;
+            if (Coverages.sequenceOf(coverage, strip) != 0) strips |= 1 << strip;
         }
+        DayState storage state = _days[Ring.place(day)];
+        if (state.day == day) estimated = state.estimated & ~strips;
     }
 
     // ------------------------------------------------------------------------------------------------ taking readings
@@ -189,21 +275,40 @@ contract MeterReadings is IMeterReadings, SigningDomain, Calendar {
         if (s.firstStrip + strips > STRIPS_PER_DAY) revert StripOutOfRange(s.firstStrip, strips, STRIPS_PER_DAY);
     }
 
+    function _connectionOf(ReadingSheet calldata s) private view returns (Connection memory c) {
+        (c.id, c.importCapacity, c.exportCapacity) = REGISTRY.metered(s.meter, s.day);
+        c.day = s.day;
+        // The boundary's is beyond what all connections carry.
+        c.most = c.importCapacity;
+        if (c.id == GRID_OPERATOR) return c;
+        if (c.exportCapacity > c.most) c.most = c.exportCapacity;
+        c.most *= PLAUSIBLE;
+    }
+
     /// Notes what the sheet covers, if it is the latest for each of its strips: sheets for different strips come in any order.
+    /// @param lanes of its strips, 0 for one that is left out.
     /// @return isCorrection whether any of them had a value before.
-    function _cover(uint32 id, ReadingSheet calldata s, uint256 strips) private returns (bool isCorrection) {
-        uint256 coverage = _coverageOf(id, s.day);
-        uint256 ones = Coverages.onesOf(s.firstStrip, strips);
+    function _cover(Connection memory c, ReadingSheet calldata s, uint256[] memory lanes, bool isClosed_)
+        private
+        returns (bool isCorrection)
+    {
+        uint256 coverage = _coverageOf(c.id, s.day);
+        uint256 ones = Coverages.onesOf(s.firstStrip, lanes.length);
         uint256 sequence = s.sequence;
         if (sequence > Coverages.MAX_SEQUENCE) revert SequenceTooHigh(sequence, Coverages.MAX_SEQUENCE);
         uint256 stale = sequence == 0 ? ones : Coverages.stale(coverage, ones, sequence);
         if (stale != 0) {
             uint256 strip = Coverages.firstOf(stale);
-            revert StaleReading(id, strip, sequence, Coverages.sequenceOf(coverage, strip));
+            revert StaleReading(c.id, strip, sequence, Coverages.sequenceOf(coverage, strip));
         }
-        uint256 covered = Coverages.covered(coverage, ones, sequence);
-        _coverage[Ring.lineKey(id, s.day, 0)] = covered;
         isCorrection = Coverages.isAnyOf(coverage, ones);
+        uint256 all = ones;
+        for (uint256 i = 0; i < lanes.length; ++i) {
+            if (lanes[i] == 0) ones &= ~Coverages.onesOf(s.firstStrip + i, 1);
+        }
+        if (ones == 0) revert NothingPlausible(c.id, s.firstStrip);
+        _coverage[Ring.lineKey(c.id, s.day, 0)] = Coverages.covered(coverage, ones, sequence);
+        _continueRegisters(c, s, lanes, coverage, isClosed_, !isCorrection && ones == all);
     }
 
     function _requireInTime(ReadingSheet calldata s, uint256 strips) private view {
@@ -216,45 +321,185 @@ contract MeterReadings is IMeterReadings, SigningDomain, Calendar {
 
     function _requireSigned(ReadingSheet calldata s, bytes32 r, bytes32 vs) private view {
         bytes32 digest = _hashTypedDataV4(
-            keccak256(abi.encode(SHEET_TYPEHASH, s.meter, s.day, s.firstStrip, s.sequence, keccak256(s.registers)))
+            keccak256(
+                abi.encode(
+                    SHEET_TYPEHASH, s.meter, s.day, s.firstStrip, s.sequence, keccak256(s.registers), s.substituted
+                )
+            )
         );
         address signer = ECDSA.recover(digest, r, vs);
         if (signer != s.meter) revert NotSignedByMeter(s.meter, signer);
     }
 
-    /// A sheet that goes on in time must continue the registers where they stood (or later, after a gap); one for periods
-    /// already passed is late or a correction, which capacity and monotony bound.
-    function _continueRegisters(uint32 id, ReadingSheet calldata s, uint256 strips) private {
+    /// A sheet that goes on in time must continue the registers where they stood (or later, after a gap). Whatever they advance by
+    /// and no period is billed for is kept; a late sheet or a correction takes from that, and from nothing else.
+    /// @param coverage of the day before this sheet.
+    /// @param isPlain whether it has no value but new ones, and leaves none out.
+    function _continueRegisters(
+        Connection memory c,
+        ReadingSheet calldata s,
+        uint256[] memory lanes,
+        uint256 coverage,
+        bool isClosed_,
+        bool isPlain
+    ) private {
         Meter memory last = _meters[s.meter];
         uint256 startsAt = _timeOf(s.day, s.firstStrip);
-        uint256 endsAt = _timeOf(s.day, s.firstStrip + strips);
-        if (last.readAt != 0 && startsAt >= last.readAt) {
-            (uint256 importWh, uint256 exportWh) = _registerAt(s.registers, 0);
-            bool isGap = startsAt > last.readAt;
-            if (importWh < last.importWh || (importWh != last.importWh && !isGap)) {
-                revert RegisterGap(id, importWh, last.importWh);
-            }
-            if (exportWh < last.exportWh || (exportWh != last.exportWh && !isGap)) {
-                revert RegisterGap(id, exportWh, last.exportWh);
+        uint256 endsAt = startsAt + lanes.length * Strips.LANES * PERIOD_LENGTH;
+        if (last.id != c.id) {
+            // Its account begins before anything of the day is estimated, so that each of its estimates is counted, or none.
+            if (isClosed_ || _hasEstimate(coverage)) return;
+            last = _begun(c.id, s, startsAt);
+        }
+        bool goesOn = startsAt >= last.readAt;
+        Change memory change = Change(0, 0, 0);
+        if (goesOn) change = _gapBefore(c, s, last, startsAt);
+        if (!goesOn || !isPlain) change = _beyondBilled(c, s, lanes, coverage, last, endsAt);
+        if (change.importWh != 0 || change.exportWh != 0 || change.replaced != 0) {
+            uint256 from = goesOn ? last.readAt : startsAt;
+            _requirePlausible(c, change.importWh, change.exportWh, (endsAt - from) / PERIOD_LENGTH);
+            if (c.id != GRID_OPERATOR) {
+                _requireShown(c.id, s.meter, change);
+                if (startsAt > last.readAt) _takeOffAhead(c.id, s.meter, change);
+                _addUnbilled(c.id, s.meter, change);
             }
         }
+        if (endsAt < last.readAt) return;
+        (uint256 importWh, uint256 exportWh) = _registerAt(s.registers, lanes.length * Strips.LANES);
+        _meters[s.meter] = Meter(uint64(importWh), uint64(exportWh), uint40(endsAt), last.since, c.id, false);
+        if (last.isSilent) REGISTRY.setSilent(c.id, false);
+    }
+
+    function _hasEstimate(uint256 coverage) private view returns (bool) {
+        for (uint256 strip = 0; strip < STRIPS_PER_DAY; ++strip) {
+            if (Coverages.has(coverage, strip) && Coverages.sequenceOf(coverage, strip) == 0) return true;
+        }
+        return false;
+    }
+
+    /// @return a meter before its first reading for a member.
+    function _begun(uint32 id, ReadingSheet calldata s, uint256 startsAt) private view returns (Meter memory) {
+        (uint256 importWh, uint256 exportWh) = _registerAt(s.registers, 0);
+        return Meter(uint64(importWh), uint64(exportWh), uint40(startsAt), uint40(startsAt), id, REGISTRY.isSilent(id));
+    }
+
+    /// @return change what the registers advanced by between the last reading and the sheet, of which nothing is billed.
+    function _gapBefore(Connection memory c, ReadingSheet calldata s, Meter memory last, uint256 startsAt)
+        private
+        pure
+        returns (Change memory change)
+    {
+        (uint256 importWh, uint256 exportWh) = _registerAt(s.registers, 0);
+        bool isGap = startsAt > last.readAt;
+        if (importWh < last.importWh || (importWh != last.importWh && !isGap)) {
+            revert RegisterGap(c.id, importWh, last.importWh);
+        }
+        if (exportWh < last.exportWh || (exportWh != last.exportWh && !isGap)) {
+            revert RegisterGap(c.id, exportWh, last.exportWh);
+        }
+        change.importWh = int256(importWh - last.importWh);
+        change.exportWh = int256(exportWh - last.exportWh);
+    }
+
+    /// @return change what the meter's last reading moves by, less what the sheet's strips are billed for more than before. Of a
+    /// strip that was read before the net energy is on record: what flows both ways in one period is taken to be unchanged.
+    function _beyondBilled(
+        Connection memory c,
+        ReadingSheet calldata s,
+        uint256[] memory lanes,
+        uint256 coverage,
+        Meter memory last,
+        uint256 endsAt
+    ) private view returns (Change memory change) {
+        (uint256 importAtEnd, uint256 exportAtEnd) = _registerAt(s.registers, lanes.length * Strips.LANES);
         if (endsAt >= last.readAt) {
-            (uint256 importWh, uint256 exportWh) = _registerAt(s.registers, strips * Strips.LANES);
-            _meters[s.meter] = Meter(uint64(importWh), uint64(exportWh), uint64(endsAt));
+            change.importWh = int256(importAtEnd) - int256(uint256(last.importWh));
+            change.exportWh = int256(exportAtEnd) - int256(uint256(last.exportWh));
+        } else if (c.id != GRID_OPERATOR) {
+            if (importAtEnd > last.importWh) revert RegisterGap(c.id, importAtEnd, last.importWh);
+            if (exportAtEnd > last.exportWh) revert RegisterGap(c.id, exportAtEnd, last.exportWh);
+        }
+        for (uint256 i = 0; i < lanes.length; ++i) {
+            uint256 strip = s.firstStrip + i;
+            if (_timeOf(s.day, strip) < last.since || lanes[i] == 0) continue;
+            (int256 imported, int256 exported) = (0, 0);
+            if (Coverages.sequenceOf(coverage, strip) == 0) {
+                if (Coverages.has(coverage, strip)) ++change.replaced;
+                (imported, exported) = _advance(s.registers, i);
+            } else {
+                uint256 before = _words[Ring.lineKey(c.id, s.day, strip)];
+                (imported, exported) = Strips.sides(lanes[i]);
+                (int256 importedBefore, int256 exportedBefore) = Strips.sides(before & Strips.LANES_MASK);
+                (imported, exported) = (imported - importedBefore, exported - exportedBefore);
+            }
+            change.importWh -= imported;
+            change.exportWh -= exported;
+        }
+    }
+
+    /// @return importWh what the import register advances by in a strip of the sheet, and
+    /// @return exportWh the export register.
+    function _advance(bytes calldata registers, uint256 i) private pure returns (int256 importWh, int256 exportWh) {
+        (uint256 importBefore, uint256 exportBefore) = _registerAt(registers, i * Strips.LANES);
+        (uint256 importAfter, uint256 exportAfter) = _registerAt(registers, (i + 1) * Strips.LANES);
+        return (int256(importAfter) - int256(importBefore), int256(exportAfter) - int256(exportBefore));
+    }
+
+    /// An error code in place of a register would otherwise be what the next sheets have to continue.
+    function _requirePlausible(Connection memory c, int256 importWh, int256 exportWh, uint256 periods) private pure {
+        int256 most = int256(c.most * periods);
+        if (importWh > most || importWh < -most) revert ImplausibleAdvance(c.id, importWh, uint256(most));
+        if (exportWh > most || exportWh < -most) revert ImplausibleAdvance(c.id, exportWh, uint256(most));
+    }
+
+    /// A sheet takes no more than is there.
+    function _requireShown(uint32 id, address meter, Change memory change) private view {
+        Unbilled storage unbilled = _unbilled[id][meter];
+        int256 importWh = unbilled.importWh + change.importWh;
+        int256 exportWh = unbilled.exportWh + change.exportWh;
+        if ((importWh < 0 && change.importWh < 0) || (exportWh < 0 && change.exportWh < 0)) {
+            revert MoreThanRegistersShow(id, importWh, exportWh);
+        }
+    }
+
+    /// What was stated before the register showed it is billed: it comes off the gap that ends now.
+    function _takeOffAhead(uint32 id, address meter, Change memory change) private {
+        Unbilled storage unbilled = _unbilled[id][meter];
+        if (!unbilled.isAhead) return;
+        change.importWh -= unbilled.importAhead;
+        change.exportWh -= unbilled.exportAhead;
+        (unbilled.isAhead, unbilled.importAhead, unbilled.exportAhead) = (false, 0, 0);
+    }
+
+    function _addUnbilled(uint32 id, address meter, Change memory change) private {
+        Unbilled storage unbilled = _unbilled[id][meter];
+        int256 importWh = unbilled.importWh + change.importWh;
+        int256 exportWh = unbilled.exportWh + change.exportWh;
+        unbilled.importWh = importWh.toInt64();
+        unbilled.exportWh = exportWh.toInt64();
+        unbilled.strips -= change.replaced.toUint32();
+        emit UnbilledChanged(id, meter, importWh, exportWh, unbilled.strips);
+    }
+
+    /// @return lanes net energy of the sheet's strips; 0 for one that cannot be, which is left out.
+    function _decodeAll(Connection memory c, ReadingSheet calldata s, uint256 strips)
+        private
+        returns (uint256[] memory lanes)
+    {
+        lanes = new uint256[](strips);
+        for (uint256 i = 0; i < strips; ++i) {
+            lanes[i] = _decode(c, s.registers, s.firstStrip, i);
         }
     }
 
     /// @return lanes net energy of the sheet's strip i.
-    function _decode(
-        uint32 id,
-        bytes calldata registers,
-        uint256 firstStrip,
-        uint256 i,
-        uint256 importCapacity,
-        uint256 exportCapacity
-    ) private pure returns (uint256 lanes) {
+    function _decode(Connection memory c, bytes calldata registers, uint256 firstStrip, uint256 i)
+        private
+        returns (uint256 lanes)
+    {
         // A register that runs backwards wraps to an advance beyond any capacity, and capacities stay within a signed lane.
         unchecked {
+            (uint256 importCapacity, uint256 exportCapacity) = (c.importCapacity, c.exportCapacity);
             uint256 n = i * Strips.LANES;
             (uint256 importBefore, uint256 exportBefore) = _registerAt(registers, n);
             for (uint256 shift = 0; shift < Strips.DAY_SHIFT; shift += Strips.LANE_BITS) {
@@ -262,19 +507,13 @@ contract MeterReadings is IMeterReadings, SigningDomain, Calendar {
                 uint256 imported = importWh - importBefore;
                 uint256 exported = exportWh - exportBefore;
                 if (imported > importCapacity || exported > exportCapacity) {
-                    uint256 slot = firstStrip * Strips.LANES + n - 1;
-                    _requireAdvance(id, slot, importWh, importBefore, importCapacity);
-                    _requireAdvance(id, slot, exportWh, exportBefore, exportCapacity);
+                    if (imported > c.most || exported > c.most) return 0;
+                    emit BeyondConnection(c.id, c.day, uint16(firstStrip * Strips.LANES + n - 1), imported, exported);
                 }
                 lanes |= (Strips.BIAS + imported - exported) << shift;
                 (importBefore, exportBefore) = (importWh, exportWh);
             }
         }
-    }
-
-    function _requireAdvance(uint32 id, uint256 slot, uint256 register, uint256 before, uint256 capacity) private pure {
-        if (register < before) revert NotMonotone(slot, register, before);
-        if (register - before > capacity) revert ReadingExceedsCapacity(id, slot, register - before, capacity);
     }
 
     function _registerAt(bytes calldata registers, uint256 n)
@@ -299,8 +538,11 @@ contract MeterReadings is IMeterReadings, SigningDomain, Calendar {
         uint256 word = _words[key];
         uint256 replaced = Strips.signedLanes(word, day);
         _words[key] = Strips.withDay(lanes, day);
-        // Not yet read is not zero: what the grid operator's boundary meter shows counts from when it is there.
-        hasChanged = replaced != lanes & ~Strips.ALL_FLAGS || (id == GRID_OPERATOR && Strips.dayOf(word) != day);
+        // Neither not yet read nor estimated is the same as read, whatever the energy.
+        hasChanged = word != Strips.withDay(lanes, day);
+        bool wasEstimated = Strips.dayOf(word) == day && word & Strips.FLAG != 0;
+        bool isEstimated = lanes & Strips.FLAG != 0;
+        if (wasEstimated != isEstimated) _countEstimate(day, strip, isEstimated);
         if (id == GRID_OPERATOR) return hasChanged;
         uint256 totalKey = Ring.lineKey(0, day, strip);
         uint256 total = Strips.signedLanes(_totals[totalKey], day);
@@ -308,21 +550,84 @@ contract MeterReadings is IMeterReadings, SigningDomain, Calendar {
         _totals[totalKey] = Strips.withDay(total, day);
     }
 
-    /// Substitute values: the member's own of the same slots the day before, else zero; flagged, to be corrected later.
+    function _countEstimate(uint256 day, uint256 strip, bool isMore) private {
+        uint256 key = Ring.dayKey(day, strip);
+        uint256 word = _estimates[key];
+        uint256 counted = Strips.dayOf(word) == day ? word & Strips.LANES_MASK : 0;
+        counted = isMore ? counted + 1 : counted - 1;
+        _estimates[key] = Strips.withDay(counted, day);
+        DayState storage state = _days[Ring.place(day)];
+        uint16 bit = uint16(1 << strip);
+        if (counted == 0) state.estimated &= ~bit;
+        else state.estimated |= bit;
+    }
+
+    /// Substitute values, flagged: all that the connection takes in, and no generation. They are given back as soon as the register
+    /// shows less (rule 12.3); any lower value would be a price at which energy is had for silence.
     function _estimateMissing(uint32 id, uint32 day) private {
         uint256 coverage = _coverageOf(id, day);
         // Nearly always everything is there: then the registry need not be asked.
-        if (Coverages.isWhole(coverage, STRIPS_PER_DAY) || id == GRID_OPERATOR || !REGISTRY.isMetered(id, day)) return;
+        if (Coverages.isWhole(coverage, STRIPS_PER_DAY) || !REGISTRY.isMetered(id, day)) return;
+        if (id == GRID_OPERATOR) {
+            // A boundary that nobody has read yet is not metered.
+            if (_mostLosses != 0) _estimate(id, day, coverage, _mostLosses - 1, type(uint256).max);
+            return;
+        }
+        Member memory m = REGISTRY.member(id);
+        Meter storage meter = _meters[m.meter];
+        bool isKnown = meter.id == id;
+        uint256 counted = _estimate(id, day, coverage, m.importCapacity, isKnown ? meter.since : type(uint256).max);
+        Unbilled storage unbilled = _unbilled[id][m.meter];
+        unbilled.strips += counted.toUint32();
+        uint256 inRow = unbilled.lastEstimated + 1 == day ? uint256(unbilled.inRow) + 1 : 1;
+        if (inRow > SILENT_DAYS) inRow = SILENT_DAYS;
+        (unbilled.lastEstimated, unbilled.inRow) = (day, uint8(inRow));
+        if (inRow < SILENT_DAYS || REGISTRY.isSilent(id)) return;
+        if (isKnown) meter.isSilent = true;
+        REGISTRY.setSilent(id, true);
+    }
+
+    /// @param energy in each period, Wh.
+    /// @param since from when on strips are counted.
+    /// @return counted strips that are estimated now.
+    function _estimate(uint32 id, uint32 day, uint256 coverage, uint256 energy, uint256 since)
+        private
+        returns (uint256 counted)
+    {
+        uint256 lanes = Strips.inAllLanes(Strips.BIAS + energy) | Strips.ALL_FLAGS;
         for (uint256 strip = 0; strip < STRIPS_PER_DAY; ++strip) {
             if (Coverages.has(coverage, strip)) continue;
-            uint256 lanes = Strips.ZERO_LANES;
-            if (day > 1) lanes = Strips.signedLanes(_words[Ring.lineKey(id, day - 1, strip)], day - 1);
-            lanes |= Strips.ALL_FLAGS;
             _record(id, day, strip, lanes);
             coverage = Coverages.covered(coverage, Coverages.onesOf(strip, 1), 0);
+            if (_timeOf(day, strip) >= since) ++counted;
             emit Estimated(id, day, uint8(strip), lanes);
         }
         _coverage[Ring.lineKey(id, day, 0)] = coverage;
+    }
+
+    /// The most that was ever lost in a period is what is estimated where the boundary meter is silent.
+    function _noteLosses(uint256 day, uint256 strip) private {
+        uint256 lanes = _words[Ring.lineKey(GRID_OPERATOR, day, strip)];
+        uint256 sums = Strips.signedLanes(_totals[Ring.lineKey(0, day, strip)], day);
+        for (uint256 k = 0; k < Strips.LANES; ++k) {
+            _noteLoss(Strips.signedLane(lanes, k) - Strips.signedLane(sums, k));
+        }
+    }
+
+    function _noteLoss(int256 loss) private {
+        uint256 known = _mostLosses;
+        uint256 shown = loss > 0 ? uint256(loss) + 1 : 1;
+        if (shown > known) _mostLosses = shown;
+    }
+
+    /// @return lanes net energy of the area in a strip: what the boundary meter has; else the sum of all meters, and the losses that
+    /// are estimated.
+    function _boundaryLanes(uint256 day, uint256 strip, uint256 atBoundary) private view returns (uint256 lanes) {
+        uint256 own = Coverages.has(atBoundary, strip)
+            ? Strips.signedLanes(_words[Ring.lineKey(GRID_OPERATOR, day, strip)], day)
+            : Strips.ZERO_LANES;
+        if (Coverages.sequenceOf(atBoundary, strip) != 0) return own;
+        return Strips.addSigned(own, Strips.signedLanes(_totals[Ring.lineKey(0, day, strip)], day));
     }
 
     /// @return net by strip, six signed lanes; the grid operator's is the losses, what its boundary meter has beyond all others.
@@ -331,8 +636,9 @@ contract MeterReadings is IMeterReadings, SigningDomain, Calendar {
         uint256 key = Ring.lineKey(id, day, 0);
         for (uint256 strip = 0; strip < net.length; ++strip) {
             uint256 word = _words[key | strip];
-            uint256 lanes = Strips.signedLanes(word, day);
-            if (id == GRID_OPERATOR && Strips.dayOf(word) == day) {
+            uint256 lanes = Strips.dayOf(word) == day ? word & Strips.LANES_MASK : Strips.ZERO_LANES;
+            // Estimated are the losses themselves.
+            if (id == GRID_OPERATOR && Strips.dayOf(word) == day && lanes & Strips.ALL_FLAGS == 0) {
                 lanes = _subtract(lanes, Strips.signedLanes(_totals[Ring.lineKey(0, day, strip)], day));
             }
             net[strip] = lanes;
@@ -342,26 +648,32 @@ contract MeterReadings is IMeterReadings, SigningDomain, Calendar {
     /// What the desk nominated comes on top of what its meter, if it has one, has read.
     function _addExchange(uint256[] memory net, uint256[] memory exchange) private pure returns (uint256[] memory) {
         for (uint256 strip = 0; strip < net.length; ++strip) {
-            exchange[strip] = Strips.addSigned(net[strip], exchange[strip]);
+            uint256 flags = net[strip] & Strips.ALL_FLAGS;
+            exchange[strip] = Strips.addSigned(net[strip] & ~Strips.ALL_FLAGS, exchange[strip]) | flags;
         }
         return exchange;
     }
 
     function _compareBoundary(uint32 day) private {
         uint256 atBoundary = _coverageOf(GRID_OPERATOR, day);
+        bool boundaryIsRead = false;
+        int256 mostLosses = 0;
         int256 margin = int256(uint256(Energy.unwrap(RULES.rulesOf(day).boundaryMargin)));
         for (uint256 strip = 0; strip < STRIPS_PER_DAY; ++strip) {
-            if (!Coverages.has(atBoundary, strip)) continue;
+            if (Coverages.sequenceOf(atBoundary, strip) == 0) continue;
+            boundaryIsRead = true;
             uint256 boundaryLanes = _words[Ring.lineKey(GRID_OPERATOR, day, strip)];
             uint256 sumLanes = Strips.signedLanes(_totals[Ring.lineKey(0, day, strip)], day);
             for (uint256 k = 0; k < Strips.LANES; ++k) {
                 int256 boundary = Strips.signedLane(boundaryLanes, k);
                 int256 sum = Strips.signedLane(sumLanes, k);
+                if (boundary - sum > mostLosses) mostLosses = boundary - sum;
                 if (boundary - sum > margin || sum - boundary > margin) {
                     emit BoundaryMismatch(day, uint16(strip * Strips.LANES + k), boundary, sum);
                 }
             }
         }
+        if (boundaryIsRead) _noteLoss(mostLosses);
     }
 
     /// a - b in every signed lane. Sums of a whole area stay far inside a lane's +-274 GWh.
@@ -382,7 +694,7 @@ contract MeterReadings is IMeterReadings, SigningDomain, Calendar {
         if (state.day < day) {
             // The day that makes room here is what the one after it is estimated from, which has to be final too.
             RULES.requireRoom(day + 1);
-            _days[Ring.place(day)] = DayState(uint16(day), false, 1, 0, 0);
+            _days[Ring.place(day)] = DayState(uint16(day), false, 1, 0, 0, 0);
         }
     }
 

@@ -32,6 +32,8 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, SigningDoma
     uint256 private constant WHOLE_SHARE = 10_000;
     /// All meters of the area together, Wh per period: their sum and the boundary meter's value always fit a signed lane.
     uint40 private constant MAX_AREA = (1 << 37) - 1;
+    /// Their connections: a meter may show twice what its connection is for.
+    uint40 private constant MAX_CONNECTED = (1 << 36) - 1;
 
     /// A member but for its keys, in one storage word.
     struct Standing {
@@ -44,6 +46,8 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, SigningDoma
         uint32 lastDay;
         /// First day of its first mandate, 0 if it never gave one: nobody else's orders cost a question to the intermediaries.
         uint32 dividedFrom;
+        /// Whether its meter has been silent for too long.
+        bool isSilent;
     }
 
     struct Keys {
@@ -113,7 +117,7 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, SigningDoma
         delete _applications[account];
         if (a.meter != address(0)) {
             _connected += _larger(a);
-            if (_connected > MAX_AREA) revert AreaFull(_connected, MAX_AREA);
+            if (_connected > MAX_CONNECTED) revert AreaFull(_connected, MAX_CONNECTED);
         }
         return _enter(a.account, a.meter, a.kind, a.importCapacity, a.exportCapacity);
     }
@@ -172,6 +176,14 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, SigningDoma
         if (m.status == Status.Exited || id < FIRST_PARTICIPANT) revert WrongStatus(_keys[id].account, m.status);
         m.lastDay = uint32(dayAt(block.timestamp + OPEN_LEAD));
         _enterStatus(m, Status.Exited);
+    }
+
+    /// @inheritdoc IParticipantRegistry
+    function setSilent(uint32 id, bool isSilent_) external restricted {
+        Standing storage m = _known(id);
+        m.isSilent = isSilent_;
+        emit SilenceChanged(id, isSilent_);
+        _tellStanding(m);
     }
 
     /// @inheritdoc IParticipantRegistry
@@ -253,6 +265,11 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, SigningDoma
     }
 
     /// @inheritdoc IParticipantRegistry
+    function isSilent(uint32 id) external view returns (bool) {
+        return _known(id).isSilent;
+    }
+
+    /// @inheritdoc IParticipantRegistry
     function isMetered(uint32 id, uint256 day) external view returns (bool) {
         if (_keys[id].meter == address(0)) return false;
         Standing storage m = _standings[_keyOf(id)];
@@ -316,8 +333,12 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, SigningDoma
     function _enterStatus(Standing storage m, Status status) private {
         m.status = status;
         emit StatusChanged(m.id, status, m.lastDay);
-        bytes memory told = abi.encodeCall(IStandingWatcher.bar, (_keys[m.id].account, status != Status.Admitted));
-        _tell(m.id, told, WATCHER_GAS);
+        _tellStanding(m);
+    }
+
+    function _tellStanding(Standing storage m) private {
+        bool isBarred = m.status != Status.Admitted || m.isSilent;
+        _tell(m.id, abi.encodeCall(IStandingWatcher.bar, (_keys[m.id].account, isBarred)), WATCHER_GAS);
     }
 
     /// Markets are told with a bounded amount of gas: one that fails hinders neither the change nor the other markets.
@@ -366,7 +387,8 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, SigningDoma
             exportCapacity: exportCapacity,
             firstDay: firstDay,
             lastDay: type(uint32).max,
-            dividedFrom: 0
+            dividedFrom: 0,
+            isSilent: false
         });
         if (meter != address(0)) _ownerOf[meter] = account;
         emit Admitted(id, account, meter, kind, firstDay);
@@ -378,6 +400,7 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, SigningDoma
         if (m.id <= CLEARING_HOUSE) revert UnknownAccount(account);
         if (m.status != Status.Admitted) revert WrongStatus(account, m.status);
         if (day < m.firstDay) revert NotTakingPart(m.id, day, m.firstDay, m.lastDay);
+        if (m.isSilent) revert MeterSilent(m.id);
     }
 
     function _mandateOf(uint32 id, uint256 dividedFrom, uint256 day)

@@ -8,6 +8,7 @@ import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {IAccounts, Posting} from "../interfaces/IAccounts.sol";
 import {ILateReconciliation, LateReading, LateRecord} from "../interfaces/ILateReconciliation.sol";
 import {IMarketRules, Rules} from "../interfaces/IMarketRules.sol";
+import {IMeterReadings, Meter} from "../interfaces/IMeterReadings.sol";
 import {IParticipantRegistry, Member} from "../interfaces/IParticipantRegistry.sol";
 import {ISettlement} from "../interfaces/ISettlement.sol";
 import {Bill, Billing, StripPrices} from "../libraries/Billing.sol";
@@ -16,6 +17,7 @@ import {Calendar, CalendarParameters} from "../types/Calendar.sol";
 import {FALLBACK_SUPPLIER, FIRST_PARTICIPANT, GRID_OPERATOR, Kind} from "../types/Members.sol";
 import {SigningDomain} from "../types/SigningDomain.sol";
 import {Strips} from "../types/Strips.sol";
+import {Tariffs} from "../types/Tariffs.sol";
 
 /// @title Late reconciliation
 contract LateReconciliation is ILateReconciliation, AccessManaged, SigningDomain, Calendar {
@@ -26,6 +28,8 @@ contract LateReconciliation is ILateReconciliation, AccessManaged, SigningDomain
     uint256 private constant MAX_RUNS = 5;
     /// 28 months.
     uint256 private constant MAX_AGE = 852;
+    /// What a connection carries for a while, in times of its capacity (MeterReadings.sol).
+    uint256 private constant PLAUSIBLE = 2;
 
     /// Of a member's day that was settled late.
     struct Latest {
@@ -35,20 +39,40 @@ contract LateReconciliation is ILateReconciliation, AccessManaged, SigningDomain
     }
 
     /// What a difference is worked out from: rules and prices of the day, six signed lanes a strip.
+    /// late: prices of what takes the place of an estimate.
     struct Terms {
         Rules rules;
         StripPrices[] prices;
+        StripPrices[] late;
         uint256[] contracted;
         uint256[] before;
         uint256[] net;
     }
 
+    /// A true-up that is under way.
+    struct TrueUp {
+        uint32 lastDay;
+        /// Estimated strips so far, and those of them in which the boundary meter counted.
+        uint32 strips;
+        uint32 atBoundary;
+        /// Prices, units/Wh.
+        int32 dearest;
+        int32 lowest;
+        /// What taking the estimates back comes to, money units.
+        int128 toGrid;
+        int128 toSupplier;
+    }
+
     IParticipantRegistry private immutable REGISTRY;
     IMarketRules private immutable RULES;
     IAccounts private immutable ACCOUNTS;
+    IMeterReadings private immutable READINGS;
     ISettlement private immutable SETTLEMENT;
 
     mapping(uint32 id => mapping(uint256 day => Latest)) private _latest;
+    mapping(uint32 id => mapping(address meter => TrueUp)) private _trueUps;
+    /// Strips that a true-up has settled, a bit each.
+    mapping(uint32 id => mapping(uint256 day => uint256)) private _truedUp;
     /// Statements of the grid operator that the council has allowed.
     mapping(bytes32 statement => bool) private _isAllowed;
 
@@ -58,11 +82,13 @@ contract LateReconciliation is ILateReconciliation, AccessManaged, SigningDomain
         IParticipantRegistry registry,
         IMarketRules rules,
         IAccounts accounts,
+        IMeterReadings readings,
         ISettlement settlement
     ) AccessManaged(authority) Calendar(calendar_) {
         REGISTRY = registry;
         RULES = rules;
         ACCOUNTS = accounts;
+        READINGS = readings;
         SETTLEMENT = settlement;
     }
 
@@ -75,6 +101,8 @@ contract LateReconciliation is ILateReconciliation, AccessManaged, SigningDomain
         // slither-disable-next-line unused-return
         (uint32 id,,) = REGISTRY.metered(signer, reading.day);
         if (id != reading.id) revert NotSignedByItsMeter(reading.id, signer);
+        // Its losses are what others have not metered: no meter shows them alone.
+        if (id == GRID_OPERATOR) revert NotReconciled(id, reading.day);
         _settle(reading, record, true);
     }
 
@@ -95,6 +123,32 @@ contract LateReconciliation is ILateReconciliation, AccessManaged, SigningDomain
         int256 toSupplier = _settle(reading, record, false);
         // Two who agree do so at their own expense.
         if (toSupplier != 0 && !isAllowed) revert NotAgreed(statement);
+    }
+
+    /// @inheritdoc ILateReconciliation
+    function trueUp(uint32 id, uint32[] calldata days_, LateRecord[] calldata records) external {
+        if (days_.length != records.length) revert RecordMissing(days_.length, records.length);
+        address key = REGISTRY.member(id).meter;
+        Meter memory meter = READINGS.meterOf(key);
+        TrueUp memory t = _trueUps[id][key];
+        for (uint256 i = 0; i < days_.length; ++i) {
+            _takeBack(id, days_[i], records[i], meter, t);
+        }
+        uint256 strips = READINGS.unbilledOf(id, key).strips;
+        if (strips == 0) revert NothingEstimated(id, 0);
+        if (t.strips < strips) {
+            _trueUps[id][key] = t;
+            return;
+        }
+        delete _trueUps[id][key];
+        (int256 importWh, int256 exportWh) = READINGS.takeUnbilled(id, key, t.strips);
+        // Each price is the worse one for the member, whichever way the energy goes.
+        int256 due = importWh * (importWh > 0 ? t.dearest : t.lowest) - exportWh * (exportWh > 0 ? t.lowest : t.dearest);
+        // As much to the grid operator as strips are at its expense, rounded towards zero: the supplier has the rest.
+        int256 ofGrid = (due * int256(uint256(t.atBoundary))) / int256(uint256(t.strips));
+        (int256 toGrid, int256 toSupplier) = (t.toGrid + ofGrid, t.toSupplier + due - ofGrid);
+        emit TruedUp(id, t.lastDay, importWh, exportWh, t.dearest, t.lowest, toGrid, toSupplier);
+        _post(id, toGrid, toSupplier);
     }
 
     /// @inheritdoc ILateReconciliation
@@ -126,9 +180,16 @@ contract LateReconciliation is ILateReconciliation, AccessManaged, SigningDomain
         uint256[] memory net = abi.decode(abi.encode(reading.net), (uint256[]));
         _requireWithinConnection(id, day, net);
         _latest[id][day] = Latest(bytes31(Commitments.hashOf(net)), reading.run);
+        if (id != GRID_OPERATOR) _noteStated(id, day, before, net);
         int256 toGrid;
         (toGrid, toSupplier) = _differences(day, record, before, net);
+        // Where its meter counted the losses follow from it.
+        if (id == GRID_OPERATOR && toGrid != 0) revert NotReconciled(id, day);
         emit Reconciled(id, day, reading.run, byMeter, toGrid, toSupplier, reading.net);
+        _post(id, toGrid, toSupplier);
+    }
+
+    function _post(uint32 id, int256 toGrid, int256 toSupplier) private {
         Posting[] memory postings = new Posting[](3);
         postings[0] = Posting(id, (-toGrid - toSupplier).toInt128(), 0);
         postings[1] = Posting(GRID_OPERATOR, toGrid.toInt128(), 0);
@@ -154,25 +215,137 @@ contract LateReconciliation is ILateReconciliation, AccessManaged, SigningDomain
         uint256 next = uint256(latest.runs) + 1;
         if (reading.run != next || next > MAX_RUNS) revert WrongRun(id, day, reading.run, next);
         _requireLength(reading.net.length);
+        before = _provenRecord(id, day, record);
+        if (Commitments.hashOf(before) == keccak256(abi.encodePacked(reading.net))) revert NothingChanges(id, day);
+    }
+
+    function _provenRecord(uint32 id, uint256 day, LateRecord calldata record)
+        private
+        view
+        returns (uint256[] memory before)
+    {
+        bytes31 latest = _latest[id][day].metered;
         before = record.metered;
         bytes32 metered = Commitments.hashOf(before);
         bytes32 leaf = Commitments.leafOf(id, Commitments.hashOf(record.contracted), record.settled);
         bytes32 commitment = Commitments.commitmentTo(
             day, Commitments.hashOf(record.prices), MerkleProof.processProofCalldata(record.proof, leaf)
         );
-        bool isLatest = next == 1 ? metered == record.settled : bytes31(metered) == latest.metered;
+        bool isLatest = latest == 0 ? metered == record.settled : bytes31(metered) == latest;
         if (!isLatest || commitment != SETTLEMENT.commitmentOf(day)) revert NotOnRecord(id, day);
-        if (metered == keccak256(abi.encodePacked(reading.net))) revert NothingChanges(id, day);
+    }
+
+    /// Of a day of a true-up: what was estimated counts as nothing from now on, and what that changes is posted with the rest.
+    function _takeBack(uint32 id, uint32 day, LateRecord calldata record, Meter memory meter, TrueUp memory t) private {
+        _requireDay(day);
+        if (day <= t.lastDay) revert DaysOutOfOrder(day, t.lastDay);
+        if (id < FIRST_PARTICIPANT) revert NotReconciled(id, day);
+        _requireReconciled(id, day, REGISTRY.member(id).kind);
+        uint256[] memory before = _provenRecord(id, day, record);
+        uint256[] memory net = _provenRecord(id, day, record);
+        uint256 estimated = _estimatedOf(id, day, before, meter);
+        if (estimated == 0) revert NothingEstimated(id, day);
+        uint32 strips = 0;
+        for (uint256 strip = 0; strip < net.length; ++strip) {
+            if (estimated & (1 << strip) == 0) continue;
+            if (meter.readAt <= _endOf(day, strip)) revert NotReadSince(id, day);
+            net[strip] = Strips.ZERO_LANES;
+            ++strips;
+            if (record.prices[strip] & Billing.AT_BOUNDARY != 0) ++t.atBoundary;
+            _extend(t, record.prices, strip, t.strips == 0 && strips == 1);
+        }
+        _latest[id][day].metered = bytes31(Commitments.hashOf(net));
+        _truedUp[id][day] |= estimated;
+        (int256 toGrid, int256 toSupplier) = _differences(day, record, before, net);
+        (t.lastDay, t.strips) = (day, t.strips + strips);
+        t.toGrid += toGrid.toInt128();
+        t.toSupplier += toSupplier.toInt128();
+        emit EstimatesTakenBack(id, day, strips, toGrid, toSupplier);
+    }
+
+    /// Takes a strip's prices into account.
+    function _extend(TrueUp memory t, uint256[] calldata prices, uint256 strip, bool isFirst) private view {
+        uint256 penalties = prices.length > STRIPS_PER_DAY ? prices[STRIPS_PER_DAY + strip] : 0;
+        for (uint256 k = 0; k < Strips.LANES; ++k) {
+            (uint256 short, uint256 long) = Tariffs.unpack(Strips.lane(prices[strip] & Strips.LANES_MASK, k));
+            // Prices and rates have 20 bits.
+            int32 penalty = int32(uint32(Strips.lane(penalties, k)));
+            (int32 dearest, int32 lowest) = (int32(uint32(short)) + penalty, int32(uint32(long)) - penalty);
+            if ((isFirst && k == 0) || dearest > t.dearest) t.dearest = dearest;
+            if ((isFirst && k == 0) || lowest < t.lowest) t.lowest = lowest;
+        }
+    }
+
+    /// @return strips that are estimated, and that the meter's registers have shown or will show, a bit each.
+    function _estimatedOf(uint32 id, uint256 day, uint256[] memory metered, Meter memory meter)
+        private
+        view
+        returns (uint256 strips)
+    {
+        if (meter.id != id) return 0;
+        for (uint256 strip = 0; strip < metered.length; ++strip) {
+            bool isShown = _endOf(day, strip) > meter.since;
+            if (isShown && metered[strip] & Strips.ALL_FLAGS != 0) strips |= 1 << strip;
+        }
+    }
+
+    /// What is stated of an estimated strip is billed by that: a true-up does not bill it once more. What a true-up has settled
+    /// stays.
+    function _noteStated(uint32 id, uint256 day, uint256[] memory before, uint256[] memory net) private {
+        uint256 truedUp = _truedUp[id][day];
+        uint256 flags = 0;
+        for (uint256 strip = 0; strip < net.length; ++strip) {
+            flags |= before[strip];
+            bool isTruedUp = truedUp & (1 << strip) != 0;
+            if (isTruedUp && before[strip] != net[strip]) revert AlreadyTruedUp(id, day, strip);
+        }
+        if (flags & Strips.ALL_FLAGS == 0) return;
+        address key = REGISTRY.member(id).meter;
+        Meter memory meter = READINGS.meterOf(key);
+        uint256 estimated = _estimatedOf(id, day, before, meter);
+        uint256 ahead = 0;
+        for (uint256 strip = 0; strip < net.length; ++strip) {
+            if (_endOf(day, strip) >= meter.readAt) ahead |= 1 << strip;
+        }
+        _noteStrips(id, key, net, estimated & ~ahead, false);
+        _noteStrips(id, key, net, estimated & ahead, true);
+    }
+
+    /// @param chosen strips that count, a bit each.
+    function _noteStrips(uint32 id, address key, uint256[] memory net, uint256 chosen, bool isAhead) private {
+        if (chosen == 0) return;
+        uint256 strips = 0;
+        uint256 importWh = 0;
+        uint256 exportWh = 0;
+        for (uint256 strip = 0; strip < net.length; ++strip) {
+            if (chosen & (1 << strip) == 0) continue;
+            (int256 bought, int256 sold) = Strips.sides(net[strip]);
+            ++strips;
+            importWh += uint256(bought);
+            exportWh += uint256(sold);
+        }
+        READINGS.noteStated(id, key, strips, importWh, exportWh, isAhead);
+    }
+
+    /// @return unix time at which a strip of a day ends.
+    function _endOf(uint256 day, uint256 strip) private view returns (uint256) {
+        return startOf(day) + (strip + 1) * Strips.LANES * PERIOD_LENGTH;
+    }
+
+    function _requireReconciled(uint32 id, uint256 day, Kind kind) private view {
+        bool isOther = id >= FIRST_PARTICIPANT || id == GRID_OPERATOR;
+        bool isReconciled = isOther && kind != Kind.WholesaleDesk && REGISTRY.isMetered(id, day);
+        if (!isReconciled) revert NotReconciled(id, day);
     }
 
     /// The connection bounds the energy of a late reading as that of any other.
     function _requireWithinConnection(uint32 id, uint256 day, uint256[] memory net) private view {
         Member memory m = REGISTRY.member(id);
-        bool isReconciled = id >= FIRST_PARTICIPANT && m.kind != Kind.WholesaleDesk && REGISTRY.isMetered(id, day);
-        if (!isReconciled) revert NotReconciled(id, day);
-        // The connection of who has a meter has 37 bits.
-        uint256 least = Strips.inAllLanes(Strips.BIAS - m.exportCapacity);
-        uint256 most = Strips.inAllLanes(Strips.BIAS + m.importCapacity);
+        _requireReconciled(id, day, m.kind);
+        // Twice the connection of who has a meter has 37 bits.
+        uint256 plausible = PLAUSIBLE * (m.importCapacity > m.exportCapacity ? m.importCapacity : m.exportCapacity);
+        uint256 least = Strips.inAllLanes(Strips.BIAS - plausible);
+        uint256 most = Strips.inAllLanes(Strips.BIAS + plausible);
         for (uint256 strip = 0; strip < net.length; ++strip) {
             uint256 lanes = net[strip];
             bool isSigned = lanes & (Strips.LANES_MASK & ~Strips.ALL_FLAGS) == lanes;
@@ -188,20 +361,40 @@ contract LateReconciliation is ILateReconciliation, AccessManaged, SigningDomain
         view
         returns (int256 toGrid, int256 toSupplier)
     {
-        uint256 strips = STRIPS_PER_DAY;
-        Terms memory t = Terms(RULES.rulesOf(day), new StripPrices[](strips), record.contracted, before, net);
-        bool hasPenalties = record.prices.length > strips;
+        Terms memory t = Terms({
+            rules: RULES.rulesOf(day),
+            prices: new StripPrices[](STRIPS_PER_DAY),
+            late: new StripPrices[](STRIPS_PER_DAY),
+            contracted: record.contracted,
+            before: before,
+            net: net
+        });
         uint256 ofGrid = 0;
         uint256 ofSupplier = 0;
-        for (uint256 strip = 0; strip < strips; ++strip) {
+        for (uint256 strip = 0; strip < net.length; ++strip) {
             if (before[strip] == net[strip]) continue;
-            uint256 word = record.prices[strip];
-            uint256 penalties = hasPenalties ? record.prices[strips + strip] : 0;
-            t.prices[strip] = Billing.unpack(word, penalties, t.rules.chargeHelpful);
-            if (word & Billing.AT_BOUNDARY == 0) ofSupplier |= 1 << strip;
-            else ofGrid |= 1 << strip;
+            if (_loadPrices(t, record.prices, strip)) ofGrid |= 1 << strip;
+            else ofSupplier |= 1 << strip;
         }
         (toGrid, toSupplier) = (_difference(t, ofGrid), _difference(t, ofSupplier));
+    }
+
+    /// @return isAtBoundary whether the boundary meter counts in the strip.
+    function _loadPrices(Terms memory t, uint256[] calldata prices, uint256 strip)
+        private
+        view
+        returns (bool isAtBoundary)
+    {
+        uint256 word = prices[strip];
+        uint256 penalties = prices.length > STRIPS_PER_DAY ? prices[STRIPS_PER_DAY + strip] : 0;
+        // By an estimate the sign of N may have become another one: what takes its place is not free of the charge either.
+        bool isEstimated = t.before[strip] & Strips.ALL_FLAGS != 0;
+        t.prices[strip] = Billing.unpack(word, penalties, t.rules.chargeHelpful || isEstimated);
+        isAtBoundary = word & Billing.AT_BOUNDARY != 0;
+        // For the same reason it costs the penalty whichever way it deviates, unless the boundary meter tells the sign.
+        t.late[strip] = isEstimated && !isAtBoundary
+            ? Billing.unpack(word | Billing.EITHER_AREA, penalties, true)
+            : t.prices[strip];
     }
 
     /// @param chosen strips that count, a bit each; in all others nothing is due.
@@ -216,7 +409,7 @@ contract LateReconciliation is ILateReconciliation, AccessManaged, SigningDomain
                 ? (t.contracted[strip], t.contracted[strip])
                 : (t.before[strip], t.net[strip]);
         }
-        return _due(t.contracted, net, t.rules, t.prices) - _due(t.contracted, before, t.rules, t.prices);
+        return _due(t.contracted, net, t.rules, t.late) - _due(t.contracted, before, t.rules, t.prices);
     }
 
     /// @return units due for a day besides its trades and fees, money units.

@@ -7,7 +7,7 @@ import {IAccounts, Posting} from "../interfaces/IAccounts.sol";
 import {ICallAuction} from "../interfaces/ICallAuction.sol";
 import {IExchange} from "../interfaces/IExchange.sol";
 import {IFallbackSupply} from "../interfaces/IFallbackSupply.sol";
-import {IMarketRules, Rules} from "../interfaces/IMarketRules.sol";
+import {IMarketRules, ImbalancePricing, Rules} from "../interfaces/IMarketRules.sol";
 import {Positions} from "../interfaces/IMarket.sol";
 import {IMeterReadings} from "../interfaces/IMeterReadings.sol";
 import {ISchedule} from "../interfaces/ISchedule.sol";
@@ -152,8 +152,8 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
             Rules memory rules = RULES.rulesOf(day);
             if (state.nextId == 1) {
                 emit SettlementBegun(day, state.version);
-                (int256 due, int256[] memory area) = _beginWalk(day, rules);
-                _postAhead(day, due, area, state);
+                (int256 due, int256[] memory area, uint256 unknown) = _beginWalk(day, rules);
+                _postAhead(day, due, area, unknown, state);
             }
             bool isSettled_ = _settleMembers(day, count, state, rules);
             if (!isSettled_) _restart(state);
@@ -251,16 +251,23 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
     /// Works out the day's imbalance prices.
     /// @return due what the area owes the fallback supplier, money units.
     /// @return area net energy of all members by slot, Wh.
-    function _beginWalk(uint32 day, Rules memory rules) private returns (int256 due, int256[] memory area) {
+    /// @return unknown strips in which that is not known, a bit each.
+    function _beginWalk(uint32 day, Rules memory rules)
+        private
+        returns (int256 due, int256[] memory area, uint256 unknown)
+    {
         // Of an auction without orders, which need not be cleared, there is no price; nor of one that does not count.
         uint256[] memory outcomes = SCHEDULE.isVoid(AUCTION, day)
             ? new uint256[](PERIODS_PER_DAY)
             : AUCTION.outcomesIn(day, 0, PERIODS_PER_DAY);
         uint256[] memory tariffs = FALLBACK.tariffsOf(day);
         area = READINGS.areaNet(day);
-        uint256 atBoundary = READINGS.boundaryOf(day);
+        uint256 atBoundary;
+        (atBoundary, unknown) = READINGS.boundaryOf(day);
         for (uint256 strip = 0; strip < STRIPS_PER_DAY; ++strip) {
-            (uint256 word, int256 dueOfStrip) = _pricesOf(strip, rules, outcomes, tariffs[strip], area);
+            // Where N is not known nobody gains by its sign.
+            ImbalancePricing pricing = unknown & (1 << strip) == 0 ? rules.imbalancePricing : ImbalancePricing.Tariff;
+            (uint256 word, int256 dueOfStrip) = _pricesOf(strip, pricing, outcomes, tariffs[strip], area);
             if (atBoundary & (1 << strip) != 0) word |= Billing.AT_BOUNDARY;
             _prices[Ring.dayKey(day, strip)] = word;
             due += dueOfStrip;
@@ -271,7 +278,7 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
     /// @return due what the area owes the fallback supplier for it, money units.
     function _pricesOf(
         uint256 strip,
-        Rules memory rules,
+        ImbalancePricing pricing,
         uint256[] memory outcomes,
         uint256 tariffs,
         int256[] memory area
@@ -282,7 +289,7 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
             (uint256 buy, uint256 sell) = Tariffs.unpack(Strips.lane(tariffs, k));
             uint256 price = UniformPrice.priceOf(outcome) * UNITS_PER_TICK;
             uint256 middle = ImbalancePrice.mid(buy, sell, price, outcome != 0);
-            (uint256 short, uint256 long) = ImbalancePrice.prices(rules.imbalancePricing, net, buy, sell, middle);
+            (uint256 short, uint256 long) = ImbalancePrice.prices(pricing, net, buy, sell, middle);
             word |= Tariffs.pack(short, long) << (k * Strips.LANE_BITS);
             if (net > 0) word |= 1 << (Billing.SHORT_AREA + k);
             if (net < 0) word |= 1 << (Billing.LONG_AREA + k);
@@ -313,7 +320,8 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
             state.penalties += bill.penalty.toUint96();
             uint32 id = firstId + uint32(i);
             Posted memory posted = Posted(uint16(day), payment.toInt128(), 0, 0);
-            _setClaims(posted, positions, i, metered[i], bill.charged, prices);
+            // A day that is estimated, be it in part, is no forecast that came true.
+            if (!bill.isEstimated) _setClaims(posted, positions, i, metered[i], bill.charged, prices);
             // What the desk nominates it delivers by definition: that is no forecast to be rewarded.
             if (id == state.desk) posted.accurate = 0;
             state.flexible += posted.flexible;
@@ -399,8 +407,8 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
 
     /// Pays the fallback supplier, and the wholesale desk what the area's deviation costs it, ahead of what members pay for it: what
     /// the area owes them is there before the supplier advances anything for a member.
-    function _postAhead(uint32 day, int256 due, int256[] memory area, DayState memory state) private {
-        uint256 penalties = _loadPenalties(day, area, state);
+    function _postAhead(uint32 day, int256 due, int256[] memory area, uint256 unknown, DayState memory state) private {
+        uint256 penalties = _loadPenalties(day, area, unknown, state);
         Paid storage paid = _paid[Ring.place(day)];
         int128 change = (due - paid.fallbackSupply).toInt128();
         int128 deskChange = penalties.toInt256().toInt128() - int256(uint256(paid.desk)).toInt128();
@@ -418,9 +426,12 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
     }
 
     /// @return due what the area's deviation costs the wholesale desk, money units; nothing on a day without penalties.
-    function _loadPenalties(uint32 day, int256[] memory area, DayState memory state) private returns (uint256 due) {
+    function _loadPenalties(uint32 day, int256[] memory area, uint256 unknown, DayState memory state)
+        private
+        returns (uint256 due)
+    {
         uint256[] memory rates;
-        (state.desk, due, rates) = EXCHANGE.penaltiesOf(day, area);
+        (state.desk, due, rates) = EXCHANGE.penaltiesOf(day, area, unknown);
         if (rates.length == 0) return 0;
         state.hasPenalties = true;
         for (uint256 strip = 0; strip < STRIPS_PER_DAY; ++strip) {

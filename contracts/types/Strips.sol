@@ -104,6 +104,14 @@ library Strips {
         return flags & spread(flags, SIGNED_MASK);
     }
 
+    /// @return bought what the lanes above zero have together, Wh, and
+    /// @return sold what those below zero have. Whatever their flags; without a day.
+    function sides(uint256 net) internal pure returns (int256 bought, int256 sold) {
+        net &= ~ALL_FLAGS;
+        uint256 more = minus(net, ZERO_LANES);
+        return (int256(sum(more & spread(more, SIGNED_MASK))), int256(sum(soldOf(net))));
+    }
+
     /// @return total of six lanes that together fit a lane.
     function sum(uint256 lanes) internal pure returns (uint256 total) {
         unchecked {

@@ -12,7 +12,7 @@ from dem.deployment.market import connect, role_keys
 from dem.drive.run import MANIFEST
 from dem.errors import InputError
 from dem.relay.history import of_market
-from dem.relay.late import LATE, bring, prepare, write_statement
+from dem.relay.late import LATE, bring, prepare, true_up, write_statement
 
 
 @on_chain(short_help=ABOUT["late"])
@@ -24,6 +24,7 @@ from dem.relay.late import LATE, bring, prepare, write_statement
 @click.option("--meter-signature", help="Bring it, signed by the meter.")
 @click.option("--operator-signature", help="Bring it, signed by the grid operator.")
 @click.option("--member-signature", help="With the grid operator's; none if the council has allowed it.")
+@click.option("--true-up", "is_true_up", is_flag=True, help="Settle the member's gaps up to DAY by its register.")
 @click.option("--account", help="Ape account that sends it; on a development network not needed.")
 @fail_readably
 def cli(
@@ -35,16 +36,24 @@ def cli(
     meter_signature: str | None,
     operator_signature: str | None,
     member_signature: str | None,
+    is_true_up: bool,
     account: str | None,
 ) -> None:
     """Settle DAY of MEMBER (its number) late, in the market of FOLDER (rule 12.7).
 
     Recomputes the market from its events. Without a signature it writes what is to be signed, the records of the day
-    and their proof. With one it brings them.
+    and their proof. With one it brings them. With --true-up it settles by the register what the meter has shown of its
+    gaps (rule 12.9).
     """
     chain = Chain.connected()
     market = connect(chain, role_keys(chain, account), folder / MANIFEST)
-    message, record = prepare(of_market(market)[0].late, member, day, table)
+    late = of_market(market)[0].late
+    if is_true_up:
+        days = true_up(market, late, member, day)
+        named = ("days " if len(days) > 1 else "day ") + ", ".join(map(str, days))
+        console.print(f"member {member}: the estimates of {named} are trued up", highlight=False)
+        return
+    message, record = prepare(late, member, day, table)
     if meter_signature is None and operator_signature is None:
         path = out or Path("late.json")
         write_statement(path, market.domain(LATE), message, record)

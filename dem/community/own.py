@@ -59,11 +59,6 @@ class Report:
         """Whether anything comes after the deadline."""
         return self.reporting is not Reporting.MISSING
 
-    @property
-    def is_estimated(self) -> bool:
-        """Whether the day before stands for it in the end."""
-        return self.reporting is Reporting.MISSING
-
 
 Reports = Mapping[tuple[int, str], Report]
 """By day and member's name; who is not there reports in time and right."""

@@ -178,6 +178,7 @@ STEPS = (
     Step(
         "MeterReadings",
         lambda p, at: (
+            at["Authority"],
             p.calendar.as_tuple(),
             at["ParticipantRegistry"],
             at["MarketRules"],
@@ -209,6 +210,7 @@ STEPS = (
             at["ParticipantRegistry"],
             at["MarketRules"],
             at["Accounts"],
+            at["MeterReadings"],
             at["Settlement"],
         ),
     ),

@@ -8,7 +8,7 @@ from typing import Any
 
 from dem.chain.abi import EventCodec
 from dem.chain.events import Event
-from dem.messages.readings import net_consumption
+from dem.messages.readings import net_of, registers_of
 from dem.model.orders import decode_lanes
 from dem.model.readings import Reading, net_of_lanes
 from dem.model.rules import Tariff
@@ -136,15 +136,18 @@ def _tariffs(event: Event) -> Iterator[Row]:
 
 
 def _readings(event: Event) -> Iterator[Row]:
+    """Of strips that were not left out."""
     args = event.args
-    for slot, net in enumerate(net_consumption(args["registers"]).tolist(), start=args["firstStrip"] * LANES):
-        yield args["id"], args["day"], slot, net, False
+    for n, net in enumerate(net_of(registers_of(args["registers"])).tolist()):
+        slot = args["firstStrip"] * LANES + n
+        if not args["leftOut"] >> n // LANES & 1:
+            yield args["id"], args["day"], slot, net, False, bool(args["substituted"] >> slot & 1)
 
 
 def _estimates(event: Event) -> Iterator[Row]:
     args = event.args
     for slot, lane in enumerate(unpack(args["word"])[1], start=args["strip"] * LANES):
-        yield args["id"], args["day"], slot, Reading.of_lane(lane).net, True
+        yield args["id"], args["day"], slot, Reading.of_lane(lane).net, True, False
 
 
 def _scheduled(event: Event) -> Iterator[Row]:
@@ -153,7 +156,7 @@ def _scheduled(event: Event) -> Iterator[Row]:
         yield event.args["id"], event.args["day"], slot, net
 
 
-_READING = "id INTEGER, day INTEGER, slot INTEGER, net_wh INTEGER, is_estimated INTEGER"
+_READING = "id INTEGER, day INTEGER, slot INTEGER, net_wh INTEGER, is_estimated INTEGER, is_substituted INTEGER"
 _UNPACKED = {
     ("CallAuction", "SheetAccepted"): [
         _unpacked(

@@ -104,8 +104,9 @@ WITH
     SELECT *, row_number() OVER (PARTITION BY id, day, slot ORDER BY block DESC, log_index DESC) AS age FROM scheduled
   ),
   both AS (
-    SELECT id, day, slot, 0 AS contracted_wh, net_wh AS metered_wh, is_estimated FROM metered WHERE age = 1
-    UNION ALL SELECT id, day, slot, net_wh, 0, 0 FROM contracted WHERE age = 1
+    SELECT id, day, slot, 0 AS contracted_wh, net_wh AS metered_wh, is_estimated, is_substituted
+    FROM metered WHERE age = 1
+    UNION ALL SELECT id, day, slot, net_wh, 0, 0, 0 FROM contracted WHERE age = 1
   )
 SELECT
   id AS participant,
@@ -113,8 +114,18 @@ SELECT
   slot,
   sum(contracted_wh) / 1e3 AS contracted_kwh,
   sum(metered_wh) / 1e3 AS metered_kwh,
-  max(is_estimated) AS is_estimated
+  max(is_estimated) AS is_estimated,
+  max(is_substituted) AS is_substituted
 FROM both GROUP BY id, day, slot;
+
+-- What meters have shown and no period is billed for yet, by member and meter.
+CREATE VIEW unbilled AS
+SELECT id AS participant, meter, import_wh / 1e3 AS import_kwh, export_wh / 1e3 AS export_kwh, strips AS estimated_strips
+FROM (
+  SELECT *, row_number() OVER (PARTITION BY id, meter ORDER BY block DESC, log_index DESC) AS age
+  FROM meter_readings_unbilled_changed
+)
+WHERE age = 1;
 
 -- As published. Other days have the standing tariff of the rules.
 CREATE VIEW tariffs AS
@@ -151,6 +162,9 @@ UNION ALL SELECT id, day, 'taken back', -units / 1e8 FROM shortfalls_taken_back
 UNION ALL SELECT id, day, 'made good', units / 1e8 FROM shortfalls_made_good
 UNION ALL SELECT id, day, 'restored', units / 1e8 FROM shortfalls_restored
 UNION ALL SELECT id, day, 'late reconciliation', -(to_grid + to_supplier) / 1e8 FROM late_reconciliation_reconciled
+UNION ALL SELECT id, day, 'true-up', -(to_grid + to_supplier) / 1e8 FROM late_reconciliation_trued_up
+UNION ALL SELECT 5, day, 'true-up', to_grid / 1e8 FROM late_reconciliation_trued_up WHERE to_grid <> 0
+UNION ALL SELECT 3, day, 'true-up', to_supplier / 1e8 FROM late_reconciliation_trued_up WHERE to_supplier <> 0
 UNION ALL SELECT 5, day, 'late reconciliation', to_grid / 1e8 FROM late_reconciliation_reconciled WHERE to_grid <> 0
 UNION ALL
 SELECT 3, day, 'late reconciliation', to_supplier / 1e8 FROM late_reconciliation_reconciled WHERE to_supplier <> 0;

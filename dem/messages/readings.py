@@ -17,7 +17,10 @@ REGISTER_BYTES = 16
 
 @dataclass(frozen=True, slots=True)
 class ReadingSheet:
-    """A meter's registers (see pack_registers) from the opening of strip `first_strip` on."""
+    """A meter's registers (see pack_registers) from the opening of strip `first_strip` on.
+
+    substituted: periods of the day, a bit each, whose values the metering operator has put in the place of readings.
+    """
 
     TYPE: ClassVar = (
         ("meter", "address"),
@@ -25,12 +28,14 @@ class ReadingSheet:
         ("firstStrip", "uint8"),
         ("sequence", "uint40"),
         ("registers", "bytes"),
+        ("substituted", "uint96"),
     )
     meter: str
     day: int
     first_strip: int
     sequence: int
     registers: bytes
+    substituted: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +74,25 @@ def pack_registers(registers: Sequence[Register]) -> bytes:
     return bytes(data)
 
 
+def registers_of(registers: bytes) -> NDArray[np.uint64]:
+    """The registers of a ReadingSheet, Wh: a row per reading, import and export.
+
+    Raises:
+        InputError: not the length of an opening register and whole strips.
+    """
+    strip_bytes = LANES * REGISTER_BYTES
+    if len(registers) <= REGISTER_BYTES or len(registers) % strip_bytes != REGISTER_BYTES:
+        why = f"bytes is not {REGISTER_BYTES} and a multiple of {strip_bytes}"
+        raise InputError("registers", len(registers), why)
+    return np.frombuffer(registers, ">u8").reshape(-1, 2).astype(np.uint64)
+
+
+def net_of(registers: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """Import - export of each period between two registers, Wh; no sense in it where a register runs backwards."""
+    energy = np.diff(registers, axis=0).astype(np.int64)
+    return energy[:, 0] - energy[:, 1]
+
+
 def net_consumption(registers: bytes) -> NDArray[np.int64]:
     """Import - export of each period between two registers of a ReadingSheet, Wh; one fewer than registers.
 
@@ -76,12 +100,7 @@ def net_consumption(registers: bytes) -> NDArray[np.int64]:
         InputError: not the length of an opening register and whole strips.
         RegisterDecreasedError: a register below the one before it.
     """
-    strip_bytes = LANES * REGISTER_BYTES
-    if len(registers) <= REGISTER_BYTES or len(registers) % strip_bytes != REGISTER_BYTES:
-        why = f"bytes is not {REGISTER_BYTES} and a multiple of {strip_bytes}"
-        raise InputError("registers", len(registers), why)
-    table = np.frombuffer(registers, ">u8").reshape(-1, 2).astype(np.uint64)
+    table = registers_of(registers)
     for n, column in np.argwhere(table[1:] < table[:-1])[:1].tolist():
         raise RegisterDecreasedError(n + 1, int(table[n, column]), int(table[n + 1, column]))
-    energy = np.diff(table, axis=0).astype(np.int64)
-    return energy[:, 0] - energy[:, 1]
+    return net_of(table)

@@ -29,18 +29,26 @@ _LONG_AREA = _SHORT_AREA + LANES
 _AT_BOUNDARY = _LONG_AREA + LANES
 
 
-def signed_words(net: Grid) -> NDArray[np.uint8]:
-    """Net energies (Wh, a row per member and a column per slot) as words of six signed lanes: rows, strips, bytes."""
+_ESTIMATED = 1 << LANE_BITS - 1
+
+
+def signed_words(net: Grid, estimated: NDArray[np.bool_] | None = None) -> NDArray[np.uint8]:
+    """Net energies (Wh, a row per member and a column per slot) as words of six signed lanes: rows, strips, bytes.
+
+    estimated: where flags are set; nowhere without it.
+    """
     rows, slots = net.shape
-    octets = (net + READING_BIAS).astype(">u8").view(np.uint8).reshape(rows, slots // LANES, LANES, 8)
+    flags = 0 if estimated is None else estimated * _ESTIMATED
+    octets = (net + READING_BIAS + flags).astype(">u8").view(np.uint8).reshape(rows, slots // LANES, LANES, 8)
     words = np.zeros((rows, slots // LANES, WORD_BYTES), np.uint8)
     words[:, :, DAY_BITS // 8 :] = octets[:, :, ::-1, 8 - LANE_BITS // 8 :].reshape(rows, slots // LANES, -1)
     return words
 
 
-def strips_of(net: Column) -> list[int]:
-    """One member's net energies by slot, Wh, as words."""
-    return [int.from_bytes(word.tobytes(), "big") for word in signed_words(net[np.newaxis, :])[0]]
+def strips_of(net: Column, estimated: NDArray[np.bool_] | None = None) -> list[int]:
+    """One member's net energies by slot, Wh, as words; estimated: where flags are set."""
+    flags = None if estimated is None else estimated[np.newaxis, :]
+    return [int.from_bytes(word.tobytes(), "big") for word in signed_words(net[np.newaxis, :], flags)[0]]
 
 
 def words_hash(words: Sequence[int]) -> bytes:
@@ -85,9 +93,9 @@ def day_prices(rules: MarketRules, settlement: DaySettlement, at_boundary: NDArr
     buy, sell = (np.array([getattr(tariff, side) for tariff in day.tariffs], np.int64) for side in ("buy", "sell"))
     middle = mid_prices(buy, sell, day.prices)
     pricing, one = rules.imbalance_pricing, np.ones_like(area)
-    short, long = (imbalance_prices(pricing, sign * one, area, buy, sell, middle) for sign in (1, -1))
+    short, long = (imbalance_prices(pricing, sign * one, area, buy, sell, middle, day.unknown) for sign in (1, -1))
     has_penalties = day.exchange is not None and (day.exchange.penalties[day.exchange.net != 0] > 0).any()
-    rates = penalties(area, day.exchange)[1] if day.exchange is not None and has_penalties else None
+    rates = penalties(area, day.exchange, day.unknown)[1] if day.exchange is not None and has_penalties else None
     return DayPrices(short, long, np.sign(area), at_boundary, rates)
 
 
@@ -96,7 +104,7 @@ class CommittedDay:
     """What a day is committed to.
 
     members: the highest number of one that was settled. rows: members with a position or a meter, by number.
-    contracted, metered: their net energies, Wh, a row each and a column per slot.
+    contracted, metered: their net energies, Wh, a row each and a column per slot. estimated: where no meter has read.
     """
 
     number: int
@@ -105,6 +113,14 @@ class CommittedDay:
     rows: Mapping[int, int]
     contracted: Grid
     metered: Grid
+    estimated: NDArray[np.bool_]
+
+    def estimates(self, member: int) -> NDArray[np.bool_]:
+        """Where what counts as a member's metered energy is an estimate."""
+        if member not in self.rows:
+            return np.zeros(len(self.prices.short), np.bool_)
+        row: NDArray[np.bool_] = self.estimated[self.rows[member]]
+        return row
 
     def energies(self, member: int) -> tuple[Column, Column]:
         """What a member contracted, and what its meter counted."""
@@ -125,7 +141,7 @@ class CommittedDay:
     def leaves(self) -> list[bytes]:
         """One for each member, the first one first."""
         [nothing] = _hashes(np.zeros((1, len(self.prices.short)), np.int64))
-        contracted, metered = _hashes(self.contracted), _hashes(self.metered)
+        contracted, metered = _hashes(self.contracted), _hashes(self.metered, self.estimated)
         leaves = []
         for member in range(1, self.members + 1):
             row = self.rows.get(member)
@@ -147,8 +163,8 @@ class CommittedDay:
         return proof + peaks[:peak][::-1]
 
 
-def _hashes(net: Grid) -> list[bytes]:
-    return [keccak(row.tobytes()) for row in signed_words(net)]
+def _hashes(net: Grid, estimated: NDArray[np.bool_] | None = None) -> list[bytes]:
+    return [keccak(row.tobytes()) for row in signed_words(net, estimated)]
 
 
 def _pair(a: bytes, b: bytes) -> bytes:

@@ -6,6 +6,7 @@ The words are those of `dem.model.settlement`.
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dem.model.markets.auction import Column, pro_rata
 from dem.model.positions import Exchange, Grid
@@ -22,9 +23,22 @@ def mid_prices(buy: Column, sell: Column, prices: Sequence[Tick | None]) -> Colu
 
 
 def imbalance_prices(
-    pricing: ImbalancePricing, imbalance: Grid, area: Column, buy: Column, sell: Column, mid: Column
+    pricing: ImbalancePricing,
+    imbalance: Grid,
+    area: Column,
+    buy: Column,
+    sell: Column,
+    mid: Column,
+    unknown: NDArray[np.bool_] | None = None,
 ) -> Grid:
-    """Prices of the participants' imbalances d in the area imbalances N, units/Wh; if shared, beyond what matches."""
+    """Prices of the participants' imbalances d in the area imbalances N, units/Wh; if shared, beyond what matches.
+
+    unknown: slots in which N is not known. There the tariffs hold, so that nobody gains by its sign.
+    """
+    if unknown is not None and unknown.any():
+        known = imbalance_prices(pricing, imbalance, area, buy, sell, mid)
+        tariff = imbalance_prices(ImbalancePricing.TARIFF, imbalance, area, buy, sell, mid)
+        return np.where(unknown, tariff, known)
     short = imbalance > 0
     match pricing:
         case ImbalancePricing.SINGLE | ImbalancePricing.LEVIED:
@@ -55,15 +69,25 @@ def matched_energy(imbalance: Grid) -> Grid:
 
 
 def imbalance_payments(
-    rules: MarketRules, imbalance: Grid, buy: Column, sell: Column, mid: Column
+    rules: MarketRules,
+    imbalance: Grid,
+    buy: Column,
+    sell: Column,
+    mid: Column,
+    unknown: NDArray[np.bool_] | None = None,
 ) -> tuple[Grid, Grid]:
-    """What is due for the participants' imbalances, money units, and the energy that the network fee is due on, Wh."""
+    """What is due for the participants' imbalances, money units, and the energy that the network fee is due on, Wh.
+
+    unknown: slots in which N is not known. There nothing matches.
+    """
     pricing, area = rules.imbalance_pricing, imbalance.sum(axis=0)
-    price = imbalance_prices(pricing, imbalance, area, buy, sell, mid)
+    price = imbalance_prices(pricing, imbalance, area, buy, sell, mid, unknown)
     due, levied = imbalance * price, np.zeros_like(imbalance)
     if pricing not in SHARED_PRICINGS + LEVIED_PRICINGS:
         return due, levied
     matched = matched_energy(imbalance)
+    if unknown is not None:
+        matched = np.where(unknown, 0, matched)
     if pricing in SHARED_PRICINGS:
         # In the middle of the tariffs the short pay less, and the long receive more.
         due -= matched * abs(price - (buy + sell) // 2)
@@ -81,10 +105,28 @@ def unkept_energy(imbalance: Grid, contracted: Grid) -> Grid:
     return np.where(crosses, np.minimum(abs(imbalance), abs(contracted)), 0)
 
 
-def charged_energy(imbalance: Grid, area: Column, contracted: Grid, rules: MarketRules) -> Grid:
-    """Energy not kept beyond the tolerance that is charged, Wh; none where it helped, unless rules say so."""
-    excess = np.maximum(0, unkept_energy(imbalance, contracted) - tolerances(contracted, rules))
+def charged_energy(
+    imbalance: Grid,
+    area: Column,
+    contracted: Grid,
+    rules: MarketRules,
+    estimated: NDArray[np.bool_] | None = None,
+    was_estimated: NDArray[np.bool_] | None = None,
+) -> Grid:
+    """Energy not kept beyond the tolerance that is charged, Wh; none where it helped, unless rules say so.
+
+    estimated: where no meter has read. Nothing shows that what was contracted there was kept, or helped, so all of it
+    is charged. was_estimated: where a late reading takes the place of an estimate, by which the sign of N may have
+    become another one. It is not free of the charge.
+    """
+    unkept = unkept_energy(imbalance, contracted)
     helped = np.sign(imbalance) * np.sign(area) < 0
+    if estimated is not None:
+        unkept = np.where(estimated, abs(contracted), unkept)
+        helped &= ~estimated
+    if was_estimated is not None:
+        helped &= ~was_estimated
+    excess = np.maximum(0, unkept - tolerances(contracted, rules))
     return np.where(helped & (not rules.charge_helpful), 0, excess)
 
 
@@ -93,11 +135,17 @@ def deviation_charges(imbalance: Grid, area: Column, contracted: Grid, rules: Ma
     return charged_energy(imbalance, area, contracted, rules) * rules.deviation_rate
 
 
-def penalties(area: Column, exchange: Exchange) -> tuple[Column, Column]:
+def penalties(area: Column, exchange: Exchange, unknown: NDArray[np.bool_] | None = None) -> tuple[Column, Column]:
     """What the area's imbalance N costs the desk, of no more energy than it nominated, money units; and what each Wh of
-    |N| pays of that, units/Wh, rounded up by less than 1: the balancing fund gains."""
+    |N| pays of that, units/Wh, rounded up by less than 1: the balancing fund gains.
+
+    unknown: slots in which N is not known. There it is the whole rate, so that nobody pays less by making N larger.
+    """
     due = exchange.penalties * np.minimum(abs(area), abs(exchange.net))
-    return due, -(-due // np.maximum(abs(area), 1))
+    rates = -(-due // np.maximum(abs(area), 1))
+    if unknown is not None:
+        rates = np.where(unknown, exchange.penalties * (exchange.net != 0), rates)
+    return due, rates
 
 
 def penalties_passed_on(imbalance: Grid, area: Column, rates: Column) -> Grid:

@@ -46,6 +46,8 @@ class Delivery:
     wholesale desk's has what it nominated.
     payments: due for the trades of all markets, money units.
     flexible: energy sold back that may earn the premium, Wh; none without any.
+    estimated: where no meter has read; none without any.
+    unknown: slots in which the area's energy is not known: somebody is estimated, and no boundary meter counts.
     exchange: of the wholesale desk, which earns no reward for it; None if nothing was exchanged.
 
     Raises:
@@ -63,6 +65,8 @@ class Delivery:
     payments: Grid
     flexible: Grid | None = None
     exchange: Exchange | None = None
+    estimated: NDArray[np.bool_] | None = None
+    unknown: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         if (np.diff(self.participants) <= 0).any():
@@ -196,15 +200,19 @@ def settle(rules: MarketRules, day: Delivery) -> DaySettlement:
     contracted = day.bought - day.sold
     imbalance = day.metered - contracted
     area = imbalance.sum(axis=0)
-    imbalance_units, levied = imbalance_payments(rules, imbalance, buy, sell, mid)
-    charged = charged_energy(imbalance, area, contracted, rules)
+    imbalance_units, levied = imbalance_payments(rules, imbalance, buy, sell, mid, day.unknown)
+    estimated = np.zeros_like(imbalance, np.bool_) if day.estimated is None else day.estimated
+    charged = charged_energy(imbalance, area, contracted, rules, estimated)
     deviation = charged * rules.deviation_rate
     exchange = day.exchange or no_exchange(len(day.tariffs))
-    due, rates = penalties(area, exchange)
+    due, rates = penalties(area, exchange, day.unknown)
     penalty = penalties_passed_on(imbalance, area, rates)
     flexible = np.zeros_like(contracted) if day.flexible is None else day.flexible
     accurate = accurate_energy(day.bought + day.sold, charged)
     accurate[day.participants == exchange.desk] = 0
+    helpful = helpful_energy(flexible, contracted, imbalance, area)
+    # A day that is estimated, be it in part, is no forecast that came true.
+    accurate[estimated.any(axis=1)] = helpful[estimated.any(axis=1)] = 0
     fallback = area * np.where(area > 0, buy, sell)
     energy = (day.bought + day.sold).sum(axis=0)
     return DaySettlement(
@@ -216,11 +224,11 @@ def settle(rules: MarketRules, day: Delivery) -> DaySettlement:
         fees=(day.bought + day.sold) * rules.fees + levied * rules.network_fee,
         deviation=deviation,
         penalty=penalty,
-        helpful=helpful_energy(flexible, contracted, imbalance, area),
+        helpful=helpful,
         accurate=accurate,
         area=Area(
             imbalance=area,
-            price=imbalance_prices(rules.imbalance_pricing, area, area, buy, sell, mid),
+            price=imbalance_prices(rules.imbalance_pricing, area, area, buy, sell, mid, day.unknown),
             fallback=fallback,
             surplus=imbalance_units.sum(axis=0) - fallback,
             deviation=deviation.sum(axis=0),

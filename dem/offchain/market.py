@@ -24,6 +24,7 @@ from dem.model.positions import Trades
 from dem.model.rules import MarketRules, Tariff
 from dem.model.settlement import DaySettlement, settle
 from dem.model.shortfalls import Shortfalls
+from dem.model.silence import Silence
 from dem.model.units import UnitsPerWh
 from dem.offchain.books import ModelBook
 from dem.replay.auction import AuctionReplay
@@ -64,10 +65,11 @@ class ModelMarket:
         self.rules = cache(self._rules_of)
         self.markets = Markets(self.periods_per_day, self.rules)
         self.days = Days()
+        self.silence = Silence()
+        self._read_through: dict[tuple[int, bool], int] = {}
+        """The last day that a meter was read on, by member and whether it is its second one."""
         self.totals = Totals()
         """Over the days that are final."""
-        self._read_last: tuple[int, dict[int, MeterValues]] = (0, {})
-        """The last final day and its readings: the day after is estimated from them."""
         self.ids = self._numbers()
         self.names = {id_: name for name, id_ in self.ids.items()}
         self.members = {member.id: member for member in self._registered()}
@@ -165,18 +167,22 @@ class ModelMarket:
         own = self.days.changing(day)
         measured = np.full(self.periods_per_day, MEASURED, np.int64)
         own.readings = {id_: MeterValues(values, measured) for id_, values in net.items()}
+        for id_ in net:
+            self._read_through[id_, self._has_second_meter(id_, day)] = day
+            self.silence.read(id_)
 
     def estimate(self, day: int) -> None:
-        """What is missing when readings are due is as it was the day before, or nothing."""
-        own, (last, before) = self.days.changing(day), self._read_last
-        if last != day - 1:
-            before = self.days.known(day - 1).readings
+        """What is missing when readings are due: all that the connection takes in stands for it (rule 12.3)."""
+        own = self.days.changing(day)
         for member in self.scenario.of_kind(Kind.CONSUMER, Kind.PROSUMER):
             id_ = self.ids[member.name]
             if member.takes_part(day) and id_ not in own.readings:
-                net = before[id_].net if id_ in before else np.zeros(self.periods_per_day, np.int64)
+                net = np.full(self.periods_per_day, member.import_capacity, np.int64)
                 own.readings[id_] = MeterValues(net, np.full(self.periods_per_day, ESTIMATED, np.int64))
                 own.settlement = None
+                # The meter that it has by now.
+                today = day + 1 + self.calendar.metering_lag // self.calendar.day_length
+                self.silence.estimate(id_, self._has_second_meter(id_, today), day)
 
     def correct(self, day: int, net: dict[int, Column]) -> None:
         """Take what meters say of a day after readings were due."""
@@ -185,10 +191,18 @@ class ModelMarket:
         for id_, values in net.items():
             own.readings[id_] = MeterValues(values, corrected)
             own.settlement = None
+            # Only a meter that was read in time before can read on late.
+            meter = id_, self._has_second_meter(id_, day)
+            if self._read_through.get(meter, day + 1) <= day:
+                self._read_through[meter] = day
+                self.silence.read(id_)
+
+    def _has_second_meter(self, id_: int, day: int) -> bool:
+        new = self.scenario.participant(self.names[id_]).new_meter
+        return new is not None and day >= new
 
     def forget(self, day: int) -> None:
         """The day is final."""
-        self._read_last = day, self.days.known(day).readings
         self.totals += totals_of(self.settlement(day), self.book(day))
         self.markets.forget(day)
         self.days.forget(day)

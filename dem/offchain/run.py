@@ -76,13 +76,9 @@ def paid_without_trade(scenario: Scenario) -> Callable[[int], Mapping[str, int]]
         """On the readings that count in the end."""
         market = ModelMarket(quiet)
         trading = Trading(market)
-        first = day
-        while first > 1 and any(report.is_estimated for (of, _), report in scenario.reports.items() if of == first):
-            first -= 1
-        for known in range(first, day + 1):
-            trading.read_meters(known)
-            market.estimate(known)
-            trading.correct_meters(known)
+        trading.read_meters(day)
+        market.estimate(day)
+        trading.correct_meters(day)
         settled = market.settlement(day)
         due = settled.imbalance_units + settled.deviation
         ids = settled.delivery.participants.tolist()

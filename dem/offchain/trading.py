@@ -89,7 +89,7 @@ class Trading:
             ceiling=UnitsPerWh(0),
         )
         first_day = next(contracts.days(contract), None)
-        if first_day is None:
+        if first_day is None or market.silence.members & {contract.buyer, contract.seller}:
             return
         number, rules = self._contracts + 1, market.rules(first_day)
         contracts.conclude(number, replace(contract, fees=rules.fees, ceiling=rules.ceiling))
@@ -155,6 +155,9 @@ class Trading:
         locked: dict[int, int] = {}
         reasons: dict[int, str] = {}
         for id_, amount in zip(members.tolist(), amounts.tolist(), strict=True):
+            if id_ in market.silence.members:
+                reasons[id_] = f"MeterSilent(id={id_})"
+                continue
             try:
                 market.ledger.lock(id_, Money(amount))
                 locked[id_] = amount
@@ -196,11 +199,12 @@ class Trading:
         cancellations, fundings = plan.cancellations(), plan.fundings()
         for id_, number in cancellations:
             book.cancel(id_, number)
-        for id_, amount in fundings:
+        silent = market.silence.members
+        for id_, amount in ((id_, amount) for id_, amount in fundings if id_ not in silent):
             market.intraday.days[day] = book
             market.ledger.lock(id_, Money(amount))
             book.fund(id_, amount, self._limit(id_, day))
-        for order in orders:
+        for order in (order for order in orders if order.participant not in silent):
             try:
                 book.place(order.participant, order.slot, order.side, order.tick, order.energy, MAX_FILLS)
             except IntradayError:

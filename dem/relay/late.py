@@ -16,6 +16,8 @@ from dem.replay.late import LateReconciliations, LateRecord
 
 LATE = "LateReconciliation"
 _COLUMNS = ["slot", "net_wh"]
+_DAYS_AT_ONCE = 20
+"""Days of a true-up in one transaction."""
 
 
 def read_net(path: Path, counted: Column) -> Column:
@@ -68,6 +70,22 @@ def bring(market: Market, message: LateReading, record: LateRecord, signatures: 
     function = "reconcile" if len(signatures) == 1 else "reconcileStated"
     arguments = struct(message), tuple(record), *signatures
     market.chain.send(market.keys[RELAYER], market.contract(LATE), function, *arguments)
+
+
+def true_up(market: Market, late: LateReconciliations, member: int, last: int) -> list[int]:
+    """Settle by its register what a member's meter has shown of its gaps, up to a final day. Returns their days.
+
+    Raises:
+        InputError: there is no gap.
+    """
+    days = [day for day in late.gap_days(member) if day <= last]
+    if not days:
+        raise InputError("member", member, f"has no estimates on final days up to day {last} that its meter can show")
+    for at in range(0, len(days), _DAYS_AT_ONCE):
+        portion = days[at : at + _DAYS_AT_ONCE]
+        records = [tuple(late.record(member, day)) for day in portion]
+        market.chain.send(market.keys[RELAYER], market.contract(LATE), "trueUp", member, portion, records)
+    return days
 
 
 def _text(value: Any) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dem.model.ledger import GRID_OPERATOR
 from dem.model.positions import Grid, positions
@@ -10,7 +11,7 @@ from dem.model.rules import Tariff
 from dem.model.settlement import Delivery
 from dem.replay.days import Day
 from dem.replay.markets import Markets
-from dem.replay.readings import MISSING
+from dem.replay.readings import ESTIMATED, MISSING, NOT_READ
 
 
 def delivery(day: Day, tariffs: Sequence[Tariff], markets: Markets) -> Delivery:
@@ -21,6 +22,7 @@ def delivery(day: Day, tariffs: Sequence[Tariff], markets: Markets) -> Delivery:
     participants = np.array(members, np.int64)
     bought, sold, payments = positions(trades, participants, markets.periods_per_day)
     metered = _metered(day, members, markets.periods_per_day)
+    estimated = _estimated(day, members, markets.periods_per_day)
     exchange = markets.exchange(day.number)
     if exchange is not None:
         metered[members.index(exchange.desk)] += exchange.net
@@ -35,7 +37,24 @@ def delivery(day: Day, tariffs: Sequence[Tariff], markets: Markets) -> Delivery:
         payments=payments,
         flexible=markets.flexible(day.number, participants),
         exchange=exchange,
+        estimated=estimated,
+        unknown=estimated.any(axis=0) & ~at_boundary(day, markets.periods_per_day),
     )
+
+
+def at_boundary(day: Day, slots: int) -> NDArray[np.bool_]:
+    """Slots in which the boundary meter counts."""
+    if GRID_OPERATOR not in day.readings:
+        return np.zeros(slots, np.bool_)
+    return ~np.isin(day.readings[GRID_OPERATOR].status, NOT_READ)
+
+
+def _estimated(day: Day, members: list[int], slots: int) -> NDArray[np.bool_]:
+    found = np.zeros((len(members), slots), np.bool_)
+    for row, id_ in enumerate(members):
+        if id_ in day.readings:
+            found[row] = day.readings[id_].status == ESTIMATED
+    return found
 
 
 def _metered(day: Day, members: list[int], slots: int) -> Grid:
@@ -47,5 +66,7 @@ def _metered(day: Day, members: list[int], slots: int) -> Grid:
     if GRID_OPERATOR in day.readings:
         boundary = members.index(GRID_OPERATOR)
         losses = 2 * net[boundary] - net.sum(axis=0)
-        net[boundary] = np.where(day.readings[GRID_OPERATOR].status == MISSING, 0, losses)
+        status = day.readings[GRID_OPERATOR].status
+        # What is estimated are the losses themselves.
+        net[boundary] = np.select([status == MISSING, status == ESTIMATED], [0, net[boundary]], losses)
     return net

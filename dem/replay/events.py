@@ -59,12 +59,10 @@ IGNORED: Mapping[str, frozenset[str]] = {
     "SettlementToken": frozenset({"Approval", "Transfer"}),
     # Arrears follow from postings. A market's admission, its end and a pause move nothing.
     "Accounts": frozenset({"ArrearsChanged", "MarketAdmitted", "MarketDismissed", "MarketPaused", "MarketUnpaused"}),
-    # What was refused; the deadline; a warning about the boundary meter that changes no bill.
-    "MeterReadings": frozenset({"BoundaryMismatch", "MeteringClosed", "ReadingsRejected"}),
-    # A meter's key and a member's standing: contracts ask them, sums do not.
-    "ParticipantRegistry": frozenset(
-        {"MeterReplaced", "Rejected", "StatusChanged", "WatcherAdded", "WatcherFailed", "WatcherRemoved"}
-    ),
+    # What was refused; warnings about the boundary meter and about a connection, which change no bill.
+    "MeterReadings": frozenset({"BeyondConnection", "BoundaryMismatch", "ReadingsRejected"}),
+    # A member's standing: contracts ask it, sums do not.
+    "ParticipantRegistry": frozenset({"Rejected", "StatusChanged", "WatcherAdded", "WatcherFailed", "WatcherRemoved"}),
     "Schedule": frozenset({"MarketAdded", "MarketRemoved"}),
     # What is carried out the registry tells.
     "Replacements": frozenset({"ReplacementAllowed", "ReplacementAnnounced", "ReplacementVetoed"}),

@@ -39,6 +39,8 @@ class Membership:
 
     def __init__(self) -> None:
         self.members: dict[int, Member] = {}
+        self.silent: set[int] = set()
+        """Who may not order because its meter has been silent for too long."""
         self._applications: dict[str, Args] = {}
 
     def apply_for(self, args: Args) -> None:
@@ -48,6 +50,14 @@ class Membership:
     def replace_account(self, args: Args) -> None:
         """An AccountReplaced."""
         self.members[args["id"]] = replace(self.members[args["id"]], account=args["account"])
+
+    def change_silence(self, args: Args) -> None:
+        """A SilenceChanged."""
+        (self.silent.add if args["isSilent"] else self.silent.discard)(args["id"])
+
+    def replace_meter(self, args: Args) -> None:
+        """A MeterReplaced."""
+        self.members[args["id"]] = replace(self.members[args["id"]], meter=args["meter"])
 
     def admit(self, args: Args) -> None:
         """An Admitted."""

@@ -4,8 +4,10 @@ from dataclasses import dataclass
 
 from dem.model.markets.auction import Column
 
-MISSING, MEASURED, CORRECTED, ESTIMATED = range(4)
-"""Status of a reading."""
+MISSING, MEASURED, CORRECTED, ESTIMATED, SUBSTITUTED = range(5)
+"""Status of a reading; what is substituted the metering operator says it has put in itself."""
+
+NOT_READ = (MISSING, ESTIMATED)
 
 
 @dataclass(slots=True, eq=False)

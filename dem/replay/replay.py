@@ -54,12 +54,14 @@ class Replay:
         self._ended = Totals()
         self.membership = Membership()
         self.transfers = Transfers(self.ledger)
-        self.metering = Metering(periods_per_day, days, found)
+        self.metering = Metering(periods_per_day, days, self.membership, found)
         self.law = Rules(periods_per_day, days)
         self._markets = Markets(periods_per_day, self.law.on, self.addresses)
         self.postings = Postings(self.ledger, lambda: self.settling.offices(), found)
         self.settling = Settling(days, self.law, self._markets, self.postings, found)
-        self.late = LateReconciliations(days, self.law, self.settling, self.postings, self.payments, found)
+        self.late = LateReconciliations(
+            days, self.law, self.settling, self.metering, self.postings, self.payments, found
+        )
         self.shortfalls = Shortfalls(self.ledger)
         self.sharing = Sharing(self.shortfalls, self.ledger, self.settling, self.payments, found)
         self.fund = Fund(days, self.law, self.ledger, self.postings, self.payments, found)
@@ -214,7 +216,6 @@ class Replay:
         self._days.changing(day)
         self._ended += self._totals_of(day)
         self.late.keep(day)
-        self.metering.forget(day)
         self.fund.keep(day, self.settlement(day), day - RING + 1)
         self._markets.forget(day)
         self._days.forget(day)
@@ -225,6 +226,8 @@ _LAST_OF_A_DAY = ("MarketRules", "DayFinal")
 HANDLERS: Mapping[tuple[str, str], Callable[[Replay], Callable[[Args], None]]] = {
     ("ParticipantRegistry", "Applied"): lambda replay: replay.membership.apply_for,
     ("ParticipantRegistry", "Admitted"): lambda replay: replay.membership.admit,
+    ("ParticipantRegistry", "SilenceChanged"): lambda replay: replay.membership.change_silence,
+    ("ParticipantRegistry", "MeterReplaced"): lambda replay: replay.membership.replace_meter,
     ("ParticipantRegistry", "AccountReplaced"): lambda replay: replay.membership.replace_account,
     ("MarketRules", "RulesChanged"): lambda replay: replay.law.change,
     ("FallbackSupply", "TariffsPublished"): lambda replay: replay.law.publish,
@@ -233,6 +236,8 @@ HANDLERS: Mapping[tuple[str, str], Callable[[Replay], Callable[[Args], None]]] =
     ("Accounts", "CreditLimitSet"): lambda replay: replay.transfers.set_credit_limit,
     ("MeterReadings", "ReadingsAccepted"): lambda replay: replay.metering.accept,
     ("MeterReadings", "Estimated"): lambda replay: replay.metering.estimate,
+    ("MeterReadings", "MeteringClosed"): lambda replay: replay.metering.close,
+    ("MeterReadings", "UnbilledChanged"): lambda replay: replay.metering.claim,
     ("Schedule", "MarketRetired"): lambda replay: replay.retire_market,
     ("Schedule", "MarketVoided"): lambda replay: replay.settling.void,
     ("Schedule", "HeldReleased"): lambda replay: replay.release_held,
@@ -244,6 +249,8 @@ HANDLERS: Mapping[tuple[str, str], Callable[[Replay], Callable[[Args], None]]] =
     ("Settlement", "DaySettled"): lambda replay: replay.end_settlement,
     ("Settlement", "DayCommitted"): lambda replay: replay.late.commit,
     ("LateReconciliation", "Reconciled"): lambda replay: replay.late.reconcile,
+    ("LateReconciliation", "EstimatesTakenBack"): lambda replay: replay.late.take_back,
+    ("LateReconciliation", "TruedUp"): lambda replay: replay.late.true_up,
     ("Shortfalls", "ShortfallShared"): lambda replay: replay.sharing.begin,
     ("Shortfalls", "TakenBack"): lambda replay: replay.sharing.take,
     ("Shortfalls", "SetAside"): lambda replay: replay.sharing.set_aside,

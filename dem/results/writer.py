@@ -28,12 +28,18 @@ from dem.model.units import Tick, Wh, kwh, price_of, price_per_kwh
 from dem.replay.book import Book
 from dem.replay.members import Member
 from dem.replay.payments import Payments
-from dem.replay.readings import CORRECTED, ESTIMATED, MEASURED, MISSING, MeterValues
+from dem.replay.readings import CORRECTED, ESTIMATED, MEASURED, MISSING, SUBSTITUTED, MeterValues
 from dem.replay.transfers import Transfers
 from dem.results.columns import CHECKSUMS, CUTS, RUN, TABLES, WITHOUT_TRADE, checksum, checksum_of, file_of
 
 _SIDES = {Side.BID: "bid", Side.ASK: "ask"}
-_STATUS = {MISSING: "estimated", MEASURED: "measured", CORRECTED: "corrected", ESTIMATED: "estimated"}
+_STATUS = {
+    MISSING: "estimated",
+    MEASURED: "measured",
+    CORRECTED: "corrected",
+    ESTIMATED: "estimated",
+    SUBSTITUTED: "substituted",
+}
 
 
 @dataclass(frozen=True, slots=True)

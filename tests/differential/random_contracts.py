@@ -23,10 +23,10 @@ from support.evm.people import (
     EXITED,
     SUSPENDED,
     Person,
-    readings,
     register,
     sign_readings,
     take_note,
+    true_readings,
     withdrawal,
 )
 
@@ -322,8 +322,13 @@ class RandomContracts:
         if self.random.random() < 0.1:
             return
         low, high = -min(person.export_capacity, 5_000), min(person.import_capacity, 5_000)
-        net = [self.random.randint(low, high) for _ in range(self.calendar.periods_per_day)]
-        sheet = readings(self.market, person, day, 0, net)
+
+        def draw() -> tuple[int, int]:
+            net = self.random.randint(low, high)
+            return max(net, 0), max(-net, 0)
+
+        strips = self.calendar.periods_per_day // LANES
+        sheet = true_readings(self.market, person, day, 0, strips, draw)
         refused = self.market.attempt("MeterReadings.enter", sign_readings(self.market, sheet, person.meter))
         reasons = ("NotTakingPart", "CorrectionWindowClosed", "DayBeingSettled")
         assert refused is None or refused.error in reasons, refused
@@ -394,9 +399,11 @@ class RandomContracts:
         members = np.arange(1, self.market.member_count() + 1)
         shape = len(members), self.calendar.periods_per_day
         metered, bought, sold, due = (np.zeros(shape, np.int64) for _ in range(4))
-        has_meter = np.zeros(len(members), np.bool_)
+        has_meter, estimated = np.zeros(len(members), np.bool_), np.zeros(shape, np.bool_)
         metered[base.participants - 1] = base.metered
         has_meter[base.participants - 1] = base.has_meter
+        if base.estimated is not None:
+            estimated[base.participants - 1] = base.estimated
         np.add.at(bought, (trades.participant - 1, trades.slot), trades.bought)
         np.add.at(sold, (trades.participant - 1, trades.slot), trades.sold)
         np.add.at(due, (trades.participant - 1, trades.slot), trades.payment)
@@ -409,5 +416,6 @@ class RandomContracts:
             metered=metered,
             payments=due,
             flexible=None,
+            estimated=estimated,
         )
         return settle(self.market.replay.rules(day), delivery)

@@ -14,7 +14,7 @@ from support.evm.acceptance import objections
 from support.evm.chain import Refused, reason_of
 from support.evm.cover import Cover
 from support.evm.keys import Key, key, struct
-from support.evm.late import reconcile_late
+from support.evm.late import reconcile_late, true_up
 from support.evm.market import STRANGER, SUPPLIER, Market, Tally, failures
 from support.evm.people import (
     ADMITTED,
@@ -27,10 +27,10 @@ from support.evm.people import (
     admit,
     application,
     commitment,
-    readings,
     sign_readings,
     sign_sheet,
     take_note,
+    true_readings,
     wholesale_report,
     withdrawal,
 )
@@ -544,6 +544,7 @@ class RandomDays:
             "TooEarlyToReport": market.now < gate,
             "TooLateToReport": market.now >= gate + self.calendar.desk_lead,
             "WrongStatus": desk.status != ADMITTED,
+            "MeterSilent": desk.id in market.replay.membership.silent,
             "NotTakingPart": day < market.replay.members[desk.id].first_day,
             "AlreadyReported": market.call("WholesaleResidual", "reportOf", day)[0] != 0,
             "DayDoesNotCount": plugged.get(market.contracts["WholesaleResidual"].address.lower(), self.days + 1) > day,
@@ -622,9 +623,14 @@ class RandomDays:
         """A sheet of readings, in time, late or as a correction."""
         random = self.random
         low, high = -min(person.export_capacity, 3 * self.energy), min(person.import_capacity, 3 * self.energy)
-        net = [random.choice((0, low, high, random.randint(low, high))) for _ in range(strips * LANES)]
-        extra = random.choice((0, 0, min(person.import_capacity - max(0, *net), person.export_capacity + min(0, *net))))
-        sheet = readings(self.market, person, day, first, net, min(extra, self.energy))
+
+        def draw() -> tuple[int, int]:
+            net = random.choice((0, low, high, random.randint(low, high)))
+            most = min(person.import_capacity - max(0, net), person.export_capacity + min(0, net), self.energy)
+            extra = random.choice((0, 0, most))
+            return max(net, 0) + extra, max(-net, 0) + extra
+
+        sheet = true_readings(self.market, person, day, first, strips, draw)
         signer = STRANGER if random.random() < 0.03 else person.meter
         expected = set() if signer is person.meter else {"NotSignedByMeter"}
         last_day = self.market.call("ParticipantRegistry", "member", person.id)[6]
@@ -688,6 +694,7 @@ class RandomDays:
             self._soon(self.make_good)
             for _ in range(self.random.choice((0, 1, 4))):
                 self._soon(self.reconcile_late, self.random.randint(1, day))
+            self._soon(lambda: true_up(self.random, self.market))
             return
         self._soon(self.settle, day)
         self._soon(self.finalize, day)

@@ -266,6 +266,8 @@ class RandomIntraday:
                 return Refused("UnknownAccount", (STRANGER.address.lower(),))
             if person.id in self.suspended:
                 return Refused("WrongStatus", (person.account.address.lower(), 3))
+            if person.id in self.market.replay.membership.silent:
+                return Refused("MeterSilent", (person.id,))
             free = self.market.account(person.id).free
             amount = arguments[0]
             funded = self.days[day].accounts.get(person.id) if day in self.days else None

@@ -208,6 +208,9 @@ class RandomPools(RandomDays):
             expected.add("NotThePoolsOwn")
         if person.status != ADMITTED or (broker and broker.status != ADMITTED):
             expected.add("WrongStatus")
+        silent = self.market.replay.membership.silent
+        if person.id in silent or (broker and broker.id in silent):
+            expected.add("MeterSilent")
         if day < replay.members[person.id].first_day:
             expected.add("NotTakingPart")
         if day > max(replay.final_days, default=0) + 8:

@@ -20,7 +20,8 @@ MOST = 64
 def test_a_full_list_makes_room_when_days_are_final():
     market = Market(CALENDAR, RULES, CALENDAR.opens_at(1) - 100)
     contracts = ContractMarket(market)
-    buyer, seller = Person.numbered(0), Person.numbered(1)
+    # Neither is read: each is billed for all that its connection takes in.
+    buyer, seller = (Person.numbered(n, import_capacity=1_000, export_capacity=1_000) for n in range(2))
     for person in (buyer, seller):
         register(market, person)
         market.act("Accounts.deposit", person.account.address, 10**15, person.id.to_bytes(32, "big"))

@@ -183,7 +183,7 @@ def test_only_what_is_on_record(played):
 
 
 def test_not_beyond_the_connection_nor_without_a_change(played):
-    for net in ([*METERED[:-1], 1_001], [-501, *METERED[1:]]):
+    for net in ([*METERED[:-1], 2_001], [-2_001, *METERED[1:]]):
         with pytest.raises(Refused, match="NotWithinConnection"):
             played.reconcile(played.message(net))
     flagged = replace(played.message(), net=tuple(word | 1 << 39 for word in played.message().net))

@@ -140,7 +140,8 @@ class Community:
             limits = np.array([order.tick for order in self.wishes], np.int64).reshape(MEMBERS, PERIODS)
             metered = shed(metered, nets, limits)
         self.market.now = CALENDAR.metering_deadline(1)
-        for person, net in zip(self.members, metered.tolist(), strict=True):
+        # Whoever is not read takes in all that its connection does.
+        for person, net in zip([*self.members, self.outsider], [*metered.tolist(), [0] * PERIODS], strict=True):
             sheet = readings(self.market, person, 1, 0, net)
             self.market.act("MeterReadings.enter", sign_readings(self.market, sheet, person.meter))
 

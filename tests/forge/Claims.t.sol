@@ -104,7 +104,7 @@ contract ClaimsTest is Market {
         }
         VM.warp(calendar.startOf(2));
         for (uint256 i = 0; i < MEMBERS; ++i) {
-            ReadingSheet memory sheet = ReadingSheet(VM.addr(_meterKey(i)), 1, 0, 1, _registers(_metered[i]));
+            ReadingSheet memory sheet = ReadingSheet(VM.addr(_meterKey(i)), 1, 0, 1, _registers(_metered[i]), 0);
             readings.enter(_signReadings(_meterKey(i), _domain(address(readings)), sheet));
         }
         VM.warp(calendar.meteringDeadline(1));
@@ -123,6 +123,11 @@ contract ClaimsTest is Market {
             if (metered[k] > 0) imported += uint64(uint256(metered[k]));
             else exported += uint64(uint256(-metered[k]));
             data = bytes.concat(data, abi.encodePacked(imported, exported));
+        }
+        // Nothing more until the day ends, for what is estimated earns nothing.
+        bytes memory rest = abi.encodePacked(imported, exported);
+        for (uint256 n = 0; n < 90; ++n) {
+            data = bytes.concat(data, rest);
         }
     }
 

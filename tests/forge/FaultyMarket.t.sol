@@ -301,7 +301,14 @@ contract FaultyMarketTest is Market {
             auction.clear(DAY, strip, pivots, 10);
         }
         VM.warp(calendar.meteringDeadline(DAY));
+        // What is estimated claims nothing, so it would hide how much the victim is said to have traded.
+        _read(MEMBERS - 1, new bytes(16 * 97));
         readings.close(DAY, 1_000);
+    }
+
+    function _read(uint256 i, bytes memory registers) private {
+        ReadingSheet memory sheet = ReadingSheet(VM.addr(_meterKey(i)), DAY, 0, 1, registers, 0);
+        readings.enter(_signReadings(_meterKey(i), _domain(address(readings)), sheet));
     }
 
     /// Settles the day, reads another value, and settles it again when corrections are closed; its last member alone.
@@ -312,8 +319,7 @@ contract FaultyMarketTest is Market {
         for (uint256 n = 1; n <= 96; ++n) {
             registers[16 * n + 6] = bytes1(uint8(n));
         }
-        ReadingSheet memory sheet = ReadingSheet(VM.addr(_meterKey(0)), DAY, 0, 1, registers);
-        readings.enter(_signReadings(_meterKey(0), _domain(address(readings)), sheet));
+        _read(0, registers);
         require(!settlement.isSettled(DAY), "to be settled again");
         VM.warp(Calendar(address(auction)).correctionsCloseAt(DAY));
         if (isPluggedIn) {

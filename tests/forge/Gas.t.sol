@@ -126,9 +126,13 @@ contract GasTest is Market {
         return _toJson();
     }
 
-    /// A day without a trade or a reading; nothing of it is measured.
+    /// A day without a trade; nothing of it is measured. Members whose meters are silent would order no more.
     function _idle(uint32 day) private {
-        VM.warp(Calendar(address(settlement)).meteringDeadline(day));
+        Calendar calendar = Calendar(address(settlement));
+        VM.warp(calendar.startOf(day) + 1 days);
+        _submitReadings(day);
+        _submitBoundary(day);
+        VM.warp(calendar.meteringDeadline(day));
         while (!readings.isClosed(day)) {
             readings.close(day, 50);
         }
@@ -299,7 +303,7 @@ contract GasTest is Market {
             SignedReadings[] memory sheets = new SignedReadings[](count);
             for (uint256 n = 0; n < count; ++n) {
                 uint256 i = first + n;
-                ReadingSheet memory sheet = ReadingSheet(VM.addr(_meterKey(i)), day, 0, day, _readDay(day, i));
+                ReadingSheet memory sheet = ReadingSheet(VM.addr(_meterKey(i)), day, 0, day, _readDay(day, i), 0);
                 sheets[n] = _signReadings(_meterKey(i), domain, sheet);
             }
             readings.submit(sheets);
@@ -309,7 +313,7 @@ contract GasTest is Market {
     }
 
     function _submitBoundary(uint32 day) private {
-        ReadingSheet memory sheet = ReadingSheet(VM.addr(BOUNDARY_KEY), day, 0, day, _readDay(day, _members));
+        ReadingSheet memory sheet = ReadingSheet(VM.addr(BOUNDARY_KEY), day, 0, day, _readDay(day, _members), 0);
         readings.enter(_signReadings(BOUNDARY_KEY, _domain(address(readings)), sheet));
         _costs.day += _used();
     }

@@ -100,8 +100,9 @@ abstract contract Market {
                 abi.encode(a, c, 6 hours, registry, rules, schedule, auction, accounts, desk)
             )
         );
-        readings =
-            IMeterReadings(VM.deployCode("MeterReadings.sol:MeterReadings", abi.encode(c, registry, rules, residual)));
+        readings = IMeterReadings(
+            VM.deployCode("MeterReadings.sol:MeterReadings", abi.encode(a, c, registry, rules, residual))
+        );
         fallbackSupply = IFallbackSupply(VM.deployCode("FallbackSupply.sol:FallbackSupply", abi.encode(a, c, rules)));
         shortfalls = IShortfalls(VM.deployCode("Shortfalls.sol:Shortfalls", abi.encode(a, accounts)));
         settlement = ISettlement(
@@ -129,6 +130,7 @@ abstract contract Market {
         _grant(11, address(shortfalls), IShortfalls.reopen.selector, address(settlement));
         _grant(11, address(shortfalls), IShortfalls.restore.selector, address(settlement));
         _grant(12, address(accounts), IAccounts.post.selector, address(fund));
+        _grant(18, address(registry), IParticipantRegistry.setSilent.selector, address(readings));
         _grant(11, address(schedule), ISchedule.collect.selector, address(settlement));
         _grant(11, address(schedule), ISchedule.voidLate.selector, address(settlement));
         _grant(3, address(schedule), ISchedule.releaseHeld.selector, address(this));
@@ -207,10 +209,12 @@ abstract contract Market {
         pure
         returns (SignedReadings memory)
     {
-        bytes32 typehash =
-            keccak256("ReadingSheet(address meter,uint32 day,uint8 firstStrip,uint40 sequence,bytes registers)");
-        bytes32 message =
-            keccak256(abi.encode(typehash, s.meter, s.day, s.firstStrip, s.sequence, keccak256(s.registers)));
+        bytes32 typehash = keccak256(
+            "ReadingSheet(address meter,uint32 day,uint8 firstStrip,uint40 sequence,bytes registers,uint96 substituted)"
+        );
+        bytes32 message = keccak256(
+            abi.encode(typehash, s.meter, s.day, s.firstStrip, s.sequence, keccak256(s.registers), s.substituted)
+        );
         (bytes32 r, bytes32 vs) = _signCompactly(key, domain, message);
         return SignedReadings(s, r, vs);
     }

@@ -437,7 +437,7 @@ contract WorstDayTest is Market {
                 mstore(at, or(shl(128, reading), and(mload(at), sub(shl(128, 1), 1))))
             }
         }
-        ReadingSheet memory sheet = ReadingSheet(VM.addr(_meterKey(WORST)), day, 0, 1, registers);
+        ReadingSheet memory sheet = ReadingSheet(VM.addr(_meterKey(WORST)), day, 0, 1, registers, 0);
         readings.enter(_signReadings(_meterKey(WORST), _domain(address(readings)), sheet));
         return both;
     }

@@ -64,10 +64,10 @@ def test_members_have_no_meter_before_they_join_nor_after_they_leave(folder: Pat
         name: {(int(row["period"]) - first) // 24 + 1 for row in rows if row["participant"] == name}
         for name in ("home-4", "home-5", "roof-2")
     }
-    assert days == {"home-4": {1, 2, 3}, "home-5": {2, 3, 4}, "roof-2": {1, 2, 3, 4}}
+    assert days == {"home-4": {1, 2, 3}, "home-5": {2, 3, 4, 5}, "roof-2": {1, 2, 3, 4, 5}}
 
 
-def test_what_is_missing_is_as_it_was_the_day_before(folder: Path, tmp_path: Path) -> None:
+def test_all_that_the_connection_takes_in_stands_for_what_is_missing(folder: Path, tmp_path: Path) -> None:
     scenario = load_scenario(folder)
     write_days(scenario, tmp_path / "out")
     rows = read_table(tmp_path / "out" / "readings.csv")
@@ -76,10 +76,16 @@ def test_what_is_missing_is_as_it_was_the_day_before(folder: Path, tmp_path: Pat
         periods = set(map(str, scenario.periods(day)))
         return [int(row["metered_wh"]) for row in rows if row["participant"] == name and row["period"] in periods]
 
-    assert metered("home-2", 1) == metered("home-2", 2) == [0] * 24
-    assert metered("home-4", 3) == metered("home-4", 2) == scenario.metered(2)["home-4"]
+    def most(name: str) -> list[int]:
+        return [scenario.participant(name).import_capacity] * scenario.calendar.periods_per_day
+
+    assert [metered("home-2", day) == most("home-2") for day in scenario.days] == [True, True, True, False, False]
+    assert metered("home-4", 3) == most("home-4")
     assert metered("home-3", 2) == scenario.metered(2)["home-3"]
     assert metered("roof-2", 2) == scenario.metered(2)["roof-2"]
+    rejected = [row for row in read_table(tmp_path / "out" / "orders.csv") if row["status"] == "rejected"]
+    assert {(row["participant"], row["reason"]) for row in rejected} == {("home-2", "MeterSilent(id=7)")}
+    assert {int(row["period"]) for row in rejected} <= set(scenario.periods(5))
 
 
 def test_what_a_meter_says_at_first_is_part_of_what_it_showed() -> None:
@@ -92,7 +98,7 @@ def test_what_a_meter_says_at_first_is_part_of_what_it_showed() -> None:
         ("nobody,2016-05-08T10:00+02:00,bid,0.1,100", "column participant: 'nobody' is not in the participant table"),
         ("grid,2016-05-08T10:00+02:00,bid,0.1,100", "column participant: 'grid' is no consumer or prosumer"),
         ("home-2,2016-05-08T10:30+02:00,bid,0.1,100", "must be the start of a period of 3600 s"),
-        ("home-2,2016-05-12T10:00+02:00,bid,0.1,100", "is no period of the scenario's 4 days from 2016-05-08 on"),
+        ("home-2,2016-05-13T10:00+02:00,bid,0.1,100", "is no period of the scenario's 5 days from 2016-05-08 on"),
         ("home-2,8.5.2016 10:00,bid,0.1,100", "must be a local date or time such as 2016-05-08"),
         ("home-2,2016-05-08T10:00+02:00,BID,0.1,100", "column side: 'BID' must be bid or ask"),
         ('home-2,2016-05-08T10:00+02:00,bid,"0,1",100', "column price: '0,1' must be a plain decimal number"),
@@ -118,7 +124,7 @@ def test_bad_orders(folder: Path, line: str, why: str) -> None:
     [
         ("nobody,2016-05-08,missing,", "column participant: 'nobody' is not in the participant table"),
         ("grid,2016-05-08,missing,", "column participant: 'grid' is no consumer or prosumer"),
-        ("home-1,2016-05-12,missing,", "must be the date, or the beginning, of a trading day"),
+        ("home-1,2016-05-13,missing,", "must be the date, or the beginning, of a trading day"),
         ("home-1,2016-05-08T10:00,missing,", "must be the date, or the beginning, of a trading day"),
         ("home-1,soon,missing,", "must be a local date or time"),
         ("home-2,2016-05-08,late,", "column date: '2016-05-08' is there twice for home-2"),
@@ -131,7 +137,7 @@ def test_bad_orders(folder: Path, line: str, why: str) -> None:
 def test_bad_readings(folder: Path, line: str, why: str) -> None:
     add(folder, "readings.csv", line)
     (mistake,) = mistakes_of(folder)
-    assert mistake.startswith("readings.csv, line 8, column ")
+    assert mistake.startswith("readings.csv, line 10, column ")
     assert why in mistake
 
 
@@ -159,7 +165,7 @@ def test_bad_forecasts(folder: Path, old: str, new: str, why: str) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "why"),
     [
-        ("2016-05-09", "2016-05-12", "column joins: '2016-05-12' must be the date, or the beginning, of a trading day"),
+        ("2016-05-09", "2016-05-13", "column joins: '2016-05-13' must be the date, or the beginning, of a trading day"),
         ("2016-05-09", "tomorrow", "column joins: 'tomorrow' must be a local date or time"),
         ("2016-05-11", "2016-05-08", "column new_meter: '2016-05-08' must be a day after its first one"),
         ("2016-05-11", "2016-05-10", "cannot report late or correct the day before 2016-05-10"),

@@ -15,7 +15,7 @@ from dem.model.orders import Order, Side, encode_lane, orders_of
 from dem.model.readings import Reading
 from dem.model.strips import LANES, pack
 from dem.replay.book import Book
-from dem.replay.readings import ESTIMATED, MEASURED, MISSING
+from dem.replay.readings import CORRECTED, ESTIMATED, MEASURED, MISSING, SUBSTITUTED
 from dem.replay.reconcile import reconcile
 from dem.replay.record import read_balances, read_events, write_balances, write_events
 from dem.replay.replay import Replay
@@ -106,7 +106,14 @@ def reading(day, id_, first_strip, values):
     registers = [Register(0, 0)]
     for value in values:
         registers.append(Register(registers[-1].imported + value, 0))
-    args = {"id": id_, "day": day, "firstStrip": first_strip, "registers": pack_registers(registers)}
+    args = {
+        "id": id_,
+        "day": day,
+        "firstStrip": first_strip,
+        "registers": pack_registers(registers),
+        "leftOut": 0,
+        "substituted": 0,
+    }
     return Event("MeterReadings", "ReadingsAccepted", args, 1, "", 0)
 
 
@@ -115,30 +122,36 @@ def estimate(day, id_, strip, values):
     return Event("MeterReadings", "Estimated", {"id": id_, "day": day, "strip": strip, "word": word}, 1, "", 0)
 
 
-def test_readings_are_measured_estimated_and_corrected():
+def admission(id_, capacity):
+    application = {"account": f"account {id_}", "importCapacity": capacity, "exportCapacity": 0}
+    admitted = {"id": id_, "account": f"account {id_}", "meter": f"meter {id_}", "kind": 6, "firstDay": 1}
+    return [
+        Event("ParticipantRegistry", name, args, 1, "", 0)
+        for name, args in (("Applied", application), ("Admitted", admitted))
+    ]
+
+
+def test_readings_are_measured_estimated_corrected_and_substituted():
     replay = Replay(PERIODS)
-    replay.apply([reading(1, 7, 0, [5] * LANES), estimate(1, 7, 1, [0] * LANES)])
-    assert replay.readings(1)[7].net.tolist() == [5] * LANES + [0] * LANES
+    replay.apply([*admission(7, 9), reading(1, 7, 0, [5] * LANES), estimate(1, 7, 1, [9] * LANES)])
+    assert replay.readings(1)[7].net.tolist() == [5] * LANES + [9] * LANES
     assert replay.readings(1)[7].status.tolist() == [MEASURED] * LANES + [ESTIMATED] * LANES
-    replay.apply([reading(1, 7, 1, [4] * LANES)])
+    late = reading(1, 7, 1, [4] * LANES)
+    unbilled = {"id": 7, "meter": "meter 7", "importWh": -4 * LANES, "exportWh": 0, "strips": 0}
+    late.args["substituted"] = 1 << LANES
+    replay.apply([Event("MeterReadings", "UnbilledChanged", unbilled, 1, "", 0), late])
     assert replay.readings(1)[7].net.tolist() == [5] * LANES + [4] * LANES
+    assert replay.readings(1)[7].status.tolist() == [MEASURED] * LANES + [SUBSTITUTED] + [CORRECTED] * (LANES - 1)
     replay.apply([reading(2, 7, 0, [3] * LANES)])
     assert replay.readings(2)[7].status.tolist() == [MEASURED] * LANES + [MISSING] * LANES
-    assert not replay.differences
 
 
-def test_a_day_is_estimated_from_the_one_before_even_if_that_is_final(events):
+def test_an_estimate_is_all_that_the_connection_takes_in():
     replay = Replay(PERIODS)
-    for day in replay.ended_days(events):
-        if day == 5:
-            before = replay.readings(5)[6].net.tolist()
-    assert replay.final_days == set(range(1, 7))
-    replay = Replay(PERIODS)
-    last = next(i for i, e in enumerate(events) if (e.name, e.args.get("day")) == ("DayFinal", 5))
-    replay.apply([*events[: last + 1], estimate(6, 6, 0, before[:LANES]), estimate(6, 6, 1, before[LANES:])])
+    replay.apply([*admission(7, 9), estimate(1, 7, 0, [9] * LANES)])
     assert not replay.differences
-    replay.apply([estimate(6, 7, 0, [12_345] * LANES)])
-    assert "estimates of member 7, day 6" in replay.differences[0]
+    replay.apply([estimate(1, 7, 1, [8] * LANES)])
+    assert "estimates of member 7, day 1" in replay.differences[0]
 
 
 # The book

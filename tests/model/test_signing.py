@@ -32,7 +32,7 @@ CURVE_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 
 APPLICATION = Application(SIGNER, OTHER, 2, 4_000, 9_000, b"\x11" * 32, b"\x22" * 32)
 ORDER_SHEET = OrderSheet(SIGNER, 3, 16, 5, (3 << 240 | 7, 0))
-READING_SHEET = ReadingSheet(SIGNER, 3, 2, 9, bytes(range(112)))
+READING_SHEET = ReadingSheet(SIGNER, 3, 2, 9, bytes(range(112)), 5)
 WITHDRAWAL = Withdrawal(SIGNER, 10**20, True, 1)
 PROPOSAL = Proposal(SIGNER, OTHER, True, 20_000, 250, 96, 35_135, 2**96 - 1, 31, 2**40, b"\x33" * 32, b"\x44" * 32)
 PROPOSAL_TYPE = (
@@ -86,10 +86,10 @@ CASES = [
     ),
     (
         READING_SHEET,
-        "ReadingSheet(address meter,uint32 day,uint8 firstStrip,uint40 sequence,bytes registers)",
+        "ReadingSheet(address meter,uint32 day,uint8 firstStrip,uint40 sequence,bytes registers,uint96 substituted)",
         encode(
-            ["address", "uint32", "uint8", "uint40", "bytes32"],
-            [SIGNER, 3, 2, 9, keccak(bytes(range(112)))],
+            ["address", "uint32", "uint8", "uint40", "bytes32", "uint96"],
+            [SIGNER, 3, 2, 9, keccak(bytes(range(112))), 5],
         ),
     ),
     (

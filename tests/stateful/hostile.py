@@ -23,6 +23,7 @@ from support.evm.people import (
     ADMITTED,
     CONSUMER,
     DESK,
+    IMPLAUSIBLE,
     Person,
     commitment,
     readings,
@@ -66,7 +67,7 @@ TO_READ = (
     "NotTakingPart",
     "DayBeingSettled",
     "DayStillOpen",
-    "ReadingExceedsCapacity",
+    *IMPLAUSIBLE,
 )
 PLANS = (
     "default_on_a_contract",
@@ -337,6 +338,9 @@ class Hostile(Trading):
         day, (person, other) = max(1, self._today()), self.random.sample(self._crooks(), 2)
         yield self._passed(self.market.calendar.start_of(day + 1))
         periods = self.market.calendar.periods_per_day
+        # Whoever else is silent would pay for an estimate, and the supplier would have money.
+        for idle in [one for one in self.people.values() if one not in (person, other)]:
+            self._read(idle, day, [0] * periods)
         for dry, sign in ((person, 1), (other, -1)):
             self._read(dry, day, [sign * dry.import_capacity] * periods)
         self._hurry(day)

@@ -7,7 +7,7 @@ from typing import Any
 
 from support.evm.chain import Refused
 from support.evm.keys import Key, key, struct
-from support.evm.late import reconcile_late
+from support.evm.late import reconcile_late, true_up
 from support.evm.people import DESK, Person
 from support.evm.pools import PooledMarket
 
@@ -113,6 +113,8 @@ class LostKeys:
             self._carry_out(self.people[id_])
         for _ in range(20):
             self.bring_late_readings()
+        for _ in range(10):
+            true_up(self.random, self.market)
 
     def bring_late_readings(self) -> None:
         """Of a final day, in its time or not, by whoever may or not."""

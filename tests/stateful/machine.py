@@ -37,6 +37,7 @@ from support.evm.people import (
     CONSUMER,
     DESK,
     EXITED,
+    IMPLAUSIBLE,
     SUSPENDED,
     Person,
     application,
@@ -925,6 +926,7 @@ class Machine(LostKeys, Hostile):
             "TooLateToReport": self.market.now >= gate + CALENDAR.desk_lead,
             "UnknownAccount": desk.id == 0,
             "WrongStatus": desk.status != ADMITTED,
+            "MeterSilent": desk.id in self.market.replay.membership.silent,
             "NotTakingPart": day < self.market.replay.members[desk.id].first_day,
             "AlreadyReported": self.market.call("WholesaleResidual", "reportOf", day)[0] != 0,
             "DayStillOpen": day > self.state.last_final + RING,
@@ -1009,9 +1011,7 @@ class Machine(LostKeys, Hostile):
         settling = ("DayBeingSettled",) * (self.state.in_settlement != 0)
         if len(sheets) == 1:
             reasons = ("ReadingFromFuture", "CorrectionWindowClosed", "NotSignedByMeter", "NotTakingPart", *settling)
-            refused = self._do(
-                "MeterReadings.enter", sheets[0], may=(*reasons, "ReadingExceedsCapacity", "DayStillOpen")
-            )
+            refused = self._do("MeterReadings.enter", sheets[0], may=(*reasons, *IMPLAUSIBLE, "DayStillOpen"))
             self.brought["MeterReadings"] += refused is None
         elif self._do("MeterReadings.submit", sheets, may=settling) is None:
             self.brought["MeterReadings"] += len(sheets)
@@ -1024,7 +1024,8 @@ class Machine(LostKeys, Hostile):
             return
         net = [self.random.randint(-CAPACITY, CAPACITY) for _ in range(PERIODS)]
         signed = sign_readings(self.market, readings(self.market, person, days[0], 0, net), person.meter)
-        refused = self._do("MeterReadings.enter", signed, may=("CorrectionWindowClosed", "NotTakingPart"))
+        may = ("CorrectionWindowClosed", "NotTakingPart", *IMPLAUSIBLE)
+        refused = self._do("MeterReadings.enter", signed, may=may)
         self.brought["MeterReadings"] += refused is None
         assert bool(refused) == self.market.call("Settlement", "isSettled", days[0])
 

@@ -28,7 +28,7 @@ from dem.model.units import Tick, Wh
 from dem.replay.members import KINDS
 
 INTERMEDIARY, GRID = KINDS.index("intermediary"), KINDS.index("grid_operator")
-MEMBERSHIP = ("UnknownAccount", "WrongStatus", "NotTakingPart")
+MEMBERSHIP = ("UnknownAccount", "WrongStatus", "MeterSilent", "NotTakingPart")
 """Who is no member, or not now."""
 MONEY = ("InsufficientFunds", "InArrears", "PaidNow", "MarketIsPaused", "NotAMarket")
 """What the accounts say to a market that wants collateral."""
@@ -307,7 +307,7 @@ class Trading:
         expiry = self.market.now + random.choice((0, *[10**6] * 9))
         message = IntradayOrder(person.account.address, day, *order, expiry, person.next_sequence())
         may = ("NoSuchSlot", "NotFunded", "InsufficientCollateral", "OrderTooSmall", "ExceedsCapacity", "Expired")
-        if person.status != ADMITTED:
+        if person.status != ADMITTED or person.id in self.market.replay.membership.silent:
             may = (*may, "MemberBarred")
         self._intraday(
             "place", person, message, (day, *order), (*may, "ExceedsPosition", "OrderEntryPaused", "MarketIsPaused")

@@ -99,7 +99,7 @@ def readings_sheet(
     """A meter's sheet of registers."""
     message = ReadingSheet(wallet.meter, day, first_strip, sequence, data)
     signature = sign(domain(market, "MeterReadings"), message, key or wallet.meter_key)
-    return (wallet.meter, day, first_strip, sequence, data), *compact(signature)
+    return (wallet.meter, day, first_strip, sequence, data, message.substituted), *compact(signature)
 
 
 def application(

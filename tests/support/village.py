@@ -197,7 +197,22 @@ class Village:
         return self.relay(self.market.readings, "enter", signed)
 
     def close_metering(self, day: int = 1) -> TxReceipt:
-        """At the deadline, everybody at once."""
+        """At the deadline, everybody at once; whose meter has not been read that day has used nothing.
+
+        Once corrections are closed nobody is read any more: then the idle are estimated.
+        """
+        self.wait_until(self.calendar.metering_deadline(day))
+        can_read = self.now < self.calendar.corrections_close_at(day)
+        for member in self.members if can_read else ():
+            net = self.market.readings.functions.netOf(day, member.id, 1).call()
+            account = self.market.registry.functions.member(member.id).call()
+            if net == [[]] and account[4] == member.meter and account[5] <= day <= account[6]:
+                imported, exported = self.market.readings.functions.meterOf(member.meter).call()[:2]
+                self.read(member, [0] * self.calendar.periods_per_day, day, imported=imported, exported=exported)
+        return self.close_unread(day)
+
+    def close_unread(self, day: int = 1) -> TxReceipt:
+        """At the deadline, everybody at once, with estimates for whoever is not read."""
         self.wait_until(self.calendar.metering_deadline(day))
         return self.relay(self.market.readings, "close", day, 100)
 

@@ -291,7 +291,7 @@ contract WholesaleResidual is IWholesaleResidual, AccessManaged, Calendar {
     }
 
     /// @inheritdoc IExchange
-    function penaltiesOf(uint256 day, int256[] calldata area)
+    function penaltiesOf(uint256 day, int256[] calldata area, uint256 unknown)
         external
         view
         returns (uint32 desk, uint256 due, uint256[] memory rates)
@@ -313,6 +313,7 @@ contract WholesaleResidual is IWholesaleResidual, AccessManaged, Calendar {
                 due += owed;
                 rates[strip] |= rate << (k * Strips.LANE_BITS);
             }
+            if (unknown & (1 << strip) != 0) rates[strip] = reported;
         }
         if (!hasAny) return (desk, 0, new uint256[](0));
     }

@@ -20,7 +20,11 @@ READINGS = (
     ("home-2", "2016-05-09", "missing", ""),
     ("home-3", "2016-05-09", "late", ""),
     ("roof-2", "2016-05-09", "corrected", 500),
+    # after three days that are missing it orders no more, until its meter is read again
+    ("home-2", "2016-05-10", "missing", ""),
     ("home-4", "2016-05-10", "missing", ""),
+    # between days on which it is read, so that its register shows what it took in
+    ("home-5", "2016-05-10", "missing", ""),
     ("roof-3", "2016-05-10", "corrected", 0),
 )
 TERMS = {
@@ -28,7 +32,7 @@ TERMS = {
     "home-4": {"leaves": "2016-05-10"},
     "roof-2": {"new_meter": "2016-05-11"},
 }
-DAYS = 4
+DAYS = 5
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,8 @@ def objections(market: Market, person: Person, sheet: OrderSheet, signer: Key) -
         return found | {"UnknownAccount"}
     if person.status != ADMITTED:
         found.add("WrongStatus")
+    if person.id in replay.membership.silent:
+        found.add("MeterSilent")
     if day < replay.members[person.id].first_day:
         found.add("NotTakingPart")
     if day > max(replay.final_days, default=0) + RING:

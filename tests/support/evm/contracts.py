@@ -191,6 +191,8 @@ class ContractMarket:
         found = set()
         if side.status != ADMITTED:
             found.add("WrongStatus")
+        if side.id in self.market.replay.membership.silent:
+            found.add("MeterSilent")
         if self._first_day(proposal) < self.market.replay.members[side.id].first_day:
             found.add("NotTakingPart")
         return found

@@ -9,7 +9,7 @@ from dem.messages.signing import digest
 from dem.model.ledger import FALLBACK_SUPPLIER, FIRST_PARTICIPANT, Ledger, Posting
 from dem.model.ledger import GRID_OPERATOR as GRID_OPERATOR_ID
 from dem.model.markets.auction import Column
-from dem.model.reconciliation import MAX_RUNS, Difference, difference
+from dem.model.reconciliation import MAX_RUNS, Difference
 from dem.model.units import Money
 from dem.replay.late import LateRecord
 
@@ -20,6 +20,7 @@ from .people import DESK, Person
 
 CONTRACT = "LateReconciliation"
 REFUSED_BY_THE_LEDGER = {"MoneyHeld", "ClaimsOpen", "CreditLimitExceeded", "PaidNow"}
+NOT_TRUED_UP = {"NothingEstimated", "NotReadSince", "StripStillOpen", "GapNotEnded", "NotReconciled"}
 
 
 def reconcile_late(random: Random, market: Market, people: Mapping[int, Person], day: int, energy: int) -> None:
@@ -30,9 +31,7 @@ def reconcile_late(random: Random, market: Market, people: Mapping[int, Person],
     person, record = people.get(id_), late.record(id_, day)
     net = _other(random, late.counted(id_, day), energy, person)
     message, run = late.late_reading(id_, day, net), late.next_run(id_, day)
-    due = difference(
-        market.replay.rules(day), late.day(day).prices, late.day(day).energies(id_)[0], late.counted(id_, day), net
-    )
+    due = late.change(id_, day, net)
     expected = _objections(market, person, id_, day, net) | _of_money(market, id_, due)
     if run > MAX_RUNS:
         expected.add("WrongRun")
@@ -52,6 +51,19 @@ def reconcile_late(random: Random, market: Market, people: Mapping[int, Person],
         _stated(random, market, person, message, record, due, expected)
 
 
+def true_up(random: Random, market: Market) -> None:
+    """Somebody brings a member's gaps, of which some may not have ended."""
+    late = market.replay.late
+    gaps = {id_: late.gap_days(id_) for id_ in market.replay.members if id_ >= FIRST_PARTICIPANT}
+    id_ = random.choice([id_ for id_, days in gaps.items() if days] or list(gaps))
+    days = gaps[id_]
+    if random.random() < 0.2:
+        days = days[: random.randint(0, len(days))]
+    records = [late.record(id_, day) for day in days]
+    refused = market.attempt(f"{CONTRACT}.trueUp", id_, days, records)
+    assert refused is None or refused.error in NOT_TRUED_UP | REFUSED_BY_THE_LEDGER, refused
+
+
 def _other(random: Random, before: Column, energy: int, person: Person | None) -> Column:
     """Other energies: of some periods, of all, or of none."""
     net = before.copy()
@@ -62,8 +74,13 @@ def _other(random: Random, before: Column, energy: int, person: Person | None) -
             low, high = (-person.export_capacity, person.import_capacity) if person else (-energy, energy)
             net[slot] = random.choice((0, random.randint(max(low, -energy), min(high, energy)), min(high, -net[slot])))
     if person and random.random() < 0.1:
-        net[random.randrange(len(net))] = random.choice((person.import_capacity + 1, -person.export_capacity - 1))
+        net[random.randrange(len(net))] = random.choice((1, -1)) * (_most(person) + 1)
     return net
+
+
+def _most(person: Person) -> int:
+    """Twice what its connection carries, Wh per period."""
+    return 2 * max(person.import_capacity, person.export_capacity)
 
 
 def _objections(market: Market, person: Person | None, id_: int, day: int, net: Column) -> set[str]:
@@ -71,12 +88,16 @@ def _objections(market: Market, person: Person | None, id_: int, day: int, net: 
     last_day = market.call("ParticipantRegistry", "member", id_)[6]
     is_metered = person is not None and person.meter is not None
     takes_part = market.replay.members[id_].first_day <= day <= last_day
-    if id_ < FIRST_PARTICIPANT or not is_metered or not takes_part or person.kind == DESK:
+    is_other = id_ >= FIRST_PARTICIPANT or id_ == GRID_OPERATOR_ID
+    if not is_other or not is_metered or not takes_part or person.kind == DESK:
         found.add("NotReconciled")
-    if person and (net.max() > person.import_capacity or -net.min() > person.export_capacity):
+    if person and abs(net).max() > _most(person):
         found.add("NotWithinConnection")
-    if (net == market.replay.late.counted(id_, day)).all():
+    late = market.replay.late
+    if (net == late.counted(id_, day)).all() and not late.counts_estimates(id_, day):
         found.add("NothingChanges")
+    if (id_, day) in late.trued_up and (net != late.counted(id_, day))[late.trued_up[id_, day]].any():
+        found.add("AlreadyTruedUp")
     return found
 
 
@@ -118,6 +139,8 @@ def _by_meter(
     expected: set[str],
 ) -> None:
     signer = person.meter if person and person.meter and random.random() < 0.95 else STRANGER
+    if message.id == GRID_OPERATOR_ID:
+        expected.add("NotReconciled")
     if signer is STRANGER:
         expected |= {"UnknownMeter", "NotSignedByItsMeter"}
     elif "NotReconciled" in expected:
@@ -144,6 +167,8 @@ def _stated(
         market.act(f"{CONTRACT}.allow", digest(domain, message))
     elif not consent or due.to_supplier:
         expected.add("NotAgreed")
+    if message.id == GRID_OPERATOR_ID and due.to_grid:
+        expected.add("NotReconciled")
     if operator is STRANGER or (consent and not is_allowed and member is STRANGER):
         expected.add("NotSignedBy")
     signature = operator.sign(domain, message)

@@ -1,6 +1,6 @@
 """Members of a test market: their keys, what they sign, and what their meters show."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +22,8 @@ AMPLE = 1 << 32
 """A connection larger than any order, Wh per period."""
 WHOLE_AREA = (1 << 37) - 1
 """What all meters together may measure, Wh per period."""
+IMPLAUSIBLE = ("NothingPlausible", "ImplausibleAdvance", "MoreThanRegistersShow", "RegisterGap")
+"""Reasons to refuse what a meter that works does not sign."""
 ADMITTED, SUSPENDED, EXITED = 2, 3, 4
 
 
@@ -44,6 +46,8 @@ class Person:
     exported: int = 0
     read_at: int = 0
     """The meter's latest reading in time that was accepted: registers in Wh, unix time."""
+    tape: list[tuple[int, int]] = field(default_factory=list)
+    """What its meter really counted from day 1 on, import and export by period, Wh, as far as it is known."""
 
     @staticmethod
     def numbered(n: int, is_metered: bool = True, **properties: Any) -> "Person":
@@ -108,6 +112,20 @@ def readings(
         imported, exported = registers[-1]
         registers.append((imported + max(energy, 0) + extra, exported + max(-energy, 0) + extra))
     packed = pack_registers([Register(*both) for both in registers])
+    return ReadingSheet(person.meter.address, day, first_strip, person.next_sequence(), packed)
+
+
+def true_readings(
+    market: Market, person: Person, day: int, first_strip: int, strips: int, draw: Callable[[], tuple[int, int]]
+) -> ReadingSheet:
+    """Registers as they really stood. draw: import and export of a period that nobody has asked for yet, Wh."""
+    first = (day - 1) * market.calendar.periods_per_day + first_strip * LANES
+    while len(person.tape) < first + strips * LANES:
+        person.tape.append(draw())
+    registers = [Register(*(sum(both[n] for both in person.tape[:first]) for n in (0, 1)))]
+    for imported, exported in person.tape[first : first + strips * LANES]:
+        registers.append(Register(registers[-1].imported + imported, registers[-1].exported + exported))
+    packed = pack_registers(registers)
     return ReadingSheet(person.meter.address, day, first_strip, person.next_sequence(), packed)
 
 

@@ -78,6 +78,7 @@ def _events() -> Iterator[tuple[str, str, dict[str, Any]]]:
     yield "CallAuction", "Cleared", {"day": 1, "slot": 2} | cleared
     registers = pack_registers([Register(Wh(10 * n), Wh(0)) for n in range(97)])
     reading = {"day": 1, "firstStrip": 0, "sequence": 1, "isCorrection": False, "registers": registers}
+    reading |= {"leftOut": 0, "substituted": 0}
     for id_ in (HOME, ROOF):
         yield "MeterReadings", "ReadingsAccepted", {"id": id_} | reading
         money = {"trade": 105_000, "imbalance": -3_000, "fees": 7, "deviation": 0}

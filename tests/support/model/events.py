@@ -46,6 +46,7 @@ class InventedMarket:
         self._books: dict[int, Book] = {}
         self._locked: dict[tuple[int, int], int] = {}
         self._places = 0
+        self._registers: dict[int, Register] = {}
 
     @property
     def ids(self) -> range:
@@ -130,12 +131,20 @@ class InventedMarket:
         metered = bought - sold + self._random.integers(-60, 60, bought.shape)
         metered[0] = 0  # no boundary meter
         for id_, net in zip(self.ids, metered[1:].tolist(), strict=True):
-            registers = [Register(0, 0)]
+            registers = [self._registers.get(id_, Register(0, 0))]
             for energy in net:
                 last = registers[-1]
                 registers.append(Register(last.imported + max(energy, 0), last.exported + max(-energy, 0)))
+            self._registers[id_] = registers[-1]
             yield self._event(
-                "MeterReadings", "ReadingsAccepted", id=id_, day=day, firstStrip=0, registers=pack_registers(registers)
+                "MeterReadings",
+                "ReadingsAccepted",
+                id=id_,
+                day=day,
+                firstStrip=0,
+                registers=pack_registers(registers),
+                leftOut=0,
+                substituted=0,
             )
         settled = settle(
             RULES,

@@ -21,6 +21,8 @@ def test_records_net_energy_by_period(village: Village, readings: Contract, buye
             "sequence": 4,
             "isCorrection": False,
             "registers": registers(DAY, 5_000, 300),
+            "leftOut": 0,
+            "substituted": 0,
         }
     ]
     assert readings.functions.netOf(1, buyer.id, 1).call() == [DAY_LANES]
@@ -40,10 +42,30 @@ def test_a_correction_replaces_what_was_read(
 ) -> None:
     village.read(buyer, DAY)
     village.read(seller, [-1] * 12)
-    receipt = village.read(buyer, [60] * 6, sequence=2)
+    receipt = village.read(buyer, [10] * 6, sequence=2)
     assert events(receipt, readings, "ReadingsAccepted")[0]["isCorrection"]
-    assert readings.functions.netOf(1, buyer.id, 1).call() == [[signed_lanes(*[60] * 6), DAY_LANES[1]]]
-    assert readings.functions.areaNet(1).call() == [59] * 6 + [-1] * 5 + [9_999]
+    assert readings.functions.netOf(1, buyer.id, 1).call() == [[signed_lanes(*[10] * 6), DAY_LANES[1]]]
+    assert readings.functions.areaNet(1).call() == [9] * 6 + [-1] * 5 + [9_999]
+    # What it takes back is not billed until the next true-up.
+    assert readings.functions.unbilledOf(buyer.id, buyer.meter).call()[:2] == (47, 50)
+
+
+def test_a_correction_takes_no_more_than_the_registers_show(village: Village, buyer: Member, delivered: None) -> None:
+    village.read(buyer, DAY)
+    with refused("MoreThanRegistersShow", id=buyer.id, importWh=-253, exportWh=50):
+        village.read(buyer, [60] * 6, sequence=2)
+    with refused("RegisterGap", id=buyer.id, register=10_108, last=10_107):
+        village.read(buyer, [1_684] * 5 + [1_688], sequence=2)
+
+
+def test_what_the_register_advances_by_over_a_gap_belongs_to_the_gap(
+    village: Village, readings: Contract, buyer: Member, delivered: None
+) -> None:
+    village.read(buyer, [100] * 6)
+    village.wait_until(village.calendar.start_of(3))
+    receipt = village.read(buyer, [100] * 12, day=2, sequence=2, imported=1_800)
+    unbilled = {"id": buyer.id, "meter": buyer.meter, "importWh": 1_200, "exportWh": 0, "strips": 0}
+    assert events(receipt, readings, "UnbilledChanged") == [unbilled]
 
 
 def test_a_late_strip_before_the_latest_one_is_taken(
@@ -64,7 +86,7 @@ def test_registers_may_have_run_on_during_a_gap(village: Village, buyer: Member,
 def test_a_correction_after_closing_raises_the_version(
     village: Village, readings: Contract, buyer: Member, delivered: None
 ) -> None:
-    village.close_metering()
+    village.close_unread()
     assert readings.functions.versionOf(1).call() == 0
     village.read(buyer, DAY)
     assert readings.functions.versionOf(1).call() == 1
@@ -74,7 +96,7 @@ def test_the_same_values_again_do_not_raise_the_version(
     village: Village, readings: Contract, buyer: Member, delivered: None
 ) -> None:
     village.read(buyer, DAY)
-    village.close_metering()
+    village.close_unread()
     village.read(buyer, DAY, sequence=2)
     assert readings.functions.versionOf(1).call() == 0
 
@@ -82,7 +104,7 @@ def test_the_same_values_again_do_not_raise_the_version(
 def test_the_boundary_meter_counts_from_its_first_reading_and_not_again_unchanged(
     village: Village, readings: Contract, delivered: None
 ) -> None:
-    village.close_metering()
+    village.close_unread()
     village.read(village.grid_operator, [0] * 12)
     assert readings.functions.versionOf(1).call() == 1
     village.read(village.grid_operator, [0] * 12, sequence=2)
@@ -172,26 +194,52 @@ def test_reverts_when_a_later_sheet_was_taken(village: Village, buyer: Member, d
 
 
 @pytest.mark.parametrize("side", ["import", "export"])
-def test_reverts_when_a_register_runs_backwards(
+def test_a_strip_that_cannot_be_is_left_out(
     village: Village, readings: Contract, buyer: Member, delivered: None, side: str
 ) -> None:
     values = [(500, 500)] * 7 + [(499, 500) if side == "import" else (500, 499)] + [(500, 500)] * 5
     data = pack_registers([Register(*value) for value in values])
-    with refused("NotMonotone", slot=6, register=499, before=500):
-        village.relay(readings, "enter", readings_sheet(village.market, buyer.wallet, data))
+    receipt = village.relay(readings, "enter", readings_sheet(village.market, buyer.wallet, data))
+    assert events(receipt, readings, "ReadingsAccepted")[0]["leftOut"] == 0b10
+    assert readings.functions.netOf(1, buyer.id, 1).call() == [[NO_ENERGY] * 2]
+    village.close_unread()
+    assert readings.functions.netOf(1, buyer.id, 1).call()[0][0] == NO_ENERGY
+    assert readings.functions.netOf(1, buyer.id, 1).call()[0][1] != NO_ENERGY
 
 
-@pytest.mark.parametrize("energy", [CAPACITY + 1, -CAPACITY - 1], ids=["import", "export"])
-def test_reverts_beyond_the_connection(village: Village, buyer: Member, delivered: None, energy: int) -> None:
-    with refused("ReadingExceedsCapacity", id=buyer.id, slot=8, energy=CAPACITY + 1, capacity=CAPACITY):
-        village.read(buyer, [0] * 8 + [energy] + [0] * 3)
+def test_an_error_code_in_place_of_the_registers_is_refused(village: Village, buyer: Member, delivered: None) -> None:
+    village.read(buyer, [1] * 6)
+    village.wait_until(village.calendar.start_of(3))
+    most = 2 * CAPACITY * 18
+    with refused("ImplausibleAdvance", id=buyer.id, advance=4_294_967_289, most=most):
+        village.read(buyer, [0] * 12, day=2, sequence=2, imported=4_294_967_295)
+    village.read(buyer, [1] * 12, day=2, sequence=3, imported=12)
 
 
-def test_reverts_beyond_what_the_area_may_exchange(village: Village, delivered: None) -> None:
+@pytest.mark.parametrize(("imported", "exported"), [(CAPACITY + 1, 0), (0, 2 * CAPACITY)])
+def test_what_is_beyond_the_connection_counts_and_is_flagged(
+    village: Village, readings: Contract, buyer: Member, delivered: None, imported: int, exported: int
+) -> None:
+    receipt = village.read(buyer, [0] * 8 + [imported - exported] + [0] * 3)
+    assert events(receipt, readings, "BeyondConnection") == [
+        {"id": buyer.id, "day": 1, "slot": 8, "imported": imported, "exported": exported}
+    ]
+    assert readings.functions.areaNet(1).call()[8] == imported - exported
+
+
+@pytest.mark.parametrize("energy", [2 * CAPACITY + 1, -2 * CAPACITY - 1], ids=["import", "export"])
+def test_reverts_when_nothing_of_it_can_be(village: Village, buyer: Member, delivered: None, energy: int) -> None:
+    with refused("NothingPlausible", id=buyer.id, firstStrip=1):
+        village.read(buyer, [0] * 2 + [energy] + [0] * 3, first_strip=1)
+
+
+def test_leaves_out_what_is_beyond_what_the_area_may_exchange(
+    village: Village, readings: Contract, delivered: None
+) -> None:
     most = (1 << 37) - 1
-    with refused("ReadingExceedsCapacity", id=5, slot=0, energy=most + 1, capacity=most):
-        village.read(village.grid_operator, [most + 1] + [0] * 11)
-    village.read(village.grid_operator, [most, -most] + [0] * 10)
+    receipt = village.read(village.grid_operator, [most + 1] + [0] * 11)
+    assert events(receipt, readings, "ReadingsAccepted")[0]["leftOut"] == 0b01
+    village.read(village.grid_operator, [most, -most] + [0] * 10, sequence=2)
 
 
 @pytest.mark.parametrize(
@@ -221,8 +269,8 @@ def test_reverts_when_the_storage_is_still_in_use(village: Village, buyer: Membe
 def test_a_refused_sheet_leaves_nothing_behind(
     village: Village, readings: Contract, buyer: Member, delivered: None
 ) -> None:
-    with refused("ReadingExceedsCapacity", id=buyer.id, slot=11, energy=CAPACITY + 1, capacity=CAPACITY):
-        village.read(buyer, [5] * 11 + [CAPACITY + 1])
+    with refused("NothingPlausible", id=buyer.id, firstStrip=0):
+        village.read(buyer, [2 * CAPACITY + 1] * 12)
     assert readings.functions.netOf(1, buyer.id, 1).call() == [[]]
     assert readings.functions.areaNet(1).call() == [0] * 12
     village.read(buyer, [0] * 12)
@@ -245,7 +293,7 @@ def test_sheets_for_different_strips_are_taken_in_any_order(
 
 def test_a_strip_counts_its_own_sheets(village: Village, readings: Contract, buyer: Member, delivered: None) -> None:
     village.read(buyer, DAY, sequence=5)
-    village.read(buyer, [60] * 6, first_strip=1, sequence=9)
+    village.read(buyer, [60] * 6, first_strip=1, sequence=9, imported=107, exported=50)
     with refused("StaleReading", id=buyer.id, strip=1, sequence=8, last=9):
         village.read(buyer, DAY, sequence=8)
     village.read(buyer, [2] * 6, sequence=6)
@@ -256,7 +304,7 @@ def test_a_sheet_replaces_an_estimate_whatever_its_sequence(
     village: Village, readings: Contract, buyer: Member, delivered: None
 ) -> None:
     village.read(buyer, DAY[:6], sequence=7)
-    village.close_metering()
+    village.close_unread()
     receipt = village.read(buyer, DAY[6:], first_strip=1, sequence=1, imported=107, exported=50)
     assert events(receipt, readings, "ReadingsAccepted")[0]["isCorrection"]
     assert readings.functions.netOf(1, buyer.id, 1).call() == [DAY_LANES]

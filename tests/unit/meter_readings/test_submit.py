@@ -12,7 +12,7 @@ def test_takes_or_rejects_each_sheet_for_itself(
 ) -> None:
     sheets = [
         readings_sheet(village.market, buyer.wallet, registers([1] * 12)),
-        readings_sheet(village.market, rival.wallet, registers([CAPACITY + 1] * 12), sequence=8),
+        readings_sheet(village.market, rival.wallet, registers([2 * CAPACITY + 1] * 12), sequence=8),
         readings_sheet(village.market, seller.wallet, registers([-1] * 12)),
     ]
     receipt = village.relay(readings, "submit", sheets)
@@ -20,7 +20,7 @@ def test_takes_or_rejects_each_sheet_for_itself(
     [rejected] = events(receipt, readings, "ReadingsRejected")
     assert (rejected["meter"], rejected["day"], rejected["sequence"]) == (rival.meter, 1, 8)
     assert reject_reasons(receipt, village.market, readings, "ReadingsRejected") == [
-        described("ReadingExceedsCapacity", id=rival.id, slot=0, energy=CAPACITY + 1, capacity=CAPACITY)
+        described("NothingPlausible", id=rival.id, firstStrip=0)
     ]
     assert readings.functions.netOf(1, rival.id, 1).call() == [[]]
 
@@ -30,7 +30,7 @@ def test_reverts_as_a_whole_while_the_day_is_settled_and_takes_it_again_afterwar
 ) -> None:
     """No sheet is on record as rejected for a settlement, which is no reason that stays."""
     village.clear_day()
-    village.close_metering()
+    village.close_unread()
     village.relay(village.market.settlement, "settle", 1, 2)
     sheets = [readings_sheet(village.market, m.wallet, registers([1] * 12)) for m in (buyer, seller)]
     with refused("DayBeingSettled", day=1):

@@ -47,7 +47,7 @@ def test_a_day_does_not_show_the_readings_of_the_day_that_used_its_storage_befor
     village: Village, readings: Contract, buyer: Member, delivered: None
 ) -> None:
     village.read(buyer, [1_000] * 12)
-    village.close_metering()
+    village.close_unread()
     assert readings.functions.netOf(9, buyer.id, 1).call() == [[]]
     assert readings.functions.areaNet(9).call() == [0] * 12
     assert not readings.functions.isClosed(9).call()

@@ -51,7 +51,7 @@ def test_reverts_when_the_meter_was_given_to_somebody_else_meanwhile(
 
 
 def test_reverts_when_the_area_has_no_room(village: Village, registry: Contract) -> None:
-    limit, connected, largest = (1 << 37) - 1, 3 * CAPACITY, (1 << 33) - 1
+    limit, connected, largest = (1 << 36) - 1, 3 * CAPACITY, (1 << 33) - 1
     *people, last = (wallet("village", n, "of a large town") for n in range(limit // largest))
     for person in (*people, last):
         village.relay(registry, "applyFor", *application(village.market, person, CONSUMER, export_capacity=largest))

@@ -15,7 +15,7 @@ AREA = [100] * PERIODS
 def test_nothing_is_exchanged_without_a_report(residual: Contract, desk: Member) -> None:
     assert residual.functions.reportOf(1).call() == [0, 0]
     assert residual.functions.exchangeOf(1).call() == [0, []]
-    assert residual.functions.penaltiesOf(1, AREA).call() == [0, 0, []]
+    assert residual.functions.penaltiesOf(1, AREA, 0).call() == [0, 0, []]
 
 
 def test_a_day_without_a_report_is_cleared_at_the_deadline(
@@ -40,7 +40,7 @@ def test_the_exchange_is_known_once_all_strips_are_cleared(
     clear(village, 0, {0: 0})
     assert residual.functions.exchangeOf(1).call() == [desk.id, [NO_ENERGY, signed_lanes(0, -150, 9, 0, 0, 0)]]
     assert residual.functions.exchangeOf(9).call() == [0, []]
-    assert residual.functions.penaltiesOf(1, AREA).call() == [desk.id, 0, []]
+    assert residual.functions.penaltiesOf(1, AREA, 0).call() == [desk.id, 0, []]
 
 
 def test_reverts_when_reports_would_be_due_after_delivery_began(village: Village) -> None:
@@ -53,4 +53,4 @@ def test_reverts_when_reports_would_be_due_after_delivery_began(village: Village
 
 def test_nothing_is_left_over_of_a_ring_before(residual: Contract, desk: Member) -> None:
     assert residual.functions.exchangeOf(0).call() == [0, []]
-    assert residual.functions.penaltiesOf(0, AREA).call() == [0, 0, []]
+    assert residual.functions.penaltiesOf(0, AREA, 0).call() == [0, 0, []]

@@ -1,0 +1,28 @@
+"""`ape run late` on a market that was played: what a meter has shown of its gaps is settled by its register."""
+
+from pathlib import Path
+
+from support.commands.node import anvil
+from support.commands.own import OwnHamlet
+from support.commands.shell import run
+
+from dem.community.scenario import load_scenario
+from dem.offchain.market import ModelMarket
+
+HOME, DAY = "home-5", 3
+"""A member that is missing on a day between days on which it is read (`OwnHamlet`)."""
+
+
+def test_gaps_are_trued_up_once(tmp_path: Path) -> None:
+    folder, out = OwnHamlet().write(tmp_path / "hamlet"), tmp_path / "out"
+    number = str(ModelMarket(load_scenario(folder)).ids[HOME])
+    with anvil() as url:
+        network = ("--network", f"ethereum:local:{url}")
+        day = run("day", folder, "--out", out, *network)
+        assert day.code == 0, day
+        done = run("late", out, number, str(DAY), "--true-up", *network)
+        assert done.code == 0, done
+        assert f"member {number}: the estimates of day 3 are trued up" in " ".join(done.out.split()), done
+        again = run("late", out, number, str(DAY), "--true-up", *network)
+        assert again.code == 2, again
+        assert f"{number} has no estimates on final days up to day 3 that its meter can show" in again.err, again
