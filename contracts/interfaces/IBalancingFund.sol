@@ -3,7 +3,7 @@ pragma solidity ^0.8.24;
 
 /// @title Balancing fund
 /// @notice What the fund pays for (rules 7 and 11), from the income of days that are final: a premium to members who
-/// sold energy back where the area was short, and a reward for accurate forecasts. Day after day, once each; whatever
+/// sold energy back where the area was short, and a reward for energy that was kept as contracted. Day after day, once each; whatever
 /// must be divided is rounded down, and the fund keeps the rest. Claims lapse when the records of the day make room for
 /// another.
 interface IBalancingFund {
@@ -17,7 +17,7 @@ interface IBalancingFund {
 
     /// A member received a premium, a reward or both; those who receive nothing are left out.
     /// @param premium for energy sold back where the area was short, money units.
-    /// @param reward for accurate forecasts, money units.
+    /// @param reward for energy that was kept as contracted, money units.
     event Rewarded(uint32 indexed id, uint32 indexed day, uint256 premium, uint256 reward);
 
     /// Every member has received what it may claim for the day.

@@ -43,7 +43,7 @@ struct Rules {
     Price penaltyCap;
     /// Paid by the balancing fund per Wh that was sold back and helped the area.
     Price premiumRate;
-    /// Share (1/10,000) of what the fund earned from a day that rewards accurate forecasts.
+    /// Share (1/10,000) of what the fund earned from a day that rewards net energy delivered as contracted.
     uint16 rewardShare;
 }
 

@@ -9,7 +9,7 @@ struct SettledDay {
     int256 fund;
     /// Claims of all members, Wh.
     uint64 flexible;
-    uint64 accurate;
+    uint64 kept;
 }
 
 /// @title Settlement
@@ -95,11 +95,11 @@ interface ISettlement {
     /// @notice What `count` members from `firstId` on may claim from the balancing fund for a settled day, Wh.
     /// @return flexible energy sold back in periods in which the area was short, by members who had bought it and took
     /// no more than contracted.
-    /// @return accurate energy traded beyond what was charged as deviation.
+    /// @return kept net energy delivered as contracted.
     function claimsOf(uint256 day, uint32 firstId, uint256 count)
         external
         view
-        returns (uint256[] memory flexible, uint256[] memory accurate);
+        returns (uint256[] memory flexible, uint256[] memory kept);
 
     /// @return what the last walk through the day's members has left of it, for good (Commitments.sol); zero before.
     function commitmentOf(uint256 day) external view returns (bytes32);

@@ -7,11 +7,10 @@ import {Tariffs} from "../types/Tariffs.sol";
 import {Energy, Price} from "../types/Units.sol";
 import {ImbalancePrice} from "./ImbalancePrice.sol";
 
-/// One member's day, money units; the contracted energy not kept that is charged, Wh; and whether any of it is estimated.
+/// One member's day, money units, and whether any of it is estimated.
 struct Bill {
     int256 imbalance;
     uint256 deviation;
-    uint256 charged;
     uint256 penalty;
     bool isEstimated;
 }
@@ -95,8 +94,18 @@ library Billing {
                 charged += _chargeable(beyond & Strips.ALL_FLAGS, unkept, size, toleranceFixed, rules.toleranceShare);
             }
         }
-        bill.charged = charged;
         bill.deviation = charged * Price.unwrap(rules.deviationRate);
+    }
+
+    /// @return energy net energy that was contracted and kept: bought and taken, or sold and delivered, Wh.
+    function keptOf(uint256[] memory contracted, uint256[] memory metered) internal pure returns (uint256 energy) {
+        if (metered.length == 0) return 0;
+        for (uint256 strip = 0; strip < contracted.length; ++strip) {
+            (uint256 c, uint256 m) = (contracted[strip], metered[strip]);
+            uint256 bought = Strips.least(Strips.boughtOf(c), Strips.boughtOf(m));
+            // Of each lane one of the two is zero.
+            energy += Strips.sum(bought | Strips.least(Strips.soldOf(c), Strips.soldOf(m)));
+        }
     }
 
     /// @return six signed lanes, flagged where estimated; zero for a member without an order, or without a meter.

@@ -6,6 +6,7 @@ import {IAccounts, Posting} from "../interfaces/IAccounts.sol";
 import {IBalancingFund} from "../interfaces/IBalancingFund.sol";
 import {IMarketRules, Rules} from "../interfaces/IMarketRules.sol";
 import {ISettlement, SettledDay} from "../interfaces/ISettlement.sol";
+import {DayTerms} from "../libraries/DayTerms.sol";
 import {BALANCING_FUND} from "../types/Members.sol";
 import {Ring} from "../types/Ring.sol";
 import {Price} from "../types/Units.sol";
@@ -83,9 +84,12 @@ contract BalancingFund is IBalancingFund {
         uint256 claimed = uint256(settled.flexible) * Price.unwrap(rules.premiumRate);
         uint256 premiums = claimed < available ? claimed : available;
         uint256 rewards = 0;
-        if (settled.accurate > 0 && settled.fund > int256(premiums)) {
+        if (settled.kept > 0 && settled.fund > int256(premiums)) {
             rewards = ((uint256(settled.fund) - premiums) * rules.rewardShare) / WHOLE_SHARE;
             if (rewards > available - premiums) rewards = available - premiums;
+            // No Wh brings more than the two sides of a trade pay in fees, so no trade is made for the reward.
+            uint256 most = 2 * DayTerms.fees(rules) * settled.kept;
+            if (rewards > most) rewards = most;
         }
         state = DayState(uint16(day), 1, false, premiums.toUint96(), rewards.toUint96());
         emit DayOpened(day, settled.fund, claimed, premiums, rewards);
@@ -103,13 +107,13 @@ contract BalancingFund is IBalancingFund {
     }
 
     function _payMembers(uint32 firstId, uint256 count, DayState memory state, SettledDay memory settled) private {
-        (uint256[] memory flexible, uint256[] memory accurate) = SETTLEMENT.claimsOf(state.day, firstId, count);
+        (uint256[] memory flexible, uint256[] memory kept) = SETTLEMENT.claimsOf(state.day, firstId, count);
         Posting[] memory postings = new Posting[](count + 1);
         uint256 total = 0;
         uint256 n = 1;
         for (uint256 i = 0; i < count; ++i) {
             uint256 premium = _partDown(state.premiums, flexible[i], settled.flexible);
-            uint256 reward = _partDown(state.rewards, accurate[i], settled.accurate);
+            uint256 reward = _partDown(state.rewards, kept[i], settled.kept);
             uint256 units = premium + reward;
             if (units == 0) continue;
             uint32 id = firstId + uint32(i);

@@ -56,7 +56,7 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
         uint128 deviation;
         /// Wh that may be claimed from the balancing fund.
         uint64 flexible;
-        uint64 accurate;
+        uint64 kept;
         uint96 penalties;
         /// The member that exchanged energy with the upper market; 0 if nobody did.
         uint32 desk;
@@ -78,7 +78,7 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
         uint16 day;
         int128 payment;
         uint56 flexible;
-        uint56 accurate;
+        uint56 kept;
     }
 
     /// What the settlement under way has paid to members of a day that is settled again, money units.
@@ -185,20 +185,20 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
         if (state.stage != Stage.Settled) return settled;
         settled.members = state.nextId - 1;
         settled.flexible = state.flexible;
-        settled.accurate = state.accurate;
+        settled.kept = state.kept;
     }
 
     /// @inheritdoc ISettlement
     function claimsOf(uint256 day, uint32 firstId, uint256 count)
         external
         view
-        returns (uint256[] memory flexible, uint256[] memory accurate)
+        returns (uint256[] memory flexible, uint256[] memory kept)
     {
         flexible = new uint256[](count);
-        accurate = new uint256[](count);
+        kept = new uint256[](count);
         for (uint256 i = 0; i < count; ++i) {
             Posted storage posted = _posted[Ring.memberKey(firstId + uint32(i), day)];
-            if (posted.day == day) (flexible[i], accurate[i]) = (posted.flexible, posted.accurate);
+            if (posted.day == day) (flexible[i], kept[i]) = (posted.flexible, posted.kept);
         }
     }
 
@@ -244,7 +244,7 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
         state.nextId = 1;
         state.hasPenalties = false;
         (state.traded, state.imbalance, state.deviation, state.penalties) = (0, 0, 0, 0);
-        (state.flexible, state.accurate) = (0, 0);
+        (state.flexible, state.kept) = (0, 0);
         if (!state.isAgain) state.received = 0;
     }
 
@@ -321,11 +321,11 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
             uint32 id = firstId + uint32(i);
             Posted memory posted = Posted(uint16(day), payment.toInt128(), 0, 0);
             // A day that is estimated, be it in part, is no forecast that came true.
-            if (!bill.isEstimated) _setClaims(posted, positions, i, metered[i], bill.charged, prices);
+            if (!bill.isEstimated) _setClaims(posted, positions, i, metered[i], prices);
             // What the desk nominates it delivers by definition: that is no forecast to be rewarded.
-            if (id == state.desk) posted.accurate = 0;
+            if (id == state.desk) posted.kept = 0;
             state.flexible += posted.flexible;
-            state.accurate += posted.accurate;
+            state.kept += posted.kept;
             int256 change = payment - _replacePosted(id, day, posted);
             collected += change;
             _note(day, id, state.isAgain ? -change : -payment, state);
@@ -376,17 +376,15 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
         return Commitments.hashOf(strips);
     }
 
-    /// What the member may claim from the balancing fund: energy sold back that helped, and energy traded that was forecast well.
+    /// What the member may claim from the balancing fund: energy sold back that helped, and net energy delivered as contracted.
     function _setClaims(
         Posted memory posted,
         Positions memory positions,
         uint256 i,
         uint256[] memory metered,
-        uint256 charged,
         StripPrices[] memory prices
     ) private pure {
-        // No more can be charged than was contracted, nor contracted than was traded.
-        posted.accurate = (positions.traded[i] - charged).toUint56();
+        posted.kept = Billing.keptOf(positions.net[i], metered).toUint56();
         if (positions.flexible.length == 0 || positions.flexible[i].length == 0) return;
         posted.flexible = _helpfulOf(positions.flexible[i], positions.net[i], metered, prices).toUint56();
     }

@@ -104,12 +104,23 @@ library Strips {
         return flags & spread(flags, SIGNED_MASK);
     }
 
+    /// @return bought Wh by lane, zero where nothing is or more is sold; neither word has flags or a day.
+    function boughtOf(uint256 net) internal pure returns (uint256 bought) {
+        uint256 flags = minus(net, ZERO_LANES);
+        return flags & spread(flags, SIGNED_MASK);
+    }
+
     /// @return bought what the lanes above zero have together, Wh, and
     /// @return sold what those below zero have. Whatever their flags; without a day.
     function sides(uint256 net) internal pure returns (int256 bought, int256 sold) {
         net &= ~ALL_FLAGS;
-        uint256 more = minus(net, ZERO_LANES);
-        return (int256(sum(more & spread(more, SIGNED_MASK))), int256(sum(soldOf(net))));
+        return (int256(sum(boughtOf(net))), int256(sum(soldOf(net))));
+    }
+
+    /// @return lanes the smaller one of each pair of 39-bit lanes.
+    function least(uint256 a, uint256 b) internal pure returns (uint256 lanes) {
+        uint256 isMore = spread(minus(a, b), SIGNED_MASK);
+        return (b & isMore) | (a & ~isMore);
     }
 
     /// @return total of six lanes that together fit a lane.

@@ -341,13 +341,13 @@ max_buy = 2.0
 tolerance_fixed_wh = 100
 tolerance_share = 1000
 min_order_energy_wh = 5
-max_layers = 2
-imbalance_pricing = "two_price"
+max_layers = 4
+imbalance_pricing = "tariff"   # what is not contracted costs what it would without a market
 charge_helpful = false
 boundary_margin_wh = 100
 
 [strategies]
-default = "truthful"
+default = "quantile"          # each Wh is ordered at what it is worth by past days
 
 [bill]                        # on members' bills, charged to no account
 vat = 0                       # percent of purchases, fees and levies

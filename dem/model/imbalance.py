@@ -1,4 +1,4 @@
-"""What is not delivered as contracted: its prices, the charges on it, and what helped or was accurate.
+"""What is not delivered as contracted: its prices, the charges on it, and what helped or was kept.
 
 The words are those of `dem.model.settlement`.
 """
@@ -160,7 +160,8 @@ def helpful_energy(flexible: Grid, contracted: Grid, imbalance: Grid, area: Colu
     return energy
 
 
-def accurate_energy(traded: Grid, charged: Grid) -> Column:
-    """Energy traded beyond what deviation is charged for, over all slots, Wh."""
-    energy: Column = traded.sum(axis=1) - charged.sum(axis=1)
+def kept_energy(contracted: Grid, metered: Grid) -> Column:
+    """Net energy delivered as contracted, bought and taken or sold and delivered, over all slots, Wh."""
+    is_same_way = np.sign(contracted) * np.sign(metered) > 0
+    energy: Column = np.where(is_same_way, np.minimum(abs(contracted), abs(metered)), 0).sum(axis=1)
     return energy

@@ -76,7 +76,7 @@ class MarketRules:
     and the sum of the meters differ by more than boundary_margin, Wh.
     commission_cap: highest commission of an intermediary. wholesale_margin: between the wholesale price and
     what the desk trades at. penalty_cap: highest wholesale penalty. premium_rate: paid for demand response
-    that helps. All units/Wh. reward_share: of the fund for accurate forecasts, 1/10,000.
+    that helps. All units/Wh. reward_share: of the fund for what was kept as contracted, 1/10,000.
     """
 
     platform_fee: UnitsPerWh

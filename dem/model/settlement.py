@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from dem.errors import InputError, require_range
 from dem.model.imbalance import (
-    accurate_energy,
     charged_energy,
     helpful_energy,
     imbalance_payments,
     imbalance_prices,
+    kept_energy,
     mid_prices,
     penalties,
     penalties_passed_on,
@@ -129,8 +129,8 @@ class DaySettlement:
 
     imbalance is metered - contracted, imbalance_units the payment due for it, deviation the
     charge on contracted energy not kept beyond the tolerance, penalty the part in the upper market's.
-    helpful, accurate: by participant over all slots, Wh, what it may claim from the balancing fund:
-    energy sold back that helped the area, and energy traded beyond what deviation is charged for.
+    helpful, kept: by participant over all slots, Wh, what it may claim from the balancing fund:
+    energy sold back that helped the area, and net energy delivered as contracted.
     """
 
     delivery: Delivery
@@ -142,7 +142,7 @@ class DaySettlement:
     deviation: Grid
     penalty: Grid
     helpful: Column
-    accurate: Column
+    kept: Column
     area: Area
 
     @cached_property
@@ -180,8 +180,8 @@ class DaySettlement:
 
     @cached_property
     def claims(self) -> dict[int, tuple[int, int]]:
-        """Helpful and accurate energy of each participant, Wh."""
-        both = zip(self.helpful.tolist(), self.accurate.tolist(), strict=True)
+        """Helpful and kept energy of each participant, Wh."""
+        both = zip(self.helpful.tolist(), self.kept.tolist(), strict=True)
         return dict(zip(self.delivery.participants.tolist(), both, strict=True))
 
     def operator(self) -> Money:
@@ -208,11 +208,11 @@ def settle(rules: MarketRules, day: Delivery) -> DaySettlement:
     due, rates = penalties(area, exchange, day.unknown)
     penalty = penalties_passed_on(imbalance, area, rates)
     flexible = np.zeros_like(contracted) if day.flexible is None else day.flexible
-    accurate = accurate_energy(day.bought + day.sold, charged)
-    accurate[day.participants == exchange.desk] = 0
     helpful = helpful_energy(flexible, contracted, imbalance, area)
+    kept = kept_energy(contracted, day.metered)
+    kept[day.participants == exchange.desk] = 0
     # A day that is estimated, be it in part, is no forecast that came true.
-    accurate[estimated.any(axis=1)] = helpful[estimated.any(axis=1)] = 0
+    kept[estimated.any(axis=1)] = helpful[estimated.any(axis=1)] = 0
     fallback = area * np.where(area > 0, buy, sell)
     energy = (day.bought + day.sold).sum(axis=0)
     return DaySettlement(
@@ -225,7 +225,7 @@ def settle(rules: MarketRules, day: Delivery) -> DaySettlement:
         deviation=deviation,
         penalty=penalty,
         helpful=helpful,
-        accurate=accurate,
+        kept=kept,
         area=Area(
             imbalance=area,
             price=imbalance_prices(rules.imbalance_pricing, area, area, buy, sell, mid, day.unknown),

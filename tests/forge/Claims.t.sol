@@ -5,12 +5,12 @@ import {IMarket, Positions} from "../../contracts/interfaces/IMarket.sol";
 import {Rules} from "../../contracts/interfaces/IMarketRules.sol";
 import {ReadingSheet} from "../../contracts/interfaces/IMeterReadings.sol";
 import {SettledDay} from "../../contracts/interfaces/ISettlement.sol";
-import {ImbalancePrice} from "../../contracts/libraries/ImbalancePrice.sol";
+import {DayTerms} from "../../contracts/libraries/DayTerms.sol";
 import {Calendar} from "../../contracts/types/Calendar.sol";
 import {BALANCING_FUND, FIRST_PARTICIPANT} from "../../contracts/types/Members.sol";
 import {Strips} from "../../contracts/types/Strips.sol";
-import {Energy, Price} from "../../contracts/types/Units.sol";
-import {magnitude, unkept} from "./Energies.sol";
+import {Price} from "../../contracts/types/Units.sol";
+import {magnitude} from "./Energies.sol";
 import {Market} from "./Market.sol";
 import {VM} from "./Vm.sol";
 
@@ -132,20 +132,12 @@ contract ClaimsTest is Market {
     }
 
     /// External, so that the compiler leaves it a function of its own.
-    function claimOf(uint256 i) external view returns (uint256 flexible, uint256 accurate) {
-        Rules memory r = _rules();
-        uint256 traded = 0;
-        uint256 charged = 0;
+    function claimOf(uint256 i) external view returns (uint256 flexible, uint256 kept) {
         for (uint256 k = 0; k < 6; ++k) {
             (int256 c, int256 m) = (_net[i][k], _metered[i][k]);
-            traded += magnitude(c);
             if (_area[k] > 0 && c >= 0 && m <= c) flexible += _flexible[i][k];
-            if ((m > c && _area[k] < 0) || (m < c && _area[k] > 0)) continue;
-            charged += ImbalancePrice.chargeableDown(
-                unkept(c, m - c), magnitude(c), Energy.unwrap(r.toleranceFixed), r.toleranceShare
-            );
+            if ((c > 0) == (m > 0)) kept += magnitude(c) < magnitude(m) ? magnitude(c) : magnitude(m);
         }
-        accurate = traded - charged;
     }
 
     /// forge-config: default.fuzz.runs = 8
@@ -155,29 +147,31 @@ contract ClaimsTest is Market {
         _admit(MEMBERS, 1e15);
         _draw();
         _settleDay();
-        (uint256[] memory flexible, uint256[] memory accurate) = settlement.claimsOf(1, FIRST_PARTICIPANT, MEMBERS);
+        (uint256[] memory flexible, uint256[] memory kept) = settlement.claimsOf(1, FIRST_PARTICIPANT, MEMBERS);
         uint256 allFlexible = 0;
-        uint256 allAccurate = 0;
+        uint256 allKept = 0;
         for (uint256 i = 0; i < MEMBERS; ++i) {
             (uint256 helpful, uint256 exact) = this.claimOf(i);
             require(flexible[i] == helpful, "flexible");
-            require(accurate[i] == exact, "accurate");
+            require(kept[i] == exact, "kept");
             allFlexible += helpful;
-            allAccurate += exact;
+            allKept += exact;
         }
         SettledDay memory day = settlement.dayOf(1);
-        require(day.flexible == allFlexible && day.accurate == allAccurate, "totals");
+        require(day.flexible == allFlexible && day.kept == allKept, "totals");
         require(day.members == FIRST_PARTICIPANT + MEMBERS - 1, "members");
-        _requirePaid(day, flexible, accurate);
+        _requirePaid(day, flexible, kept);
     }
 
-    function _requirePaid(SettledDay memory day, uint256[] memory flexible, uint256[] memory accurate) private {
+    function _requirePaid(SettledDay memory day, uint256[] memory flexible, uint256[] memory kept) private {
         uint256 income = uint256(int256(accounts.accountOf(BALANCING_FUND).free));
         require(int256(income) == day.fund, "income");
         Rules memory r = _rules();
         uint256 premiums = day.flexible * Price.unwrap(r.premiumRate);
         if (premiums > income) premiums = income;
         uint256 rewards = ((income - premiums) * r.rewardShare) / 10_000;
+        uint256 most = 2 * DayTerms.fees(r) * day.kept;
+        if (rewards > most) rewards = most;
         int256[] memory before = new int256[](MEMBERS);
         for (uint256 i = 0; i < MEMBERS; ++i) {
             before[i] = accounts.accountOf(uint32(FIRST_PARTICIPANT + i)).free;
@@ -187,7 +181,7 @@ contract ClaimsTest is Market {
         uint256 paid = 0;
         for (uint256 i = 0; i < MEMBERS; ++i) {
             uint256 due = flexible[i] == 0 ? 0 : (premiums * flexible[i]) / day.flexible;
-            if (accurate[i] > 0) due += (rewards * accurate[i]) / day.accurate;
+            if (kept[i] > 0) due += (rewards * kept[i]) / day.kept;
             require(accounts.accountOf(uint32(FIRST_PARTICIPANT + i)).free == before[i] + int256(due), "payment");
             paid += due;
         }

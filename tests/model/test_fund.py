@@ -18,6 +18,12 @@ def test_claims_are_paid_in_full_where_there_is_enough():
     assert payout.paid == {6: (3_000, 0), 7: (1_000, 1_125), 8: (0, 375)}
 
 
+def test_a_reward_is_at_most_what_both_sides_of_a_trade_pay_in_fees():
+    payout = pay_claims(RATES, 10**9, 10**9, {6: (0, 300), 7: (0, 100)})
+    assert payout.rewards == 400 * 2 * RULES.fees
+    assert payout.paid == {6: (0, 600 * RULES.fees), 7: (0, 200 * RULES.fees)}
+
+
 def test_premiums_are_scaled_to_what_the_fund_has():
     payout = pay_claims(RATES, 10, 1_000, {6: (30, 0), 7: (10, 300)})
     assert payout[:3] == (4_000, 1_000, 0)

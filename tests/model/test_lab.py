@@ -26,7 +26,7 @@ def village(name: str) -> Scenario:
 
 @cache
 def sunday(pricing: str) -> AuctionDay:
-    scenario = village("rural-sunday")
+    scenario = village("rural-sunday").trading_by("truthful")
     rules = scenario.config.rules[0].model_copy(update={"imbalance_pricing": pricing})
     return AuctionDay(with_rules(scenario, rules), 1)
 

@@ -381,13 +381,25 @@ def test_flexible_energy_helps_where_a_buyer_takes_less_in_a_short_area(bought, 
     assert settle(RULES, day).claims[1][0] == expected
 
 
-def test_accurate_energy_is_what_was_traded_beyond_what_is_charged():
-    day = delivery([TARIFF], [100], [1_000, 0], [0, 1_000], [930, -1_000])
-    assert settle(RULES, day).claims == {1: (0, 980), 2: (0, 1_000)}
-    day = delivery([TARIFF], [100], [0, 1_000], [1_000, 0], [0, 1_000])
-    assert settle(RULES, day).claims == {1: (0, 50), 2: (0, 1_000)}
-    day = delivery([TARIFF], [100], [1_000, 0], [0, 1_000], [1_500, -1_000])
-    assert settle(RULES, day).claims == {1: (0, 1_000), 2: (0, 1_000)}
+@pytest.mark.parametrize(
+    ("bought", "sold", "metered", "kept"),
+    [
+        (1_000, 0, 1_500, 1_000),
+        (1_000, 0, 930, 930),
+        (1_000, 0, 0, 0),
+        (1_000, 0, -200, 0),
+        (0, 1_000, -1_500, 1_000),
+        (0, 1_000, -300, 300),
+        (0, 1_000, 300, 0),
+        (0, 0, 700, 0),
+        # What is bought and sold again is no energy.
+        (1_000, 1_000, 800, 0),
+        (1_000, 400, 800, 600),
+    ],
+)
+def test_what_counts_for_the_reward_is_net_energy_delivered_as_contracted(bought, sold, metered, kept):
+    day = delivery([TARIFF], [100], [bought, sold], [sold, bought], [metered, 0])
+    assert settle(RULES, day).claims[1] == (0, kept)
 
 
 # Uncontracted energy that matches: pricings of the model alone. Numbers of the published rule (mid-market rate).

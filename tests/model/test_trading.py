@@ -50,7 +50,7 @@ def nets(orders: list[Order]) -> dict[tuple[int, int], int]:
 
 @pytest.mark.parametrize("name", ["rural-sunday", "rural-weekday"])
 def test_a_scenario_of_one_auction_is_what_it_was(name: str) -> None:
-    scenario = village(name)
+    scenario = village(name).trading_by("truthful")
     crowd = Crowd(scenario, 1)
     assert scenario.markets == Markets()
     assert crowd.orders(ids(scenario)) == scenario.orders(1, ids(scenario))
@@ -155,7 +155,7 @@ def test_deposits_cover_the_whole_day() -> None:
 
 
 def test_day_ahead_covers_what_is_not_contracted() -> None:
-    scenario = village("rural-sunday")
+    scenario = village("rural-sunday").trading_by("truthful")
     crowd, numbers = Crowd(scenario, 1), ids(scenario)
     expected = crowd.forecasts["pv-8"]
     slot = expected.index(min(expected))

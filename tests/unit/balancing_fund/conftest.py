@@ -19,7 +19,7 @@ def fund(village: Village) -> Contract:
 
 @pytest.fixture
 def paying(village: Village, rules: Contract) -> MarketRules:
-    """Half of what the fund earns rewards accurate forecasts, from day 3 on."""
+    """Half of what the fund earns rewards energy that was kept as contracted, from day 3 on."""
     generous = replace(RULES, reward_share=5_000)
     village.send("council", rules, "announce", PAYING_DAY, rules_tuple(generous))
     return generous

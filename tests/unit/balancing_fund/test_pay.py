@@ -7,7 +7,7 @@ from .conftest import PAYING_DAY
 
 INCOME = (500 - 100) * RULES.deviation_rate
 """The seller's deviation charge."""
-ACCURATE = {"buyer": 1_000, "seller": 1_000 - 400}
+KEPT = {"buyer": 1_000, "seller": 500}
 POT = INCOME // 2
 
 
@@ -17,7 +17,7 @@ def idle_days_paid(village: Village, fund: Contract, earned: None) -> None:
         village.relay(fund, "pay", day, 1)
 
 
-def test_rewards_who_forecast_well(
+def test_rewards_who_keeps_to_what_it_contracted(
     village: Village, fund: Contract, buyer: Member, seller: Member, idle_days_paid: None
 ) -> None:
     before = {member.id: village.free(member) for member in (buyer, seller)}
@@ -25,7 +25,7 @@ def test_rewards_who_forecast_well(
     assert events(receipt, fund, "DayOpened") == [
         {"day": PAYING_DAY, "income": INCOME, "claimed": 0, "premiums": 0, "rewards": POT}
     ]
-    rewards = {buyer.id: POT * ACCURATE["buyer"] // 1_600, seller.id: POT * ACCURATE["seller"] // 1_600}
+    rewards = {buyer.id: POT * KEPT["buyer"] // 1_500, seller.id: POT * KEPT["seller"] // 1_500}
     assert {event["id"]: event["reward"] for event in events(receipt, fund, "Rewarded")} == rewards
     assert events(receipt, fund, "DayPaid") == [{"day": PAYING_DAY}]
     assert {id_: village.free(id_) - free for id_, free in before.items()} == rewards

@@ -99,9 +99,9 @@ def test_settling_the_day_releases_it_and_rewards_no_nomination(
     village.settle()
     # It bought 500 Wh of the seller at 10,000 units/Wh.
     assert village.account(desk)[:2] == (-500 * (10_000 + FEES), 0)
-    _, accurate = settlement.functions.claimsOf(1, 1, desk.id).call()
-    assert accurate[desk.id - 1] == 0
-    assert settlement.functions.dayOf(1).call()[3] == sum(accurate)
+    _, kept = settlement.functions.claimsOf(1, 1, desk.id).call()
+    assert kept[desk.id - 1] == 0
+    assert settlement.functions.dayOf(1).call()[3] == sum(kept)
 
 
 def test_a_day_is_settled_with_the_desk(
