@@ -31,7 +31,7 @@ def relay(village: Village, market: Market, request: pytest.FixtureRequest) -> R
 
 
 def reading(market: Market, member: Member, net: Sequence[int]) -> Received[ReadingSheet]:
-    message = ReadingSheet(member.meter, 1, 0, 1, registers(net))
+    message = ReadingSheet(member.meter, 1, 0, 2, registers(net))
     return Received(message, sign(domain(market, "MeterReadings"), message, member.wallet.meter_key))
 
 

@@ -34,10 +34,10 @@ def earned(village: Village, paying: MarketRules, buyer: Member, seller: Member)
     village.place(seller, ask(7, 100, 1_000), day=PAYING_DAY)
     for day in days:
         village.clear_day(day)
-    village.wait_until(village.calendar.start_of(PAYING_DAY + 1))
-    village.read(buyer, [0] * 7 + [1_000] + [0] * 4, day=PAYING_DAY)
-    village.read(seller, [0] * 7 + [-500] + [0] * 4, day=PAYING_DAY)
-    for day in days:
+        if day == PAYING_DAY:
+            village.wait_until(village.calendar.start_of(day + 1))
+            village.read(buyer, [0] * 7 + [1_000] + [0] * 4, day=day)
+            village.read(seller, [0] * 7 + [-500] + [0] * 4, day=day)
         village.close_metering(day)
         village.settle(day)
     village.wait_until(village.calendar.corrections_close_at(PAYING_DAY))

@@ -104,7 +104,7 @@ def test_settling_keeps_the_highest_commission_locked(
     assert (village.locked(buyer), village.locked(seller)) == (SECURED, 0)
     assert auction.functions.brokeredEnergy(buyer.id, DAY).call() == 600
     # A correction changes no trade, so it neither locks nor releases anything.
-    village.read(buyer, [5] + [0] * 11, day=DAY)
+    village.read(buyer, [5] + [0] * 11, day=DAY, sequence=2)
     village.wait_until(village.calendar.corrections_close_at(DAY))
     village.settle(DAY)
     assert village.locked(buyer) == SECURED

@@ -108,7 +108,7 @@ def test_a_correction_changes_penalties_and_claims(
         {"id": seller.id, "day": DAY, "penalty": 300 * RATE},
     ]
     assert village.free(desk) - before[desk.id] == 100 * RATE
-    assert settlement.functions.claimsOf(DAY, buyer.id, 1).call() == [[0], [1_000 - 300]]
+    assert settlement.functions.claimsOf(DAY, buyer.id, 1).call() == [[0], [600]]
     assert village.free(CLEARING_HOUSE) == 0
 
 

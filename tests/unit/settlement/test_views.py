@@ -23,9 +23,9 @@ def test_a_day_tells_what_the_fund_needs_once_it_is_settled(
     village.relay(settlement, "settle", 1, 6)
     assert settlement.functions.dayOf(1).call() == (0, 0, 0, 0)
     village.settle()
-    # 400 of the seller's 1,000 Wh were charged as deviation.
-    assert settlement.functions.dayOf(1).call() == (8, 400 * RULES.deviation_rate, 0, 1_600)
-    assert settlement.functions.claimsOf(1, buyer.id, 3).call() == [[0, 0, 0], [1_000, 600, 0]]
+    # 500 of the seller's 1,000 Wh were delivered, 400 of the others charged as deviation.
+    assert settlement.functions.dayOf(1).call() == (8, 400 * RULES.deviation_rate, 0, 1_500)
+    assert settlement.functions.claimsOf(1, buyer.id, 3).call() == [[0, 0, 0], [1_000, 500, 0]]
     # day 9 will use the same storage
     assert settlement.functions.dayOf(9).call() == (0, 0, 0, 0)
     assert settlement.functions.claimsOf(9, buyer.id, 2).call() == [[0, 0], [0, 0]]
