@@ -109,6 +109,8 @@ interface IIntermediaries {
     error NotOfTheSchedule(address market);
     /// The market is void for the day: its trades do not count, so there is no commission on them.
     error MarketIsVoid(address market, uint256 day);
+    /// The day may still be settled again, and a market become void for it.
+    error NotFinal(uint256 day, uint256 lastFinal);
 
     /// @notice Takes a mandate; anyone may bring the signed message. It takes the place of one whose first day has not
     /// opened.
@@ -118,9 +120,9 @@ interface IIntermediaries {
     /// still leave for.
     function publish(Commission calldata commission, bytes calldata signature) external;
 
-    /// @notice Pays what clients owe their intermediaries for what a market has booked for a day, out of the collateral
-    /// that is kept locked for it, and releases the rest. Anyone may call, the client too; each client, day and market
-    /// counts once, and who owes nothing, or not yet, is passed over.
+    /// @notice Pays what clients owe their intermediaries for what a market has booked for a final day, out of the
+    /// collateral that is kept locked for it, and releases the rest. Anyone may call, the client too; each client, day and
+    /// market counts once, and who owes nothing is passed over.
     function collect(uint32 day, uint32[] calldata clients, IBrokeredMarket market) external;
 
     /// @return intermediary its number, 0 for none, and

@@ -101,6 +101,8 @@ contract Intermediaries is IIntermediaries, SigningDomain, Calendar, Multicall {
         if (ACCOUNTS.lockableFrom(address(market)) == 0) revert NotOfTheSchedule(address(market));
         // What traded on a day that does not count owes nothing, and what secures it is the council's to release.
         if (SCHEDULE.isVoid(market, day)) revert MarketIsVoid(address(market), day);
+        // A day that is settled again may become void yet.
+        if (day > RULES.lastFinalDay()) revert NotFinal(day, RULES.lastFinalDay());
         (uint256[] memory energies, uint256[] memory secured) = market.takeCommissions(day, clients);
         Posting[] memory postings = new Posting[](2 * clients.length);
         uint256 count = 0;

@@ -257,7 +257,7 @@ class TradingDays:
         settlement.settle(self.relay, day)
 
     def collect_commissions(self, day: int) -> None:
-        """What clients owe their intermediaries for a settled day."""
+        """What clients owe their intermediaries for a final day."""
         pools.collect_commissions(self.relay, day, self.people.follow())
 
     def finalize(self, day: int) -> None:

@@ -53,9 +53,9 @@ def steps_of(days: TradingDays, day: int) -> list[Step]:
         (meters, "replace meters", ends, lambda known: days.replace_meters(known + 1)),
         (True, "close metering", deadline, days.close_metering),
         (True, "settle", deadline, days.settle),
-        (markets.pools, "collect commissions", deadline, days.collect_commissions),
         (corrections, "push corrections", deadline, days.push_corrections),
         (True, _ENDS_A_DAY, final, days.finalize),
+        (markets.pools, "collect commissions", final, days.collect_commissions),
         (bool(rules.premium_rate or rules.reward_share), "pay fund", final, days.pay_fund),
     ]
     return [Step(what, due, act, day) for is_used, what, due, act in table if is_used]

@@ -46,9 +46,9 @@ def _steps_of(trading: Trading, paying: Paying, clock: Clock, day: int) -> list[
         *sessions,
         (True, calendar.start_of(day + 1), trading.read_meters),
         (True, calendar.metering_deadline(day), paying.settle),
-        (markets.pools, calendar.metering_deadline(day), paying.collect_commissions),
         (True, calendar.metering_deadline(day), trading.correct_meters),
         (True, calendar.corrections_close_at(day), paying.finalize),
+        (markets.pools, calendar.corrections_close_at(day), paying.collect_commissions),
         (bool(rules.premium_rate or rules.reward_share), calendar.corrections_close_at(day), paying.pay_fund),
     ]
     return [_Step(due, act, day) for is_used, due, act in table if is_used]

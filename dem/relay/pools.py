@@ -101,7 +101,7 @@ def submit_to_pool(relay: Relay, day: int, pool: str, sheets: Sequence[Signed[Or
 
 
 def collect_commissions(relay: Relay, day: int, replay: Replay) -> None:
-    """Commissions of a settled day that clients still owe."""
+    """Commissions of a final day that clients still owe."""
     contract = relay.market.contract(CONTRACT)
     for name in (AUCTION, *replay.pools):
         address = relay.market.addresses[name]

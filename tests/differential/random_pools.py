@@ -91,7 +91,7 @@ class RandomPools(RandomDays):
                 self._at(self._between(opens - 10, pool_gate + 10), self.order_in_pool, person, day)
         for strip in range(self.strips):
             self._at(self._between(pool_gate, pool_gate + 20), self.clear_pool, day, strip)
-        self._at(self._between(c.metering_deadline(day), c.corrections_close_at(day)), self.collect, day)
+        self._at(self._between(c.metering_deadline(day), c.corrections_close_at(day) + 10), self.collect, day)
 
     # -------------------------------------------------------------------------------------------------- mandates
 
@@ -301,9 +301,13 @@ class RandomPools(RandomDays):
             self.market.act(f"{POOL}.clear", day, strip, pivots, groups)
 
     def collect(self, day: int) -> None:
-        """Commissions of a settled day, of all who owe one and some who do not; once more for nothing."""
-        if not self.market.call("Settlement", "isSettled", day) and day not in self.market.replay.final_days:
-            self._soon(self.collect, day)
+        """Commissions of a final day, of all who owe one and some who do not; once more for nothing."""
+        if day not in self.market.replay.final_days:
+            auction = self.market.contracts["CallAuction"].address
+            refused = self.market.attempt("Intermediaries.collect", day, list(self.people), auction)
+            assert refused is not None
+            assert refused.error in ("NotFinal", "MarketIsVoid")
+            self._at(max(self.market.now, self.calendar.corrections_close_at(day)) + 10, self.collect, day)
             return
         for name in self.random.sample(("CallAuction", POOL), 2):
             market = self.market.contracts[name].address

@@ -413,6 +413,8 @@ class Hostile(Trading):
         self._take_out(client)
         yield lambda: self._is_over(day)
         self._take_out(client)
+        yield lambda: day <= self.state.last_final
+        self._take_out(client)
         owed = self.market.account(client.id).arrears
         auction = self.market.contracts["CallAuction"].address
         may = ["CreditLimitExceeded", "MoneyHeld"]

@@ -430,11 +430,12 @@ class Trading:
                 self._do(f"{POOL}.clear", day, strip, [outcome.pivot for outcome in clearing], 1 << 32)
 
     def collect(self) -> None:
-        """Commissions of a settled day, of everybody."""
+        """Commissions of a settled day, of everybody: of a final one alone they are paid."""
         days = [day for day, phase in self.state.phases.items() if phase.is_settled]
         day = self.random.choice((*days, max(1, self.state.last_final)))
         market = self.market.contracts[self.random.choice(("CallAuction", POOL))].address
         # What a client cannot pay nobody advances while others wait for the supplier's money.
         may = ["CreditLimitExceeded", "MoneyHeld", "ClaimsOpen"]
+        may += ["NotFinal"] * (day > self.state.last_final)
         may += ["MarketIsVoid"] * self.market.call("Schedule", "isVoid", market, day)
         self._try("Intermediaries.collect", day, list(self.people), market, may=may)

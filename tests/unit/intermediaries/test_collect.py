@@ -31,6 +31,14 @@ def trade_brokered(village: Village, buyer: Member, seller: Member, day: int = D
     clear_brokered(village, *orders, day=day)
 
 
+def end_days(village: Village) -> None:
+    """The days until the brokered one, final."""
+    village.settle(1)
+    for day in range(1, DAY + 1):
+        village.wait_until(village.calendar.corrections_close_at(day))
+        village.relay(village.market.settlement, "finalize", day)
+
+
 def settle_brokered(village: Village, buyer: Member, seller: Member) -> None:
     """The seller sells what the retailer has ordered for the buyer; the day is settled."""
     trade_brokered(village, buyer, seller)
@@ -49,8 +57,14 @@ def booked(village: Village, buyer: Member, seller: Member, retailer: Member) ->
     settle_brokered(village, buyer, seller)
 
 
+@pytest.fixture
+def final(village: Village, booked: None) -> None:
+    """The same when nothing of it changes any more."""
+    end_days(village)
+
+
 def test_pays_the_commission_from_account_to_account(
-    village: Village, intermediaries: Contract, auction: Contract, buyer: Member, retailer: Member, booked: None
+    village: Village, intermediaries: Contract, auction: Contract, buyer: Member, retailer: Member, final: None
 ) -> None:
     before = village.free(buyer), village.free(retailer)
     receipt = village.relay(intermediaries, "collect", DAY, [buyer.id], auction.address)
@@ -71,7 +85,7 @@ def test_pays_the_commission_from_account_to_account(
 
 
 def test_each_client_day_and_market_counts_once(
-    village: Village, intermediaries: Contract, auction: Contract, buyer: Member, booked: None
+    village: Village, intermediaries: Contract, auction: Contract, buyer: Member, final: None
 ) -> None:
     village.relay(intermediaries, "collect", DAY, [buyer.id, buyer.id], auction.address)
     before = village.free(buyer)
@@ -81,21 +95,17 @@ def test_each_client_day_and_market_counts_once(
 
 
 def test_passes_over_who_owes_nothing(
-    village: Village, intermediaries: Contract, auction: Contract, seller: Member, booked: None
+    village: Village, intermediaries: Contract, auction: Contract, seller: Member, final: None
 ) -> None:
     receipt = village.relay(intermediaries, "collect", DAY, [seller.id, 99], auction.address)
     assert events(receipt, intermediaries, "CommissionPaid") == []
 
 
-def test_nothing_is_due_before_the_day_is_booked(
-    village: Village, intermediaries: Contract, auction: Contract, buyer: Member, retailer: Member
+def test_reverts_while_the_day_may_become_void(
+    village: Village, intermediaries: Contract, auction: Contract, buyer: Member, booked: None
 ) -> None:
-    publish(village, retailer, COMMISSION, first_day=DAY)
-    choose(village, buyer, retailer)
-    village.open_auction(DAY)
-    place(village, auction, buyer, retailer, order(Side.BID, 7, 150, 600), day=DAY)
-    receipt = village.relay(intermediaries, "collect", DAY, [buyer.id], auction.address)
-    assert events(receipt, intermediaries, "CommissionPaid") == []
+    with refused("NotFinal", day=DAY, lastFinal=0):
+        village.relay(intermediaries, "collect", DAY, [buyer.id], auction.address)
 
 
 def test_settling_keeps_the_highest_commission_locked(
@@ -111,7 +121,7 @@ def test_settling_keeps_the_highest_commission_locked(
 
 
 def test_a_client_that_took_its_money_out_has_paid_nonetheless(
-    village: Village, intermediaries: Contract, auction: Contract, buyer: Member, retailer: Member, booked: None
+    village: Village, intermediaries: Contract, auction: Contract, buyer: Member, retailer: Member, final: None
 ) -> None:
     village.grant("cashier", village.stranger)
     left, ledger = village.free(buyer), village.market.accounts
@@ -123,7 +133,7 @@ def test_a_client_that_took_its_money_out_has_paid_nonetheless(
 
 
 def test_a_client_in_arrears_costs_the_supplier_nothing_more(
-    village: Village, intermediaries: Contract, auction: Contract, buyer: Member, retailer: Member, booked: None
+    village: Village, intermediaries: Contract, auction: Contract, buyer: Member, retailer: Member, final: None
 ) -> None:
     village.grant("cashier", village.stranger)
     due, ledger = village.free(buyer) + 2 * SECURED, village.market.accounts
@@ -139,6 +149,7 @@ def test_releases_what_is_locked_where_nothing_is_asked_for(
     village.open_auction(DAY)
     place(village, auction, buyer, retailer, order(Side.BID, 7, 150, 600), day=DAY)
     settle_brokered(village, buyer, seller)
+    end_days(village)
     assert village.locked(buyer) == SECURED
     before = village.free(buyer)
     receipt = village.relay(intermediaries, "collect", DAY, [buyer.id], auction.address)

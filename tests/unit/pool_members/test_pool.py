@@ -98,6 +98,10 @@ def test_clients_trade_at_one_internal_price_and_the_retailer_what_they_leave(
     assert (village.locked(buyer), village.locked(seller)) == (400 * cap, 600 * cap)
     assert retailers["fees"] == 200 * FEES
 
+    village.settle(1)
+    for day in range(1, DAY + 1):
+        village.wait_until(village.calendar.corrections_close_at(day))
+        village.relay(village.market.settlement, "finalize", day)
     receipt = village.relay(intermediaries, "collect", DAY, [buyer.id, seller.id, retailer.id], pool.address)
     paid = {event["client"]: event["amount"] for event in events(receipt, intermediaries, "CommissionPaid")}
     assert paid == {buyer.id: 400 * 100, seller.id: 600 * 100}
