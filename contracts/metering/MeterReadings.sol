@@ -355,15 +355,15 @@ contract MeterReadings is IMeterReadings, AccessManaged, SigningDomain, Calendar
         Change memory change = Change(0, 0, 0);
         if (goesOn) change = _gapBefore(c, s, last, startsAt);
         if (!goesOn || !isPlain) change = _beyondBilled(c, s, lanes, coverage, last, endsAt);
-        if (change.importWh != 0 || change.exportWh != 0 || change.replaced != 0) {
+        bool isOwn = c.id != GRID_OPERATOR;
+        if (_isAny(change)) {
             uint256 from = goesOn ? last.readAt : startsAt;
             _requirePlausible(c, change.importWh, change.exportWh, (endsAt - from) / PERIOD_LENGTH);
-            if (c.id != GRID_OPERATOR) {
-                _requireShown(c.id, s.meter, change);
-                if (startsAt > last.readAt) _takeOffAhead(c.id, s.meter, change);
-                _addUnbilled(c.id, s.meter, change);
-            }
+            if (isOwn) _requireShown(c.id, s.meter, change);
         }
+        // A gap in which the register stood still ends as any other.
+        if (isOwn && startsAt > last.readAt) _takeOffAhead(c.id, s.meter, change);
+        if (isOwn && _isAny(change)) _addUnbilled(c.id, s.meter, change);
         if (endsAt < last.readAt) return;
         (uint256 importWh, uint256 exportWh) = _registerAt(s.registers, lanes.length * Strips.LANES);
         _meters[s.meter] = Meter(uint64(importWh), uint64(exportWh), uint40(endsAt), last.since, c.id, false);
@@ -443,6 +443,10 @@ contract MeterReadings is IMeterReadings, AccessManaged, SigningDomain, Calendar
         (uint256 importBefore, uint256 exportBefore) = _registerAt(registers, i * Strips.LANES);
         (uint256 importAfter, uint256 exportAfter) = _registerAt(registers, (i + 1) * Strips.LANES);
         return (int256(importAfter) - int256(importBefore), int256(exportAfter) - int256(exportBefore));
+    }
+
+    function _isAny(Change memory change) private pure returns (bool) {
+        return change.importWh != 0 || change.exportWh != 0 || change.replaced != 0;
     }
 
     /// An error code in place of a register would otherwise be what the next sheets have to continue.

@@ -1,6 +1,8 @@
 """Withheld readings, meters that stop and come again, connections that are exceeded, and what is right then."""
 
+import numpy as np
 import pytest
+from support.evm.keys import struct
 from support.evm.market import GRID_OPERATOR, SUPPLIER, Market, failures
 from support.evm.people import Person, register, sign_readings
 from support.rules import CALENDAR, SMALL
@@ -97,6 +99,27 @@ def test_estimates_of_a_meter_that_reads_in_the_window_leave_nothing_behind():
     market.act("Settlement.settle", 1, 100)
     market.act("Settlement.finalize", 1)
     assert PLENTY - market.account(street.member.id).free == PERIODS * 100 * SMALL.standing_buy
+    assert not failures(market.checks())
+
+
+def test_what_was_stated_of_a_gap_comes_off_even_if_the_register_stood():
+    street = Street([(100, 0), *[(0, 0)] * (DAYS - 1)], 900, has_boundary=True)
+    market, member = street.market, street.member
+    for day in (1, 2):
+        market.now = CALENDAR.metering_deadline(day)
+        for meter in (member, Person.grid_operator())[day - 1 :]:
+            street.read(meter, day)
+        market.act("MeterReadings.close", day, 100)
+        market.act("Settlement.settle", day, 100)
+        market.now = CALENDAR.corrections_close_at(day)
+        market.act("Settlement.finalize", day)
+    late = market.replay.late
+    stated = late.late_reading(member.id, 2, np.full(PERIODS, 100))
+    signature = member.meter.sign(market.domain("LateReconciliation"), stated)
+    market.act("LateReconciliation.reconcile", struct(stated), late.record(member.id, 2), signature)
+    street.read(member, 3)
+    unbilled = market.call("MeterReadings", "unbilledOf", member.id, member.meter.address)
+    assert tuple(unbilled[:3]) == (-PERIODS * 100, 0, 0)
     assert not failures(market.checks())
 
 

@@ -27,7 +27,6 @@ enum Fault {
     ReleasesOthers,
     ContractsTooMuch,
     OwesTooMuch,
-    TradesTooLittle,
     HasNoStrips,
     CallsBack
 }
@@ -117,12 +116,6 @@ contract FaultyMarket is IMarket {
         }
         if (fault == Fault.OwesTooMuch) p.payment[i] = type(int256).max;
         if (fault == Fault.HasNoStrips) p.net[i] = new uint256[](STRIPS + 1);
-        if (fault == Fault.TradesTooLittle) {
-            p.net[i] = new uint256[](STRIPS);
-            for (uint256 strip = 0; strip < STRIPS; ++strip) {
-                p.net[i][strip] = Strips.ZERO_LANES - 1_000;
-            }
-        }
         if (fault == Fault.CallsBack) {
             try SETTLEMENT.settle(day, 1) {}
             catch (bytes memory reason) {
@@ -189,10 +182,6 @@ contract FaultyMarketTest is Market {
 
     function test_one_that_moves_more_money_than_there_is() external {
         _requireIsolated(Fault.OwesTooMuch);
-    }
-
-    function test_one_that_contracts_more_than_it_trades() external {
-        _requireIsolated(Fault.TradesTooLittle);
     }
 
     function test_one_that_has_no_such_strips() external {
