@@ -7,11 +7,13 @@ import {Tariffs} from "../types/Tariffs.sol";
 import {Energy, Price} from "../types/Units.sol";
 import {ImbalancePrice} from "./ImbalancePrice.sol";
 
-/// One member's day, money units, and whether any of it is estimated.
+/// One member's day, money units; the net energy that was contracted and kept, bought and taken or sold and delivered, Wh; and
+/// whether any of it is estimated.
 struct Bill {
     int256 imbalance;
     uint256 deviation;
     uint256 penalty;
+    uint256 kept;
     bool isEstimated;
 }
 
@@ -60,7 +62,7 @@ library Billing {
         if (!chargeHelpful) (p.freeMore, p.freeLess) = (p.longArea, p.shortArea);
     }
 
-    /// @return bill imbalance payment, deviation charge and penalty of one member over the day.
+    /// @return bill of one member over the day.
     function billOf(
         uint256[] memory contracted,
         uint256[] memory metered,
@@ -72,7 +74,11 @@ library Billing {
         for (uint256 strip = 0; strip < prices.length; ++strip) {
             uint256 c = lanesOf(contracted, strip);
             uint256 m = lanesOf(metered, strip);
-            if (c == m) continue;
+            (uint256 size, uint256 isBuyer) = _sizeOf(c);
+            if (c == m) {
+                bill.kept += Strips.sum(size);
+                continue;
+            }
             // Nothing shows that what was contracted was kept, or helped: all of it is charged.
             uint256 estimated = m & Strips.ALL_FLAGS;
             if (estimated != 0) {
@@ -87,7 +93,10 @@ library Billing {
                 uint256 less = Strips.minus(c, m) & Strips.spread(~isMore, Strips.SIGNED_MASK);
                 bill.imbalance += _payment(more, less, p);
                 if (p.penaltyEven | p.penaltyOdd != 0) bill.penalty += _penalty(more, less, p);
-                (uint256 unkept, uint256 size) = estimated == 0 ? _unkept(more, less, c) : _all(c);
+                uint256 unkept = size;
+                if (estimated == 0) unkept = Strips.least(size, (less & isBuyer) | (more & ~isBuyer));
+                // No more than was metered, so six of them fit a lane.
+                bill.kept += Strips.sum(size - unkept);
                 if (unkept == 0) continue;
                 uint256 isFree = ((isMore & p.freeMore) | (~isMore & p.freeLess)) & ~estimated;
                 uint256 beyond = Strips.minus(unkept, (toleranceFixed + 1) * Strips.ONES) & ~isFree;
@@ -95,17 +104,6 @@ library Billing {
             }
         }
         bill.deviation = charged * Price.unwrap(rules.deviationRate);
-    }
-
-    /// @return energy net energy that was contracted and kept: bought and taken, or sold and delivered, Wh.
-    function keptOf(uint256[] memory contracted, uint256[] memory metered) internal pure returns (uint256 energy) {
-        if (metered.length == 0) return 0;
-        for (uint256 strip = 0; strip < contracted.length; ++strip) {
-            (uint256 c, uint256 m) = (contracted[strip], metered[strip]);
-            uint256 bought = Strips.least(Strips.boughtOf(c), Strips.boughtOf(m));
-            // Of each lane one of the two is zero.
-            energy += Strips.sum(bought | Strips.least(Strips.soldOf(c), Strips.soldOf(m)));
-        }
     }
 
     /// @return six signed lanes, flagged where estimated; zero for a member without an order, or without a meter.
@@ -129,28 +127,12 @@ library Billing {
     }
 
     /// @param contracted signed lanes.
-    /// @return unkept what was contracted and not kept: bought and not taken, or sold and not delivered, Wh by lane.
     /// @return size what was contracted, bought or sold, Wh by lane.
-    function _unkept(uint256 more, uint256 less, uint256 contracted)
-        private
-        pure
-        returns (uint256 unkept, uint256 size)
-    {
+    /// @return isBuyer lanes of ones where it was bought.
+    function _sizeOf(uint256 contracted) private pure returns (uint256 size, uint256 isBuyer) {
         uint256 bought = Strips.minus(contracted, Strips.ZERO_LANES);
-        uint256 isBuyer = Strips.spread(bought, Strips.SIGNED_MASK);
-        uint256 missed = (less & isBuyer) | (more & ~isBuyer);
-        if (missed == 0) return (0, 0);
+        isBuyer = Strips.spread(bought, Strips.SIGNED_MASK);
         size = (bought & isBuyer) | Strips.soldOf(contracted);
-        uint256 isAll = Strips.spread(Strips.minus(missed, size), Strips.SIGNED_MASK);
-        unkept = (size & isAll) | (missed & ~isAll);
-    }
-
-    /// @return all that was contracted, bought or sold, Wh by lane, and
-    /// @return the same.
-    function _all(uint256 contracted) private pure returns (uint256, uint256) {
-        uint256 bought = Strips.minus(contracted, Strips.ZERO_LANES);
-        uint256 size = (bought & Strips.spread(bought, Strips.SIGNED_MASK)) | Strips.soldOf(contracted);
-        return (size, size);
     }
 
     /// @param flags of the lanes to be charged.

@@ -321,7 +321,7 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
             uint32 id = firstId + uint32(i);
             Posted memory posted = Posted(uint16(day), payment.toInt128(), 0, 0);
             // A day that is estimated, be it in part, is no forecast that came true.
-            if (!bill.isEstimated) _setClaims(posted, positions, i, metered[i], prices);
+            if (!bill.isEstimated) _setClaims(posted, positions, i, metered[i], bill.kept, prices);
             // What the desk nominates it delivers by definition: that is no forecast to be rewarded.
             if (id == state.desk) posted.kept = 0;
             state.flexible += posted.flexible;
@@ -382,9 +382,10 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
         Positions memory positions,
         uint256 i,
         uint256[] memory metered,
+        uint256 kept,
         StripPrices[] memory prices
     ) private pure {
-        posted.kept = Billing.keptOf(positions.net[i], metered).toUint56();
+        posted.kept = kept.toUint56();
         if (positions.flexible.length == 0 || positions.flexible[i].length == 0) return;
         posted.flexible = _helpfulOf(positions.flexible[i], positions.net[i], metered, prices).toUint56();
     }

@@ -117,6 +117,7 @@ def test_what_was_stated_of_a_gap_comes_off_even_if_the_register_stood():
     stated = late.late_reading(member.id, 2, np.full(PERIODS, 100))
     signature = member.meter.sign(market.domain("LateReconciliation"), stated)
     market.act("LateReconciliation.reconcile", struct(stated), late.record(member.id, 2), signature)
+    market.now = max(market.now, CALENDAR.start_of(4))
     street.read(member, 3)
     unbilled = market.call("MeterReadings", "unbilledOf", member.id, member.meter.address)
     assert tuple(unbilled[:3]) == (-PERIODS * 100, 0, 0)
