@@ -90,7 +90,7 @@ def test_the_index_of_a_chain_that_is_gone(day, indexed, tmp_path):
 
 
 def test_views_say_what_the_run_says(played, indexed):
-    """Of every market: no view but one is empty, and those that the run has tables of are the same to the last digit."""
+    """Of every market: one view alone is empty; those that the run has tables of are the same to the last digit."""
     _, out = played
     record = json.loads((out / "balances.json").read_text(encoding="utf-8"))["accounts"]
     balances = rows(indexed, "SELECT participant, balance_eur, arrears_eur, credit_limit_eur FROM balances")
