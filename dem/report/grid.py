@@ -35,8 +35,8 @@ from dem.results.grid import Course, GridCheck
 from dem.results.reader import Results
 from dem.results.wording import kwh, listed
 
-_STEPS = (0, 20, 40, 60, 80, 100)
-_COLOURS = (NEARBY, LOCAL, DEEP, EXPORTED, "#c98a1f")
+_STEPS = (0, 25, 50, 75, 100)
+_COLOURS = (NEARBY, LOCAL, DEEP, EXPORTED)
 _MOST_NAMED = 30
 """Buses; of more, only transformers have their loading written beside them."""
 
@@ -137,12 +137,12 @@ def network_drawing(check: GridCheck, results: Results, wide: bool) -> Figure:
     axis.set_aspect("equal", adjustable="datalim")
     axis.set_axis_off()
     handles: list[Any] = [
-        Line2D([], [], color=colour, lw=3, label=f"{low} to {low + 20} %")
-        for low, colour in zip(_STEPS, _COLOURS, strict=False)
+        Line2D([], [], color=colour, lw=3, label=f"{low} to {high} %")
+        for low, high, colour in zip(_STEPS, _STEPS[1:], _COLOURS, strict=False)
     ]
     handles.append(Line2D([], [], color=CHARGE, lw=3, label="above 100 %"))
     handles.append(Line2D([], [], color=MUTED, marker="s", ls="", ms=7, label="transformer"))
-    legend(figure, handles, 7 if wide else 2)
+    legend(figure, handles, 6 if wide else 2)
     return figure
 
 
@@ -165,8 +165,7 @@ def _draw(axis: Axes, network: Network, course: Course, wide: bool) -> None:
     axis.add_collection(LineCollection(segments[drawn], colors=colours[drawn], linewidths=widths, capstyle="round"))
     if few:
         axis.scatter(places[:, 0], places[:, 1], s=16, color=MUTED, zorder=3, linewidths=0)
-        lower = {branch.lower for branch in network.branches}
-        for number in lower:
+        for number in [branch.lower for branch in network.branches if not branch.is_transformer]:
             axis.annotate(
                 network.buses[number].name,
                 places[number],
