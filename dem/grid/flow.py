@@ -157,7 +157,8 @@ class _Area:
         voltage = result[ComponentType.node]["u_pu"]
         # Where no flow was found, what stands there means nothing.
         voltage[none], current[:, none], into[:, none] = 0, 0, 0
-        loading = _whole(np.maximum(current[0] / self._full[:, 0], current[1] / self._full[:, 1]) * PPM)
+        share: Floats = np.maximum(current[0] / self._full[:, 0], current[1] / self._full[:, 1])
+        loading = _whole(share * PPM)
         loading[none] = IMPOSSIBLE
         upper: Floats = np.where(self._down, into[0], into[1])
         return Flow(_whole(voltage * PPM), loading, _whole(upper), _whole(into.sum(axis=(0, 2))))

@@ -20,8 +20,10 @@ from dem.grid.network import PPM, read_network
 from dem.grid.programme import connect, in_rows, programme
 from dem.grid.violations import FEED_IN, NO_FLOW, OVERLOAD, TOO_HIGH, TOO_LOW, rises, violations
 from dem.offchain.run import write_days
+from dem.report import write_report
 from dem.results.grid import check_grid
 from dem.results.reader import read_results
+from dem.results.summary import summarise
 
 SCENARIOS = Path(__file__).resolve().parents[2] / "scenarios"
 VILLAGE = SCENARIOS / "data" / "simbench-lv-rural1" / "grid"
@@ -361,3 +363,17 @@ def test_a_run_without_a_network_says_so(run: Path, tmp_path: Path):
     assert "grid" not in json.loads((tmp_path / "run.json").read_text())
     assert check_grid(tmp_path, read_results(tmp_path)) is None
     assert CliRunner().invoke(cli, ["check", str(tmp_path)]).exit_code == 2
+
+
+def test_the_report_draws_the_network(run: Path):
+    results = read_results(run)
+    page = write_report(run, results, summarise(results)).read_text(encoding="utf-8")
+    assert "What the network carried" in page
+    assert "Most was carried by transformer MV1.101-LV1.101-Trafo 1 with 114.7" in page
+    assert 'id="network-wide' in page
+
+
+def test_the_report_of_a_run_without_a_network_has_no_such_pictures(tmp_path: Path):
+    write_days(replace(scenario("rural-sunday"), network=None), tmp_path)
+    results = read_results(tmp_path)
+    assert "What the network carried" not in write_report(tmp_path, results, summarise(results)).read_text("utf-8")
