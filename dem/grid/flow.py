@@ -164,7 +164,7 @@ class _Area:
         return Flow(_whole(voltage * PPM), loading, _whole(upper), _whole(into.sum(axis=(0, 2))))
 
 
-def _whole(values: Floats) -> Integers:
+def _whole(values: npt.NDArray[Any]) -> Integers:
     rounded: Integers = np.rint(values).astype(np.int64)
     return rounded
 
