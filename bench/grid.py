@@ -50,7 +50,7 @@ INTRODUCTION = """# The network
 `dem.grid` beside pandapower {pandapower} (Newton, with numba: {numba}), in the same run. Seconds of the processor, one
 thread, the median of {rounds} rounds. 96 power flows are a day.
 
-Written by `make bench-grid` on {machine}.
+Written by bench/grid.py (`make bench-grid`) on {machine}.
 """
 
 
@@ -276,6 +276,8 @@ def main() -> None:
     for name in CASES:
         if name in record["limits"]:
             text += "| " + " | ".join(str(record["limits"][name][key]) for key in COLUMNS) + " |\n"
+    if missing := [name for name in CASES if name not in record["limits"]]:
+        text += f"\nNot measured yet: {'; '.join(missing)}.\n"
     (HERE / "grid.md").write_text(text, encoding="utf-8")
     print(text)
 
