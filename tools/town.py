@@ -77,6 +77,8 @@ def resize(customers: int, folder: Path) -> None:
     text = (TOWN / "scenario.toml").read_text(encoding="utf-8")
     text = text.replace('"../data/', f'"{SCENARIOS}/data/')
     text = re.sub(r"(?m)^name = .*", f'name = "{folder.resolve().name}"', text)
+    # The shipped network was built for the shipped customers.
+    text = re.sub(r"(?ms)^\[grid\].*?\n\n", "", text)
     text = re.sub(r'(?m)^title = "A town of [0-9,]+', f'title = "A town of {customers:,}', text)
     (folder / "scenario.toml").write_text(text, encoding="utf-8")
 

@@ -24,6 +24,7 @@ CONTENTS = {
         "check": "say everything that is wrong with a scenario",
     },
     "Look at a run": {
+        "grid": "check what a network carries, and import one",
         "report": "draw the report of a run from its tables",
         "reconcile": "recompute a run from its events and compare every balance",
     },

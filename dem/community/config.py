@@ -411,6 +411,12 @@ class Flexibility(_Model):
     start_permille: int = Field(default=500, ge=0, le=1000)
 
 
+class Grid(_Model):
+    """The network that members are connected to: a folder of tables, relative to the scenario's."""
+
+    folder: str
+
+
 class Config(_Model):
     """All of scenario.toml. islanded: there is no upper grid, and what does not balance is shed and curtailed."""
 
@@ -432,6 +438,7 @@ class Config(_Model):
     intraday: Intraday | None = None
     flexibility: Flexibility = Flexibility()
     bill: Bill | None = None
+    grid: Grid | None = None
 
     @property
     def possible(self) -> Markets:

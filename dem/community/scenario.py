@@ -42,6 +42,8 @@ from dem.community.own import (
 from dem.community.profiles import Profiles, check_cover, read_profiles
 from dem.community.strategies import NoOrders, Situation, Strategy, strategy_named
 from dem.errors import InputError, Mistakes
+from dem.grid.network import Network, read_network
+from dem.grid.programme import Connections, connect
 from dem.model.mechanisms import Markets
 from dem.model.orders import Order
 from dem.model.rules import MarketRules, Tariff
@@ -75,6 +77,9 @@ ONE_OF_EACH = (Kind.FALLBACK_SUPPLIER, Kind.OPERATOR, Kind.GRID_OPERATOR)
 """Kinds a market has exactly one of."""
 TRADING = frozenset({Kind.CONSUMER, Kind.PROSUMER, Kind.INTERMEDIARY, Kind.WHOLESALE_DESK})
 """Kinds that may contract energy."""
+
+_CONNECTED = (Kind.CONSUMER, Kind.PROSUMER)
+"""Kinds whose meters are somewhere in the network. The grid operator's losses are everywhere: they are computed."""
 
 _OPTIONAL = (
     "intermediary",
@@ -155,6 +160,8 @@ class Scenario:
     _orders: Mapping[int, tuple[OwnOrder, ...]] = field(default_factory=dict)
     _forecasts: Mapping[str, Energy] = field(default_factory=dict)
     reports: Reports = field(default_factory=dict)
+    network: Network | None = None
+    """That members are connected to, if it is described."""
     _foreseen: int = 0
     """Percent of the way from what is expected day ahead to what happens."""
 
@@ -367,6 +374,30 @@ class Scenario:
             load[name], pv[name] = [max(wh, 0) for wh in net], [max(-wh, 0) for wh in net]
         return load, pv
 
+    def public_forecast(self, day: int) -> dict[str, list[int]]:
+        """What every meter will show by its past readings alone, net, Wh by slot: anybody comes to the same.
+
+        Load and generation are told apart by the sign of what the meter showed.
+        """
+        past = self.history(day)
+
+        def shown(sign: int) -> Past:
+            def of(known: int) -> Energy:
+                net: Energy = np.maximum(0, sign * (self.profiles.load(known) - self.profiles.pv(known)))
+                return net
+
+            return Past(of, past.load.days)
+
+        return self._by_name(forecast_load(shown(1), past.lead) - forecast_pv(shown(-1)), day)
+
+    @property
+    def connections(self) -> Connections | None:
+        """Where consumers and prosumers are connected to the network, if there is one."""
+        if self.network is None:
+            return None
+        members = self.of_kind(*_CONNECTED)
+        return connect(self.network, {m.name: (m.bus, m.import_capacity, m.export_capacity) for m in members})
+
     def own_orders(self, day: int) -> tuple[OwnOrder, ...]:
         """Orders that members bring themselves, who take part."""
         return tuple(
@@ -448,10 +479,13 @@ def examine(folder: Path, mistakes: Mistakes) -> Scenario | None:
     config = read_config(path, mistakes)
     if config is None:
         return None
+    parts: dict[str, Any] = {}
     with mistakes:
-        members = _read_participants(folder / config.tables.participants, config, path, mistakes)
+        parts["network"] = read_network(folder / config.grid.folder, mistakes) if config.grid else None
+    with mistakes:
+        participants, network = folder / config.tables.participants, parts.get("network")
+        members = _read_participants(participants, config, path, network, mistakes)
         _check_offices(config, members, path, mistakes)
-        parts: dict[str, Any] = {}
         with mistakes:
             parts["_tariffs"] = tuple(_read_tariffs(folder, config, mistakes))
         with mistakes:
@@ -509,7 +543,9 @@ def _strategy(config: Config, name: str, path: Path) -> Strategy:
         raise first_mistake(f"{path}, strategies.parameters.{name}", error) from error
 
 
-def _read_participants(path: Path, config: Config, toml: Path, mistakes: Mistakes) -> dict[str, Participant]:
+def _read_participants(
+    path: Path, config: Config, toml: Path, network: Network | None, mistakes: Mistakes
+) -> dict[str, Participant]:
     columns = (
         "participant",
         "kind",
@@ -528,6 +564,10 @@ def _read_participants(path: Path, config: Config, toml: Path, mistakes: Mistake
                 raise row["participant"].wrong("is there twice")
             if member.kind in ONE_OF_EACH and any(m.kind is member.kind for m in members.values()):
                 raise row["kind"].wrong("is there twice; a market has one")
+            if network and member.kind in _CONNECTED and member.bus not in network.number:
+                raise row["bus"].wrong(
+                    f"is no bus of {config.grid.folder if config.grid else ''}: every meter needs one"
+                )
             strategy_named(member.strategy, f"{path}, line {row['strategy'].line}, column strategy")
             members[member.name] = member
     for kind in ONE_OF_EACH:

@@ -22,7 +22,7 @@ from dem.drive.screen import Screen
 from dem.drive.timeline import play, timeline
 from dem.errors import BlocksLostError, InputError
 from dem.model.mechanisms import SETUPS
-from dem.offchain.run import setting_of, write_days
+from dem.offchain.run import grid_record, setting_of, write_days
 from dem.relay.orders import refused_sheets
 from dem.replay.reconcile import Check, reconcile
 from dem.replay.record import write_balances, write_events
@@ -108,7 +108,7 @@ class Outsider:
 
     def finish(self, run: Mapping[str, Any]) -> None:
         """Write what is left of the tables, and run.json with these facts."""
-        self._exporter.finish(run)
+        self._exporter.finish({**run, **grid_record(self._driver.scenario, self._folder)})
 
 
 def run_scenario(

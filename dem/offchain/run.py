@@ -4,9 +4,11 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from dem.community.scenario import Scenario
 from dem.errors import InputError
+from dem.grid.record import KEY, write_record
 from dem.offchain.days import play
 from dem.offchain.market import ModelMarket
 from dem.offchain.trading import Trading
@@ -40,9 +42,19 @@ def write_days(scenario: Scenario, folder: Path, ended: Callable[[int], None] = 
             WITHOUT_CHAIN: True,
             "seconds": {"play and write": round(time.monotonic() - began, 3)},
             "invariants": [asdict(check) for check in checks],
+            **grid_record(scenario, folder),
         }
     )
     return checks
+
+
+def grid_record(scenario: Scenario, folder: Path) -> Mapping[str, Any]:
+    """Write what a check of the network needs, if the scenario has one; returns what run.json says of it."""
+    network, connections = scenario.network, scenario.connections
+    if network is None or connections is None:
+        return {}
+    days = {day: scenario.periods(day) for day in scenario.days}
+    return {KEY: write_record(folder, network, connections, days, scenario.public_forecast)}
 
 
 def setting_of(scenario: Scenario) -> Setting:

@@ -5,8 +5,10 @@ from pathlib import Path
 
 from dem.report.charts import KIND_COLOURS, MAX_NAMED, MOST_DAYS_BY_PERIOD, draw_all
 from dem.report.findings import findings, value_split
+from dem.report.grid import draw_grid, finding, where_loaded
 from dem.report.members import pages_of, write_members
 from dem.report.templates import FILE, as_markup, page_template, span, together, when
+from dem.results.grid import GridCheck, check_grid
 from dem.results.local_days import DAY, MONTH, by_local_time
 from dem.results.reader import Results
 from dem.results.summary import Summary
@@ -19,12 +21,13 @@ MOST_ROWS = 2_000
 def write_report(folder: Path, results: Results, summary: Summary) -> Path:
     """Write `report.html` into the output folder that the results were read from, and the pages of its members."""
     path = folder / FILE
-    path.write_text(_render(results, summary, pages_of(results)), encoding="utf-8")
+    text = _render(results, summary, pages_of(results), check_grid(folder, results))
+    path.write_text(text, encoding="utf-8")
     write_members(folder, results)
     return path
 
 
-def _render(results: Results, summary: Summary, pages: Mapping[str, str]) -> str:
+def _render(results: Results, summary: Summary, pages: Mapping[str, str], check: GridCheck | None) -> str:
     status = results.readings["status"].value_counts()
     people, accounts = summary.participants, results.accounts
     left_out = max(0, len(people) - MOST_ROWS)
@@ -41,14 +44,21 @@ def _render(results: Results, summary: Summary, pages: Mapping[str, str]) -> str
         left_out=left_out,
         spans=[found for found in (by_local_time(results, MONTH), by_local_time(results, DAY)) if len(found) > 1],
         cards=_cards(summary),
-        says={name: together(text) for name, text in findings(results, summary).items()},
+        says={
+            name: together(text) for name, text in {**findings(results, summary), **_of_grid(check, results)}.items()
+        },
+        has_grid=check is not None,
         split=value_split(summary),
-        pictures=as_markup(draw_all(results, summary)),
+        pictures=as_markup(draw_all(results, summary) | (draw_grid(check, results) if check else {})),
         accounts=accounts,
         few_accounts=accounts[~accounts["kind"].isin(KIND_COLOURS)] if len(accounts) > MOST_ROWS else accounts,
         estimated=int(status.get("estimated", 0)),
         corrected=int(status.get("corrected", 0)),
     )
+
+
+def _of_grid(check: GridCheck | None, results: Results) -> dict[str, str]:
+    return {} if check is None else {"grid": finding(check, results), "network": where_loaded(check)}
 
 
 def _outside(summary: Summary) -> dict[str, str]:

@@ -20,6 +20,7 @@ import pandas as pd
 
 from dem import formats
 from dem.errors import DemError
+from dem.grid.record import KEY
 from dem.model.mechanisms import MECHANISMS
 from dem.model.units import TICK_UNITS
 from dem.replay.reconcile import Check
@@ -101,6 +102,8 @@ class Run:
     """Of its files as the run wrote them, by name; none of an older version."""
     checksum: str = ""
     """Of run.json as it is."""
+    grid: tuple[tuple[str, str], ...] = ()
+    """Hashes of the network, if the run has one, and of what belongs to it."""
 
     @cached_property
     def zone(self) -> tzinfo:
@@ -384,6 +387,10 @@ def read_run(folder: Path) -> Run:
         _ = known["timezone"] and ZoneInfo(known["timezone"])
     except (KeyError, OSError, TypeError, ValueError):
         raise ResultsError(f"{path}: timezone is {known['timezone']!r}, which is no time zone") from None
+    grid = record.get(KEY, {})
+    if not isinstance(grid, dict):
+        raise ResultsError(f"{path}: {KEY} is {grid!r}")
+    known["grid"] = tuple((str(name), str(own)) for name, own in grid.items())
     known["bill"] = _bill_terms(path, record.get(BILL, {}))
     checksums = record.get(CHECKSUMS, {})
     if not isinstance(checksums, dict):

@@ -33,6 +33,7 @@ COMMANDS = {
         "--network",
     ],
     "gateway": ["--config", "index --follow", "--network"],
+    "grid": ["import", "check", "enforce no limits yet"],
     "health": ["FOLDER", "--node", "--depth", "--lag", "--age", "--grace", "--json", "--network"],
     "index": ["FOLDER", "--out", "--depth", "--follow", "--network"],
     "late": ["FOLDER", "MEMBER", "DAY", "--net", "--out", "--meter-signature", "--network"],

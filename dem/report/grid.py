@@ -1,0 +1,212 @@
+"""The network on the page: its loading and voltages over the run, and a drawing at the worst period."""
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.collections import LineCollection
+from matplotlib.colors import BoundaryNorm, ListedColormap
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from dem.grid.network import PPM, Network
+from dem.grid.violations import percent
+from dem.report.charts import read_course, time_axis
+from dem.report.style import (
+    BAND,
+    CHARGE,
+    DEEP,
+    EXPORTED,
+    IMPORTED,
+    INK,
+    LOCAL,
+    MUTED,
+    NEARBY,
+    PAPER,
+    STYLE,
+    Picture,
+    legend,
+    render,
+)
+from dem.results.grid import Course, GridCheck
+from dem.results.reader import Results
+from dem.results.wording import kwh, listed
+
+_STEPS = (0, 25, 50, 75, 100)
+_COLOURS = (NEARBY, LOCAL, DEEP, EXPORTED)
+_MOST_NAMED = 30
+"""Buses; of more, only transformers have their loading written beside them."""
+
+
+def finding(check: GridCheck, results: Results) -> str:
+    """What the pictures show, in words."""
+    metered, run = check.metered, results.run
+    top, low, high = max(metered.transformer), min(metered.low), max(metered.high)
+    first = (
+        f"By the meters a transformer was loaded up to {percent(top)} and a line up to {percent(max(metered.line))}; "
+        f"voltages were between {percent(low)} and {percent(high)} of nominal."
+    )
+    if not metered.violations:
+        return f"{first} Nothing was beyond a limit."
+    worst = run.clock(results.periods[metered.worst])
+    within = (
+        f"{kwh(check.cut_metered)} would have been held back by limits known the day before; "
+        f"{check.limited.periods} of {metered.periods} periods would still be beyond a limit."
+    )
+    return f"{first} In {metered.periods} periods something was beyond its limit, most of all at {worst}. {within}"
+
+
+def where_loaded(check: GridCheck) -> str:
+    """The most loaded transformer and line of the drawing."""
+    network, loading = check.network, check.metered.loading
+    most: dict[bool, tuple[int, str]] = {}
+    for branch, own in zip(network.branches, loading.tolist(), strict=True):
+        most[branch.is_transformer] = max(most.get(branch.is_transformer, (-1, "")), (own, branch.name))
+    parts = [
+        f"{what} {most[key][1]} with {percent(most[key][0])}"
+        for key, what in ((True, "transformer"), (False, "line"))
+        if key in most
+    ]
+    return f"Most was carried by {listed(parts)} of the rating."
+
+
+def draw_grid(check: GridCheck, results: Results) -> dict[str, Picture]:
+    """Both pictures."""
+    return {
+        "grid": render("grid", lambda wide: loading_over_time(check, results, wide)),
+        "network": render("network", lambda wide: network_drawing(check, results, wide)),
+    }
+
+
+def loading_over_time(check: GridCheck, results: Results, wide: bool) -> Figure:
+    """Loading of the transformer and the line that are loaded most, and the voltages furthest apart."""
+    course = read_course(results)
+    figure = Figure(figsize=(9.6, 4.8) if wide else (4.2, 5.4), layout="constrained")
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
+    metered, planned, limit = check.metered, check.programme, check.network.limits
+    steps = results.firsts(len(course.edges) - 1 < len(results.periods))
+
+    def most(values: Any) -> Any:
+        return np.maximum.reduceat(values, steps) * 100 / PPM
+
+    def least(values: Any) -> Any:
+        return np.minimum.reduceat(values, steps) * 100 / PPM
+
+    upper.stairs(most(planned.transformer), course.edges, baseline=None, color=MUTED, lw=1.2, ls=(0, (3, 2)))
+    upper.stairs(most(metered.line), course.edges, baseline=None, color=IMPORTED, lw=1.4)
+    upper.stairs(most(metered.transformer), course.edges, baseline=None, color=INK, lw=1.8)
+    allowed = limit.loading * 100 / PPM
+    over = most(np.maximum(metered.transformer, metered.line))
+    upper.stairs(np.maximum(over, allowed), course.edges, baseline=allowed, fill=True, color=CHARGE, alpha=0.5, lw=0)
+    upper.axhline(allowed, color=CHARGE, lw=1)
+    upper.set(ylabel="% of rating", ylim=(0, 1.12 * max(allowed, over.max())))
+    highest, lowest = limit.highest_voltage * 100 / PPM, limit.lowest_voltage * 100 / PPM
+    lower.axhspan(lowest, highest, color=BAND, lw=0)
+    lower.axhline(highest, color=CHARGE, lw=1)
+    lower.axhline(lowest, color=CHARGE, lw=1)
+    lower.stairs(most(metered.high), course.edges, baseline=None, color=EXPORTED, lw=1.6)
+    lower.stairs(least(metered.low), course.edges, baseline=None, color=IMPORTED, lw=1.6)
+    low, high = (min(lowest, least(metered.low).min()), max(highest, most(metered.high).max()))
+    lower.set(ylabel="% of nominal voltage", ylim=(low - 1, high + 1))
+    time_axis(lower, results, course, wide)
+    legend(
+        figure,
+        [
+            Line2D([], [], color=INK, lw=1.8, label="transformer"),
+            Line2D([], [], color=MUTED, lw=1.2, ls=(0, (3, 2)), label="transformer, day ahead"),
+            Line2D([], [], color=IMPORTED, lw=1.4, label="line (above), lowest voltage (below)"),
+            Line2D([], [], color=EXPORTED, lw=1.6, label="highest voltage"),
+            Line2D([], [], color=CHARGE, lw=1, label="limit"),
+        ],
+        5 if wide else 1,
+    )
+    figure.align_ylabels()
+    return figure
+
+
+def network_drawing(check: GridCheck, results: Results, wide: bool) -> Figure:
+    """Every line at the period of the highest loading, coloured by its loading; transformers are squares."""
+    network, course = check.network, check.metered
+    figure = Figure(figsize=(9.6, 6.2) if wide else (4.2, 4.6), layout="constrained")
+    axis = figure.subplots()
+    _draw(axis, network, course, wide)
+    axis.set_title(f"{results.run.clock(results.periods[course.worst])}, the highest loading of the run")
+    axis.set_aspect("equal", adjustable="datalim")
+    axis.set_axis_off()
+    handles: list[Any] = [
+        Line2D([], [], color=colour, lw=3, label=f"{low} to {high} %")
+        for low, high, colour in zip(_STEPS, _STEPS[1:], _COLOURS, strict=False)
+    ]
+    handles.append(Line2D([], [], color=CHARGE, lw=3, label="above 100 %"))
+    handles.append(Line2D([], [], color=MUTED, marker="s", ls="", ms=7, label="transformer"))
+    legend(figure, handles, 6 if wide else 2)
+    return figure
+
+
+def _scale() -> ScalarMappable:
+    colours = ListedColormap([*_COLOURS, CHARGE])
+    return ScalarMappable(BoundaryNorm([*_STEPS, 10**9], len(_COLOURS) + 1), colours)
+
+
+def _draw(axis: Axes, network: Network, course: Course, wide: bool) -> None:
+    places, scale = _places(network), _scale()
+    shares = course.loading * 100 / PPM
+    colours = scale.to_rgba(np.maximum(0, shares - 1e-9))
+    is_line = np.array([not branch.is_transformer for branch in network.branches], np.bool_)
+    segments = np.array([[places[branch.upper], places[branch.lower]] for branch in network.branches])
+    # What is loaded most lies on top, and is thicker.
+    order = np.argsort(shares, kind="stable")
+    drawn = order[is_line[order]]
+    few = len(network.buses) <= _MOST_NAMED
+    widths = (2.2 if few else 0.9) + np.minimum(shares[drawn], 100) * (0.03 if few else 0.02)
+    axis.add_collection(LineCollection(segments[drawn], colors=colours[drawn], linewidths=widths, capstyle="round"))
+    if few:
+        axis.scatter(places[:, 0], places[:, 1], s=16, color=MUTED, zorder=3, linewidths=0)
+        for number in [branch.lower for branch in network.branches if not branch.is_transformer]:
+            axis.annotate(
+                network.buses[number].name,
+                places[number],
+                (7, -8),
+                textcoords="offset points",
+                fontsize=6.5,
+                color=MUTED,
+            )
+    # A transformer stands where its lines begin: the upper grid is not drawn.
+    for number in order[~is_line[order]].tolist():
+        x, y = places[network.branches[number].lower]
+        axis.scatter(x, y, s=170 if few else 50, marker="s", color=[colours[number]], zorder=4, ec=PAPER, lw=0.8)
+        is_over = course.loading[number] > network.limits.loading
+        if few or wide:
+            share = f"{shares[number]:.0f} %"
+            text = axis.annotate(share, (x, y), (0, 9), textcoords="offset points", ha="center", zorder=5)
+            text.set(fontsize=9 if few else 7, fontweight="bold" if is_over else "normal", color=INK)
+    axis.autoscale_view()
+    axis.margins(0.06)
+
+
+def _places(network: Network) -> Any:
+    """Where buses are drawn: where they are, or else as a tree, from the sources down."""
+    if all(bus.x is not None and bus.y is not None for bus in network.buses):
+        return np.array([(bus.x, bus.y) for bus in network.buses], float)
+    found = np.zeros((len(network.buses), 2))
+    below: dict[int, list[int]] = {}
+    for branch in network.branches:
+        below.setdefault(branch.upper, []).append(branch.lower)
+    column = 0
+    waiting = [(network.number[source.bus], 0) for source in reversed(network.sources)]
+    while waiting:
+        bus, depth = waiting.pop()
+        found[bus] = column, -depth
+        column += not below.get(bus)
+        waiting += [(lower, depth + 1) for lower in reversed(below.get(bus, []))]
+    return found
+
+
+def save_drawing(check: GridCheck, results: Results, path: Path) -> None:
+    """Write the drawing of the network into a file of its own, in the format of its name."""
+    with matplotlib.rc_context({**STYLE, "svg.hashsalt": "network"}):
+        figure = network_drawing(check, results, wide=True)
+        figure.savefig(path, facecolor=PAPER, metadata={"Date": None} if path.suffix == ".svg" else None, dpi=130)

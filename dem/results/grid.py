@@ -1,0 +1,164 @@
+"""A run's days in its network: what the contracts and forecasts would have loaded, what the meters did, and limits.
+
+Everything comes from the folder of the run. The contracts know no limits yet: those shown are what rule 10 would set.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from dem.grid.flow import Flow, Integers
+from dem.grid.limits import Dispatcher, Hold
+from dem.grid.network import Network
+from dem.grid.programme import Connections, programme
+from dem.grid.record import read_record
+from dem.grid.violations import Violation, rises, violations
+from dem.results.reader import Results
+
+RISE_PPM = 30_000
+"""What plants may raise the voltage by, by the rule that planners follow (VDE-AR-N 4105): reported, not enforced."""
+_HOUR = 3_600
+
+
+@dataclass(frozen=True, eq=False)
+class Course:
+    """A network over the periods of a run, which the points of violations are counted by.
+
+    transformer, line: highest loading, 1/1,000,000. low, high: voltages where members are, 1/1,000,000. losses: Wh.
+    rises: the highest rise of a voltage by feed-in, 1/1,000,000. worst: the period of the highest loading of all.
+    """
+
+    transformer: Integers
+    line: Integers
+    low: Integers
+    high: Integers
+    losses: Integers
+    rises: Integers
+    violations: tuple[Violation, ...]
+    worst: int
+    loading: Integers
+    """Of every branch in the worst period."""
+
+    @property
+    def periods(self) -> int:
+        """How many have a violation."""
+        return len({violation.point for violation in self.violations})
+
+
+@dataclass(frozen=True, eq=False)
+class GridCheck:
+    """What is known of a run's network. Energy in Wh by member and period, negative if fed in.
+
+    programme: expected day ahead: contracts, else forecasts. limited: what meters would show within limits that were
+    computed from the programme. after: the same with the day known.
+    """
+
+    network: Network
+    connections: Connections
+    holds: tuple[Hold, ...]
+    programme: Course
+    metered: Course
+    limited: Course
+    cut_programme: int
+    cut_metered: int
+    cut_after: int
+    """Wh that limits take away: of the programme, of what meters showed, and with the day known before."""
+
+    @cached_property
+    def courses(self) -> tuple[tuple[str, Course, int], ...]:
+        """Each with its name and what was cut."""
+        return (
+            ("programme, day ahead", self.programme, 0),
+            ("meters", self.metered, 0),
+            ("meters within day-ahead limits", self.limited, self.cut_metered),
+        )
+
+
+def check_grid(folder: Path, results: Results) -> GridCheck | None:
+    """Look at the network of a run; None if it has none.
+
+    Raises:
+        InputError: what the run left of its network is wrong.
+    """
+    run = results.run
+    if not run.grid:
+        return None
+    record = read_record(folder, results.periods, dict(run.grid))
+    names = record.connections.names
+    metered, contracted = (
+        _by_member(table, column, names, results.periods)
+        for table, column in ((results.readings, "metered_wh"), (results.schedule, "contracted_wh"))
+    )
+    expected = programme(contracted, record.expected)
+    dispatcher = Dispatcher(record.network, record.connections, run.period_seconds)
+    per_day = run.periods_per_day
+    days = [slice(first, first + per_day) for first in range(0, len(results.periods), per_day)]
+    found = [dispatcher.limits(expected[:, day]) for day in days]
+    limited = np.concatenate([own.held(metered[:, day]) for own, day in zip(found, days, strict=True)], axis=1)
+    planned = np.concatenate([own.held(expected[:, day]) for own, day in zip(found, days, strict=True)], axis=1)
+    after = sum(_cut(metered[:, day], dispatcher.limits(metered[:, day]).held(metered[:, day])) for day in days)
+    return GridCheck(
+        network=record.network,
+        connections=record.connections,
+        holds=tuple(
+            hold._replace(point=hold.point + day.start)
+            for own, day in zip(found, days, strict=True)
+            for hold in own.holds
+        ),
+        programme=_course(dispatcher, expected, days),
+        metered=_course(dispatcher, metered, days),
+        limited=_course(dispatcher, limited, days),
+        cut_programme=_cut(expected, planned),
+        cut_metered=_cut(metered, limited),
+        cut_after=after,
+    )
+
+
+def _cut(net: Integers, held: Integers) -> int:
+    return int(abs(net - held).sum())
+
+
+def _by_member(table: pd.DataFrame, column: str, names: Sequence[str], periods: range) -> Integers:
+    rows = table[["participant", "period", column]].assign(participant=table["participant"].astype(str))
+    wide = rows.pivot_table(index="participant", columns="period", values=column, aggfunc="sum", fill_value=0)
+    whole: Integers = wide.reindex(index=list(names), columns=list(periods), fill_value=0).to_numpy(np.int64)
+    return whole
+
+
+def _course(dispatcher: Dispatcher, net: Integers, days: Sequence[slice]) -> Course:
+    """Day by day, so that a year takes no more memory than a day."""
+    network = dispatcher.network
+    is_transformer = np.array([branch.is_transformer for branch in network.branches], np.bool_)
+    columns: list[tuple[Integers, ...]] = []
+    found: list[Violation] = []
+    worst, loading = (-1, 0), np.zeros(len(network.branches), np.int64)
+    for day in days:
+        own = net[:, day]
+        flow = dispatcher.flow(own)
+        without = dispatcher.flow(np.maximum(own, 0))
+        columns.append(_columns(dispatcher, flow, without, is_transformer))
+        found += [violation._replace(point=violation.point + day.start) for violation in violations(network, flow)]
+        place = int(flow.loading.max(axis=1, initial=0).argmax())
+        highest = int(flow.loading[place].max(initial=0))
+        if highest > worst[0]:
+            worst, loading = (highest, place + day.start), flow.loading[place]
+    transformer, line, low, high, losses, highest_rises = (np.concatenate(p) for p in zip(*columns, strict=True))
+    return Course(transformer, line, low, high, losses, highest_rises, tuple(found), worst[1], loading)
+
+
+def _columns(
+    dispatcher: Dispatcher, flow: Flow, without: Flow, is_transformer: "np.ndarray[tuple[int], np.dtype[np.bool_]]"
+) -> tuple[Integers, ...]:
+    members = np.unique(dispatcher.connections.bus)
+    return (
+        flow.loading[:, is_transformer].max(axis=1, initial=0),
+        flow.loading[:, ~is_transformer].max(axis=1, initial=0),
+        flow.voltage[:, members].min(axis=1),
+        flow.voltage[:, members].max(axis=1),
+        flow.losses * dispatcher.seconds // _HOUR,
+        rises(without, flow),
+    )

@@ -1,0 +1,5 @@
+"""`ape run grid`."""
+
+from dem.commands.grid import cli
+
+__all__ = ["cli"]
