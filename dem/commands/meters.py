@@ -2,18 +2,16 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, tzinfo
+from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
-from zoneinfo import ZoneInfo
 
 import click
 
 from dem.commands import ABOUT
 from dem.console import console, fail_readably, print_table
-from dem.errors import InputError
 from dem.metering.book import Book
-from dem.metering.files import read_delivery
+from dem.metering.files import read_delivery, zone_of
 from dem.metering.record import Quality, kwh, shown
 from dem.metering.scenario import METERS, REPORTS, Span, write_tables
 
@@ -76,7 +74,7 @@ def write(
     where it names its own days only: --start and --days.
     """
     book = _read(files, timezone)
-    span = Span(_zone(timezone), 3_600 * deadline, start.date() if start else None, days)
+    span = Span(zone_of("--timezone", timezone), 3_600 * deadline, start.date() if start else None, days)
     written = write_tables(book, out, span)
     filled = f"; {written.filled} without a value have the day before's, or zero" if written.filled else ""
     console.print(
@@ -88,7 +86,7 @@ def write(
 
 
 def _read(files: Sequence[Path], timezone: str | None) -> Book:
-    zone, book = _zone(timezone), Book()
+    zone, book = zone_of("--timezone", timezone), Book()
     for path in files:
         delivery = read_delivery(path, zone)
         taken = book.take(delivery)
@@ -100,12 +98,3 @@ def _read(files: Sequence[Path], timezone: str | None) -> Book:
             soft_wrap=True,
         )
     return book
-
-
-def _zone(timezone: str | None) -> tzinfo:
-    if timezone is None:
-        return UTC
-    try:
-        return ZoneInfo(timezone)
-    except (KeyError, OSError, ValueError):
-        raise InputError("--timezone", timezone, "is no time zone: such as Europe/Vienna") from None

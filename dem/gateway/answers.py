@@ -5,6 +5,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from dem.gateway.state import State
+from dem.metering.record import Direction, Quality
 
 Decimal = Field(pattern=r"^-?\d+\.\d+$", examples=["0.12345678"])
 
@@ -22,6 +23,7 @@ class Problem(Answer):
     title: str
     status: int
     detail: str
+    where: str | None = Field(None, description="place in a file that was sent: its name, line and column")
 
 
 class Calendar(Answer):
@@ -104,6 +106,36 @@ class Energy(Answer):
     contracted_wh: int
     metered_wh: int
     is_estimated: bool
+
+
+class Reading(Answer):
+    """Energy of one period of a meter, as its operator said it. version: the first is 1, corrections are later ones."""
+
+    meter: str
+    direction: Direction
+    starts_at: str
+    seconds: int
+    energy_kwh: str = Field(pattern=r"^\d+(\.\d+)?$", description="exact; 0 where the value is missing")
+    quality: Quality
+    version: int
+    issued_at: str | None = Field(description="when the operator made it, if it says so")
+    delivery: int
+
+
+class Delivery(Answer):
+    """A file that was taken. new, corrected: periods that it says something new of; is_known: it had come before."""
+
+    number: int
+    at: int
+    hash: str = Field(description="SHA-256 of the file")
+    account: str
+    name: str
+    format: str
+    bytes: int
+    new: int
+    corrected: int
+    left_alone: dict[str, int] = Field(description="what else is in it, and how often")
+    is_known: bool
 
 
 class Order(Answer):

@@ -116,6 +116,13 @@ class Client:
         found: list[dict[str, Any]] = self._ask("POST", "/v1/messages:batch", data=body, headers=headers)
         return found
 
+    def deliver(self, name: str, content: bytes, timezone: str | None = None) -> dict[str, Any]:
+        """Bring a metering operator's file; what of it was new. timezone: of times in it without offset."""
+        asked = {"name": name} | ({"timezone": timezone} if timezone else {})
+        headers = {"Content-Type": "application/octet-stream"}
+        found: dict[str, Any] = self._ask("POST", "/v1/deliveries", params=asked, data=content, headers=headers)
+        return found
+
     def status(self, id_: str) -> dict[str, Any]:
         """What has become of a message of one's own."""
         if not self._token:

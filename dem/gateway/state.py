@@ -1,6 +1,7 @@
 """What the gateway itself remembers: messages and their states, logins, and who read what. SQLite or PostgreSQL.
 
-One journal tells what happened, in its order; streams are read from it, so they can go on where they were.
+One journal tells what happened, in its order; streams are read from it, so they can go on where they were. It is
+locked while somebody writes, so that no entry is seen before one with a lower number.
 """
 
 import hashlib
@@ -19,6 +20,7 @@ from sqlalchemy import (
     JSON,
     BigInteger,
     Column,
+    ForeignKey,
     Index,
     Integer,
     MetaData,
@@ -88,6 +90,35 @@ ACCESS = Table(
     sqlite_autoincrement=True,
 )
 Index("access_by_participant", ACCESS.c.participant, ACCESS.c.number)
+DELIVERY = Table(
+    "delivery",
+    METADATA,
+    Column("number", _BIG, primary_key=True, autoincrement=True),
+    Column("at", _BIG, nullable=False),
+    Column("hash", String(64), nullable=False, unique=True),
+    Column("account", String(42), nullable=False),
+    Column("name", String(120), nullable=False),
+    Column("format", String(40), nullable=False),
+    Column("bytes", Integer, nullable=False),
+    Column("new", Integer, nullable=False),
+    Column("corrected", Integer, nullable=False),
+    Column("left_alone", JSON, nullable=False),
+    sqlite_autoincrement=True,
+)
+VALUE = Table(
+    "value",
+    METADATA,
+    Column("meter", String(64), primary_key=True),
+    Column("direction", String(8), primary_key=True),
+    Column("start", _BIG, primary_key=True, autoincrement=False),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("seconds", Integer, nullable=False),
+    Column("energy", _BIG, nullable=False),
+    Column("quality", String(12), nullable=False),
+    Column("issued", _BIG),
+    Column("delivery", _BIG, ForeignKey("delivery.number"), nullable=False),
+)
+"""Of a period, as an operator said it; energy in millionths of a Wh."""
 
 
 class State(StrEnum):
@@ -153,18 +184,24 @@ class Store:
         self._engine.dispose()
 
     @contextmanager
-    def _change(self) -> Iterator[Connection]:
+    def change(self, locked: str = "") -> Iterator[Connection]:
+        """A transaction that changes something. locked: a table that nobody else changes until it ends."""
         with self._engine.begin() as connection:
+            if self._engine.dialect.name == "sqlite":
+                connection.exec_driver_sql("BEGIN IMMEDIATE")  # one writer of all tables, from its first look on
+            elif locked:
+                connection.exec_driver_sql(f"LOCK TABLE {locked} IN SHARE ROW EXCLUSIVE MODE")
             yield connection
 
-    def _now(self) -> int:
+    def now(self) -> int:
+        """The time, in whole seconds."""
         return int(self._clock())
 
     # ------------------------------------------------------------------------------------------------ messages
 
     def accept(self, id_: str, type_: str, sender: str, envelope: dict[str, Any]) -> Record:
         """Remember a message that was checked, and queue it; one that is known stays as it is."""
-        with self._change() as connection:
+        with self.change("journal") as connection:
             if known := _message(connection, id_):
                 return known
             for state in (State.RECEIVED, State.CHECKED, State.QUEUED):
@@ -177,7 +214,7 @@ class Store:
                     envelope=envelope,
                     state=State.QUEUED,
                     attempts=0,
-                    received_at=self._now(),
+                    received_at=self.now(),
                     number=number,
                 )
             )
@@ -199,13 +236,13 @@ class Store:
     def begin(self, ids: Sequence[str], block: int) -> None:
         """Note that messages are about to be brought. block: the newest one before."""
         values = {"attempts": MESSAGE.c.attempts + 1, "first_block": func.coalesce(MESSAGE.c.first_block, block)}
-        with self._change() as connection:
+        with self.change() as connection:
             connection.execute(update(MESSAGE).where(MESSAGE.c.id.in_(ids)).values(values))
 
     def move(self, record: Record, state: State, **values: Any) -> None:
         """Put a message into a state. values: its block and transaction, or its refusal."""
         kept = {"block": None, "transaction": None, "refusal": None} | values
-        with self._change() as connection:
+        with self.change("journal") as connection:
             connection.execute(update(MESSAGE).where(MESSAGE.c.id == record.id).values(state=state, **kept))
             kind = "retract" if state is State.QUEUED else "message"
             told = {name: value for name, value in kept.items() if value is not None}
@@ -222,13 +259,13 @@ class Store:
     # ------------------------------------------------------------------------------------------------- journal
 
     def _tell(self, connection: Connection, kind: str, owner: str | None, data: dict[str, Any]) -> int:
-        values = {"at": self._now(), "kind": kind, "owner": owner and owner.lower(), "data": data}
+        values = {"at": self.now(), "kind": kind, "owner": owner and owner.lower(), "data": data}
         done = connection.execute(insert(JOURNAL).values(**values))
         return int(done.inserted_primary_key[0])  # type: ignore[index]
 
     def tell(self, kind: str, data: dict[str, Any]) -> None:
         """Note what happened to everybody."""
-        with self._change() as connection:
+        with self.change("journal") as connection:
             self._tell(connection, kind, None, data)
 
     def journal(self, after: int, most: int, owner: str | None = None, everything: bool = False) -> list[Entry]:
@@ -250,43 +287,43 @@ class Store:
     def nonce(self, seconds: int) -> str:
         """A number to sign, good once and for so long."""
         value = secrets.token_hex(16)
-        with self._change() as connection:
-            connection.execute(delete(NONCE).where(NONCE.c.expires < self._now()))
-            connection.execute(insert(NONCE).values(value=value, expires=self._now() + seconds))
+        with self.change() as connection:
+            connection.execute(delete(NONCE).where(NONCE.c.expires < self.now()))
+            connection.execute(insert(NONCE).values(value=value, expires=self.now() + seconds))
         return value
 
     def use_nonce(self, value: str) -> bool:
         """Whether it was good; from now on it is not."""
-        with self._change() as connection:
-            done = connection.execute(delete(NONCE).where(NONCE.c.value == value, NONCE.c.expires >= self._now()))
+        with self.change() as connection:
+            done = connection.execute(delete(NONCE).where(NONCE.c.value == value, NONCE.c.expires >= self.now()))
             return done.rowcount == 1
 
     def open(self, account: str, seconds: int) -> str:
         """A token for an account. Only its hash is kept."""
         token = secrets.token_urlsafe(32)
-        with self._change() as connection:
-            connection.execute(delete(TOKEN).where(TOKEN.c.expires < self._now()))
-            values = {"hash": _hash(token), "account": account, "expires": self._now() + seconds}
+        with self.change() as connection:
+            connection.execute(delete(TOKEN).where(TOKEN.c.expires < self.now()))
+            values = {"hash": _hash(token), "account": account, "expires": self.now() + seconds}
             connection.execute(insert(TOKEN).values(**values))
         return token
 
     def account_of(self, token: str) -> str | None:
         """Whose token it is, if it has not expired."""
-        question = select(TOKEN.c.account).where(TOKEN.c.hash == _hash(token), TOKEN.c.expires >= self._now())
+        question = select(TOKEN.c.account).where(TOKEN.c.hash == _hash(token), TOKEN.c.expires >= self.now())
         with self._engine.connect() as connection:
             return connection.execute(question).scalar_one_or_none()
 
     def shut(self, token: str) -> None:
         """End a token."""
-        with self._change() as connection:
+        with self.change() as connection:
             connection.execute(delete(TOKEN).where(TOKEN.c.hash == _hash(token)))
 
     # --------------------------------------------------------------------------------------------- access log
 
     def note_access(self, **values: Any) -> None:
         """Note that somebody read about another person."""
-        with self._change() as connection:
-            connection.execute(insert(ACCESS).values(at=self._now(), **values))
+        with self.change() as connection:
+            connection.execute(insert(ACCESS).values(at=self.now(), **values))
 
     def accesses(self, participant: int | None, after: int, most: int) -> list[dict[str, Any]]:
         """Who read about a participant, or about anybody."""

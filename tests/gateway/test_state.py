@@ -99,7 +99,10 @@ def test_bodies_that_are_too_large_too_slow_or_cut_off(
         ("", "gateway.toml, folder: "),
         ('folder = "."\ncolour = 1', "gateway.toml, colour: 1 Extra inputs"),
         ('folder = "."\nport = 0', "gateway.toml, port: 0 "),
-        ('folder = "."\n[offices]\nmember = []', "must be one of registrar, operator, grid, council, auditor"),
+        (
+            'folder = "."\n[offices]\nmember = []',
+            "must be one of registrar, operator, grid, metering, council, auditor",
+        ),
         ('folder = "."\n[offices]\noperator = ["0xabc"]', "must be an address with its checksum"),
         ("folder = ", "is no TOML"),
     ],
