@@ -9,7 +9,7 @@ gateway.get(f"/v1/members/{gateway.participant}/energy", first_day=1, last_day=7
 
 import json
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -106,7 +106,11 @@ class Client:
 
     def bring(self, envelope: Envelope) -> dict[str, Any]:
         """Bring a message that is signed; its state."""
-        found: dict[str, Any] = self._ask("POST", "/v1/messages", json=envelope.model_dump())
+        return self.bring_record(envelope.model_dump())
+
+    def bring_record(self, envelope: Mapping[str, Any]) -> dict[str, Any]:
+        """The same of an envelope as it was written down."""
+        found: dict[str, Any] = self._ask("POST", "/v1/messages", json=envelope)
         return found
 
     def bring_all(self, envelopes: Iterable[Envelope]) -> list[dict[str, Any]]:
