@@ -26,19 +26,20 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
-    create_engine,
     delete,
-    event,
     func,
     insert,
     select,
     update,
 )
 from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.exc import OperationalError
+
+from dem.errors import InputError
+from dem.index.database import engine_of
 
 _MIGRATIONS = Path(__file__).with_name("migrations")
 _BIG = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts on by itself in INTEGER alone
-
 METADATA = MetaData()
 MESSAGE = Table(
     "message",
@@ -163,16 +164,22 @@ class Store:
     """The database. Every change is one transaction."""
 
     def __init__(self, url: str, clock: Callable[[], float] = time.time) -> None:
-        """Open it, and bring it to the newest version of its tables."""
-        self._engine = create_engine(url, pool_pre_ping=True)
-        if self._engine.dialect.name == "sqlite":
-            event.listen(self._engine, "connect", _prepare_sqlite)
+        """Open it, and bring it to the newest version of its tables.
+
+        Raises:
+            InputError: it cannot be opened.
+        """
+        self._engine = engine_of("state", url)
         self._clock = clock
         config = Config()
         config.set_main_option("script_location", str(_MIGRATIONS))
-        with self._engine.begin() as connection:
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+        try:
+            with self._engine.begin() as connection:
+                config.attributes["connection"] = connection
+                command.upgrade(config, "head")
+        except OperationalError as error:
+            why = f"cannot be opened: {str(error.orig).splitlines()[0]}"
+            raise InputError("state", self._engine.url.render_as_string(), why) from error
 
     @property
     def engine(self) -> Engine:
@@ -346,8 +353,3 @@ def _record(row: Any) -> Record:
 
 def _hash(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
-
-
-def _prepare_sqlite(connection: Any, _record: object) -> None:
-    for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "busy_timeout = 10000"):
-        connection.execute(f"PRAGMA {pragma}")
