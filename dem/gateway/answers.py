@@ -1,6 +1,6 @@
 """What the gateway answers, as its OpenAPI document describes it. Amounts are exact decimal numbers, as text."""
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -214,6 +214,22 @@ class Token(Answer):
     roles: list[str]
 
 
+class ClientToken(Answer):
+    """Good as `Authorization: Bearer`, until it expires. scope: the offices of the client."""
+
+    access_token: str
+    token_type: Literal["Bearer"]
+    expires_in: int
+    scope: str
+
+
+class ClientRefusal(Answer):
+    """Why there is no token (RFC 6749, 5.2)."""
+
+    error: Literal["invalid_request", "invalid_client", "unsupported_grant_type"]
+    error_description: str
+
+
 class Me(Answer):
     """Who asks."""
 
@@ -241,6 +257,18 @@ class Access(Answer):
     participant: int
     rows: int
     purpose: str
+
+
+CLIENT_FORM = {
+    "type": "object",
+    "required": ["grant_type"],
+    "properties": {
+        "grant_type": {"type": "string", "const": "client_credentials"},
+        "client_id": {"type": "string"},
+        "client_secret": {"type": "string"},
+        "scope": {"type": "string", "description": "left alone: a client has the offices that it was registered with"},
+    },
+}
 
 
 def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:

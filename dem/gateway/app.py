@@ -23,11 +23,12 @@ from dem.gateway.config import Configuration
 from dem.gateway.deliveries import Deliveries, Told
 from dem.gateway.guard import PROBLEM, Guard, problem
 from dem.gateway.login import Logins
+from dem.gateway.oauth import Refusal, credentials
 from dem.gateway.protocol import TYPES, VERSION, Envelope, check
 from dem.gateway.reads import Index
 from dem.gateway.relaying import Relaying
 from dem.gateway.rights import Reader, Right, Role, mark, require
-from dem.gateway.state import Record, Store
+from dem.gateway.state import CLIENT_MARK, Record, Store
 from dem.gateway.streams import Streams
 from dem.metering.files import zone_of
 from dem.metering.record import kwh
@@ -161,6 +162,9 @@ def _reader(request: Request, token: Annotated[HTTPAuthorizationCredentials | No
 
 
 def _known(parts: Parts, account: str) -> Reader:
+    if account.startswith(CLIENT_MARK):
+        offices = parts.store.offices_of(account.removeprefix(CLIENT_MARK))
+        return Reader(account, 0, frozenset({Role.PUBLIC, *map(Role, offices)}))
     participant = parts.index.participant_of(account)
     member = {Role.MEMBER} if participant else set()
     return Reader(account, participant, frozenset({Role.PUBLIC, *member, *parts.configuration.roles_of(account)}))
@@ -565,6 +569,36 @@ def _logins(parts: Parts) -> Logins:
     return Logins(
         parts.store, configuration.domain, configuration.public_url, parts.chain_id, configuration.token_seconds
     )
+
+
+@_router.post(
+    "/oauth/token",
+    tags=["login"],
+    responses={400: {"model": a.ClientRefusal}, 401: {"model": a.ClientRefusal}},
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {"application/x-www-form-urlencoded": {"schema": a.CLIENT_FORM}},
+        },
+        "security": [{"HTTPBasic": []}, {}],
+    },
+)
+async def admit(request: Request, parts: Having) -> Response:
+    """A token for an institution's software (OAuth2 client credentials)."""
+    told = request.headers
+    try:
+        shown = credentials(told.get("authorization", ""), told.get("content-type", ""), await request.body())
+        found = await asyncio.to_thread(parts.store.admit, *shown, parts.configuration.token_seconds)
+        if found is None:
+            raise Refusal(401, "invalid_client", "there is no client of that name and secret, or it has expired")
+    except Refusal as refusal:
+        headers = {"WWW-Authenticate": "Basic"} if refusal.status == 401 else None
+        told_ = a.ClientRefusal(error=refusal.error, error_description=refusal.why)
+        return JSONResponse(told_.model_dump(), refusal.status, headers)
+    token, offices = found
+    seconds = parts.configuration.token_seconds
+    made = a.ClientToken(access_token=token, token_type="Bearer", expires_in=seconds, scope=" ".join(offices))
+    return JSONResponse(made.model_dump())
 
 
 @_router.get("/access", tags=["members"])

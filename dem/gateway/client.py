@@ -59,7 +59,9 @@ class Client:
         except ValueError:
             raise ChainError(f"{self._url}: answers {answer.status_code} and no JSON; is it a gateway?") from None
         if answer.status_code >= 400:
-            raise RequestError(answer.status_code, found.get("title", "Refused"), found.get("detail", ""))
+            name = found.get("title") or found.get("error", "Refused")
+            why = found.get("detail") or found.get("error_description", "")
+            raise RequestError(answer.status_code, name, why)
         return found
 
     def get(self, path: str, purpose: str = "", **asked: Any) -> Any:
@@ -85,6 +87,12 @@ class Client:
         signed = {"message": text, "signature": f"0x{bytes(signature).hex()}"}
         found = self._ask("POST", "/v1/login", json=signed)
         self._token, self.participant = found["token"], found["participant"]
+
+    def log_in_as(self, name: str, secret: str) -> None:
+        """Log in as an institution's software, which has a secret and no key."""
+        form = {"grant_type": "client_credentials"}
+        found = self._ask("POST", "/v1/oauth/token", data=form, auth=(name, secret))
+        self._token = found["access_token"]
 
     def log_out(self) -> None:
         """End the login."""

@@ -45,6 +45,7 @@ class Guard:
             "/v1/messages": RateLimitItemPerMinute(limits.messages_per_minute),
             "/v1/messages:batch": RateLimitItemPerMinute(limits.messages_per_minute),
             "/v1/login": RateLimitItemPerMinute(limits.logins_per_minute),
+            "/v1/oauth/token": RateLimitItemPerMinute(limits.logins_per_minute),
             "/v1/deliveries": RateLimitItemPerMinute(limits.deliveries_per_minute),
         }
         self._bytes = {"/v1/deliveries": limits.delivery_bytes}

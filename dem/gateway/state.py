@@ -5,6 +5,7 @@ locked while somebody writes, so that no entry is seen before one with a lower n
 """
 
 import hashlib
+import hmac
 import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -40,6 +41,9 @@ from dem.index.database import engine_of
 
 _MIGRATIONS = Path(__file__).with_name("migrations")
 _BIG = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts on by itself in INTEGER alone
+CLIENT_MARK = "client:"
+"""Before the name of a client, where others have their account."""
+
 METADATA = MetaData()
 MESSAGE = Table(
     "message",
@@ -70,6 +74,16 @@ JOURNAL = Table(
 )
 Index("journal_by_owner", JOURNAL.c.owner, JOURNAL.c.number)
 NONCE = Table("nonce", METADATA, Column("value", String(32), primary_key=True), Column("expires", _BIG, nullable=False))
+CLIENT = Table(
+    "client",
+    METADATA,
+    Column("name", String(32), primary_key=True),
+    Column("hash", String(64), nullable=False),
+    Column("offices", JSON, nullable=False),
+    Column("at", _BIG, nullable=False),
+    Column("expires", _BIG, nullable=False),
+)
+"""Software of an institution, which logs in by a secret; what it reads is logged under `client:` and its name."""
 TOKEN = Table(
     "token",
     METADATA,
@@ -325,6 +339,44 @@ class Store:
         with self.change() as connection:
             connection.execute(delete(TOKEN).where(TOKEN.c.hash == _hash(token)))
 
+    # ------------------------------------------------------------------------------------ institutions' software
+
+    def register(self, name: str, offices: Sequence[str], seconds: int) -> str:
+        """A secret for a client, good for so long; one that it had, and its tokens, end. Only its hash is kept."""
+        secret = secrets.token_urlsafe(32)
+        with self.change() as connection:
+            _forget(connection, name)
+            values = {"at": self.now(), "expires": self.now() + seconds, "offices": [*offices]}
+            connection.execute(insert(CLIENT).values(name=name, hash=_hash(secret), **values))
+        return secret
+
+    def revoke(self, name: str) -> bool:
+        """End a client and its tokens; whether there was one."""
+        with self.change() as connection:
+            return _forget(connection, name)
+
+    def clients(self) -> list[dict[str, Any]]:
+        """All of them, without their secrets."""
+        columns = (column for column in CLIENT.c if column.name != "hash")
+        with self._engine.connect() as connection:
+            return [dict(row._mapping) for row in connection.execute(select(*columns).order_by(CLIENT.c.name))]
+
+    def admit(self, name: str, secret: str, seconds: int) -> tuple[str, list[str]] | None:
+        """A token for a client and its offices; None if there is none of that name and secret, or it has expired."""
+        question = select(CLIENT.c.hash, CLIENT.c.offices, CLIENT.c.expires).where(CLIENT.c.name == name)
+        with self._engine.connect() as connection:
+            row = connection.execute(question).one_or_none()
+        known = row.hash if row is not None else _hash("")
+        if not hmac.compare_digest(_hash(secret), known) or row is None or row.expires < self.now():
+            return None
+        return self.open(f"{CLIENT_MARK}{name}", seconds), list(row.offices)
+
+    def offices_of(self, name: str) -> list[str]:
+        """Offices of a client; none if it has expired."""
+        question = select(CLIENT.c.offices).where(CLIENT.c.name == name, CLIENT.c.expires >= self.now())
+        with self._engine.connect() as connection:
+            return list(connection.execute(question).scalar_one_or_none() or [])
+
     # --------------------------------------------------------------------------------------------- access log
 
     def note_access(self, **values: Any) -> None:
@@ -349,6 +401,11 @@ def _message(connection: Connection, id_: str) -> Record | None:
 def _record(row: Any) -> Record:
     values = {name: getattr(row, name) for name in Record.__slots__}
     return Record(**values | {"state": State(row.state)})
+
+
+def _forget(connection: Connection, name: str) -> bool:
+    connection.execute(delete(TOKEN).where(TOKEN.c.account == f"{CLIENT_MARK}{name}"))
+    return connection.execute(delete(CLIENT).where(CLIENT.c.name == name)).rowcount == 1
 
 
 def _hash(token: str) -> str:

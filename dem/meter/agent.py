@@ -21,7 +21,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from dem.errors import ChainError, DemError, InputError, RequestError
 from dem.gateway.client import Client
 from dem.messages.readings import ReadingSheet, Register, pack_registers
-from dem.meter.config import Configuration, Source, key_of, secret
+from dem.meter.config import Broker, Configuration, Source, key_of, secret
 from dem.meter.registers import WAITING, Registers, Sheet, Strip
 from dem.meter.telegrams import read_plain, read_telegram
 from dem.model.calendar import CalendarParameters
@@ -226,7 +226,7 @@ class Agent:
         """Go on until stopped.
 
         Raises:
-            InputError: the state cannot be written, or the broker's password cannot be read.
+            InputError: the state cannot be written, or the broker's password or certificates cannot be read.
         """
         broker = self._connect()
         pause = _PAUSE_SECONDS
@@ -259,10 +259,7 @@ class Agent:
         if told.user is not None:
             client.username_pw_set(told.user, secret(told.password_file) if told.password_file else None)
         if told.ca_file is not None:
-            context = ssl.create_default_context(cafile=str(told.ca_file))
-            if told.certificate is not None:
-                context.load_cert_chain(told.certificate, told.key)
-            client.tls_set_context(context)
+            client.tls_set_context(_tls(told))
 
         def on_connect(_client: mqtt.Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
             if reason.is_failure:
@@ -295,6 +292,16 @@ class Agent:
         client.connect_async(told.host, told.port, keepalive=30)
         client.loop_start()
         return client
+
+
+def _tls(broker: Broker) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=str(broker.ca_file))
+        if broker.certificate is not None:
+            context.load_cert_chain(broker.certificate, broker.key)
+    except OSError as error:
+        raise InputError("broker", str(broker.ca_file), f"or its certificate cannot be used: {error}") from error
+    return context
 
 
 def _status(client: Client, id_: str) -> dict[str, Any]:

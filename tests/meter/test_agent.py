@@ -284,6 +284,13 @@ def test_a_key_that_others_can_read_is_refused(tmp_path: Path, gateway: Gateway)
         Agent(load(path), session=Switch(gateway.web))
 
 
+def test_certificates_that_are_none_are_refused(tmp_path: Path, gateway: Gateway) -> None:
+    (tmp_path / "ca.pem").write_text("no certificate", encoding="utf-8")
+    path = configure(tmp_path, **{"[[meters]]": 'ca_file = "ca.pem"\n[[meters]]'})
+    with pytest.raises(InputError, match="or its certificate cannot be used"):
+        Agent(load(path), session=Switch(gateway.web)).run()
+
+
 @pytest.fixture(params=KINDS)
 def broker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Broker]:
     folder = tmp_path / "broker"
