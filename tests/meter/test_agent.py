@@ -305,7 +305,7 @@ def publish(reader: mqtt.Client, payloads: Iterator[bytes]) -> list[mqtt.MQTTMes
     return [reader.publish("p1/home", payload, qos=1) for payload in payloads]
 
 
-def wait_for(what: Any, seconds: float = 90) -> None:
+def wait_for(what: Any, seconds: float = 400) -> None:
     end = time.monotonic() + seconds
     while not what():
         assert time.monotonic() < end
