@@ -124,11 +124,15 @@ class UnbalancedPostingsError(LedgerError):
 
 @dataclass(eq=False)
 class RequestError(DemError):
-    """A request that a service refuses. status: of HTTP. name: by which software knows the reason."""
+    """A request that a service refuses. status: of HTTP. name: by which software knows the reason.
+
+    where: place in a file that was sent.
+    """
 
     status: int
     name: str
     why: str
+    where: str = ""
 
     def __str__(self) -> str:
         return f"{self.name}: {self.why}"

@@ -103,6 +103,8 @@ def hint(text: str) -> str:
     """What probably is the matter with a number."""
     if not text.strip():
         return ": it is missing"
+    if text.startswith("="):
+        return ": write the value in place of the formula"
     return ": write a decimal point for the comma" if re.fullmatch(r"[+-]?[0-9.]*,[0-9]+", text) else ""
 
 

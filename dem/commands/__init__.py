@@ -19,7 +19,7 @@ CONTENTS = {
         "clear": "clear one order book from a CSV file",
     },
     "Bring your own community": {
-        "meters": "read what metering operators deliver",
+        "meters": "read what metering operators deliver, carry what meters say",
         "scenario": "make a scenario from meter readings",
         "check": "say everything that is wrong with a scenario",
     },
@@ -32,6 +32,7 @@ CONTENTS = {
         "deploy": "deploy the contracts for a scenario",
         "index": "put a market's events into an SQLite database",
         "gateway": "serve a market to people's software",
+        "clients": "register institutions' software with a gateway",
         "late": "settle a member's final day late, with its proof",
         "health": "say whether nodes and market are well, and what to do",
     },

@@ -1,19 +1,20 @@
-"""Read what metering operators deliver."""
+"""Read what metering operators deliver, and carry what meters say."""
 
+import logging
+import signal
 from collections import Counter
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, tzinfo
+from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
-from zoneinfo import ZoneInfo
 
 import click
 
 from dem.commands import ABOUT
 from dem.console import console, fail_readably, print_table
-from dem.errors import InputError
+from dem.errors import DemError
 from dem.metering.book import Book
-from dem.metering.files import read_delivery
+from dem.metering.files import read_delivery, zone_of
 from dem.metering.record import Quality, kwh, shown
 from dem.metering.scenario import METERS, REPORTS, Span, write_tables
 
@@ -22,11 +23,33 @@ F = TypeVar("F", bound=Callable[..., object])
 
 @click.group(short_help=ABOUT["meters"])
 def cli() -> None:
-    """Files of metering operators: the template, Austrian energy data, CIM A45, MSCONS.
+    """Meters: files of metering operators, and what a meter says at home.
 
+    Files may be of the template, Austrian energy data, CIM A45, MSCONS.
     What format a file has is found out. Name files in the order in which they came: a later value takes the place of
     an earlier one, and an older issue never that of a newer one. docs/guide/meters.md says more.
     """
+
+
+@cli.command()
+@click.option("--config", type=click.Path(path_type=Path), required=True, help="Its configuration, a TOML file.")
+@fail_readably
+def agent(config: Path) -> None:
+    """Take telegrams of meters from an MQTT broker, sign their registers, bring them to a gateway.
+
+    Until interrupted. docs/guide/agent.md describes the configuration.
+    """
+    try:
+        from dem.meter.agent import Agent
+        from dem.meter.config import load
+    except ModuleNotFoundError as error:
+        why = f"the agent needs {error.name}, which is not installed: `make setup`, or pip install 'dem[meter]'"
+        raise DemError(why) from None
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s")
+    made = Agent(load(config))
+    signal.signal(signal.SIGTERM, lambda _number, _frame: made.stop())
+    console.print(f"agent of {config}", highlight=False, markup=False)
+    made.run()
 
 
 def _with_files(command: F) -> F:
@@ -76,7 +99,7 @@ def write(
     where it names its own days only: --start and --days.
     """
     book = _read(files, timezone)
-    span = Span(_zone(timezone), 3_600 * deadline, start.date() if start else None, days)
+    span = Span(zone_of("--timezone", timezone), 3_600 * deadline, start.date() if start else None, days)
     written = write_tables(book, out, span)
     filled = f"; {written.filled} without a value have the day before's, or zero" if written.filled else ""
     console.print(
@@ -88,7 +111,7 @@ def write(
 
 
 def _read(files: Sequence[Path], timezone: str | None) -> Book:
-    zone, book = _zone(timezone), Book()
+    zone, book = zone_of("--timezone", timezone), Book()
     for path in files:
         delivery = read_delivery(path, zone)
         taken = book.take(delivery)
@@ -100,12 +123,3 @@ def _read(files: Sequence[Path], timezone: str | None) -> Book:
             soft_wrap=True,
         )
     return book
-
-
-def _zone(timezone: str | None) -> tzinfo:
-    if timezone is None:
-        return UTC
-    try:
-        return ZoneInfo(timezone)
-    except (KeyError, OSError, ValueError):
-        raise InputError("--timezone", timezone, "is no time zone: such as Europe/Vienna") from None

@@ -1,10 +1,11 @@
 """What the gateway answers, as its OpenAPI document describes it. Amounts are exact decimal numbers, as text."""
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from dem.gateway.state import State
+from dem.metering.record import Direction, Quality
 
 Decimal = Field(pattern=r"^-?\d+\.\d+$", examples=["0.12345678"])
 
@@ -22,6 +23,7 @@ class Problem(Answer):
     title: str
     status: int
     detail: str
+    where: str | None = Field(None, description="place in a file that was sent: its name, line and column")
 
 
 class Calendar(Answer):
@@ -106,6 +108,36 @@ class Energy(Answer):
     is_estimated: bool
 
 
+class Reading(Answer):
+    """Energy of one period of a meter, as its operator said it. version: the first is 1, corrections are later ones."""
+
+    meter: str
+    direction: Direction
+    starts_at: str
+    seconds: int
+    energy_kwh: str = Field(pattern=r"^\d+(\.\d+)?$", description="exact; 0 where the value is missing")
+    quality: Quality
+    version: int
+    issued_at: str | None = Field(description="when the operator made it, if it says so")
+    delivery: int
+
+
+class Delivery(Answer):
+    """A file that was taken. new, corrected: periods that it says something new of; is_known: it had come before."""
+
+    number: int
+    at: int
+    hash: str = Field(description="SHA-256 of the file")
+    account: str
+    name: str
+    format: str
+    bytes: int
+    new: int
+    corrected: int
+    left_alone: dict[str, int] = Field(description="what else is in it, and how often")
+    is_known: bool
+
+
 class Order(Answer):
     """In a market's book; it stays when the day is cleared."""
 
@@ -182,6 +214,22 @@ class Token(Answer):
     roles: list[str]
 
 
+class ClientToken(Answer):
+    """Good as `Authorization: Bearer`, until it expires. scope: the offices of the client."""
+
+    access_token: str
+    token_type: Literal["Bearer"]
+    expires_in: int
+    scope: str
+
+
+class ClientRefusal(Answer):
+    """Why there is no token (RFC 6749, 5.2)."""
+
+    error: Literal["invalid_request", "invalid_client", "unsupported_grant_type"]
+    error_description: str
+
+
 class Me(Answer):
     """Who asks."""
 
@@ -209,6 +257,18 @@ class Access(Answer):
     participant: int
     rows: int
     purpose: str
+
+
+CLIENT_FORM = {
+    "type": "object",
+    "required": ["grant_type"],
+    "properties": {
+        "grant_type": {"type": "string", "const": "client_credentials"},
+        "client_id": {"type": "string"},
+        "client_secret": {"type": "string"},
+        "scope": {"type": "string", "description": "left alone: a client has the offices that it was registered with"},
+    },
+}
 
 
 def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:

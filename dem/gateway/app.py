@@ -17,17 +17,21 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
-from dem.errors import RequestError
+from dem.errors import InputError, RequestError
 from dem.gateway import answers as a
 from dem.gateway.config import Configuration
+from dem.gateway.deliveries import Deliveries, Told
 from dem.gateway.guard import PROBLEM, Guard, problem
 from dem.gateway.login import Logins
+from dem.gateway.oauth import Refusal, credentials
 from dem.gateway.protocol import TYPES, VERSION, Envelope, check
 from dem.gateway.reads import Index
 from dem.gateway.relaying import Relaying
 from dem.gateway.rights import Reader, Right, Role, mark, require
-from dem.gateway.state import Record, Store
+from dem.gateway.state import CLIENT_MARK, Record, Store
 from dem.gateway.streams import Streams
+from dem.metering.files import zone_of
+from dem.metering.record import kwh
 from dem.model.calendar import CalendarParameters
 
 _log = logging.getLogger(__name__)
@@ -69,6 +73,7 @@ def make_app(parts: Parts) -> FastAPI:
     app = _bare(lifespan)
     app.state.parts = parts
     app.state.streams = streams
+    app.state.deliveries = Deliveries(parts.store, parts.configuration.meters)
     app.add_middleware(Guard, limits=parts.configuration.limits)
     app.add_exception_handler(RequestError, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
@@ -157,6 +162,9 @@ def _reader(request: Request, token: Annotated[HTTPAuthorizationCredentials | No
 
 
 def _known(parts: Parts, account: str) -> Reader:
+    if account.startswith(CLIENT_MARK):
+        offices = parts.store.offices_of(account.removeprefix(CLIENT_MARK))
+        return Reader(account, 0, frozenset({Role.PUBLIC, *map(Role, offices)}))
     participant = parts.index.participant_of(account)
     member = {Role.MEMBER} if participant else set()
     return Reader(account, participant, frozenset({Role.PUBLIC, *member, *parts.configuration.roles_of(account)}))
@@ -327,6 +335,98 @@ def _require_span(first: int, last: int) -> None:
         raise RequestError(422, "MalformedRequest", f"last_day must be first_day or up to {_MOST_DAYS - 1} days later")
 
 
+# ------------------------------------------------------------------------------------------------------- deliveries
+
+_BINARY = "application/octet-stream"
+
+
+def _deliveries(request: Request) -> Deliveries:
+    found: Deliveries = request.app.state.deliveries
+    return found
+
+
+Files = Annotated[Deliveries, Depends(_deliveries)]
+FileName = Annotated[
+    str, Query(pattern=r"^[^/\\\x00-\x1f\x7f]{1,120}$", description="what the file is called in refusals and lists")
+]
+Zone = Annotated[str | None, Query(max_length=64, description="of times without offset, such as Europe/Vienna")]
+
+
+@_router.post(
+    "/deliveries",
+    tags=["metering"],
+    responses=a.refusals(400, 401, 403, 413, 422, 429),
+    openapi_extra={
+        "requestBody": {"required": True, "content": {_BINARY: {"schema": {"type": "string", "format": "binary"}}}}
+    },
+)
+async def deliver(request: Request, files: Files, reader: Asking, name: FileName, timezone: Zone = None) -> a.Delivery:
+    """Bring a metering operator's file: the template, Austrian energy data, CIM A45 or MSCONS, found out from it.
+
+    It is taken as a whole or not at all. The same file again changes nothing.
+    """
+    require(reader, "deliver")
+    assert reader.account is not None  # nobody else has the right
+    account, content = reader.account, await request.body()
+
+    def take() -> a.Delivery:
+        try:
+            row, is_known = files.take(account, name, content, zone_of("timezone", timezone))
+        except InputError as error:
+            raise RequestError(422, "BadFile", str(error), error.where) from error
+        return a.Delivery(**row, is_known=is_known)
+
+    return await asyncio.to_thread(take)
+
+
+@_router.get("/deliveries", tags=["metering"])
+def deliveries(
+    parts: Having, files: Files, reader: Asking, after: After = 0, most: Most = 100, purpose: Purpose = ""
+) -> list[a.Delivery]:
+    """Files that were brought: a metering operator sees its own."""
+    if require(reader, "deliveries", is_own=True) is Right.OWN:
+        rows = files.list_(reader.account, after, most)
+    else:
+        note = _about(parts, reader, "deliveries", 0, purpose)
+        rows = files.list_(None, after, most)
+        note(len(rows))
+    return [a.Delivery(**row, is_known=True) for row in rows]
+
+
+@_router.get("/members/{participant}/readings", tags=["members"])
+def readings(
+    parts: Having,
+    files: Files,
+    reader: Asking,
+    participant: Number,
+    first_day: DayNumber,
+    last_day: DayNumber,
+    versions: Annotated[bool, Query(description="what a later version has taken the place of, too")] = False,
+    purpose: Purpose = "",
+) -> list[a.Reading]:
+    """What metering operators have said of a participant's meters, of at most 31 days.
+
+    What the market settles on is what meters have signed: see /energy.
+    """
+    note = _about(parts, reader, "readings", participant, purpose)
+    _require_span(first_day, last_day)
+    calendar = parts.calendar
+    seconds = calendar.period_length * calendar.periods_per_day
+    first, end = (calendar.opening + day * seconds for day in (first_day - 1, last_day))
+    found = [_reading(told) for told in files.values(participant, first, end, versions)]
+    note(len(found))
+    return found
+
+
+def _reading(told: Told) -> a.Reading:
+    kept = {name: getattr(told, name) for name in ("meter", "direction", "seconds", "quality", "version", "delivery")}
+    starts, issued = (
+        None if time is None else f"{datetime.fromtimestamp(time, UTC):%Y-%m-%dT%H:%M:%SZ}"
+        for time in (told.start, told.issued)
+    )
+    return a.Reading(**kept, starts_at=starts, energy_kwh=kwh(told.energy), issued_at=issued)
+
+
 # --------------------------------------------------------------------------------------------------------- messages
 
 
@@ -469,6 +569,36 @@ def _logins(parts: Parts) -> Logins:
     return Logins(
         parts.store, configuration.domain, configuration.public_url, parts.chain_id, configuration.token_seconds
     )
+
+
+@_router.post(
+    "/oauth/token",
+    tags=["login"],
+    responses={400: {"model": a.ClientRefusal}, 401: {"model": a.ClientRefusal}},
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {"application/x-www-form-urlencoded": {"schema": a.CLIENT_FORM}},
+        },
+        "security": [{"HTTPBasic": []}, {}],
+    },
+)
+async def admit(request: Request, parts: Having) -> Response:
+    """A token for an institution's software (OAuth2 client credentials)."""
+    told = request.headers
+    try:
+        shown = credentials(told.get("authorization", ""), told.get("content-type", ""), await request.body())
+        found = await asyncio.to_thread(parts.store.admit, *shown, parts.configuration.token_seconds)
+        if found is None:
+            raise Refusal(401, "invalid_client", "there is no client of that name and secret, or it has expired")
+    except Refusal as refusal:
+        headers = {"WWW-Authenticate": "Basic"} if refusal.status == 401 else None
+        told_ = a.ClientRefusal(error=refusal.error, error_description=refusal.why)
+        return JSONResponse(told_.model_dump(), refusal.status, headers)
+    token, offices = found
+    seconds = parts.configuration.token_seconds
+    made = a.ClientToken(access_token=token, token_type="Bearer", expires_in=seconds, scope=" ".join(offices))
+    return JSONResponse(made.model_dump())
 
 
 @_router.get("/access", tags=["members"])

@@ -9,7 +9,7 @@ gateway.get(f"/v1/members/{gateway.participant}/energy", first_day=1, last_day=7
 
 import json
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -59,7 +59,9 @@ class Client:
         except ValueError:
             raise ChainError(f"{self._url}: answers {answer.status_code} and no JSON; is it a gateway?") from None
         if answer.status_code >= 400:
-            raise RequestError(answer.status_code, found.get("title", "Refused"), found.get("detail", ""))
+            name = found.get("title") or found.get("error", "Refused")
+            why = found.get("detail") or found.get("error_description", "")
+            raise RequestError(answer.status_code, name, why)
         return found
 
     def get(self, path: str, purpose: str = "", **asked: Any) -> Any:
@@ -86,6 +88,12 @@ class Client:
         found = self._ask("POST", "/v1/login", json=signed)
         self._token, self.participant = found["token"], found["participant"]
 
+    def log_in_as(self, name: str, secret: str) -> None:
+        """Log in as an institution's software, which has a secret and no key."""
+        form = {"grant_type": "client_credentials"}
+        found = self._ask("POST", "/v1/oauth/token", data=form, auth=(name, secret))
+        self._token = found["access_token"]
+
     def log_out(self) -> None:
         """End the login."""
         self._ask("DELETE", "/v1/login")
@@ -106,7 +114,11 @@ class Client:
 
     def bring(self, envelope: Envelope) -> dict[str, Any]:
         """Bring a message that is signed; its state."""
-        found: dict[str, Any] = self._ask("POST", "/v1/messages", json=envelope.model_dump())
+        return self.bring_record(envelope.model_dump())
+
+    def bring_record(self, envelope: Mapping[str, Any]) -> dict[str, Any]:
+        """The same of an envelope as it was written down."""
+        found: dict[str, Any] = self._ask("POST", "/v1/messages", json=envelope)
         return found
 
     def bring_all(self, envelopes: Iterable[Envelope]) -> list[dict[str, Any]]:
@@ -114,6 +126,13 @@ class Client:
         body = "\n".join(envelope.model_dump_json() for envelope in envelopes)
         headers = {"Content-Type": "application/x-ndjson"}
         found: list[dict[str, Any]] = self._ask("POST", "/v1/messages:batch", data=body, headers=headers)
+        return found
+
+    def deliver(self, name: str, content: bytes, timezone: str | None = None) -> dict[str, Any]:
+        """Bring a metering operator's file; what of it was new. timezone: of times in it without offset."""
+        asked = {"name": name} | ({"timezone": timezone} if timezone else {})
+        headers = {"Content-Type": "application/octet-stream"}
+        found: dict[str, Any] = self._ask("POST", "/v1/deliveries", params=asked, data=content, headers=headers)
         return found
 
     def status(self, id_: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from dem.errors import InputError
 from dem.gateway.rights import OFFICES, Role
+from dem.metering.record import MOST_BYTES
 
 
 def _checksummed(account: str) -> str:
@@ -37,12 +38,17 @@ class Limits(BaseModel):
     logins_per_minute: int = Field(20, ge=1)
     body_bytes: int = Field(4 << 20, ge=1_024, le=64 << 20)
     body_seconds: float = Field(10, gt=0, le=300)
+    deliveries_per_minute: int = Field(20, ge=1)
+    delivery_bytes: int = Field(16 << 20, ge=1_024, le=MOST_BYTES)
     batch: int = Field(1_000, ge=1, le=10_000)
     streams: int = Field(500, ge=1)
 
 
 class Configuration(BaseModel):
-    """Of a gateway. folder: of the market, with its manifest.json; index, state: relative to it."""
+    """Of a gateway. folder: of the market, with its manifest.json; index, state: relative to it.
+
+    meters: participant of each meter, by the name that its metering operator calls it.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -57,6 +63,7 @@ class Configuration(BaseModel):
     token_seconds: int = Field(3_600, ge=60, le=86_400)
     limits: Limits = Limits.model_construct()
     offices: dict[Office, list[Address]] = {}
+    meters: dict[str, Annotated[int, Field(ge=1, le=2**31 - 1)]] = {}
 
     @property
     def public_url(self) -> str:

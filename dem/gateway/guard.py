@@ -30,7 +30,8 @@ _HEADERS = [
 
 def problem(error: RequestError) -> dict[str, Any]:
     """A refusal as RFC 9457 has it."""
-    return {"type": f"urn:dem:problem:{error.name}", "title": error.name, "status": error.status, "detail": error.why}
+    told = {"type": f"urn:dem:problem:{error.name}", "title": error.name, "status": error.status, "detail": error.why}
+    return told | ({"where": error.where} if error.where else {})
 
 
 class Guard:
@@ -44,7 +45,10 @@ class Guard:
             "/v1/messages": RateLimitItemPerMinute(limits.messages_per_minute),
             "/v1/messages:batch": RateLimitItemPerMinute(limits.messages_per_minute),
             "/v1/login": RateLimitItemPerMinute(limits.logins_per_minute),
+            "/v1/oauth/token": RateLimitItemPerMinute(limits.logins_per_minute),
+            "/v1/deliveries": RateLimitItemPerMinute(limits.deliveries_per_minute),
         }
+        self._bytes = {"/v1/deliveries": limits.delivery_bytes}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """A request, or what else a server sends."""
@@ -91,7 +95,7 @@ class Guard:
         return max(1, math.ceil(self._window.get_window_stats(limit, client, what).reset_time - time.time()))
 
     async def _body(self, scope: Scope, receive: Receive) -> bytes:
-        most = self._limits.body_bytes
+        most = self._bytes.get(scope["path"], self._limits.body_bytes)
         headers = dict(scope["headers"])
         told = headers.get(b"content-length", b"0")
         if not told.isdigit() or int(told) > most:

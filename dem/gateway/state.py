@@ -1,9 +1,11 @@
 """What the gateway itself remembers: messages and their states, logins, and who read what. SQLite or PostgreSQL.
 
-One journal tells what happened, in its order; streams are read from it, so they can go on where they were.
+One journal tells what happened, in its order; streams are read from it, so they can go on where they were. It is
+locked while somebody writes, so that no entry is seen before one with a lower number.
 """
 
 import hashlib
+import hmac
 import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -19,23 +21,28 @@ from sqlalchemy import (
     JSON,
     BigInteger,
     Column,
+    ForeignKey,
     Index,
     Integer,
     MetaData,
     String,
     Table,
-    create_engine,
     delete,
-    event,
     func,
     insert,
     select,
     update,
 )
 from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.exc import OperationalError
+
+from dem.errors import InputError
+from dem.index.database import engine_of
 
 _MIGRATIONS = Path(__file__).with_name("migrations")
 _BIG = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts on by itself in INTEGER alone
+CLIENT_MARK = "client:"
+"""Before the name of a client, where others have their account."""
 
 METADATA = MetaData()
 MESSAGE = Table(
@@ -67,6 +74,16 @@ JOURNAL = Table(
 )
 Index("journal_by_owner", JOURNAL.c.owner, JOURNAL.c.number)
 NONCE = Table("nonce", METADATA, Column("value", String(32), primary_key=True), Column("expires", _BIG, nullable=False))
+CLIENT = Table(
+    "client",
+    METADATA,
+    Column("name", String(32), primary_key=True),
+    Column("hash", String(64), nullable=False),
+    Column("offices", JSON, nullable=False),
+    Column("at", _BIG, nullable=False),
+    Column("expires", _BIG, nullable=False),
+)
+"""Software of an institution, which logs in by a secret; what it reads is logged under `client:` and its name."""
 TOKEN = Table(
     "token",
     METADATA,
@@ -88,6 +105,35 @@ ACCESS = Table(
     sqlite_autoincrement=True,
 )
 Index("access_by_participant", ACCESS.c.participant, ACCESS.c.number)
+DELIVERY = Table(
+    "delivery",
+    METADATA,
+    Column("number", _BIG, primary_key=True, autoincrement=True),
+    Column("at", _BIG, nullable=False),
+    Column("hash", String(64), nullable=False, unique=True),
+    Column("account", String(42), nullable=False),
+    Column("name", String(120), nullable=False),
+    Column("format", String(40), nullable=False),
+    Column("bytes", Integer, nullable=False),
+    Column("new", Integer, nullable=False),
+    Column("corrected", Integer, nullable=False),
+    Column("left_alone", JSON, nullable=False),
+    sqlite_autoincrement=True,
+)
+VALUE = Table(
+    "value",
+    METADATA,
+    Column("meter", String(64), primary_key=True),
+    Column("direction", String(8), primary_key=True),
+    Column("start", _BIG, primary_key=True, autoincrement=False),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("seconds", Integer, nullable=False),
+    Column("energy", _BIG, nullable=False),
+    Column("quality", String(12), nullable=False),
+    Column("issued", _BIG),
+    Column("delivery", _BIG, ForeignKey("delivery.number"), nullable=False),
+)
+"""Of a period, as an operator said it; energy in millionths of a Wh."""
 
 
 class State(StrEnum):
@@ -132,16 +178,22 @@ class Store:
     """The database. Every change is one transaction."""
 
     def __init__(self, url: str, clock: Callable[[], float] = time.time) -> None:
-        """Open it, and bring it to the newest version of its tables."""
-        self._engine = create_engine(url, pool_pre_ping=True)
-        if self._engine.dialect.name == "sqlite":
-            event.listen(self._engine, "connect", _prepare_sqlite)
+        """Open it, and bring it to the newest version of its tables.
+
+        Raises:
+            InputError: it cannot be opened.
+        """
+        self._engine = engine_of("state", url)
         self._clock = clock
         config = Config()
         config.set_main_option("script_location", str(_MIGRATIONS))
-        with self._engine.begin() as connection:
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+        try:
+            with self._engine.begin() as connection:
+                config.attributes["connection"] = connection
+                command.upgrade(config, "head")
+        except OperationalError as error:
+            why = f"cannot be opened: {str(error.orig).splitlines()[0]}"
+            raise InputError("state", self._engine.url.render_as_string(), why) from error
 
     @property
     def engine(self) -> Engine:
@@ -153,18 +205,24 @@ class Store:
         self._engine.dispose()
 
     @contextmanager
-    def _change(self) -> Iterator[Connection]:
+    def change(self, locked: str = "") -> Iterator[Connection]:
+        """A transaction that changes something. locked: a table that nobody else changes until it ends."""
         with self._engine.begin() as connection:
+            if self._engine.dialect.name == "sqlite":
+                connection.exec_driver_sql("BEGIN IMMEDIATE")  # one writer of all tables, from its first look on
+            elif locked:
+                connection.exec_driver_sql(f"LOCK TABLE {locked} IN SHARE ROW EXCLUSIVE MODE")
             yield connection
 
-    def _now(self) -> int:
+    def now(self) -> int:
+        """The time, in whole seconds."""
         return int(self._clock())
 
     # ------------------------------------------------------------------------------------------------ messages
 
     def accept(self, id_: str, type_: str, sender: str, envelope: dict[str, Any]) -> Record:
         """Remember a message that was checked, and queue it; one that is known stays as it is."""
-        with self._change() as connection:
+        with self.change("journal") as connection:
             if known := _message(connection, id_):
                 return known
             for state in (State.RECEIVED, State.CHECKED, State.QUEUED):
@@ -177,7 +235,7 @@ class Store:
                     envelope=envelope,
                     state=State.QUEUED,
                     attempts=0,
-                    received_at=self._now(),
+                    received_at=self.now(),
                     number=number,
                 )
             )
@@ -199,13 +257,13 @@ class Store:
     def begin(self, ids: Sequence[str], block: int) -> None:
         """Note that messages are about to be brought. block: the newest one before."""
         values = {"attempts": MESSAGE.c.attempts + 1, "first_block": func.coalesce(MESSAGE.c.first_block, block)}
-        with self._change() as connection:
+        with self.change() as connection:
             connection.execute(update(MESSAGE).where(MESSAGE.c.id.in_(ids)).values(values))
 
     def move(self, record: Record, state: State, **values: Any) -> None:
         """Put a message into a state. values: its block and transaction, or its refusal."""
         kept = {"block": None, "transaction": None, "refusal": None} | values
-        with self._change() as connection:
+        with self.change("journal") as connection:
             connection.execute(update(MESSAGE).where(MESSAGE.c.id == record.id).values(state=state, **kept))
             kind = "retract" if state is State.QUEUED else "message"
             told = {name: value for name, value in kept.items() if value is not None}
@@ -222,13 +280,13 @@ class Store:
     # ------------------------------------------------------------------------------------------------- journal
 
     def _tell(self, connection: Connection, kind: str, owner: str | None, data: dict[str, Any]) -> int:
-        values = {"at": self._now(), "kind": kind, "owner": owner and owner.lower(), "data": data}
+        values = {"at": self.now(), "kind": kind, "owner": owner and owner.lower(), "data": data}
         done = connection.execute(insert(JOURNAL).values(**values))
         return int(done.inserted_primary_key[0])  # type: ignore[index]
 
     def tell(self, kind: str, data: dict[str, Any]) -> None:
         """Note what happened to everybody."""
-        with self._change() as connection:
+        with self.change("journal") as connection:
             self._tell(connection, kind, None, data)
 
     def journal(self, after: int, most: int, owner: str | None = None, everything: bool = False) -> list[Entry]:
@@ -250,43 +308,81 @@ class Store:
     def nonce(self, seconds: int) -> str:
         """A number to sign, good once and for so long."""
         value = secrets.token_hex(16)
-        with self._change() as connection:
-            connection.execute(delete(NONCE).where(NONCE.c.expires < self._now()))
-            connection.execute(insert(NONCE).values(value=value, expires=self._now() + seconds))
+        with self.change() as connection:
+            connection.execute(delete(NONCE).where(NONCE.c.expires < self.now()))
+            connection.execute(insert(NONCE).values(value=value, expires=self.now() + seconds))
         return value
 
     def use_nonce(self, value: str) -> bool:
         """Whether it was good; from now on it is not."""
-        with self._change() as connection:
-            done = connection.execute(delete(NONCE).where(NONCE.c.value == value, NONCE.c.expires >= self._now()))
+        with self.change() as connection:
+            done = connection.execute(delete(NONCE).where(NONCE.c.value == value, NONCE.c.expires >= self.now()))
             return done.rowcount == 1
 
     def open(self, account: str, seconds: int) -> str:
         """A token for an account. Only its hash is kept."""
         token = secrets.token_urlsafe(32)
-        with self._change() as connection:
-            connection.execute(delete(TOKEN).where(TOKEN.c.expires < self._now()))
-            values = {"hash": _hash(token), "account": account, "expires": self._now() + seconds}
+        with self.change() as connection:
+            connection.execute(delete(TOKEN).where(TOKEN.c.expires < self.now()))
+            values = {"hash": _hash(token), "account": account, "expires": self.now() + seconds}
             connection.execute(insert(TOKEN).values(**values))
         return token
 
     def account_of(self, token: str) -> str | None:
         """Whose token it is, if it has not expired."""
-        question = select(TOKEN.c.account).where(TOKEN.c.hash == _hash(token), TOKEN.c.expires >= self._now())
+        question = select(TOKEN.c.account).where(TOKEN.c.hash == _hash(token), TOKEN.c.expires >= self.now())
         with self._engine.connect() as connection:
             return connection.execute(question).scalar_one_or_none()
 
     def shut(self, token: str) -> None:
         """End a token."""
-        with self._change() as connection:
+        with self.change() as connection:
             connection.execute(delete(TOKEN).where(TOKEN.c.hash == _hash(token)))
+
+    # ------------------------------------------------------------------------------------ institutions' software
+
+    def register(self, name: str, offices: Sequence[str], seconds: int) -> str:
+        """A secret for a client, good for so long; one that it had, and its tokens, end. Only its hash is kept."""
+        secret = secrets.token_urlsafe(32)
+        with self.change() as connection:
+            _forget(connection, name)
+            values = {"at": self.now(), "expires": self.now() + seconds, "offices": [*offices]}
+            connection.execute(insert(CLIENT).values(name=name, hash=_hash(secret), **values))
+        return secret
+
+    def revoke(self, name: str) -> bool:
+        """End a client and its tokens; whether there was one."""
+        with self.change() as connection:
+            return _forget(connection, name)
+
+    def clients(self) -> list[dict[str, Any]]:
+        """All of them, without their secrets."""
+        columns = (column for column in CLIENT.c if column.name != "hash")
+        with self._engine.connect() as connection:
+            return [dict(row._mapping) for row in connection.execute(select(*columns).order_by(CLIENT.c.name))]
+
+    def admit(self, name: str, secret: str, seconds: int) -> tuple[str, list[str]] | None:
+        """A token for a client and its offices; None if there is none of that name and secret, or it has expired."""
+        question = select(CLIENT.c.hash, CLIENT.c.offices, CLIENT.c.expires).where(CLIENT.c.name == name)
+        with self._engine.connect() as connection:
+            row = connection.execute(question).one_or_none()
+        known = row.hash if row is not None else _hash("")
+        if not hmac.compare_digest(_hash(secret), known) or row is None or row.expires < self.now():
+            return None
+        return self.open(f"{CLIENT_MARK}{name}", seconds), list(row.offices)
+
+    def offices_of(self, name: str) -> list[str]:
+        """Offices of a client; none if it has expired."""
+        question = select(CLIENT.c.offices).where(CLIENT.c.name == name, CLIENT.c.expires >= self.now())
+        with self._engine.connect() as connection:
+            return list(connection.execute(question).scalar_one_or_none() or [])
 
     # --------------------------------------------------------------------------------------------- access log
 
     def note_access(self, **values: Any) -> None:
         """Note that somebody read about another person."""
-        with self._change() as connection:
-            connection.execute(insert(ACCESS).values(at=self._now(), **values))
+        with self.change() as connection:
+            connection.execute(insert(ACCESS).values(at=self.now(), **values))
 
     def accesses(self, participant: int | None, after: int, most: int) -> list[dict[str, Any]]:
         """Who read about a participant, or about anybody."""
@@ -307,10 +403,10 @@ def _record(row: Any) -> Record:
     return Record(**values | {"state": State(row.state)})
 
 
+def _forget(connection: Connection, name: str) -> bool:
+    connection.execute(delete(TOKEN).where(TOKEN.c.account == f"{CLIENT_MARK}{name}"))
+    return connection.execute(delete(CLIENT).where(CLIENT.c.name == name)).rowcount == 1
+
+
 def _hash(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
-
-
-def _prepare_sqlite(connection: Any, _record: object) -> None:
-    for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "busy_timeout = 10000"):
-        connection.execute(f"PRAGMA {pragma}")

@@ -26,6 +26,15 @@ class Taken:
     corrected: int
 
 
+@dataclass(frozen=True, slots=True)
+class News:
+    """What a delivery would change. versions: of each period that it says something new of, in their order."""
+
+    taken: Taken
+    seconds: dict[Place, int]
+    versions: dict[Place, dict[int, list[Version]]]
+
+
 class Book:
     """Versions of readings by meter, direction and period, in the order in which they came."""
 
@@ -35,6 +44,20 @@ class Book:
 
     def take(self, delivery: Delivery) -> Taken:
         """Add a delivery, or nothing of it.
+
+        Raises:
+            InputError: see `news`.
+        """
+        news = self.news(delivery)
+        self.seconds |= news.seconds
+        for place, changed in news.versions.items():
+            known = self.periods.setdefault(place, {})
+            for start, versions in changed.items():
+                known.setdefault(start, []).extend(versions)
+        return news.taken
+
+    def news(self, delivery: Delivery) -> News:
+        """What a delivery says that is not known; nothing is changed yet.
 
         A value takes the place of the one before unless it says that it was issued earlier: so a file that comes twice,
         or late, does no harm.
@@ -57,15 +80,12 @@ class Book:
                 first = told.setdefault((place, reading.start, series.issued), version)
                 if first != version:
                     raise _contradiction(delivery, series, reading, first)
-                before = changed.get(reading.start) or known.get(reading.start, [])
+                before = [*known.get(reading.start, ())[-1:], *changed.get(reading.start, ())]
                 if _is_news(delivery, series, reading, before):
                     new += not before
                     corrected += bool(before)
-                    changed[reading.start] = [*before, version]
-        self.seconds = lengths
-        for place, changed in staged.items():
-            self.periods.setdefault(place, {}).update(changed)
-        return Taken(new, corrected)
+                    changed.setdefault(reading.start, []).append(version)
+        return News(Taken(new, corrected), lengths, staged)
 
     def newest(self, place: Place) -> Iterator[tuple[int, Version]]:
         """What holds of each period, by time."""

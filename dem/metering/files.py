@@ -1,7 +1,8 @@
 """A file of a metering operator, whatever its format: found out from what is in it, never from its name."""
 
-from datetime import tzinfo
+from datetime import UTC, tzinfo
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from dem.errors import InputError
 from dem.metering import austria, cim, mscons, template
@@ -11,6 +12,20 @@ from dem.metering.xml import parse
 
 _XML = (b"<", b"\xff\xfe<", b"\xfe\xff\0<")
 _FORMATS = "the template, Austrian energy data, CIM A45 and MSCONS"
+
+
+def zone_of(where: str, name: str | None) -> tzinfo:
+    """The zone of times without offset. name: None if they have to have one. where: it was named.
+
+    Raises:
+        InputError: there is none of that name.
+    """
+    if name is None:
+        return UTC
+    try:
+        return ZoneInfo(name)
+    except (KeyError, OSError, ValueError):
+        raise InputError(where, name, "is no time zone: such as Europe/Vienna") from None
 
 
 def read_delivery(path: Path, zone: tzinfo) -> Delivery:

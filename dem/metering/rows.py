@@ -15,6 +15,7 @@ from xml.etree.ElementTree import ParseError
 import openpyxl
 from defusedxml import DefusedXmlException
 from openpyxl.utils.exceptions import InvalidFileException
+from openpyxl.worksheet.formula import ArrayFormula, DataTableFormula
 
 from dem.errors import InputError
 from dem.metering.record import MOST_BYTES, Key, Reading
@@ -76,7 +77,7 @@ def _of_workbook(path: Path, content: bytes) -> Iterator[tuple[int, list[str]]]:
             raise InputError(str(path), None, why)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of styles and extensions that a table of numbers does not need
-            book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True, keep_links=False)
+            book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, keep_links=False)
             sheet = book.worksheets[0]
             sheet.reset_dimensions()  # what a file says of its own size may be wrong
             for number, row in enumerate(sheet.iter_rows(values_only=True), start=1):
@@ -91,11 +92,13 @@ def _of_workbook(path: Path, content: bytes) -> Iterator[tuple[int, list[str]]]:
 
 
 def _text(value: object) -> str:
-    """A cell as it would be written into a CSV file."""
+    """A cell as it would be written into a CSV file; a formula as such: what it gave when it was saved is no value."""
     if value is None:
         return ""
     if isinstance(value, datetime | date):
         return value.isoformat()
+    if isinstance(value, ArrayFormula | DataTableFormula):
+        return "={...}"
     return str(value).strip()
 
 
@@ -118,7 +121,9 @@ def instant(cell: Cell, zone: tzinfo) -> datetime:
     except ValueError as error:
         raise cell.wrong("must be a time such as 2026-05-08T00:00+02:00 or 08.05.2026 00:00") from error
     if found.tzinfo is None and zone is UTC:
-        raise cell.wrong("must say its offset from UTC, such as +02:00; or --timezone has to name the zone")
+        raise cell.wrong(
+            "must say its offset from UTC, such as +02:00; or --timezone (timezone= of a gateway) has to name it"
+        )
     return found
 
 

@@ -67,19 +67,20 @@ def test_what_a_reorganisation_takes_back_is_brought_again(gateway: Gateway) -> 
 
 
 def test_a_gateway_that_was_killed_while_bringing_looks_before_it_brings_again(
-    gateway: Gateway, tmp_path: Path, index: Path
+    gateway: Gateway, tmp_path: Path, index: Path, state: str
 ) -> None:
     home = gateway.client("home")
     id_ = home.send(AUCTION, sheet())
     gateway.store.begin([id_], 0)
     gateway.node.blocks.append([id_])  # it landed, and nobody noted it
-    again = make_gateway(tmp_path, index)
+    again = make_gateway(tmp_path, index, state)
     again.node.blocks = gateway.node.blocks
     again.step()
     assert again.node.brought == []
     record = again.store.message(id_)
     assert record is not None
     assert (record.state, record.block) == (State.IN_BLOCK, 1)
+    again.store.close()
 
 
 def test_a_node_that_is_away_costs_no_message(gateway: Gateway) -> None:

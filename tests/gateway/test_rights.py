@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from eth_account import Account
 from eth_account.messages import encode_defunct
-from support.gateway import HOME, ROOF, Gateway, account_of, key_of, make_gateway, sheet
+from support.gateway import HOME, METER, ROOF, Gateway, account_of, key_of, make_gateway, sheet
 
 from dem.errors import RequestError
 from dem.gateway.rights import TABLE, Role
@@ -14,21 +14,24 @@ from dem.model.mechanisms import AUCTION
 
 # Statuses for: nobody logged in | a member about another | about itself | each office about somebody.
 EXPECTED = """
-resource       nobody  other  own   registrar  operator  grid  council  auditor
-market         200     200    200   200        200       200   200      200
-days           200     200    200   200        200       200   200      200
-tariffs        200     200    200   200        200       200   200      200
-prices         401     200    200   403        200       200   200      200
-members        401     403    403   200        200       403   403      200
-member         401     403    200   200        200       403   403      200
-energy         401     403    200   403        200       200   403      200
-orders         401     403    200   403        200       403   403      200
-settlements    401     403    200   403        200       403   403      200
-transfers      401     403    200   403        200       403   403      200
-send           202     202    202   202        202       202   202      202
-message        401     403    200   403        200       403   403      200
-queue          401     403    403   403        200       403   403      200
-access         401     200    200   403        403       403   403      200
+resource     nobody  other  own  registrar  operator  grid  metering  council  auditor
+market       200     200    200  200        200       200   200       200      200
+days         200     200    200  200        200       200   200       200      200
+tariffs      200     200    200  200        200       200   200       200      200
+prices       401     200    200  403        200       200   403       200      200
+members      401     403    403  200        200       403   403       403      200
+member       401     403    200  200        200       403   403       403      200
+energy       401     403    200  403        200       200   403       403      200
+readings     401     403    200  403        200       200   200       403      200
+orders       401     403    200  403        200       403   403       403      200
+settlements  401     403    200  403        200       403   403       403      200
+transfers    401     403    200  403        200       403   403       403      200
+deliver      401     403    403  403        403       403   200       403      403
+deliveries   401     403    403  403        200       403   200       403      200
+send         202     202    202  202        202       202   202       202      202
+message      401     403    200  403        200       403   403       403      200
+queue        401     403    403  403        200       403   403       403      200
+access       401     200    200  403        403       403   403       403      200
 """
 HEADER, *ROWS = (line.split() for line in EXPECTED.strip().splitlines())
 CELLS = [(row[0], who, int(status)) for row in ROWS for who, status in zip(HEADER[1:], row[1:], strict=True)]
@@ -45,6 +48,9 @@ def ask(gateway: Gateway, resource: str, who: str) -> int:
         if resource == "send":
             client.bring(envelope)
             return 202
+        if resource == "deliver":
+            client.deliver("file.csv", f"meter,direction,start,kwh\n{METER},import,2026-03-01T00:00Z,1\n".encode())
+            return 200
         path, asked = {
             "market": ("market", {}),
             "days": ("days", {}),
@@ -53,6 +59,8 @@ def ask(gateway: Gateway, resource: str, who: str) -> int:
             "members": ("members", {}),
             "member": (f"members/{HOME}", {}),
             "energy": (f"members/{HOME}/energy", DAYS),
+            "readings": (f"members/{HOME}/readings", DAYS),
+            "deliveries": ("deliveries", {}),
             "orders": (f"members/{HOME}/orders", {"day": 1}),
             "settlements": (f"members/{HOME}/settlements", DAYS),
             "transfers": (f"members/{HOME}/transfers", {}),

@@ -1,34 +1,90 @@
 """What lasts: the tables as migrations make them, streams that go on where they were, and slow clients."""
 
 import asyncio
+import threading
 from collections.abc import MutableMapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from support.gateway import account_of
 
 from dem.errors import InputError, RequestError
-from dem.gateway import streams
+from dem.gateway import migrations, streams
 from dem.gateway.config import Limits, load
 from dem.gateway.guard import Guard
 from dem.gateway.state import METADATA, Store
 from dem.gateway.streams import Streams
 
 
-def test_the_migrations_make_the_tables_that_the_code_knows(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'state.sqlite'}"
-    Store(url).close()
-    again = Store(url)
+def test_the_migrations_make_the_tables_that_the_code_knows(state: str) -> None:
+    Store(state).close()
+    again = Store(state)
     with again.engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
+    again.close()
 
 
-def test_a_stream_goes_on_where_it_was_and_tells_nobody_elses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_migrations_go_back_to_nothing_and_on_again(state: str) -> None:
+    store = Store(state)
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    for direction, target in ((command.downgrade, "base"), (command.upgrade, "head")):
+        with store.engine.begin() as connection:
+            config.attributes["connection"] = connection
+            direction(config, target)
+    assert store.newest() == 0
+    store.close()
+
+
+def test_entries_of_the_journal_are_seen_in_their_order_however_many_write(state: str) -> None:
+    """A stream that has seen entry n asks for what comes after n: no lower number may appear later."""
+    store = Store(state)
+    seen: list[int] = []
+    writers = [threading.Thread(target=lambda: [store.tell("block", {}) for _ in range(10)]) for _ in range(4)]
+    for writer in writers:
+        writer.start()
+    while len(seen) < 40:
+        seen += [entry.number for entry in store.journal(seen[-1] if seen else 0, 100)]
+    for writer in writers:
+        writer.join()
+    assert len({*seen}) == len(seen) == 40
+    store.close()
+
+
+def test_a_message_that_comes_twice_at_once_is_taken_once(state: str) -> None:
+    store = Store(state)
+    with ThreadPoolExecutor(4) as pool:
+        found = [*pool.map(lambda _: store.accept("0x1", "OrderSheet", account_of("home"), {}), range(8))]
+    assert {record.id for record in found} == {"0x1"}
+    assert store.newest() == 3
+    store.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("mysql://root@localhost/x", "state: 'mysql' is no database that is known here"),
+        ("postgresql", "state: is no URL of a database"),
+        ("postgresql://nobody:secret@127.0.0.1:1/x", "cannot be opened"),
+        ("sqlite:////no/such/folder/state.sqlite", "cannot be opened"),
+    ],
+)
+def test_a_database_that_cannot_be_opened(url: str, said: str) -> None:
+    with pytest.raises(InputError) as caught:
+        Store(url)
+    assert said in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_stream_goes_on_where_it_was_and_tells_nobody_elses(state: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streams, "_POLL_SECONDS", 0.01)
-    store = Store(f"sqlite:///{tmp_path / 'state.sqlite'}")
+    store = Store(state)
     home = account_of("home")
     store.accept("0x1", "OrderSheet", home, {})
     store.accept("0x2", "OrderSheet", account_of("roof"), {})
@@ -53,6 +109,7 @@ def test_a_stream_goes_on_where_it_was_and_tells_nobody_elses(tmp_path: Path, mo
     assert asyncio.run(numbers(0, home, 5)) == ["1", "2", "3", "7", "8"]
     assert asyncio.run(numbers(7, None, 2)) == ["8", "9"]
     assert asyncio.run(numbers(None, None, 1)) == ["10"]
+    store.close()
 
 
 def test_a_stream_too_many_is_refused(tmp_path: Path) -> None:
@@ -99,7 +156,10 @@ def test_bodies_that_are_too_large_too_slow_or_cut_off(
         ("", "gateway.toml, folder: "),
         ('folder = "."\ncolour = 1', "gateway.toml, colour: 1 Extra inputs"),
         ('folder = "."\nport = 0', "gateway.toml, port: 0 "),
-        ('folder = "."\n[offices]\nmember = []', "must be one of registrar, operator, grid, council, auditor"),
+        (
+            'folder = "."\n[offices]\nmember = []',
+            "must be one of registrar, operator, grid, metering, council, auditor",
+        ),
         ('folder = "."\n[offices]\noperator = ["0xabc"]', "must be an address with its checksum"),
         ("folder = ", "is no TOML"),
     ],

@@ -37,6 +37,8 @@ CALENDAR = CalendarParameters(1_700_000_000, 900, 96, 64_800, 43_200, 21_600, 86
 CHAIN, GENESIS = 20482, f"0x{7:064x}"
 CONTRACTS = {name: f"0x{n:040x}" for n, name in enumerate([step.contract for step in STEPS], start=0xD001)}
 HOME, ROOF = 6, 7
+METER, ROOF_METER = "AT0030000000000000000000000000001", "AT0030000000000000000000000000002"
+"""What the metering operator calls theirs, in tests/metering/samples."""
 DEPTH = 4
 URL = "http://testserver"
 
@@ -161,9 +163,16 @@ class _Unstarted(Relaying):
 def make_gateway(folder: Path, index: Path, url: str = "", **limits: Any) -> Gateway:
     """A gateway of a market. url: of its state."""
     few = {"requests_per_minute": 10**6, "messages_per_minute": 10**6, "logins_per_minute": 10**6}
+    few["deliveries_per_minute"] = 10**6
     offices = {role: [account_of(role)] for role in Role if role not in (Role.PUBLIC, Role.MEMBER)}
     configuration = Configuration(
-        folder=folder, index=index, url=URL, depth=DEPTH, limits=Limits(**few | limits), offices=offices
+        folder=folder,
+        index=index,
+        url=URL,
+        depth=DEPTH,
+        limits=Limits(**few | limits),
+        offices=offices,
+        meters={METER: HOME, ROOF_METER: ROOF},
     )
     now = [1_800_000_000.0]
     store = Store(url or configuration.state_url, clock=lambda: now[0])

@@ -1,0 +1,5 @@
+"""`ape run clients`."""
+
+from dem.commands.clients import cli
+
+__all__ = ["cli"]

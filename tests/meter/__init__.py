@@ -1,0 +1,1 @@
+"""Tests of a meter's agent, with a broker and a gateway on this machine."""

