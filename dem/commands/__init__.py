@@ -31,6 +31,7 @@ CONTENTS = {
         "deploy": "deploy the contracts for a scenario",
         "index": "put a market's events into an SQLite database",
         "gateway": "serve a market to people's software",
+        "role": "run an office, a household or a meter as a service",
         "late": "settle a member's final day late, with its proof",
         "health": "say whether nodes and market are well, and what to do",
     },

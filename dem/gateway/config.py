@@ -1,13 +1,12 @@
 """The configuration of a gateway: a TOML file. docs/guide/gateway.md describes each key."""
 
-import tomllib
 from pathlib import Path
 from typing import Annotated
 
 from eth_utils.address import is_checksum_address
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from dem.errors import InputError
+from dem.formats import read_settings
 from dem.gateway.rights import OFFICES, Role
 
 
@@ -89,16 +88,5 @@ def load(path: Path) -> Configuration:
     Raises:
         InputError: it cannot be read, or a key is unknown or will not do.
     """
-    try:
-        record = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(str(path), None, f"cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(str(path), None, f"is no TOML: {error}") from error
-    try:
-        found = Configuration.model_validate(record)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise InputError(f"{path}, {where}", first["input"], first["msg"]) from error
+    found = read_settings(path, Configuration)
     return found.model_copy(update={"folder": (path.parent / found.folder).resolve()})

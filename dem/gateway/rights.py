@@ -34,6 +34,7 @@ resource       public  member  registrar  operator  grid  council  auditor
 market         all     all     all        all       all   all      all
 days           all     all     all        all       all   all      all
 tariffs        all     all     all        all       all   all      all
+rules          all     all     all        all       all   all      all
 prices         no      all     no         all       all   all      all
 members        no      no      all        all       no    no       all
 member         no      own     all        all       no    no       all

@@ -39,6 +39,7 @@ COMMANDS = {
     "meters": ["show", "write", "CIM A45", "MSCONS"],
     "reconcile": ["FOLDER", "--recorded", "--account", "--network"],
     "report": ["FOLDER", "report.html"],
+    "role": ["--config", "operator", "household", "live.md"],
     "scenario": ["new", "first-scenario.md"],
     "sealers": ["FOLDER", "--apply", "--network", "own votes"],
 }
