@@ -75,7 +75,7 @@ def _passphrase(path: Path, passphrase_file: Path | None) -> str:
         raise InputError(str(passphrase_file), None, f"cannot be read as the passphrase of {path}") from error
 
 
-def make_keystore(path: Path, passphrase_file: Path) -> KeyAccount:
+def make_keystore(path: Path, passphrase_file: Path | None) -> KeyAccount:
     """The account of a keystore, which is made with a new key if it is not there."""
     if path.exists():
         return open_keystore(path, passphrase_file)

@@ -31,6 +31,8 @@ CONTENTS = {
         "deploy": "deploy the contracts for a scenario",
         "index": "put a market's events into an SQLite database",
         "gateway": "serve a market to people's software",
+        "live": "run a whole market here, a process for every role",
+        "join": "join a market as a household, by a gateway's address alone",
         "role": "run an office, a household or a meter as a service",
         "late": "settle a member's final day late, with its proof",
         "health": "say whether nodes and market are well, and what to do",

@@ -64,13 +64,13 @@ class Process(ABC):
             )
             lock.write(str(process.pid))
 
-    def await_ready(self, is_ready: Callable[[], bool]) -> None:
+    def await_ready(self, is_ready: Callable[[], bool], seconds: float = _SECONDS) -> None:
         """Wait until it is.
 
         Raises:
             ChainError: it ends, or is not ready in time.
         """
-        deadline = time.monotonic() + _SECONDS
+        deadline = time.monotonic() + seconds
         while not is_ready():
             if self.pid is None or time.monotonic() > deadline:
                 raise ChainError(f"{self.title} does not start; the end of {self.log}:\n{self._last_words()}")

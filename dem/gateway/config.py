@@ -41,7 +41,10 @@ class Limits(BaseModel):
 
 
 class Configuration(BaseModel):
-    """Of a gateway. folder: of the market, with its manifest.json; index, state: relative to it."""
+    """Of a gateway. folder: of the market, with its manifest.json; index, state: relative to it.
+
+    relayer: an account of ape's that pays for transactions; or keystore, the file of one.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -52,6 +55,8 @@ class Configuration(BaseModel):
     port: int = Field(8040, ge=1, le=65_535)
     url: str = Field("", pattern=r"^(https?://[^/\s]+)?$", max_length=200)
     relayer: str | None = None
+    keystore: Path | None = None
+    passphrase_file: Path | None = None
     depth: int = Field(64, ge=1)
     token_seconds: int = Field(3_600, ge=60, le=86_400)
     limits: Limits = Limits.model_construct()
@@ -89,4 +94,5 @@ def load(path: Path) -> Configuration:
         InputError: it cannot be read, or a key is unknown or will not do.
     """
     found = read_settings(path, Configuration)
-    return found.model_copy(update={"folder": (path.parent / found.folder).resolve()})
+    own = {name: getattr(found, name) for name in ("folder", "keystore", "passphrase_file")}
+    return found.model_copy(update={name: (path.parent / file).resolve() for name, file in own.items() if file})

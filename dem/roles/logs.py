@@ -1,13 +1,14 @@
-"""Logs of a service: a line of JSON for each thing that happens, on standard output."""
+"""Logs of a service: a line of JSON for each thing that happens."""
 
 import logging
 import sys
+from pathlib import Path
 
 import structlog
 
 
-def log_as_json() -> None:
-    """Let structlog, and through it what libraries log, write lines of JSON."""
+def log_as_json(path: Path | None = None) -> None:
+    """Let structlog, and through it what libraries log, write lines of JSON to a file, or to standard output."""
     common: list[structlog.typing.Processor] = [
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -18,7 +19,7 @@ def log_as_json() -> None:
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stdout)
+    handler = logging.StreamHandler(sys.stdout) if path is None else logging.FileHandler(path, encoding="utf-8")
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=common,

@@ -17,6 +17,8 @@ from dem.roles.step import Day, Role, Step, due_steps
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
 """Seconds until a step that failed is tried again; doubled each time."""
+_LONGEST_AWAY = 10.0
+"""Seconds until a chain or a gateway that is away is asked again."""
 _ASK_AGAIN = 30.0
 """A step that is done is asked about again after so long: a chain may lose blocks."""
 _STALE_SECONDS = 60.0
@@ -147,7 +149,7 @@ class Service:
         self._warn(what, error, day=day, again_in_seconds=pause)
 
     def _warn(self, what: str, error: Exception, **more: object) -> None:
-        """What is foreseen in a sentence; with where it happened if nobody foresaw it: a service goes on all the same."""
+        """In a sentence; with the place if nobody foresaw it, and a service goes on all the same."""
         is_foreseen = isinstance(error, (DemError, OSError))
         self.log.warning(what, failed=str(error), exc_info=None if is_foreseen else error, **more)
 
@@ -167,7 +169,7 @@ class Service:
                 self._begin_anew()
                 self._warn("the chain lost blocks", error)
             except Exception as error:
-                self.trouble, pause = str(error), min(max(2 * pause, _FIRST_PAUSE), _LONGEST_PAUSE)
+                self.trouble, pause = str(error), min(max(2 * pause, _FIRST_PAUSE), _LONGEST_AWAY)
                 self._warn("cannot look", error, again_in_seconds=pause)
             self._end.wait(pause)
         self.log.info("stopped")
