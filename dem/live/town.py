@@ -163,10 +163,11 @@ class Town:
             )
         }
         more: dict[str, dict[str, Any]] = {
-            "operator-2": {"standby_seconds": STANDBY_SECONDS},
-            "registrar": {"admit": "everyone"},
-            "treasurer": {"first_payment": FIRST_PAYMENT},
-            "clerk": {"credit_limits": limits},
+            "operator-2": {"standby_seconds": STANDBY_SECONDS, "pause_seconds": 5},
+            "registrar": {"admit": "everyone", "pause_seconds": 2},
+            "treasurer": {"first_payment": FIRST_PAYMENT, "pause_seconds": 2},
+            "supplier": {"pause_seconds": 5},
+            "clerk": {"pause_seconds": 5, "credit_limits": limits},
             "metering": {"inbox": "inbox-metering"},
             "relayer": {"inbox": "inbox-relayer"},
         }

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from eth_utils.address import to_checksum_address
+
 from dem.deployment.market import RELAYER
 from dem.messages.members import Application
 from dem.messages.signed import Signed, for_contract
@@ -83,13 +85,22 @@ def waiting(relay: Relay, accounts: Sequence[str]) -> list[str]:
     return _with_status(relay, accounts, lambda account: account, _APPLIED)
 
 
-def applications(relay: Relay) -> dict[str, Mapping[str, Any]]:
-    """What was applied for last, by account, of all who ever applied."""
-    name = "ParticipantRegistry"
-    topics = relay.chain.topics(name, "Applied")
-    first = relay.market.manifest.first_block
-    events = relay.chain.events({name: relay.market.addresses[name]}, first, topics=topics)
-    return {event.args["account"]: event.args for event in events}
+class Applications:
+    """What everybody applied for last: read once, and from then on only what is new."""
+
+    def __init__(self, relay: Relay) -> None:
+        self._relay, self._next = relay, relay.market.manifest.first_block
+        self._found: dict[str, Mapping[str, Any]] = {}
+
+    def by_account(self) -> Mapping[str, Mapping[str, Any]]:
+        """Of all who ever applied."""
+        chain, name = self._relay.chain, "ParticipantRegistry"
+        last = chain.block
+        addresses = {name: self._relay.market.addresses[name]}
+        for event in chain.events(addresses, self._next, last, chain.topics(name, "Applied")):
+            self._found[event.args["account"]] = event.args
+        self._next = last + 1
+        return self._found
 
 
 def with_other_limit(relay: Relay, limits: Mapping[str, Money]) -> list[tuple[int, Money]]:
@@ -163,13 +174,15 @@ def owners_of_meters(relay: Relay) -> dict[str, int]:
     """Registry number by address of the meter, of every member that has one."""
     count = relay.market.registry.functions.memberCount().call()
     found = _members(relay, range(1, count + 1))
-    return {own[_METER]: id_ for id_, own in found.items() if int(own[_METER], 16)}
+    return {to_checksum_address(own[_METER]): id_ for id_, own in found.items() if int(own[_METER], 16)}
 
 
 def participants(relay: Relay) -> list[str]:
     """Accounts of all who were admitted, in the order of their numbers."""
     count = relay.market.registry.functions.memberCount().call()
-    return [own[_ACCOUNT] for own in _members(relay, range(_FIRST_PARTICIPANT, count + 1)).values()]
+    return [
+        to_checksum_address(own[_ACCOUNT]) for own in _members(relay, range(_FIRST_PARTICIPANT, count + 1)).values()
+    ]
 
 
 def _members(relay: Relay, ids: Sequence[int]) -> dict[int, tuple[Any, ...]]:

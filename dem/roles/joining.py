@@ -16,6 +16,8 @@ from dem.roles.step import Day
 _HOURS = (2, 2, 2, 2, 2, 3, 5, 6, 5, 4, 4, 5, 6, 5, 4, 4, 5, 7, 8, 8, 7, 5, 4, 3)
 """How much of a day's consumption falls into each hour; an invented household."""
 _DAYS_A_YEAR = 365
+_DAYS_BACK = 4
+"""A day is settled two days after its orders at most."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ class Story:
         self._client = client
         self._told: set[str] = set()
         self.settled: Day = 0
-        """The last day that was settled with it."""
+        """The last day that was settled on what its meter said."""
 
     def news(self) -> Iterator[str]:
         """Sentences about what has happened since the last time.
@@ -106,15 +108,16 @@ class Story:
             if orders := self._client.get(f"/v1/members/{number}/orders", day=day):
                 yield from self._once(f"day {day}: {len(orders)} orders in the book")
             rows = self._client.get(f"/v1/members/{number}/energy", first_day=day, last_day=day)
-            if any(row["metered_wh"] for row in rows):
+            is_measured = any(row["metered_wh"] and not row["is_estimated"] for row in rows)
+            if is_measured:
                 yield from self._once(f"day {day}: metered {sum(row['metered_wh'] for row in rows) / 1_000:.3f} kWh")
             for bill in self._client.get(f"/v1/members/{number}/settlements", first_day=day, last_day=day):
-                self.settled = max(self.settled, day)
+                self.settled = max(self.settled, day if is_measured else 0)
                 yield from self._once(f"day {day}: settled, to pay {bill['paid']} (trade {bill['trade']})")
 
     def _days(self, first: Day) -> range:
-        known = self._client.get("/v1/days")
-        return range(max(first, self.settled), max((day["day"] for day in known), default=0) + 2)
+        newest = max((day["day"] for day in self._client.get("/v1/days")), default=0)
+        return range(max(first, newest - _DAYS_BACK), newest + 2)
 
     def _once(self, sentence: str, mark: str = "") -> Iterator[str]:
         if (mark or sentence) not in self._told:

@@ -37,14 +37,17 @@ class Registrar:
 
 def everyone(relay: Relay) -> Callable[[], Mapping[str, bytes]]:
     """The applications of all who wait, for a registrar who looks at no papers."""
-    return lambda: _standing(relay, members.waiting(relay, [*members.applications(relay)]))
+    applications = members.Applications(relay)
+    return lambda: _standing(relay, members.waiting(relay, [*applications.by_account()]))
 
 
 def approved(relay: Relay, papers: Callable[[], Mapping[str, bytes]]) -> Callable[[], Mapping[str, bytes]]:
     """The applications of those who wait and applied with the papers that are known. papers: their hash, by account."""
 
+    applications = members.Applications(relay)
+
     def decided() -> Mapping[str, bytes]:
-        known, applied = papers(), members.applications(relay)
+        known, applied = papers(), applications.by_account()
         good = [account for account in known if account in applied and applied[account]["documents"] == known[account]]
         return _standing(relay, members.waiting(relay, good))
 

@@ -47,7 +47,7 @@ def test_a_registrar_admits_only_with_the_papers_that_were_applied_with(
     village: Village, market: Market, relay: Relay
 ) -> None:
     apply(village)
-    own = members.applications(relay)[NEWCOMER.account]["documents"]
+    own = members.Applications(relay).by_account()[NEWCOMER.account]["documents"]
     for papers in ({}, {NEWCOMER.account: bytes([9] * 32)}, {village.buyer.account: own}):
         assert service(relay, Registrar(relay, approved(relay, lambda known=papers: known))).look() == 0
     assert status(market) == APPLIED
