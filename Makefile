@@ -58,6 +58,16 @@ demo: .venv/.run ## play one day of a village on a chain inside the process, res
 	$(SAY) 'demo: scenarios/rural-sunday -> out/rural-sunday'
 	@ape run day scenarios/rural-sunday --out out/rural-sunday --network ethereum:local:test
 
+.PHONY: live live-stop live-status
+live: setup ## start a whole market on this machine, every role a process, or what of it was killed
+	@dem live start
+
+live-stop: setup ## end all of its processes
+	@dem live stop
+
+live-status: setup ## show them, and how far the days are
+	@dem live status
+
 .PHONY: devnet devnet-stop devnet-status devnet-logs
 devnet: setup .geth/geth ## start a permissioned chain of four nodes on this machine, or what of it does not run
 	@python -m dem.devnet start

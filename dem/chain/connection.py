@@ -22,6 +22,7 @@ from web3.contract import Contract
 from web3.types import RPCEndpoint, RPCResponse, TxReceipt
 
 from dem.chain.abi import EventCodec, FunctionCodec, as_int
+from dem.chain.accounts import Account
 from dem.chain.artifacts import ROOT, Artifact, Artifacts, is_current, shipped
 from dem.chain.blocks import BlockReader
 from dem.chain.events import Event
@@ -247,7 +248,7 @@ class Chain:
             self._contracts[name, address] = made
         return self._contracts[name, address]
 
-    def deploy(self, sender: AccountAPI, name: str, arguments: Sequence[Any]) -> str:
+    def deploy(self, sender: Account, name: str, arguments: Sequence[Any]) -> str:
         """Deploy a contract and return its address.
 
         Raises:
@@ -268,7 +269,7 @@ class Chain:
         batch = [self._codec(contract, function).encode(arguments) for function, arguments in calls]
         return self.transaction(contract, "multicall", batch, **told)
 
-    def send(self, sender: AccountAPI, contract: Contract, function: str, *arguments: Any) -> TxReceipt:
+    def send(self, sender: Account, contract: Contract, function: str, *arguments: Any) -> TxReceipt:
         """Call a function in a transaction and wait until it is in a block.
 
         Raises:
@@ -277,7 +278,7 @@ class Chain:
         landed = self._send(sender, self.transaction(contract, function, *arguments))
         return self.web3.eth.get_transaction_receipt(HexBytes(landed.hash))
 
-    def send_many(self, sender: AccountAPI, contract: Contract, calls: Iterable[tuple[str, tuple[Any, ...]]]) -> None:
+    def send_many(self, sender: Account, contract: Contract, calls: Iterable[tuple[str, tuple[Any, ...]]]) -> None:
         """Several calls of one contract in one transaction.
 
         Raises:
@@ -286,7 +287,7 @@ class Chain:
         self._send(sender, self.multicall(contract, calls))
 
     def send_all(
-        self, sender: AccountAPI, transactions: Iterable[Transaction]
+        self, sender: Account, transactions: Iterable[Transaction]
     ) -> Iterator[tuple[Landed, RefusedError | None]]:
         """Send transactions, many under way at once; each when it is in a block, with the reason if it was refused.
 
@@ -317,13 +318,13 @@ class Chain:
         [answer] = self.ask([(RPCEndpoint("anvil_getIntervalMining"), [])])
         return "error" not in answer and not answer["result"]
 
-    def _send(self, sender: AccountAPI, transaction: Transaction) -> Landed:
+    def _send(self, sender: Account, transaction: Transaction) -> Landed:
         [(landed, refusal)] = self.send_all(sender, [transaction])
         if refusal is not None:
             raise refusal
         return landed
 
-    def _signer(self, sender: AccountAPI) -> Callable[[Transaction, int], bytes]:
+    def _signer(self, sender: Account) -> Callable[[Transaction, int], bytes]:
         """Makes signed transactions that pay what a block costs by now; nothing where a chain has no base fee."""
         # Test accounts show their keys, and with one it takes a tenth of the time.
         shown = getattr(sender, "private_key", None)
@@ -353,7 +354,7 @@ class Chain:
         return None if base_fee is None else _BASE_FEES * as_int(base_fee)
 
     def _signature(
-        self, sender: AccountAPI, transaction: Transaction, nonce: int, max_fee: int | None
+        self, sender: Account, transaction: Transaction, nonce: int, max_fee: int | None
     ) -> tuple[bytes, bytes, int]:
         """By an account that keeps its key to itself."""
         fees = (
@@ -370,6 +371,7 @@ class Chain:
             value=0,
             **fees,
         )
+        assert isinstance(sender, AccountAPI)  # others show their key
         with logger.at_level(LogLevel.ERROR):  # ape warns of an unlocked key at every use
             signed = sender.sign_transaction(filled)
         if signed is None or signed.signature is None:
@@ -393,7 +395,19 @@ class Chain:
             answers += map(codec.decode, multicall.decode(self.web3.eth.call({"to": contract.address, "data": data})))
         return answers
 
-    def _reason(self, sender: AccountAPI, landed: Landed) -> RefusedError:
+    def refusal_of(self, sender: Account, contract: Contract, function: str, *arguments: Any) -> str:
+        """Why the contract would refuse a call in the newest block, in words; empty if it would not."""
+        data = HexBytes(self._codec(contract, function).encode(arguments))
+        try:
+            self.web3.eth.call({"from": to_checksum_address(sender.address), "to": contract.address, "data": data})
+        except ChainError:
+            raise
+        except Exception as error:
+            reason = _revert_data(error)
+            return str(error) if reason is None else self.artifacts.describe(reason)
+        return ""
+
+    def _reason(self, sender: Account, landed: Landed) -> RefusedError:
         """Why a transaction failed: it is repeated as a call."""
         transaction = landed.transaction
         call = {"from": sender.address, "gas": transaction.gas, "data": HexBytes(transaction.data)}
@@ -411,7 +425,7 @@ class Chain:
         why = landed.refusal or f"ran out of gas: used {landed.gas_used} of {transaction.gas}"
         return RefusedError(transaction.what, why)
 
-    def wait_for_pending(self, senders: Iterable[AccountAPI]) -> None:
+    def wait_for_pending(self, senders: Iterable[Account]) -> None:
         """Wait until whatever these accounts sent before, perhaps by a driver that was killed, is in a block.
 
         Raises:

@@ -14,6 +14,7 @@ from ape_node.provider import NodeSoftwareNotInstalledError
 
 from dem.chain.connection import nodes_of
 from dem.chain.transport import first_answering
+from dem.errors import ChainError
 
 SETTINGS = Path(__file__).with_name("ape-config.yaml")
 """The project's own, which an installed package brings along."""
@@ -64,6 +65,30 @@ def use_own_networks() -> None:
         ape.project.reconfigure(**{key: settings[key] for key in _NETWORKS})
 
 
+_connected_to: list[str] = []
+
+
+def connect_to(choice: str) -> None:
+    """Connect this process, for as long as it lives, to a network by its name as --network takes it.
+
+    Raises:
+        ChainError: nobody answers there, or the process is connected to another one.
+    """
+    if _connected_to:
+        if _connected_to != [choice]:
+            raise ChainError(f"{choice}: this process is connected to {_connected_to[0]}: use another one")
+        return
+    use_own_networks()
+    _require_known(choice)
+    context = ape.networks.parse_network_choice(choice)
+    try:
+        reachable(None, None, context._provider)
+        context.__enter__()
+    except (ApeException, NodeSoftwareNotInstalledError, OSError):
+        raise ChainError(f"{choice}: no node answers there: start it, or name another one") from None
+    _connected_to.append(choice)
+
+
 def _require_known(choice: str) -> None:
     """Refuse a network that is nobody's of one's own, before anybody on it is asked."""
     if choice.startswith(("http://", "https://")):
@@ -83,7 +108,7 @@ def in_one_line(error: Exception) -> str:
     return f"({type(error).__name__}) {error}" if isinstance(error, ApeException) else ""
 
 
-def reachable(_context: click.Context, _option: click.Parameter, provider: Any) -> Any:
+def reachable(_context: click.Context | None, _option: click.Parameter | None, provider: Any) -> Any:
     """Lets ape, which knows one node of a network, connect to one that answers; a callback of its `network_option`."""
     if isinstance(provider, ProviderAPI) and (urls := nodes_of(provider)):
         provider.provider_settings["uri"] = first_answering(urls)

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import click
 
+from dem.chain.accounts import open_keystore
 from dem.chain.connection import Chain
 from dem.chain.options import on_chain
 from dem.commands import ABOUT
 from dem.console import console, fail_readably
-from dem.deployment.market import connect, role_keys
+from dem.deployment.market import RELAYER, connect, role_keys
 from dem.drive.run import MANIFEST
 from dem.errors import ChainError, DemError
 from dem.relay.batches import Relay
@@ -38,7 +39,10 @@ def cli(config: Path) -> None:
     chain = Chain.connected()
     if chain.is_embedded:
         raise ChainError("a gateway needs a chain that stays: name a node with --network")
-    market = connect(chain, role_keys(chain, configuration.relayer), configuration.folder / MANIFEST)
+    keys = role_keys(chain, configuration.relayer) if configuration.keystore is None else {}
+    if configuration.keystore is not None:
+        keys = {RELAYER: open_keystore(configuration.keystore, configuration.passphrase_file)}
+    market = connect(chain, keys, configuration.folder / MANIFEST)
     if not configuration.index_path.exists():
         raise ChainError(f"{configuration.index_path}: there is no index; make one with `index --follow`")
     store = Store(configuration.state_url)

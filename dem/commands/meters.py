@@ -40,8 +40,8 @@ def agent(config: Path) -> None:
     Until interrupted. docs/guide/agent.md describes the configuration.
     """
     try:
-        from dem.meter.agent import Agent
-        from dem.meter.config import load
+        from dem.roles.meter_agent.agent import Agent
+        from dem.roles.meter_agent.config import load
     except ModuleNotFoundError as error:
         why = f"the agent needs {error.name}, which is not installed: `make setup`, or pip install 'dem[meter]'"
         raise DemError(why) from None

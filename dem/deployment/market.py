@@ -7,12 +7,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from ape.api import AccountAPI
 from eth_utils.abi import function_signature_to_4byte_selector
 from eth_utils.crypto import keccak
 from web3.contract import Contract
 
 from dem import formats
+from dem.chain.accounts import Account
 from dem.chain.blocks import BlockReader
 from dem.chain.connection import Chain
 from dem.deployment.plan import STEPS, Government, Parameters
@@ -89,7 +89,7 @@ class Manifest:
 class Market:
     """A deployed market: its contracts and the accounts that hold its roles."""
 
-    def __init__(self, chain: Chain, manifest: Manifest, keys: Mapping[str, AccountAPI]) -> None:
+    def __init__(self, chain: Chain, manifest: Manifest, keys: Mapping[str, Account]) -> None:
         self.chain = chain
         self.manifest = manifest
         self.calendar = manifest.calendar
@@ -116,13 +116,13 @@ class Market:
         return Domain(self.chain.id, self.addresses[name])
 
 
-def role_keys(chain: Chain, alias: str | None) -> dict[str, AccountAPI]:
+def role_keys(chain: Chain, alias: str | None) -> dict[str, Account]:
     """An account for each role: test accounts of their own on a development network, one account for all elsewhere."""
     names = [ADMIN, RELAYER, *(role.name for role in HUMAN_ROLES)]
     return dict(zip(names, islice(chain.accounts(alias), len(names)), strict=True))
 
 
-def deploy(chain: Chain, keys: Mapping[str, AccountAPI], parameters: Parameters, path: Path) -> Market:
+def deploy(chain: Chain, keys: Mapping[str, Account], parameters: Parameters, path: Path) -> Market:
     """Deploy what the manifest does not have yet, and set up the roles; safe to call again after a crash.
 
     The manifest fixes the calendar: a call that goes on with an earlier deployment keeps that one's.
@@ -164,7 +164,7 @@ def deploy(chain: Chain, keys: Mapping[str, AccountAPI], parameters: Parameters,
     return market
 
 
-def connect(chain: Chain, keys: Mapping[str, AccountAPI], path: Path) -> Market:
+def connect(chain: Chain, keys: Mapping[str, Account], path: Path) -> Market:
     """The market a manifest describes, after checking that it is there.
 
     Raises:

@@ -1,14 +1,10 @@
 """One authority: a go-ethereum process, with its keys in a folder of its own, ruled through a socket in there."""
 
-import fcntl
 import json
 import os
 import secrets
-import signal
 import subprocess
-import time
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,18 +14,15 @@ from web3 import IPCProvider
 from web3.types import RPCEndpoint
 
 from dem.devnet.config import HOST
+from dem.devnet.process import Process
 from dem.errors import ChainError
 
-_SECONDS = 60.0
-"""A node has so long to start or to stop."""
-_POLL_SECONDS = 0.1
-_LOG_LINES = 5
 _POOL_TRANSACTIONS = 8192
 """More than a driver has under way, all from one account."""
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+@dataclass(frozen=True)
+class Node(Process):
     """A node of the network, running or not. number: from 1; peers: how many other nodes there are."""
 
     number: int
@@ -42,6 +35,11 @@ class Node:
     def url(self) -> str:
         """Where it answers JSON-RPC: for reading the chain and sending transactions, nothing else."""
         return f"http://{HOST}:{self.http_port}"
+
+    @property
+    def title(self) -> str:
+        """What it is called."""
+        return f"node {self.number}"
 
     @property
     def log(self) -> Path:
@@ -69,8 +67,8 @@ class Node:
         return self.folder / "node.key"
 
     @property
-    def _lock(self) -> Path:
-        """Held by the process as long as it lives, however it ends; says which process that is."""
+    def lock(self) -> Path:
+        """See `Process`."""
         return self.folder / "pid"
 
     def make_keys(self, geth: Path) -> None:
@@ -83,19 +81,6 @@ class Node:
         _write_secret(self._node_key, secrets.token_hex(32))
 
     # ---------------------------------------------------------------------------------------------- the process
-
-    @property
-    def pid(self) -> int | None:
-        """Its process; none if it does not run."""
-        try:
-            with self._lock.open("r+", encoding="utf-8") as lock:
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    return int(lock.read())
-        except FileNotFoundError:
-            pass
-        return None
 
     def start(self, geth: Path, genesis: Path, chain_id: int) -> None:
         """Start the process, unless it runs, and wait until it listens. It knows no peers and seals nothing yet.
@@ -112,22 +97,8 @@ class Node:
         settings.write_text(
             f"[Node.P2P]\nMaxPeers = {self.peers}\nDialRatio = 1\nListenAddr = '{HOST}:{self.p2p_port}'\n"
         )
-        with self._lock.open("w", encoding="utf-8") as lock, self.log.open("ab") as log:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            process = subprocess.Popen(
-                [geth, *self._flags(settings, chain_id)],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                pass_fds=[lock.fileno()],
-            )
-            lock.write(str(process.pid))
-        deadline = time.monotonic() + _SECONDS
-        while not self._is_ready():
-            if self.pid is None or time.monotonic() > deadline:
-                raise ChainError(f"node {self.number} does not start; the end of {self.log}:\n{self._last_words()}")
-            time.sleep(_POLL_SECONDS)
+        self.spawn([geth, *self._flags(settings, chain_id)])
+        self.await_ready(self._is_ready)
 
     def _run(self, *command: str | Path) -> None:
         done = subprocess.run(command, capture_output=True, text=True)
@@ -145,31 +116,6 @@ class Node:
         yield from ("--state.scheme", "hash", "--cache", "128", "--verbosity", "3")
         for limit in ("accountslots", "accountqueue", "globalslots", "globalqueue"):
             yield from (f"--txpool.{limit}", str(_POOL_TRANSACTIONS))
-
-    def ask_to_stop(self) -> None:
-        """Let it end as it should; `await_end` sees to it."""
-        self._signal(signal.SIGTERM)
-
-    def await_end(self) -> None:
-        """Wait until it has ended; it is killed if that takes long."""
-        deadline = time.monotonic() + _SECONDS
-        while self.pid is not None and time.monotonic() < deadline:
-            time.sleep(_POLL_SECONDS)
-        self.kill()
-
-    def kill(self) -> None:
-        """End it at once, as a crash would, if it runs."""
-        while self.pid is not None:
-            self._signal(signal.SIGKILL)
-            time.sleep(_POLL_SECONDS)
-
-    def _signal(self, number: int) -> None:
-        if (pid := self.pid) is not None:
-            with suppress(ProcessLookupError):
-                os.kill(pid, number)
-
-    def _last_words(self) -> str:
-        return "\n".join(self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-_LOG_LINES:])
 
     # --------------------------------------------------------------------------------------------------- orders
 

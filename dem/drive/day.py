@@ -1,6 +1,7 @@
 """The driver: takes a simulated community through its trading days on any chain.
 
-A driver that was killed is simply started again: every step asks the chain what is done and does the rest.
+A driver that was killed is simply started again: every step asks the chain what is done and does the rest. What the
+operator and the fallback supplier do are the steps of their roles, as services take them.
 """
 
 from collections.abc import Callable, Iterable
@@ -30,19 +31,18 @@ from dem.model.orders import Order
 from dem.model.units import UnitsPerWh
 from dem.relay import (
     bilateral,
-    clearing,
-    fund,
     intraday,
     members,
     orders,
     pools,
     readings,
-    settlement,
     terms,
     wholesale,
 )
 from dem.relay.batches import Relay
 from dem.replay.intraday import IntradayReplay
+from dem.roles.offices import Supplier
+from dem.roles.operator import Operator
 
 Progress = Callable[[str, datetime, int], None]
 """Told what is being done, the local time of the scenario, and how many steps of the timeline are done."""
@@ -61,6 +61,8 @@ class TradingDays:
         self.clock = Clock(community.scenario, market.calendar)
         self.relay = Relay(market, self._tell_part)
         self.people = People(community, self.relay.records)
+        self.operator = Operator(self.relay)
+        self.supplier = Supplier(self.relay, self.scenario.tariffs)
         self._progress = progress
         self._doing = ("", 0, 0)
 
@@ -138,10 +140,6 @@ class TradingDays:
 
     # ------------------------------------------------------------------------------------------------- day ahead
 
-    def publish_tariffs(self, day: int) -> None:
-        """The fallback supplier's tariffs."""
-        terms.publish_tariffs(self.relay, day, self.scenario.tariffs(day))
-
     def conclude_contracts(self, day: int) -> None:
         """Bilateral contracts that begin on the day, unless its gate has closed."""
         gate = self.market.calendar.gate_closes_at(day)
@@ -170,11 +168,6 @@ class TradingDays:
             sheets = self._sheets(POOL + pool.name, day, wanted[pool.name])
             pools.submit_to_pool(self.relay, day, pool.name, sheets)
 
-    def clear_pools(self, day: int) -> None:
-        """The prices of every pool."""
-        for pool in self.scenario.config.pools:
-            clearing.clear(self.relay, day, POOL + pool.name)
-
     def submit_orders(self, day: int) -> None:
         """Everybody's orders for the day, unless the gate has closed."""
         if self.chain.now() < self.market.calendar.gate_closes_at(day):
@@ -184,10 +177,6 @@ class TradingDays:
     def _sheets(self, contract: str, day: int, wanted: Iterable[Order]) -> list[Signed[OrderSheet]]:
         domain = self.market.domain(contract)
         return sign_orders(domain, day, wanted, self.people.wallets, self.relay.periods_per_day)
-
-    def clear(self, day: int) -> None:
-        """The prices of the day-ahead auction."""
-        clearing.clear(self.relay, day)
 
     def commit_desk(self, day: int) -> None:
         """What the wholesale desk commits to before the gate."""
@@ -248,22 +237,6 @@ class TradingDays:
             sheets = self.people.correction_sheets(self.market.domain(readings.CONTRACT), day)
             readings.push_readings(self.relay, day, sheets)
 
-    def close_metering(self, day: int) -> None:
-        """Estimates for the readings that are missing."""
-        readings.close_metering(self.relay, day)
-
-    def settle(self, day: int) -> None:
-        """The money of the day."""
-        settlement.settle(self.relay, day)
-
     def collect_commissions(self, day: int) -> None:
         """What clients owe their intermediaries for a final day."""
         pools.collect_commissions(self.relay, day, self.people.follow())
-
-    def finalize(self, day: int) -> None:
-        """The end of the day, after which nothing of it changes."""
-        settlement.finalize(self.relay, day)
-
-    def pay_fund(self, day: int) -> None:
-        """Premiums and rewards of a final day."""
-        fund.pay_fund(self.relay, day)

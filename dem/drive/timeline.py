@@ -30,7 +30,7 @@ def steps_of(days: TradingDays, day: int) -> list[Step]:
         (True, "trade intraday", clock.session_starts_at(day, session), partial(days.trade_intraday, session))
         for session in Crowd(days.scenario, day).sessions
     ]
-    scenario = days.scenario
+    scenario, operator = days.scenario, days.operator
     joins = any(member.joins == day + 1 for member in scenario.participants)
     leaves = any(member.leaves == day for member in scenario.participants)
     meters = any(member.new_meter == day + 1 for member in scenario.participants)
@@ -38,25 +38,25 @@ def steps_of(days: TradingDays, day: int) -> list[Step]:
     # After the day's own auction, and before that of the day after opens.
     exit_due = (max(gate, calendar.start_of(day)) + ends - calendar.open_lead) // 2 if leaves else gate
     table = [
-        (True, "publish tariffs", opens - calendar.day_length, days.publish_tariffs),
+        (True, "publish tariffs", opens - calendar.day_length, days.supplier.publish_tariffs),
         (markets.bilateral, "conclude contracts", opens, days.conclude_contracts),
         (markets.pools, "trade in pools", opens, days.trade_in_pools),
-        (markets.pools, "clear pools", pools_close, days.clear_pools),
+        (markets.pools, "clear pools", pools_close, operator.clear_pools),
         (True, "submit orders", pools_close, days.submit_orders),
         (markets.wholesale, "commit the desk", pools_close, days.commit_desk),
-        (True, "clear", gate, days.clear),
+        (True, "clear", gate, operator.clear),
         (markets.wholesale, "trade with the desk", gate, days.trade_with_the_desk),
         *sessions,
         (joins, "admit members", calendar.start_of(day), lambda known: days.join(known + 1)),
         (leaves, "let members leave", exit_due, days.leave),
         (True, "push readings", ends, days.push_readings),
         (meters, "replace meters", ends, lambda known: days.replace_meters(known + 1)),
-        (True, "close metering", deadline, days.close_metering),
-        (True, "settle", deadline, days.settle),
+        (True, "close metering", deadline, operator.close_metering),
+        (True, "settle", deadline, operator.settle),
         (corrections, "push corrections", deadline, days.push_corrections),
-        (True, _ENDS_A_DAY, final, days.finalize),
+        (True, _ENDS_A_DAY, final, operator.finalize),
         (markets.pools, "collect commissions", final, days.collect_commissions),
-        (bool(rules.premium_rate or rules.reward_share), "pay fund", final, days.pay_fund),
+        (bool(rules.premium_rate or rules.reward_share), "pay fund", final, operator.pay_fund),
     ]
     return [Step(what, due, act, day) for is_used, what, due, act in table if is_used]
 

@@ -81,6 +81,18 @@ class Tariff(Answer):
     sell: str
 
 
+class Rules(Answer):
+    """Of a day, as far as who orders has to know them; prices per kWh."""
+
+    first_day: int = Field(description="from which this version holds")
+    platform_fee: str
+    network_fee: str
+    standing_buy: str = Field(description="of the fallback supplier for days without published tariffs")
+    standing_sell: str
+    min_order_energy_wh: int
+    max_layers: int
+
+
 class Participant(Answer):
     """In the registry. Its money is told where one participant is asked for."""
 

@@ -240,6 +240,13 @@ def tariffs(parts: Having, reader: Asking, day: DayNumber) -> list[a.Tariff]:
     return [a.Tariff(**row) for row in parts.index.tariffs(day)]
 
 
+@_router.get("/rules", tags=["public"])
+def rules(parts: Having, reader: Asking, day: DayNumber) -> a.Rules:
+    """The rules of a day, as far as who orders has to know them."""
+    require(reader, "rules")
+    return a.Rules(**parts.index.rules(day))
+
+
 @_router.get("/prices", tags=["members"])
 def prices(parts: Having, reader: Asking, day: DayNumber) -> list[a.Price]:
     """Prices and volumes of the day-ahead auction."""

@@ -1,13 +1,12 @@
 """The configuration of a gateway: a TOML file. docs/guide/gateway.md describes each key."""
 
-import tomllib
 from pathlib import Path
 from typing import Annotated
 
 from eth_utils.address import is_checksum_address
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from dem.errors import InputError
+from dem.formats import read_settings
 from dem.gateway.rights import OFFICES, Role
 from dem.metering.record import MOST_BYTES
 
@@ -48,6 +47,7 @@ class Configuration(BaseModel):
     """Of a gateway. folder: of the market, with its manifest.json; index, state: relative to it.
 
     meters: participant of each meter, by the name that its metering operator calls it.
+    relayer: an account of ape's that pays for transactions; or keystore, the file of one.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -59,6 +59,8 @@ class Configuration(BaseModel):
     port: int = Field(8040, ge=1, le=65_535)
     url: str = Field("", pattern=r"^(https?://[^/\s]+)?$", max_length=200)
     relayer: str | None = None
+    keystore: Path | None = None
+    passphrase_file: Path | None = None
     depth: int = Field(64, ge=1)
     token_seconds: int = Field(3_600, ge=60, le=86_400)
     limits: Limits = Limits.model_construct()
@@ -96,16 +98,6 @@ def load(path: Path) -> Configuration:
     Raises:
         InputError: it cannot be read, or a key is unknown or will not do.
     """
-    try:
-        record = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(str(path), None, f"cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(str(path), None, f"is no TOML: {error}") from error
-    try:
-        found = Configuration.model_validate(record)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise InputError(f"{path}, {where}", first["input"], first["msg"]) from error
-    return found.model_copy(update={"folder": (path.parent / found.folder).resolve()})
+    found = read_settings(path, Configuration)
+    own = {name: getattr(found, name) for name in ("folder", "keystore", "passphrase_file")}
+    return found.model_copy(update={name: (path.parent / file).resolve() for name, file in own.items() if file})

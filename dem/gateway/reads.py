@@ -103,6 +103,24 @@ class Index:
         )
         return self._rows(question, day=day)
 
+    def rules(self, day: int) -> Row:
+        """The version of the rules that holds on a day.
+
+        Raises:
+            RequestError: there is none yet.
+        """
+        question = (
+            "SELECT first_day, rules_platform_fee / 1e5 AS platform_fee, rules_network_fee / 1e5 AS network_fee, "
+            "rules_standing_buy / 1e5 AS standing_buy, rules_standing_sell / 1e5 AS standing_sell, "
+            "rules_min_order_energy AS min_order_energy_wh, rules_max_layers AS max_layers "
+            "FROM market_rules_rules_changed WHERE first_day <= :day "
+            "ORDER BY first_day DESC, block DESC, log_index DESC LIMIT 1"
+        )
+        found = self._rows(question, day=day)
+        if not found:
+            raise RequestError(404, "NotFound", f"there are no rules of day {day}")
+        return found[0]
+
     # ------------------------------------------------------------------------------------ about somebody
 
     def energy(self, participant: int, first: int, last: int) -> list[Row]:
@@ -141,7 +159,8 @@ class Index:
 
 _ENERGY = ("import_capacity", "export_capacity", "volume", "contracted", "metered", "energy")
 _MONEY = ("balance", "arrears", "credit_limit", "trade", "imbalance", "fees", "deviation", "penalty", "paid", "amount")
-_PRICES = {"price": 3, "limit": 3, "buy": 5, "sell": 5}
+_PER_WH = dict.fromkeys(("buy", "sell", "platform_fee", "network_fee", "standing_buy", "standing_sell"), 5)
+_PRICES = {"price": 3, "limit": 3} | _PER_WH
 
 
 def _exact(row: Row) -> Row:

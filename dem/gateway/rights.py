@@ -35,6 +35,7 @@ resource     public  member  registrar  operator  grid  metering  council  audit
 market       all     all     all        all       all   all       all      all
 days         all     all     all        all       all   all       all      all
 tariffs      all     all     all        all       all   all       all      all
+rules        all     all     all        all       all   all       all      all
 prices       no      all     no         all       all   no        all      all
 members      no      no      all        all       no    no        no       all
 member       no      own     all        all       no    no        no       all

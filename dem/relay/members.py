@@ -1,8 +1,10 @@
 """Members come in: applications, admissions, credit limits, first deposits."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
+
+from eth_utils.address import to_checksum_address
 
 from dem.deployment.market import RELAYER
 from dem.messages.members import Application
@@ -11,11 +13,15 @@ from dem.messages.signing import digest
 from dem.model.units import Money
 from dem.relay.batches import Relay
 
+T = TypeVar("T")
+
 GAS_PER_MEMBER = 400_000
 GAS_PER_DEPOSIT = 160_000
 
-_METER, _LAST_DAY = 4, 6
+_ACCOUNT, _METER, _LAST_DAY = 0, 4, 6
 """Places in what the registry has of a member."""
+_FIRST_PARTICIPANT = 6
+"""The numbers before are the market's own."""
 _NO_LAST_DAY = (1 << 32) - 1
 _NEVER_APPLIED, _APPLIED = range(2)
 """Status of an account that is no member."""
@@ -36,50 +42,108 @@ class Applicant:
         return self.application.message.account
 
 
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """Money that came in at the bank for an account, under its unique reference."""
+
+    account: str
+    amount: Money
+    reference: bytes
+
+
 def register(relay: Relay, applicants: Sequence[Applicant]) -> None:
     """Applications, admissions, credit limits and first deposits of everybody who does not have them."""
-    chain, registry, accounts = relay.chain, relay.market.registry, relay.market.accounts
     domain = relay.market.domain("ParticipantRegistry")
+    apply(relay, applicants)
+    admit(relay, {a.account: digest(domain, a.application.message) for a in applicants})
+    set_credit_limits(relay, {a.account: a.credit_limit for a in applicants if a.credit_limit})
+    pay_in(relay, [Payment(a.account, a.deposit, a.payment_reference) for a in applicants if a.deposit])
 
-    def with_status(status: int) -> list[Applicant]:
-        found = chain.ask_many(registry, "statusOf", [(a.account,) for a in applicants])
-        return [a for a, own in zip(applicants, found, strict=True) if own == status]
 
-    def with_other_limit() -> list[tuple[int, Money]]:
-        creditors = [a for a in applicants if a.credit_limit]
-        ids = relay.records.ids_of(a.account for a in creditors)
-        found = chain.ask_many(accounts, "accountOf", [(id_,) for id_ in ids])
-        limits = [(id_, a.credit_limit) for id_, a in zip(ids, creditors, strict=True)]
-        return [wanted for wanted, (*_, limit) in zip(limits, found, strict=True) if wanted[1] != limit]
-
-    def without_deposit() -> list[Applicant]:
-        paid = chain.ask_many(accounts, "isPaymentUsed", [(a.payment_reference,) for a in applicants])
-        return [a for a, is_paid in zip(applicants, paid, strict=True) if a.deposit and not is_paid]
-
+def apply(relay: Relay, applicants: Sequence[Applicant]) -> None:
+    """Applications of who has never applied."""
     relay.call_for_each(
         "applyFor",
-        (RELAYER, registry, GAS_PER_MEMBER),
-        lambda: with_status(_NEVER_APPLIED),
+        (RELAYER, relay.market.registry, GAS_PER_MEMBER),
+        lambda: _with_status(relay, applicants, lambda a: a.account, _NEVER_APPLIED),
         lambda a: for_contract(a.application),
     )
+
+
+def admit(relay: Relay, decided: Mapping[str, bytes]) -> None:
+    """Admissions of who waits for one. decided: hash of the application that was decided on, by account."""
     relay.call_for_each(
         "admit",
-        ("registrar", registry, GAS_PER_MEMBER),
-        lambda: with_status(_APPLIED),
-        lambda a: (a.account, digest(domain, a.application.message)),
+        ("registrar", relay.market.registry, GAS_PER_MEMBER),
+        lambda: waiting(relay, [*decided]),
+        lambda account: (account, decided[account]),
     )
+
+
+def waiting(relay: Relay, accounts: Sequence[str]) -> list[str]:
+    """Those of some accounts that have applied and wait for an answer."""
+    return _with_status(relay, accounts, lambda account: account, _APPLIED)
+
+
+class Applications:
+    """What everybody applied for last: read once, and from then on only what is new."""
+
+    def __init__(self, relay: Relay) -> None:
+        self._relay, self._next = relay, relay.market.manifest.first_block
+        self._found: dict[str, Mapping[str, Any]] = {}
+
+    def by_account(self) -> Mapping[str, Mapping[str, Any]]:
+        """Of all who ever applied."""
+        chain, name = self._relay.chain, "ParticipantRegistry"
+        last = chain.block
+        addresses = {name: self._relay.market.addresses[name]}
+        for event in chain.events(addresses, self._next, last, chain.topics(name, "Applied")):
+            self._found[event.args["account"]] = event.args
+        self._next = last + 1
+        return self._found
+
+
+def with_other_limit(relay: Relay, limits: Mapping[str, Money]) -> list[tuple[int, Money]]:
+    """Number and credit limit of members by account that have another one."""
+    ids = dict(zip(limits, relay.records.ids_of(limits), strict=True))
+    members = {account: id_ for account, id_ in ids.items() if id_}
+    found = relay.chain.ask_many(relay.market.accounts, "accountOf", [(id_,) for id_ in members.values()])
+    return [
+        (id_, limits[account])
+        for (account, id_), (*_, limit) in zip(members.items(), found, strict=True)
+        if limit != limits[account]
+    ]
+
+
+def set_credit_limits(relay: Relay, limits: Mapping[str, Money]) -> None:
+    """Credit limits of members, by account."""
     relay.call_for_each(
         "setCreditLimit",
-        ("council", accounts, GAS_PER_DEPOSIT),
-        with_other_limit,
+        ("council", relay.market.accounts, GAS_PER_DEPOSIT),
+        lambda: with_other_limit(relay, limits),
         lambda limit: limit,
     )
+
+
+def not_paid_in(relay: Relay, payments: Sequence[Payment]) -> list[Payment]:
+    """Payments that no account has yet."""
+    paid = relay.chain.ask_many(relay.market.accounts, "isPaymentUsed", [(p.reference,) for p in payments])
+    return [payment for payment, is_paid in zip(payments, paid, strict=True) if not is_paid]
+
+
+def pay_in(relay: Relay, payments: Sequence[Payment]) -> None:
+    """Deposits of money that came in at the bank; its reference sees to it that none is made twice."""
     relay.call_for_each(
         "deposit",
-        ("treasurer", accounts, GAS_PER_DEPOSIT),
-        without_deposit,
-        lambda a: (a.account, a.deposit, a.payment_reference),
+        ("treasurer", relay.market.accounts, GAS_PER_DEPOSIT),
+        lambda: not_paid_in(relay, payments),
+        lambda payment: (payment.account, payment.amount, payment.reference),
     )
+
+
+def _with_status(relay: Relay, some: Sequence[T], account: Callable[[T], str], status: int) -> list[T]:
+    found = relay.chain.ask_many(relay.market.registry, "statusOf", [(account(one),) for one in some])
+    return [one for one, own in zip(some, found, strict=True) if own == status]
 
 
 def leave(relay: Relay, ids: Sequence[int]) -> None:
@@ -104,6 +168,21 @@ def replace_meters(relay: Relay, meters: Mapping[int, str]) -> None:
         ],
         lambda replacement: replacement,
     )
+
+
+def owners_of_meters(relay: Relay) -> dict[str, int]:
+    """Registry number by address of the meter, of every member that has one."""
+    count = relay.market.registry.functions.memberCount().call()
+    found = _members(relay, range(1, count + 1))
+    return {to_checksum_address(own[_METER]): id_ for id_, own in found.items() if int(own[_METER], 16)}
+
+
+def participants(relay: Relay) -> list[str]:
+    """Accounts of all who were admitted, in the order of their numbers."""
+    count = relay.market.registry.functions.memberCount().call()
+    return [
+        to_checksum_address(own[_ACCOUNT]) for own in _members(relay, range(_FIRST_PARTICIPANT, count + 1)).values()
+    ]
 
 
 def _members(relay: Relay, ids: Sequence[int]) -> dict[int, tuple[Any, ...]]:

@@ -1,6 +1,7 @@
 """The money of a day, and its end."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 from dem.chain.sending import Transaction
 from dem.deployment.market import RELAYER
@@ -24,6 +25,24 @@ def finish_settlement(relay: Relay, besides: int = 0) -> None:
         settle(relay, day)
 
 
+def left_to_settle(relay: Relay, day: int) -> Sequence[tuple[bool, int]]:
+    """Members to be settled, or, marked, to share what the day is short of.
+
+    None of a day that was settled and waits for corrections to be over.
+    """
+    settlement = relay.market.settlement
+    if settlement.functions.isSettled(day).call():
+        return ()
+    was_settled = settlement.functions.dayOf(day).call()[0] > 0
+    if was_settled and relay.chain.now() < relay.market.calendar.corrections_close_at(day):
+        return ()
+    members = relay.market.readings.functions.membersOf(day).call()
+    begun = settlement.functions.nextMember(day).call()
+    is_begun = relay.market.rules.functions.dayInSettlement().call() == day
+    is_sharing = is_begun and relay.market.contract(SHORTFALLS).functions.shortfallOf(day).call()[0] > 0
+    return [(is_sharing, id_) for id_ in range(begun if begun <= members else 1, members + 1)]
+
+
 def settle(relay: Relay, day: int) -> None:
     """The money of a day, some members a transaction; again if readings were corrected, once that is over.
 
@@ -31,21 +50,6 @@ def settle(relay: Relay, day: int) -> None:
     """
     settlement = relay.market.settlement
     finish_settlement(relay, besides=day)
-
-    shortfalls = relay.market.contract(SHORTFALLS)
-
-    def missing() -> Sequence[tuple[bool, int]]:
-        """Members to be settled, or, marked, to share what the day is short of."""
-        if settlement.functions.isSettled(day).call():
-            return ()
-        was_settled = settlement.functions.dayOf(day).call()[0] > 0
-        if was_settled and relay.chain.now() < relay.market.calendar.corrections_close_at(day):
-            return ()
-        members = relay.market.readings.functions.membersOf(day).call()
-        begun = settlement.functions.nextMember(day).call()
-        is_begun = relay.market.rules.functions.dayInSettlement().call() == day
-        is_sharing = is_begun and shortfalls.functions.shortfallOf(day).call()[0] > 0
-        return [(is_sharing, id_) for id_ in range(begun if begun <= members else 1, members + 1)]
 
     def transactions(some: Sequence[tuple[bool, int]]) -> Iterator[Transaction]:
         members = [id_ for _, id_ in some]
@@ -61,7 +65,7 @@ def settle(relay: Relay, day: int) -> None:
 
     while True:
         try:
-            return relay.complete("settle", RELAYER, missing, transactions)
+            return relay.complete("settle", RELAYER, partial(left_to_settle, relay, day), transactions)
         except RefusedError:
             _settle_one_by_one(relay, day)
 

@@ -15,10 +15,18 @@ def announce_rules(relay: Relay, first_day: int, rules: MarketRules) -> None:
         relay.chain.send(relay.market.keys["council"], contract, "announce", first_day, words)
 
 
+def are_published(relay: Relay, day: int, tariffs: Sequence[Tariff]) -> bool:
+    """Whether these tariffs are those of the day."""
+    published: list[int] = relay.market.fallback.functions.tariffsOf(day).call()
+    return published == _words(day, tariffs)
+
+
 def publish_tariffs(relay: Relay, day: int, tariffs: Sequence[Tariff]) -> None:
     """The fallback supplier's tariffs, unless they are published or the day has opened."""
-    contract = relay.market.fallback
-    words = [pack(day, [tariff.lane() for tariff in some]) for some in batches(tariffs, LANES)]
-    if contract.functions.tariffsOf(day).call() == words or relay.chain.now() >= relay.market.calendar.opens_at(day):
+    if are_published(relay, day, tariffs) or relay.chain.now() >= relay.market.calendar.opens_at(day):
         return
-    relay.chain.send(relay.market.keys["supplier"], contract, "publish", day, words)
+    relay.chain.send(relay.market.keys["supplier"], relay.market.fallback, "publish", day, _words(day, tariffs))
+
+
+def _words(day: int, tariffs: Sequence[Tariff]) -> list[int]:
+    return [pack(day, [tariff.lane() for tariff in some]) for some in batches(tariffs, LANES)]

@@ -18,6 +18,7 @@ resource     nobody  other  own  registrar  operator  grid  metering  council  a
 market       200     200    200  200        200       200   200       200      200
 days         200     200    200  200        200       200   200       200      200
 tariffs      200     200    200  200        200       200   200       200      200
+rules        200     200    200  200        200       200   200       200      200
 prices       401     200    200  403        200       200   403       200      200
 members      401     403    403  200        200       403   403       403      200
 member       401     403    200  200        200       403   403       403      200
@@ -55,6 +56,7 @@ def ask(gateway: Gateway, resource: str, who: str) -> int:
             "market": ("market", {}),
             "days": ("days", {}),
             "tariffs": ("tariffs", {"day": 1}),
+            "rules": ("rules", {"day": 1}),
             "prices": ("prices", {"day": 1}),
             "members": ("members", {}),
             "member": (f"members/{HOME}", {}),
@@ -122,6 +124,9 @@ def test_a_member_reads_its_day_to_the_unit(gateway: Gateway) -> None:
         "slot": 2, "starts_at": 0, "price": "0.150", "volume_wh": 700
     }  # fmt: skip
     assert home.get("/v1/tariffs", day=1)[0] == {"slot": 0, "buy": "0.30000", "sell": "0.08000"}
+    rules = home.get("/v1/rules", day=9)
+    assert (rules["first_day"], rules["platform_fee"], rules["network_fee"]) == (1, "0.00200", "0.01000")
+    assert (rules["standing_buy"], rules["min_order_energy_wh"], rules["max_layers"]) == ("0.28000", 5, 4)
     assert home.get(f"/v1/members/{HOME}/energy", **DAYS)[0]["metered_wh"] == 10
     assert [day["day"] for day in home.get("/v1/days")] == [1]
     with pytest.raises(RequestError, match="up to 30 days later"):

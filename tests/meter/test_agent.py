@@ -21,9 +21,9 @@ from dem.errors import InputError
 from dem.gateway.protocol import Envelope, check
 from dem.gateway.state import MESSAGE, State
 from dem.messages.readings import ReadingSheet, net_consumption
-from dem.meter import agent as agents
-from dem.meter.agent import Agent
-from dem.meter.config import load
+from dem.roles.meter_agent import agent as agents
+from dem.roles.meter_agent.agent import Agent
+from dem.roles.meter_agent.config import load
 
 KEY = key_of("a meter")
 TODAY = 1158

@@ -6,7 +6,7 @@ import pytest
 from support.telegrams import SERIAL, telegram
 
 from dem.errors import InputError
-from dem.meter.telegrams import MOST_BYTES, crc16, read_plain, read_telegram
+from dem.roles.meter_agent.telegrams import MOST_BYTES, crc16, read_plain, read_telegram
 
 AT = int(datetime(2026, 3, 1, 12, tzinfo=UTC).timestamp())
 RIGHT = telegram(AT, (316_698, 2), (7, 999_999_999))

@@ -110,7 +110,7 @@ LINES = [
     ),
     (
         "dem/drive/timeline.py",
-        '        (True, "clear", gate, days.clear),',
+        '        (True, "clear", gate, operator.clear),',
         ['        (markets.sharing, "share", gate, partial(sharing.share, days.relay)),'],
     ),
 ]

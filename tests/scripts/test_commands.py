@@ -37,10 +37,13 @@ COMMANDS = {
     "grid": ["import", "check", "enforce no limits yet"],
     "health": ["FOLDER", "--node", "--depth", "--lag", "--age", "--grace", "--json", "--network"],
     "index": ["FOLDER", "--out", "--depth", "--follow", "--network"],
+    "join": ["--gateway", "--out", "--annual-kwh", "--once"],
     "late": ["FOLDER", "MEMBER", "DAY", "--net", "--out", "--meter-signature", "--network"],
+    "live": ["start", "status", "stop", "live.md"],
     "meters": ["agent", "show", "write", "CIM A45", "MSCONS"],
     "reconcile": ["FOLDER", "--recorded", "--account", "--network"],
     "report": ["FOLDER", "report.html"],
+    "role": ["--config", "operator", "household", "live.md"],
     "scenario": ["new", "first-scenario.md"],
     "sealers": ["FOLDER", "--apply", "--network", "own votes"],
 }

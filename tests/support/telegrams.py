@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta, timezone
 
-from dem.meter.telegrams import crc16
+from dem.roles.meter_agent.telegrams import crc16
 
 SERIAL = "4530303236303030303430323331323135"
 

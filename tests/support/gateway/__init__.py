@@ -1,7 +1,7 @@
 """A gateway without a chain: an index of a small market, and a port that stands for a node."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 from dem.chain.abi import EventCodec
 from dem.chain.artifacts import shipped
 from dem.chain.events import Event
-from dem.deployment.plan import STEPS
+from dem.deployment.plan import STEPS, rules_tuple
 from dem.deployment.roles import TOKEN
 from dem.gateway.app import Parts, make_app
 from dem.gateway.client import Client
@@ -32,10 +32,14 @@ from dem.model.orders import Order, Side, lines_of
 from dem.model.rules import Tariff
 from dem.model.strips import pack
 from dem.model.units import Tick, UnitsPerWh, Wh
+from support.rules import FIELDS, SMALL
 
 CALENDAR = CalendarParameters(1_700_000_000, 900, 96, 64_800, 43_200, 21_600, 86_400)
 CHAIN, GENESIS = 20482, f"0x{7:064x}"
 CONTRACTS = {name: f"0x{n:040x}" for n, name in enumerate([step.contract for step in STEPS], start=0xD001)}
+RULES = replace(
+    SMALL, platform_fee=200, network_fee=1_000, standing_buy=28_000, standing_sell=0, min_order_energy=5, max_layers=4
+)
 HOME, ROOF = 6, 7
 METER, ROOF_METER = "AT0030000000000000000000000000001", "AT0030000000000000000000000000002"
 """What the metering operator calls theirs, in tests/metering/samples."""
@@ -68,6 +72,7 @@ def _events() -> Iterator[tuple[str, str, dict[str, Any]]]:
         papers = {"importCapacity": 5_000, "exportCapacity": 2_500, "feeder": bytes(32), "documents": bytes(32)}
         yield "ParticipantRegistry", "Applied", about | papers
         yield "ParticipantRegistry", "Admitted", about | {"id": id_, "firstDay": 1}
+    yield "MarketRules", "RulesChanged", {"firstDay": 1, "rules": dict(zip(FIELDS, rules_tuple(RULES), strict=True))}
     for id_ in (HOME, ROOF):
         yield "Accounts", "Deposited", {"id": id_, "amount": 12_345_678_901, "paymentReference": bytes([1] * 32)}
     lanes = [pack(1, [Tariff(UnitsPerWh(30_000), UnitsPerWh(8_000)).lane()] * 6)] * 16

@@ -21,9 +21,9 @@ from paho.mqtt.enums import CallbackAPIVersion
 from dem.errors import ChainError, DemError, InputError, RequestError
 from dem.gateway.client import Client
 from dem.messages.readings import ReadingSheet, Register, pack_registers
-from dem.meter.config import Broker, Configuration, Source, key_of, secret
-from dem.meter.registers import WAITING, Registers, Sheet, Strip
-from dem.meter.telegrams import read_plain, read_telegram
+from dem.roles.meter_agent.config import Broker, Configuration, Source, key_of, secret
+from dem.roles.meter_agent.registers import WAITING, Registers, Sheet, Strip
+from dem.roles.meter_agent.telegrams import read_plain, read_telegram
 from dem.model.calendar import CalendarParameters
 from dem.model.strips import LANES
 

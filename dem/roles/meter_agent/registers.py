@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from dem.errors import InputError
 from dem.messages.readings import Register
-from dem.meter.telegrams import Seen
+from dem.roles.meter_agent.telegrams import Seen
 from dem.model.units import Wh
 
 _TABLES = (

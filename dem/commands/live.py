@@ -1,0 +1,89 @@
+"""A whole market on this machine, every role a process of its own."""
+
+from pathlib import Path
+
+import click
+import requests
+
+from dem.commands import ABOUT
+from dem.community.scenario import load_scenario
+from dem.console import Terminal, console, fail_readably, print_table
+from dem.errors import ChainError, DemError, RequestError
+from dem.gateway.client import Client
+from dem.devnet.live.service import Live
+from dem.devnet.live.town import Town
+
+_MOST_SAID = 80
+_OUT = click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("out/live"), show_default=True, help="Folder of the market."
+)
+_PORT = click.option(
+    "--port", type=click.IntRange(1_024, 65_000), default=8_650, show_default=True, help="The node's; others follow."
+)
+
+
+@click.group(short_help=ABOUT["live"])
+def cli() -> None:
+    """A whole market on this machine: node, gateway, offices, households and meters, each with its own key.
+
+    docs/guide/live.md tells what runs, and how to look at it. It is for trying out: the node is anvil, and the people
+    are simulated.
+    """
+
+
+@cli.command()
+@click.argument("scenario", type=click.Path(path_type=Path), default=Path("scenarios/rural-year"))
+@_OUT
+@_PORT
+@click.option("--day-minutes", type=click.FloatRange(0.5, 1_440), default=10, show_default=True, help="Of real time.")
+@click.option("--setup-time", type=click.IntRange(30), default=120, show_default=True, help="Seconds to the first day.")
+@fail_readably
+def start(scenario: Path, out: Path, port: int, day_minutes: float, setup_time: int) -> None:
+    """Start the market of SCENARIO, or what of it does not run. Called again, it starts what was killed."""
+    live = Live(Town(out.resolve(), port), int(day_minutes * 60), setup_time)
+    live.start(load_scenario(scenario), Terminal())
+    console.print(f"{len(live.services) + 1} processes; gateway at {live.town.gateway}", highlight=False)
+    console.print("`make live-status` shows them, `make live-stop` ends them", highlight=False)
+
+
+@cli.command()
+@_OUT
+@_PORT
+@fail_readably
+def status(out: Path, port: int) -> None:
+    """Show every process and how far the days are; exit code 1 if something is wrong."""
+    live = Live(Town(_existing(out), port))
+    troubles = live.troubles()
+    rows = [
+        (service.name, str(service.pid or ""), (trouble or "well")[:_MOST_SAID], service.health)
+        for service, trouble in troubles
+    ]
+    print_table(f"Market in {out}", ("process", "pid", "state", "health"), rows)
+    try:
+        days = Client(live.town.gateway, seconds=10).get("/v1/days")
+    except (DemError, RequestError, requests.RequestException) as error:
+        console.print(f"the gateway tells nothing: {error}", highlight=False, markup=False)
+    else:
+        marks = ("is_metered", "is_settled", "is_final")
+        lines = [
+            (str(day["day"]), f"{day['volume_wh'] / 1_000:.1f}", *("yes" if day[mark] else "" for mark in marks))
+            for day in days
+        ]
+        print_table("Days", ("day", "kWh traded", "metered", "settled", "final"), lines, figures=True)
+    if any(trouble for _, trouble in troubles):
+        raise SystemExit(1)
+
+
+@cli.command()
+@_OUT
+@_PORT
+@fail_readably
+def stop(out: Path, port: int) -> None:
+    """End all processes. The chain ends with its node; keys and the index stay in the folder."""
+    Live(Town(_existing(out), port)).stop()
+
+
+def _existing(out: Path) -> Path:
+    if not (out / "town.json").exists():
+        raise ChainError(f"{out}: there is no live market; start one with `live start`")
+    return out.resolve()

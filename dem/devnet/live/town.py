@@ -1,0 +1,279 @@
+"""Everything a live market is made of, in one folder: keys, settings and tables of every role.
+
+What people do and what their meters show comes from a scenario, as tables. The services know nothing of it.
+"""
+
+import csv
+import json
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from dem.chain.accounts import KeyAccount, make_keystore, write_secret
+from dem.community.crowd import Crowd
+from dem.community.scenario import Kind, Participant, Scenario
+from dem.deployment.market import ADMIN, HUMAN_ROLES, RELAYER
+from dem.deployment.plan import Offices
+from dem.drive.run import MANIFEST
+from dem.errors import InputError
+from dem.model.units import UnitsPerWh, currency, price_per_kwh
+
+HOST = "127.0.0.1"
+TABLE_DAYS = 14
+"""Days of the scenario that the tables hold; then they begin anew."""
+FIRST_PAYMENT = "1000"
+"""Currency that every member has paid in, newcomers too."""
+STANDBY_SECONDS = 15
+HOMES_A_PROCESS = 12
+_GRID, _BOUNDARY, _GATEWAY = "grid-operator", "boundary", "gateway"
+ON_CHAIN = ("operator", "operator-2", "registrar", "treasurer", "supplier", "clerk", "metering", "relayer")
+"""Services with a connection to the chain, in the order of their ports; each has settings and a key of its name."""
+
+
+@dataclass(frozen=True)
+class Town:
+    """The files of a live market. port: the node's; the gateway and the services have those that follow."""
+
+    folder: Path
+    port: int
+
+    # ----------------------------------------------------------------------------------------------- addresses
+
+    @property
+    def network(self) -> str:
+        """The node, as --network takes it."""
+        return f"ethereum:local:{self.node}"
+
+    @property
+    def node(self) -> str:
+        """The node's address."""
+        return f"http://{HOST}:{self.port}"
+
+    @property
+    def gateway(self) -> str:
+        """The gateway's address."""
+        return f"http://{HOST}:{self.port + 1}"
+
+    def port_of(self, service: str) -> int:
+        """Of /health and /metrics of a service."""
+        return self.port + 2 + self.services.index(service)
+
+    @property
+    def manifest(self) -> Path:
+        """What was deployed where."""
+        return self.folder / MANIFEST
+
+    @property
+    def passphrase(self) -> Path:
+        """Of all keystores here: one person starts them all. Where roles are many people's, each has its own."""
+        return self.folder / "passphrase"
+
+    def settings(self, service: str) -> Path:
+        """Of one service that is alone in its process."""
+        return self.folder / f"{service}.toml"
+
+    def key(self, name: str) -> KeyAccount:
+        """An account that is made if it is not there."""
+        return make_keystore(self.folder / "keys" / f"{name}.json", self.passphrase)
+
+    # ------------------------------------------------------------------------------------------------ services
+
+    @cached_property
+    def homes(self) -> list[str]:
+        """Names of the households."""
+        return sorted(path.stem for path in (self.folder / "households").glob("*.toml"))
+
+    @cached_property
+    def services(self) -> list[str]:
+        """All that have a port of their own: those on the chain, and processes of several households or meters."""
+        many = [f"{kind}-{n}" for kind, parts in self.groups.items() for n in range(1, len(parts) + 1)]
+        return [*ON_CHAIN, *many]
+
+    @property
+    def groups(self) -> Mapping[str, list[list[Path]]]:
+        """Settings of the households and meters that share a process, by kind."""
+        homes = [self.folder / "households" / f"{name}.toml" for name in self.homes]
+        meters = [self.folder / "meters" / f"{name}.toml" for name in (*self.homes, _BOUNDARY)]
+        return {"households": _parts(homes), "meters": _parts(meters)}
+
+    # --------------------------------------------------------------------------------------------------- making
+
+    def make(self, scenario: Scenario) -> None:
+        """Write all files, unless they are there.
+
+        Raises:
+            InputError: the folder has another scenario's.
+        """
+        mark = self.folder / "town.json"
+        own = {"scenario": scenario.config.name, "port": self.port}
+        if mark.exists():
+            held = json.loads(mark.read_text(encoding="utf-8"))
+            if held != own:
+                raise InputError(str(self.folder), held, "is of another market: name another folder with --out")
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_secret(self.passphrase, secrets.token_hex(32) + "\n")
+        days = range(1, min(TABLE_DAYS, scenario.calendar.days) + 1)
+        _write(
+            self.folder / "tariffs.csv",
+            ("day", "slot", "buy", "sell"),
+            (
+                (day, slot, price_per_kwh(tariff.buy), price_per_kwh(UnitsPerWh(tariff.sell)))
+                for day in days
+                for slot, tariff in enumerate(scenario.tariffs(day))
+            ),
+        )
+        members = scenario.of_kind(Kind.CONSUMER, Kind.PROSUMER)
+        self._write_tables(scenario, days, members)
+        for name in ON_CHAIN:
+            self.key(name)
+        self._write_offices(scenario)
+        for member in members:
+            self._write_home(member)
+        self._write_meter(_BOUNDARY)
+        mark.write_text(json.dumps(own), encoding="utf-8")
+
+    def _write_tables(self, scenario: Scenario, days: Iterable[int], members: Sequence[Participant]) -> None:
+        """What households expect, and what meters show. Stores run as if nothing had been traded."""
+        ids = {member.name: number for number, member in enumerate(scenario.participants, start=1)}
+        grid = scenario.of_kind(Kind.GRID_OPERATOR)[0].name
+        shown: dict[str, list[tuple[int, int, int]]] = {}
+        expected: dict[str, list[tuple[int, int, int]]] = {}
+        for day in days:
+            crowd = Crowd(scenario, day)
+            for found, values in ((shown, crowd.shown(ids, {}, None)), (expected, crowd.forecasts)):
+                for name, energies in values.items():
+                    found.setdefault(name, []).extend((day, slot, int(wh)) for slot, wh in enumerate(energies))
+        columns = ("day", "slot", "net_wh")
+        for member in members:
+            _write(self.folder / "meters" / f"{member.name}.csv", columns, shown[member.name])
+            _write(self.folder / "households" / f"{member.name}.csv", columns, expected[member.name])
+        _write(self.folder / "meters" / f"{_BOUNDARY}.csv", columns, shown[grid])
+
+    def _write_offices(self, scenario: Scenario) -> None:
+        folder = {"network": self.network, "folder": "."}
+        limits = {
+            address: currency(scenario.of_kind(kind)[0].credit_limit)
+            for kind, address in (
+                (Kind.FALLBACK_SUPPLIER, self.offices.supplier),
+                (Kind.GRID_OPERATOR, self.offices.grid_operator),
+            )
+        }
+        more: dict[str, dict[str, Any]] = {
+            "operator-2": {"standby_seconds": STANDBY_SECONDS, "pause_seconds": 5},
+            "registrar": {"admit": "everyone", "pause_seconds": 2},
+            "treasurer": {"first_payment": FIRST_PAYMENT, "pause_seconds": 2},
+            "supplier": {"pause_seconds": 5},
+            "clerk": {"pause_seconds": 5, "credit_limits": limits},
+            "metering": {"inbox": "inbox-metering"},
+            "relayer": {"inbox": "inbox-relayer"},
+        }
+        _write(self.folder / "payments.csv", ("account", "amount", "reference"), ())
+        for name in ON_CHAIN:
+            own = {**folder, "keystore": f"keys/{name}.json", "passphrase_file": "passphrase"}
+            self._write_settings(self.settings(name), {**own, **more.get(name, {})})
+        self.key(_GATEWAY)
+        limits_of_one_machine = {
+            "requests_per_minute": 100_000,
+            "messages_per_minute": 100_000,
+            "logins_per_minute": 100_000,
+        }
+        gateway: dict[str, Any] = {
+            "folder": ".",
+            "port": self.port + 1,
+            "keystore": f"keys/{_GATEWAY}.json",
+            "passphrase_file": "passphrase",
+            "limits": limits_of_one_machine,
+        }
+        self._write_settings(self.settings(_GATEWAY), gateway)
+
+    def _write_home(self, member: Participant) -> None:
+        name = member.name
+        self.key(f"{name}-account")
+        own = {
+            "gateway": self.gateway,
+            "keystore": f"../keys/{name}-account.json",
+            "passphrase_file": "../passphrase",
+            "meter": self.key(f"{name}-meter").address,
+            "kind": member.kind.value,
+            "import_capacity_wh": member.import_capacity,
+            "export_capacity_wh": member.export_capacity,
+            "feeder": member.bus,
+            "expected": f"{name}.csv",
+        }
+        self._write_settings(self.folder / "households" / f"{name}.toml", own)
+        self._write_meter(name)
+
+    def _write_meter(self, name: str) -> None:
+        self.key(f"{name}-meter")
+        own = {
+            "gateway": self.gateway,
+            "keystore": f"../keys/{name}-meter.json",
+            "passphrase_file": "../passphrase",
+            "readings": f"{name}.csv",
+            "bring": f"http://{HOST}:{self.port + 2 + ON_CHAIN.index('metering')}",
+        }
+        self._write_settings(self.folder / "meters" / f"{name}.toml", own)
+
+    def _write_settings(self, path: Path, record: Mapping[str, Any]) -> None:
+        plain = {key: value for key, value in record.items() if not isinstance(value, Mapping)}
+        tables = {key: value for key, value in record.items() if isinstance(value, Mapping)}
+        lines = [f"{key} = {json.dumps(value)}" for key, value in plain.items()]
+        for name, table in tables.items():
+            lines += ["", f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in table.items())]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+    def listen(self) -> None:
+        """Give each service its port, once it is known how many there are."""
+        for name in ON_CHAIN:
+            self._set_port(self.settings(name), self.port_of(name))
+        for kind, parts in self.groups.items():
+            for number, paths in enumerate(parts, start=1):
+                self._set_port(paths[0], self.port_of(f"{kind}-{number}"))
+
+    @staticmethod
+    def _set_port(path: Path, port: int) -> None:
+        text = path.read_text(encoding="utf-8")
+        if not text.startswith("port = "):
+            path.write_text(f"port = {port}\n{text}", encoding="utf-8")
+
+    # ------------------------------------------------------------------------------------------------- the market
+
+    @property
+    def offices(self) -> Offices:
+        """Who is a member from the start."""
+        return Offices(
+            supplier=self.key("supplier").address,
+            operator=self.key("operator").address,
+            grid_operator=self.key(_GRID).address,
+            boundary_meter=self.key(f"{_BOUNDARY}-meter").address,
+        )
+
+    @property
+    def role_keys(self) -> dict[str, KeyAccount]:
+        """The account of each role of the authority, and who deploys."""
+        held = {"council": "clerk", "node": "clerk", RELAYER: "relayer"}
+        names = [ADMIN, RELAYER, *(role.name for role in HUMAN_ROLES)]
+        return {name: self.key(held.get(name, name)) for name in names}
+
+    @property
+    def senders(self) -> list[str]:
+        """Addresses of all who pay for transactions."""
+        keys = [self.key(name) for name in (ADMIN, _GATEWAY, *ON_CHAIN)]
+        return [key.address for key in keys]
+
+
+def _parts(paths: list[Path]) -> list[list[Path]]:
+    return [paths[start : start + HOMES_A_PROCESS] for start in range(0, len(paths), HOMES_A_PROCESS)]
+
+
+def _write(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows(rows)

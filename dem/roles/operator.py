@@ -1,0 +1,95 @@
+"""The operator: clears, closes metering, settles, ends days, pays the fund. Anybody may do so, so many may be one."""
+
+from collections.abc import Callable, Sequence
+
+from dem.deployment.market import RELAYER
+from dem.model.mechanisms import AUCTION, POOL
+from dem.relay import clearing, fund, readings, settlement
+from dem.relay.batches import Relay
+from dem.roles.step import Day, Step
+
+_PREMIUM_RATE, _REWARD_SHARE = -2, -1
+"""Places in a version of the rules."""
+
+
+class Operator:
+    """What an operator does. standby: seconds that it leaves to others before it does what is due."""
+
+    def __init__(self, relay: Relay, standby: int = 0) -> None:
+        self._relay, self._market, self._standby = relay, relay.market, standby
+
+    @property
+    def steps(self) -> Sequence[Step]:
+        """In the order of a day."""
+        calendar = self._market.calendar
+        deadline, final = self._late(calendar.metering_deadline), self._late(calendar.corrections_close_at)
+        gate = self._late(calendar.gate_closes_at)
+        return (
+            Step("clear pools", self.clear_pools, self._pools_are_cleared, gate),
+            Step("clear", self.clear, self._is_cleared, gate),
+            Step("close metering", self.close_metering, self._is_closed, deadline, may=self._may_close),
+            Step("settle", self.settle, self._is_settled, deadline, may=self._is_closed),
+            Step("finalize", self.finalize, self._is_final, final, may=self._is_closed),
+            Step("pay fund", self.pay_fund, self._is_paid, final, may=self._is_final),
+        )
+
+    def _late(self, due: Callable[[Day], int]) -> Callable[[Day], int]:
+        return lambda day: due(day) + self._standby
+
+    # ----------------------------------------------------------------------------------------------- clearing
+
+    @property
+    def _pools(self) -> list[str]:
+        return [name for name in self._market.addresses if name.startswith(POOL)]
+
+    def clear_pools(self, day: Day) -> None:
+        """The prices of every pool; a pool's gate closes before the auction's."""
+        for pool in self._pools:
+            clearing.clear(self._relay, day, pool)
+
+    def _pools_are_cleared(self, day: Day) -> bool:
+        return all(self._market.contract(pool).functions.isCleared(day).call() for pool in self._pools)
+
+    def clear(self, day: Day) -> None:
+        """The prices of the day-ahead auction."""
+        clearing.clear(self._relay, day)
+
+    def _is_cleared(self, day: Day) -> bool:
+        return bool(self._market.contract(AUCTION).functions.isCleared(day).call())
+
+    # ----------------------------------------------------------------------------------------- the day after
+
+    def close_metering(self, day: Day) -> None:
+        """Estimates for the readings that are missing."""
+        readings.close_metering(self._relay, day)
+
+    def _is_closed(self, day: Day) -> bool:
+        return bool(self._market.readings.functions.isClosed(day).call())
+
+    def _may_close(self, day: Day) -> bool:
+        """The contract knows what it waits for."""
+        return not self._relay.chain.refusal_of(self._market.keys[RELAYER], self._market.readings, "close", day, 1)
+
+    def settle(self, day: Day) -> None:
+        """The money of the day."""
+        settlement.settle(self._relay, day)
+
+    def _is_settled(self, day: Day) -> bool:
+        return self._is_final(day) or (self._is_closed(day) and not settlement.left_to_settle(self._relay, day))
+
+    def finalize(self, day: Day) -> None:
+        """The end of the day, after which nothing of it changes."""
+        settlement.finalize(self._relay, day)
+
+    def _is_final(self, day: Day) -> bool:
+        return bool(self._market.rules.functions.lastFinalDay().call() >= day)
+
+    def pay_fund(self, day: Day) -> None:
+        """Premiums and rewards of a final day."""
+        fund.pay_fund(self._relay, day)
+
+    def _is_paid(self, day: Day) -> bool:
+        """Whether it is, or there is nothing to pay by the rules."""
+        words = self._market.rules.functions.rulesOf(day).call()
+        nothing = not (words[_PREMIUM_RATE] or words[_REWARD_SHARE])
+        return nothing or bool(self._market.contract("BalancingFund").functions.nextDay().call() > day)

@@ -1,0 +1,146 @@
+"""The settings of roles: TOML files. docs/guide/live.md describes each key; all paths are relative to the file."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from eth_utils.address import is_checksum_address
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
+
+from dem.errors import InputError
+from dem.formats import read_settings
+from dem.model.units import Money, Tick, parse_money, parse_price
+
+FOLDER = "folder"
+"""In the context of validation: of the file, to which paths are relative."""
+
+
+def _checksummed(account: str) -> str:
+    if not is_checksum_address(account):
+        raise ValueError("must be an address with its checksum (EIP-55)")
+    return account
+
+
+def _exact(parse: Any) -> BeforeValidator:
+    """Of an amount, as text: what a float makes of it would not be exact."""
+
+    def read(value: object) -> int:
+        if not isinstance(value, str):
+            raise ValueError('must be text, such as "0.25", so that it is exact')
+        try:
+            found: int = parse(value)
+        except InputError as error:
+            raise ValueError(error.why) from error
+        return found
+
+    return BeforeValidator(read)
+
+
+def _relative(path: Path, info: ValidationInfo) -> Path:
+    folder: Path = (info.context or {}).get(FOLDER, Path())
+    return folder / path
+
+
+Address = Annotated[str, AfterValidator(_checksummed)]
+File = Annotated[Path, AfterValidator(_relative)]
+Url = Annotated[str, Field(pattern=r"^https?://[^\s]+$", max_length=200)]
+Amount = Annotated[Money, _exact(parse_money)]
+Price = Annotated[Tick, _exact(parse_price)]
+Hash = Annotated[str, Field(pattern=r"^0x[0-9a-f]{64}$")]
+
+
+class Common(BaseModel):
+    """Of every role. name: in logs and metrics. port: of /health and /metrics; without one there are none."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field("", max_length=60)
+    keystore: File
+    passphrase_file: File | None = None
+    host: str = "127.0.0.1"
+    port: int | None = Field(None, ge=1, le=65_535)
+    pause_seconds: float = Field(1.0, ge=0.05, le=600)
+
+
+class OnChain(Common):
+    """Of a role with a connection to the chain. network: as --network. folder: with the market's manifest.json."""
+
+    network: str
+    folder: File
+
+
+class Operator(OnChain):
+    """standby_seconds: what it leaves to other operators before it does what is due."""
+
+    standby_seconds: int = Field(0, ge=0, le=86_400)
+
+
+class Registrar(OnChain):
+    """admit: "listed", those with papers in the table; "everyone", without papers, for a market of simulated people."""
+
+    admit: Literal["listed", "everyone"] = "listed"
+    papers: File = Field(Path("papers.csv"), validate_default=True)
+
+
+class Treasurer(OnChain):
+    """payments: what came in at the bank."""
+
+    payments: File = Field(Path("payments.csv"), validate_default=True)
+    first_payment: Amount | None = None
+    """Paid in once for every member that has none, as if it had come: for a market of simulated people."""
+
+
+class Supplier(OnChain):
+    """tariffs: what it publishes; days that the table does not know have the standing tariff."""
+
+    tariffs: File = Field(Path("tariffs.csv"), validate_default=True)
+
+
+class Carrier(OnChain):
+    """inbox: folder of what was taken. It listens at `port`."""
+
+    inbox: File = Field(Path("inbox"), validate_default=True)
+    port: int = Field(ge=1, le=65_535)
+
+
+class Clerk(OnChain):
+    """approve: proposals that the seat wants, in the words in which `council show` prints them."""
+
+    approve: list[str] = []
+    credit_limits: dict[Address, Amount] = {}
+
+
+class Household(Common):
+    """gateway: all that it knows of the market. Prices are per kWh, before fees, as text."""
+
+    gateway: Url
+    meter: Address
+    kind: Literal["consumer", "prosumer"] = "consumer"
+    import_capacity_wh: int = Field(ge=0, lt=1 << 40)
+    export_capacity_wh: int = Field(0, ge=0, lt=1 << 40)
+    feeder: str = Field("", max_length=31)
+    documents: Hash = "0x" + "00" * 32
+    buy_at_most: Price | None = None
+    sell_at_least: Price | None = None
+    expected: File | None = None
+    pause_seconds: float = Field(3.0, ge=0.05, le=600)
+
+
+class Meter(Common):
+    """readings: what it shows. bring: a metering gateway; without one the gateway takes its sheets."""
+
+    gateway: Url
+    readings: File
+    bring: Url | None = None
+    pause_seconds: float = Field(3.0, ge=0.05, le=600)
+
+
+T = TypeVar("T", bound=Common)
+
+
+def read(path: Path, kind: type[T]) -> T:
+    """The settings in a file.
+
+    Raises:
+        InputError: it cannot be read, or a key is missing, unknown or will not do.
+    """
+    return read_settings(path, kind, {FOLDER: path.parent.resolve()})

@@ -1,0 +1,133 @@
+"""Tables that a role goes by beside the chain, such as tariffs and payments. They are read anew when changed."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from eth_utils.address import to_checksum_address
+
+from dem.errors import InputError
+from dem.model.rules import Tariff
+from dem.model.units import UnitsPerWh, Wh
+from dem.relay.members import Payment
+from dem.roles.step import Day
+from dem.tables import Cell, read_rows
+
+T = TypeVar("T")
+
+_UNITS_PER_WH = 100_000
+"""Units/Wh in one currency/kWh."""
+_WORD = 32
+
+
+class Kept(Generic[T]):
+    """What a file says, read again when it has another time or length; a file that is not there says nothing."""
+
+    def __init__(self, path: Path, read: Callable[[Path], T], nothing: T) -> None:
+        self._path, self._read, self._found = path, read, nothing
+        self._mark: tuple[int, int] | None = None
+
+    def __call__(self) -> T:
+        """What it says now.
+
+        Raises:
+            InputError: it will not do.
+        """
+        try:
+            status = self._path.stat()
+        except FileNotFoundError:
+            return self._found
+        mark = status.st_mtime_ns, status.st_size
+        if mark != self._mark:
+            self._found, self._mark = self._read(self._path), mark
+        return self._found
+
+
+def payments(path: Path) -> Callable[[], Sequence[Payment]]:
+    """What came in at the bank. Columns: account, amount (currency), reference (0x and 64 digits, of each payment)."""
+
+    def read(path: Path) -> Sequence[Payment]:
+        rows = read_rows(path, ("account", "amount", "reference"))
+        return [Payment(_address(r["account"]), r["amount"].money(), _word(r["reference"])) for r in rows]
+
+    nothing: Sequence[Payment] = ()
+    return Kept(path, read, nothing)
+
+
+def papers(path: Path) -> Callable[[], Mapping[str, bytes]]:
+    """Whose papers are in order. Columns: account, documents (hash of the papers, as it was applied with)."""
+
+    def read(path: Path) -> Mapping[str, bytes]:
+        rows = read_rows(path, ("account", "documents"))
+        return {_address(row["account"]): _word(row["documents"]) for row in rows}
+
+    nothing: Mapping[str, bytes] = {}
+    return Kept(path, read, nothing)
+
+
+def tariffs(path: Path, periods_per_day: int) -> Callable[[Day], Sequence[Tariff] | None]:
+    """Tariffs by day. Columns: day, slot, buy, sell (currency/kWh). After the last day the table begins anew."""
+
+    def read(path: Path) -> Sequence[Sequence[Tariff]]:
+        def tariff(row: Mapping[str, Cell]) -> Tariff:
+            buy, sell = (UnitsPerWh(row[side].multiple(_UNITS_PER_WH, "1/100,000")) for side in ("buy", "sell"))
+            return Tariff(buy, sell)
+
+        return _by_day(path, ("buy", "sell"), tariff, periods_per_day)
+
+    nothing: Sequence[Sequence[Tariff]] = ()
+    return partial(_of_day, Kept(path, read, nothing))
+
+
+def energies(path: Path, periods_per_day: int) -> Callable[[Day], Sequence[Wh] | None]:
+    """Net energy of a day by slot. Columns: day, slot, net_wh (consumption positive). It begins anew as tariffs do."""
+
+    def read(path: Path) -> Sequence[Sequence[Wh]]:
+        return _by_day(path, ("net_wh",), lambda row: Wh(row["net_wh"].multiple(1, "Wh")), periods_per_day)
+
+    nothing: Sequence[Sequence[Wh]] = ()
+    return partial(_of_day, Kept(path, read, nothing))
+
+
+def _of_day(read: Callable[[], Sequence[Sequence[T]]], day: Day) -> Sequence[T] | None:
+    found = read()
+    return found[(day - 1) % len(found)] if found else None
+
+
+def _by_day(
+    path: Path, columns: Sequence[str], value: Callable[[Mapping[str, Cell]], T], periods_per_day: int
+) -> Sequence[Sequence[T]]:
+    days: list[dict[int, T]] = []
+    for row in read_rows(path, ("day", "slot", *columns)):
+        day, slot = row["day"].integer(), row["slot"].integer()
+        if not 1 <= day <= len(days) + 1:
+            raise row["day"].wrong(f"must be 1 to {len(days) + 1}: days follow one another")
+        if slot >= periods_per_day:
+            raise row["slot"].wrong(f"must be less than {periods_per_day}")
+        if day > len(days):
+            days.append({})
+        days[day - 1][slot] = value(row)
+    for day, slots in enumerate(days, start=1):
+        if len(slots) != periods_per_day:
+            missing = next(slot for slot in range(periods_per_day) if slot not in slots)
+            raise InputError(str(path), None, f"has no slot {missing} of day {day}: name all {periods_per_day}")
+    return [[slots[slot] for slot in range(periods_per_day)] for slots in days]
+
+
+def _address(cell: Cell) -> str:
+    text = cell.text
+    try:
+        return to_checksum_address(text)
+    except ValueError:
+        raise cell.wrong("must be an address of 20 bytes") from None
+
+
+def _word(cell: Cell) -> bytes:
+    try:
+        word = bytes.fromhex(cell.text.removeprefix("0x"))
+    except ValueError:
+        word = b""
+    if len(word) != _WORD:
+        raise cell.wrong("must be 0x and 64 hexadecimal digits")
+    return word

@@ -1,0 +1,196 @@
+"""Every role by its name: what it is for, its settings, and how it begins.
+
+A further role is one more entry of ROLES, with its settings in `dem.roles.settings` and its steps in a module of its
+own. The command, the services, health and metrics follow from the table.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from starlette.routing import BaseRoute
+
+from dem.chain.accounts import KeyAccount, open_keystore
+from dem.roles import settings as s
+from dem.roles.sources import energies, papers, payments, tariffs
+from dem.roles.step import Role
+
+if TYPE_CHECKING:
+    from dem.relay.batches import Relay
+
+MANIFEST = "manifest.json"
+
+
+class Opened(NamedTuple):
+    """A role that can begin. make: its steps, anew with what the chain has. routes: what it takes over HTTP."""
+
+    make: Callable[[], Role]
+    routes: Sequence[BaseRoute] = ()
+
+
+@dataclass(frozen=True)
+class RoleKind:
+    """about: what it does. settings: of its file. open: the role of these settings with this key."""
+
+    about: str
+    settings: type[s.Common]
+    open: Callable[[Any, KeyAccount], Opened]
+
+
+def open_role(name: str, path: Path) -> tuple[s.Common, Opened]:
+    """The role that a file describes.
+
+    Raises:
+        InputError: settings or keystore will not do.
+        ChainError: the market is not there.
+    """
+    kind = ROLES[name]
+    found = s.read(path, kind.settings)
+    return found, kind.open(found, open_keystore(found.keystore, found.passphrase_file))
+
+
+# ------------------------------------------------------------------------------------------------------ on the chain
+
+
+def _relay(settings: s.OnChain, key: KeyAccount, *offices: str) -> "Relay":
+    """A relay whose offices are all held by the role's own key."""
+    # The connection brings ape along, which takes seconds: roles without a chain do without.
+    from dem.chain.connection import Chain
+    from dem.chain.options import connect_to
+    from dem.deployment.market import connect
+    from dem.relay.batches import Relay
+
+    connect_to(settings.network)
+    chain = Chain.connected()
+    chain.wait_for_pending([key])
+    return Relay(connect(chain, dict.fromkeys(offices, key), settings.folder / MANIFEST))
+
+
+def _on_chain(
+    settings: s.OnChain, key: KeyAccount, offices: Sequence[str], steps: Callable[["Relay"], Any]
+) -> Callable[[], Role]:
+    def make() -> Role:
+        from dem.roles.chain import ChainRole
+
+        relay = _relay(settings, key, *offices)
+        return ChainRole(relay, steps(relay).steps)
+
+    return make
+
+
+def _operator(settings: s.Operator, key: KeyAccount) -> Opened:
+    from dem.roles.operator import Operator
+
+    return Opened(_on_chain(settings, key, ["relayer"], partial(Operator, standby=settings.standby_seconds)))
+
+
+def _registrar(settings: s.Registrar, key: KeyAccount) -> Opened:
+    from dem.roles.offices import Registrar, approved, everyone
+
+    def steps(relay: "Relay") -> Registrar:
+        decided = everyone(relay) if settings.admit == "everyone" else approved(relay, papers(settings.papers))
+        return Registrar(relay, decided)
+
+    return Opened(_on_chain(settings, key, ["registrar"], steps))
+
+
+def _treasurer(settings: s.Treasurer, key: KeyAccount) -> Opened:
+    from dem.roles.offices import Treasurer, with_first_payments
+
+    def steps(relay: "Relay") -> Treasurer:
+        came = payments(settings.payments)
+        first = settings.first_payment
+        return Treasurer(relay, came if first is None else with_first_payments(relay, came, first))
+
+    return Opened(_on_chain(settings, key, ["treasurer"], steps))
+
+
+def _supplier(settings: s.Supplier, key: KeyAccount) -> Opened:
+    from dem.roles.offices import Supplier
+
+    return Opened(
+        _on_chain(settings, key, ["supplier"], lambda r: Supplier(r, tariffs(settings.tariffs, r.periods_per_day)))
+    )
+
+
+def _clerk(settings: s.Clerk, key: KeyAccount) -> Opened:
+    from dem.governance.council import in_words
+    from dem.roles.offices import Clerk
+
+    def steps(relay: "Relay") -> Clerk:
+        return Clerk(relay, lambda p: in_words(relay.market, p.calls) in settings.approve, settings.credit_limits)
+
+    return Opened(_on_chain(settings, key, ["council", "node"], steps))
+
+
+def _carrier(is_metering: bool, settings: s.Carrier, key: KeyAccount) -> Opened:
+    from dem.deployment.market import Manifest
+    from dem.gateway.protocol import KINDS
+    from dem.messages.readings import ReadingSheet
+    from dem.roles.carriers import Carrier, Inbox
+
+    manifest = Manifest.load(settings.folder / MANIFEST)
+    contracts = {name: entry["address"] for name, entry in manifest.contracts.items()}
+    types = [ReadingSheet] if is_metering else [*KINDS]
+    inbox = Inbox(settings.inbox, types, manifest.chain_id, contracts)
+    make = _on_chain(settings, key, ["relayer"], partial(Carrier, inbox=inbox))
+    return Opened(make, [inbox.route()])
+
+
+# -------------------------------------------------------------------------------------------------- at a gateway
+
+
+def _household(settings: s.Household, key: KeyAccount) -> Opened:
+    from dem.gateway.client import Client
+    from dem.messages.members import Application
+    from dem.model.units import Wh
+    from dem.replay.members import KINDS
+    from dem.roles.home import Autopilot, Standing
+
+    application = Application(
+        account=key.address,
+        meter=settings.meter,
+        kind=KINDS.index(settings.kind),
+        import_capacity=Wh(settings.import_capacity_wh),
+        export_capacity=Wh(settings.export_capacity_wh),
+        feeder=settings.feeder.encode().ljust(32, b"\0")[:32],
+        documents=bytes.fromhex(settings.documents[2:]),
+    )
+    client = Client(settings.gateway, key.key)
+    standing = Standing(settings.buy_at_most, settings.sell_at_least)
+
+    def make() -> Role:
+        periods = client.market["calendar"]["periods_per_day"]
+        expected = energies(settings.expected, periods) if settings.expected else lambda _day: None
+        return Autopilot(client, application, standing, expected)
+
+    return Opened(make)
+
+
+def _meter(settings: s.Meter, key: KeyAccount) -> Opened:
+    from dem.gateway.client import Client
+    from dem.roles.home import Meter, MeteringGateway
+
+    client = Client(settings.gateway, key.key)
+    delivery = MeteringGateway(settings.bring) if settings.bring else None
+
+    def make() -> Role:
+        return Meter(client, energies(settings.readings, client.market["calendar"]["periods_per_day"]), delivery)
+
+    return Opened(make)
+
+
+ROLES: dict[str, RoleKind] = {
+    "operator": RoleKind("clears, closes metering, settles, ends days, pays the fund", s.Operator, _operator),
+    "registrar": RoleKind("admits members whose papers are in order", s.Registrar, _registrar),
+    "treasurer": RoleKind("deposits what came in at the bank", s.Treasurer, _treasurer),
+    "supplier": RoleKind("publishes the fallback supplier's tariffs", s.Supplier, _supplier),
+    "clerk": RoleKind("approves and executes for a seat of the council, sets credit limits", s.Clerk, _clerk),
+    "relayer": RoleKind("takes signed messages and brings them in batches", s.Carrier, partial(_carrier, False)),
+    "metering": RoleKind("takes meters' sheets and brings them in batches", s.Carrier, partial(_carrier, True)),
+    "household": RoleKind("orders for a household within its standing limits", s.Household, _household),
+    "meter": RoleKind("signs the readings of a meter", s.Meter, _meter),
+}
+"""Every role."""

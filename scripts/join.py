@@ -1,0 +1,5 @@
+"""`ape run join`."""
+
+from dem.commands.join import cli
+
+__all__ = ["cli"]

@@ -1,0 +1,5 @@
+"""`ape run role`."""
+
+from dem.commands.role import cli
+
+__all__ = ["cli"]
