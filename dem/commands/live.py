@@ -8,10 +8,10 @@ import requests
 from dem.commands import ABOUT
 from dem.community.scenario import load_scenario
 from dem.console import Terminal, console, fail_readably, print_table
-from dem.errors import ChainError, DemError, RequestError
-from dem.gateway.client import Client
 from dem.devnet.live.service import Live
 from dem.devnet.live.town import Town
+from dem.errors import ChainError, DemError, RequestError
+from dem.gateway.client import Client
 
 _MOST_SAID = 80
 _OUT = click.option(

@@ -16,12 +16,12 @@ from dem.chain.options import connect_to
 from dem.community.scenario import Scenario
 from dem.deployment.market import Market, connect, deploy
 from dem.deployment.plan import Parameters
+from dem.devnet.live.town import HOST, ON_CHAIN, Town
 from dem.devnet.process import Process
 from dem.drive.pace import Pace
 from dem.drive.run import SIMULATED
 from dem.drive.screen import Screen
 from dem.errors import ChainError
-from dem.devnet.live.town import HOST, ON_CHAIN, Town
 from dem.model.calendar import CalendarParameters
 
 NODE, INDEX, GATEWAY = "node", "index", "gateway"

@@ -21,11 +21,11 @@ from paho.mqtt.enums import CallbackAPIVersion
 from dem.errors import ChainError, DemError, InputError, RequestError
 from dem.gateway.client import Client
 from dem.messages.readings import ReadingSheet, Register, pack_registers
+from dem.model.calendar import CalendarParameters
+from dem.model.strips import LANES
 from dem.roles.meter_agent.config import Broker, Configuration, Source, key_of, secret
 from dem.roles.meter_agent.registers import WAITING, Registers, Sheet, Strip
 from dem.roles.meter_agent.telegrams import read_plain, read_telegram
-from dem.model.calendar import CalendarParameters
-from dem.model.strips import LANES
 
 _log = logging.getLogger(__name__)
 _CONTRACT = "MeterReadings"

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 from dem.errors import InputError
 from dem.messages.readings import Register
-from dem.roles.meter_agent.telegrams import Seen
 from dem.model.units import Wh
+from dem.roles.meter_agent.telegrams import Seen
 
 _TABLES = (
     "CREATE TABLE IF NOT EXISTS known (what TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID",
