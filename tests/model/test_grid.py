@@ -334,7 +334,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_run_says_what_its_network_carried(run: Path):
     found = check_grid(run, read_results(run))
     assert found is not None
-    assert [course.periods for _, course, _ in found.courses] == [5, 7, 2]
+    assert [course.periods for _, course, _ in found.courses] == [4, 7, 3]
     assert max(found.metered.transformer) == 1_147_364
     assert found.cut_after < found.cut_metered
 
@@ -353,8 +353,8 @@ def test_the_command_checks_a_run_and_ends_with_1(run: Path):
     result = CliRunner().invoke(cli, ["check", str(run)])
     assert result.exit_code == 1, result.output
     assert "114.7 %" in result.output
-    assert len((run / "grid" / "violations.csv").read_text().splitlines()) == 1 + 5 + 7 + 2
-    assert (run / "grid" / "held.csv").read_text().count(",feed-in,") == 5
+    assert len((run / "grid" / "violations.csv").read_text().splitlines()) == 1 + 4 + 7 + 3
+    assert (run / "grid" / "held.csv").read_text().count(",feed-in,") == 4
     assert (run / "grid" / "network.svg").read_text().startswith("<?xml")
 
 
