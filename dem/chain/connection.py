@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache, cached_property, partial
-from typing import Any
+from typing import Any, cast
 
 import ape
 from ape.api import AccountAPI, ProviderAPI, TestAccountAPI
@@ -371,9 +371,9 @@ class Chain:
             value=0,
             **fees,
         )
-        assert isinstance(sender, AccountAPI)  # others show their key
+        keeper = cast(AccountAPI, sender)  # others show their key
         with logger.at_level(LogLevel.ERROR):  # ape warns of an unlocked key at every use
-            signed = sender.sign_transaction(filled)
+            signed = keeper.sign_transaction(filled)
         if signed is None or signed.signature is None:
             raise ChainError(f"account {sender.address} did not sign")
         return bytes(signed.signature.r), bytes(signed.signature.s), signed.signature.v
