@@ -18,6 +18,8 @@ TROUBLED = 0.2
 """Share of the requests that something happens to."""
 MINING_SECONDS = 0.3
 AWAY_SECONDS = 1.5
+SAVING_SECONDS = 2.5
+"""A node that is killed has been told to save what it knows every second."""
 RESTARTS = (
     Cut("ParticipantRegistry.applyFor", 0, heard=True),
     Cut("ParticipantRegistry.admit", 0, heard=False),
@@ -146,8 +148,11 @@ def restart_at(cuts: Sequence[Cut], wire: Wire, node: Node, stop: Callable[[Node
 )
 def test_a_node_that_is_restarted(village, undisturbed, tmp_path, stop, cuts, flags):
     with restartable(*flags, state=tmp_path / "state.json") as node, wire_to(node.url) as (wire, url):
-        restart_at(cuts, wire, node, stop)
         network = "--network", f"ethereum:local:{url}"
+        # A node that forgets the end of a deployment is none to deploy on: it is on its disk before anything happens.
+        assert run("deploy", village, "--out", tmp_path / "out", *network).code == 0
+        time.sleep(SAVING_SECONDS)
+        restart_at(cuts, wire, node, stop)
         result = run("day", village, "--out", tmp_path / "out", *network, prepare=without_pictures)
         assert result.code == 0, str(result)
         assert wire.cut is None
