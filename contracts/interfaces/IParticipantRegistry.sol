@@ -194,6 +194,13 @@ interface IParticipantRegistry is ITraders {
     /// @notice Notes whether a member's meter has been silent for too long: then it places no orders. Only the readings.
     function setSilent(uint32 id, bool isSilent_) external;
 
+    /// @notice A member has a further meter. Only the meters.
+    /// @return main the one that it had before.
+    function addMeter(uint32 id, address meter) external returns (address main);
+
+    /// @notice Another one of a member's meters stands for it from now on. Only the meters.
+    function setMainMeter(uint32 id, address meter) external;
+
     /// @notice Notes that from a day on the caller, which keeps the mandates, says what part of a member's connection
     /// its intermediary trades.
     function divide(uint32 id, uint32 firstDay) external;
@@ -220,12 +227,15 @@ interface IParticipantRegistry is ITraders {
     /// @return where an account stands in the life cycle.
     function statusOf(address account) external view returns (Status);
 
-    /// @notice Number and capacities (Wh per period) of the member whose meter this is; reverts if it takes no part
-    /// that day.
+    /// @notice The member whose meter this is; reverts if it takes no part that day.
+    /// @return id its number.
+    /// @return importCapacity most that its connection takes in, Wh per period.
+    /// @return exportCapacity most that it feeds in, Wh per period.
+    /// @return isOneOfSeveral whether it has, or had, several meters (IMeters.sol).
     function metered(address meter, uint256 day)
         external
         view
-        returns (uint32 id, uint256 importCapacity, uint256 exportCapacity);
+        returns (uint32 id, uint256 importCapacity, uint256 exportCapacity, bool isOneOfSeveral);
 
     /// @return whether a member has a meter and takes part that day.
     function isMetered(uint32 id, uint256 day) external view returns (bool);

@@ -55,10 +55,18 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, SigningDoma
         address meter;
     }
 
+    struct Seat {
+        /// Account whose member the meter belongs to.
+        address owner;
+        /// Whether the member has, or had, several.
+        bool isOneOfSeveral;
+    }
+
     mapping(address account => Standing) private _standings;
     mapping(uint32 id => Keys) private _keys;
-    /// Account whose member the meter belongs to.
-    mapping(address meter => address) private _ownerOf;
+    mapping(address meter => Seat) private _seats;
+    /// Meters of a member beside that which was admitted with it.
+    mapping(uint32 id => address[]) private _furtherMeters;
     mapping(address account => Application) private _applications;
     /// Applications that were brought once, by digest: a rejected one cannot be brought again by somebody else.
     mapping(bytes32 digest => bool) private _isBrought;
@@ -116,8 +124,7 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, SigningDoma
         _requireFresh(a.account, a.meter);
         delete _applications[account];
         if (a.meter != address(0)) {
-            _connected += _larger(a);
-            if (_connected > MAX_CONNECTED) revert AreaFull(_connected, MAX_CONNECTED);
+            _connect(_larger(a));
         }
         return _enter(a.account, a.meter, a.kind, a.importCapacity, a.exportCapacity);
     }
@@ -131,13 +138,35 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, SigningDoma
 
     /// @inheritdoc IParticipantRegistry
     function replaceMeter(uint32 id, address meter) external restricted {
-        Status status = _known(id).status;
-        Keys storage keys = _keys[id];
-        if (keys.meter == address(0) || status == Status.Exited) revert WrongStatus(keys.account, status);
+        Keys storage keys = _metered(id);
         if (meter == address(0)) revert KeyUnusable(meter);
+        // One of several is removed, and another installed, with the registers that it has.
+        if (_seats[keys.meter].isOneOfSeveral) revert KeyUnusable(keys.meter);
         _requireFreshMeter(meter);
-        delete _ownerOf[keys.meter];
-        _ownerOf[meter] = keys.account;
+        delete _seats[keys.meter];
+        _seats[meter] = Seat(keys.account, false);
+        keys.meter = meter;
+        emit MeterReplaced(id, meter);
+    }
+
+    /// @inheritdoc IParticipantRegistry
+    function addMeter(uint32 id, address meter) external restricted returns (address main) {
+        Keys storage keys = _metered(id);
+        main = keys.meter;
+        if (meter == address(0) || meter == keys.account || id < FIRST_PARTICIPANT) revert KeyUnusable(meter);
+        _requireFreshMeter(meter);
+        Standing storage m = _standings[keys.account];
+        // Each of them may show what the connection carries.
+        _connect(m.importCapacity > m.exportCapacity ? m.importCapacity : m.exportCapacity);
+        _seats[main].isOneOfSeveral = true;
+        _seats[meter] = Seat(keys.account, true);
+        _furtherMeters[id].push(meter);
+    }
+
+    /// @inheritdoc IParticipantRegistry
+    function setMainMeter(uint32 id, address meter) external restricted {
+        Keys storage keys = _keys[id];
+        _furtherMeters[id].push(keys.meter);
         keys.meter = meter;
         emit MeterReplaced(id, meter);
     }
@@ -148,13 +177,16 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, SigningDoma
         address replaced = keys.account;
         if (_known(id).id <= CLEARING_HOUSE || statusOf(account) != Status.None) revert KeyUnusable(account);
         _requireFresh(account, address(0));
-        if (account == keys.meter) revert KeyUnusable(account);
+        if (_seats[account].owner == replaced) revert KeyUnusable(account);
         _standings[account] = _standings[replaced];
         delete _standings[replaced];
         _formerOf[replaced] = id;
         keys.account = account;
-        // The meter of who has left may be somebody else's by now.
-        if (_ownerOf[keys.meter] == replaced) _ownerOf[keys.meter] = account;
+        _moveMeter(keys.meter, replaced, account);
+        address[] storage further = _furtherMeters[id];
+        for (uint256 i = 0; i < further.length; ++i) {
+            _moveMeter(further[i], replaced, account);
+        }
         emit AccountReplaced(id, replaced, account);
         _tell(id, abi.encodeCall(IStandingWatcher.move, (replaced, account)), MOVING_GAS);
     }
@@ -256,12 +288,13 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, SigningDoma
     }
 
     /// @inheritdoc IParticipantRegistry
-    function metered(address meter, uint256 day) external view returns (uint32 id, uint256, uint256) {
-        address owner = _ownerOf[meter];
+    function metered(address meter, uint256 day) external view returns (uint32 id, uint256, uint256, bool) {
+        Seat storage seat = _seats[meter];
+        address owner = seat.owner;
         if (owner == address(0)) revert UnknownMeter(meter);
         Standing storage m = _standings[owner];
         if (day < m.firstDay || day > m.lastDay) revert NotTakingPart(m.id, day, m.firstDay, m.lastDay);
-        return (m.id, m.importCapacity, m.exportCapacity);
+        return (m.id, m.importCapacity, m.exportCapacity, seat.isOneOfSeveral);
     }
 
     /// @inheritdoc IParticipantRegistry
@@ -310,6 +343,23 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, SigningDoma
     /// @inheritdoc IParticipantRegistry
     function isRegistered(address account) external view returns (bool) {
         return idOf(account) != 0;
+    }
+
+    /// @return keys of a member that has a meter and has not left.
+    function _metered(uint32 id) private view returns (Keys storage keys) {
+        Status status = _known(id).status;
+        keys = _keys[id];
+        if (keys.meter == address(0) || status == Status.Exited) revert WrongStatus(keys.account, status);
+    }
+
+    function _connect(uint40 capacity) private {
+        _connected += capacity;
+        if (_connected > MAX_CONNECTED) revert AreaFull(_connected, MAX_CONNECTED);
+    }
+
+    /// The meter of who has left may be somebody else's by now.
+    function _moveMeter(address meter, address replaced, address account) private {
+        if (_seats[meter].owner == replaced) _seats[meter].owner = account;
     }
 
     function _larger(Application memory a) private pure returns (uint40) {
@@ -390,7 +440,7 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, SigningDoma
             dividedFrom: 0,
             isSilent: false
         });
-        if (meter != address(0)) _ownerOf[meter] = account;
+        if (meter != address(0)) _seats[meter] = Seat(account, false);
         emit Admitted(id, account, meter, kind, firstDay);
     }
 
@@ -424,7 +474,7 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, SigningDoma
 
     /// A meter stays where it is when its member moves out: the next one may bring it once nothing can be read for the last.
     function _requireFreshMeter(address meter) private view {
-        address owner = _ownerOf[meter];
+        address owner = _seats[meter].owner;
         if (owner == address(0)) return;
         Standing storage m = _standings[owner];
         if (m.status != Status.Exited) revert KeyUnusable(meter);

@@ -39,6 +39,29 @@ LEFT JOIN participant_registry_applied AS p ON (p.block, p.log_index) = (
   WHERE account = a.account AND (block, log_index) < (a.block, a.log_index) ORDER BY block DESC, log_index DESC LIMIT 1
 );
 
+-- Meters from when on and until when, with the registers noted at installation and removal (rule 12.10). Other keys of the
+-- same meter are left out.
+CREATE VIEW meters AS
+SELECT
+  m.id AS participant,
+  n.name AS name,
+  m.meter,
+  datetime(opening + ((m.day - 1) * periods_per_day + m.slot) * period_seconds, 'unixepoch') AS begins_at,
+  m.import_wh / 1000.0 AS opening_import_kwh,
+  m.export_wh / 1000.0 AS opening_export_kwh,
+  datetime(opening + ((r.day - 1) * periods_per_day + r.slot) * period_seconds, 'unixepoch') AS ends_at,
+  r.import_wh / 1000.0 AS closing_import_kwh,
+  r.export_wh / 1000.0 AS closing_export_kwh
+FROM (
+  SELECT id, meter, first_day AS day, 0 AS slot, NULL AS import_wh, NULL AS export_wh
+  FROM participant_registry_admitted WHERE meter <> '0x0000000000000000000000000000000000000000'
+  UNION ALL
+  SELECT id, meter, day, slot, import_wh, export_wh FROM meters_meter_installed
+) AS m
+JOIN calendar
+JOIN names AS n ON n.participant = m.id
+LEFT JOIN meters_meter_removed AS r ON r.id = m.id AND r.meter = m.meter;
+
 -- Prices and volumes of the call auction and the pools.
 CREATE VIEW clearing AS
 SELECT
@@ -118,12 +141,12 @@ SELECT
   max(is_substituted) AS is_substituted
 FROM both GROUP BY id, day, slot;
 
--- What meters have shown and no period is billed for yet, by member and meter.
+-- What meters have shown and no period is billed for yet, by member.
 CREATE VIEW unbilled AS
-SELECT id AS participant, meter, import_wh / 1e3 AS import_kwh, export_wh / 1e3 AS export_kwh, strips AS estimated_strips
+SELECT id AS participant, import_wh / 1e3 AS import_kwh, export_wh / 1e3 AS export_kwh, strips AS estimated_strips
 FROM (
-  SELECT *, row_number() OVER (PARTITION BY id, meter ORDER BY block DESC, log_index DESC) AS age
-  FROM meter_readings_unbilled_changed
+  SELECT *, row_number() OVER (PARTITION BY id ORDER BY block DESC, log_index DESC) AS age
+  FROM meters_unbilled_changed
 )
 WHERE age = 1;
 

@@ -180,9 +180,7 @@ class ModelMarket:
                 net = np.full(self.periods_per_day, member.import_capacity, np.int64)
                 own.readings[id_] = MeterValues(net, np.full(self.periods_per_day, ESTIMATED, np.int64))
                 own.settlement = None
-                # The meter that it has by now.
-                today = day + 1 + self.calendar.metering_lag // self.calendar.day_length
-                self.silence.estimate(id_, self._has_second_meter(id_, today), day)
+                self.silence.estimate(id_, day)
 
     def correct(self, day: int, net: dict[int, Column]) -> None:
         """Take what meters say of a day after readings were due."""

@@ -14,11 +14,11 @@ from dem.messages.readings import LateReading
 from dem.model.commitments import CommittedDay, day_prices, strips_of, words_hash
 from dem.model.ledger import FALLBACK_SUPPLIER, GRID_OPERATOR, Posting
 from dem.model.markets.auction import Column
+from dem.model.meters import sides
 from dem.model.readings import net_of_lanes
 from dem.model.reconciliation import MAX_AGE, Difference, TrueUp, difference
 from dem.model.settlement import Delivery
 from dem.model.strips import LANES, unpack_all
-from dem.model.unbilled import sides
 from dem.model.units import Money
 from dem.replay.days import Days
 from dem.replay.delivery import at_boundary
@@ -218,7 +218,7 @@ class LateReconciliations:
             return
         ends = self._metering.first_strip(number) + np.arange(len(net)) // LANES + 1
         for is_ahead in (False, True):
-            chosen = stated & ((ends >= account.read_at) == is_ahead)
+            chosen = stated & ((ends >= self._metering.read_to(id_)) == is_ahead)
             if chosen.any():
                 bought, sold = sides(net[chosen])
                 strips = int(chosen.sum()) // LANES

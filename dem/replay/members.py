@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from dem.model.meters import MemberMeters
 from dem.model.strips import MAX_POSITION
 from dem.model.units import Wh
 from dem.replay.events import Args
@@ -37,10 +38,13 @@ class Member:
 class Membership:
     """Who has come into the market, by registry number."""
 
-    def __init__(self) -> None:
+    def __init__(self, periods_per_day: int) -> None:
+        self._periods_per_day = periods_per_day
         self.members: dict[int, Member] = {}
         self.silent: set[int] = set()
         """Who may not order because its meter has been silent for too long."""
+        self.meters: dict[int, MemberMeters] = {}
+        """Of members that have, or had, several."""
         self._applications: dict[str, Args] = {}
 
     def apply_for(self, args: Args) -> None:
@@ -58,6 +62,21 @@ class Membership:
     def replace_meter(self, args: Args) -> None:
         """A MeterReplaced."""
         self.members[args["id"]] = replace(self.members[args["id"]], meter=args["meter"])
+
+    def install_meter(self, args: Args) -> None:
+        """A MeterInstalled."""
+        id_ = args["id"]
+        if id_ not in self.meters:
+            self.meters[id_] = MemberMeters(self.members[id_].meter)
+        self.meters[id_].install(args["meter"], self._period(args), (args["importWh"], args["exportWh"]))
+
+    def remove_meter(self, args: Args) -> None:
+        """A MeterRemoved."""
+        self.meters[args["id"]].remove(args["meter"], self._period(args), (args["importWh"], args["exportWh"]))
+
+    def _period(self, args: Args) -> int:
+        """Periods from the market's opening to that of an event."""
+        return int((args["day"] - 1) * self._periods_per_day + args["slot"])
 
     def admit(self, args: Args) -> None:
         """An Admitted."""

@@ -52,7 +52,7 @@ class Replay:
         found, days = self.differences, Days()
         self._days = days
         self._ended = Totals()
-        self.membership = Membership()
+        self.membership = Membership(periods_per_day)
         self.transfers = Transfers(self.ledger)
         self.metering = Metering(periods_per_day, days, self.membership, found)
         self.law = Rules(periods_per_day, days)
@@ -228,6 +228,9 @@ HANDLERS: Mapping[tuple[str, str], Callable[[Replay], Callable[[Args], None]]] =
     ("ParticipantRegistry", "Admitted"): lambda replay: replay.membership.admit,
     ("ParticipantRegistry", "SilenceChanged"): lambda replay: replay.membership.change_silence,
     ("ParticipantRegistry", "MeterReplaced"): lambda replay: replay.membership.replace_meter,
+    ("Meters", "MeterInstalled"): lambda replay: replay.membership.install_meter,
+    ("Meters", "MeterRemoved"): lambda replay: replay.membership.remove_meter,
+    ("Meters", "PartRead"): lambda replay: replay.metering.name_meter,
     ("ParticipantRegistry", "AccountReplaced"): lambda replay: replay.membership.replace_account,
     ("MarketRules", "RulesChanged"): lambda replay: replay.law.change,
     ("FallbackSupply", "TariffsPublished"): lambda replay: replay.law.publish,
@@ -237,7 +240,7 @@ HANDLERS: Mapping[tuple[str, str], Callable[[Replay], Callable[[Args], None]]] =
     ("MeterReadings", "ReadingsAccepted"): lambda replay: replay.metering.accept,
     ("MeterReadings", "Estimated"): lambda replay: replay.metering.estimate,
     ("MeterReadings", "MeteringClosed"): lambda replay: replay.metering.close,
-    ("MeterReadings", "UnbilledChanged"): lambda replay: replay.metering.claim,
+    ("Meters", "UnbilledChanged"): lambda replay: replay.metering.claim,
     ("Schedule", "MarketRetired"): lambda replay: replay.retire_market,
     ("Schedule", "MarketVoided"): lambda replay: replay.settling.void,
     ("Schedule", "HeldReleased"): lambda replay: replay.release_held,

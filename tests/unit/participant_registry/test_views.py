@@ -58,7 +58,7 @@ def test_trader_reverts_before_the_first_day(village: Village, registry: Contrac
 
 
 def test_meter_is_told_with_its_connection(registry: Contract, seller: Member) -> None:
-    assert registry.functions.metered(seller.meter, 7).call() == [seller.id, CAPACITY, CAPACITY]
+    assert registry.functions.metered(seller.meter, 7).call() == [seller.id, CAPACITY, CAPACITY, False]
 
 
 def test_metered_reverts_when_unknown(village: Village, registry: Contract, applicant: Wallet) -> None:
