@@ -115,6 +115,12 @@ class Market:
         """What messages to one of the contracts are signed for."""
         return Domain(self.chain.id, self.addresses[name])
 
+    def rules_on(self, day: int) -> dict[str, Any]:
+        """The rules of a day, by the names of the Solidity struct `Rules`."""
+        view = self.rules.functions.rulesOf(day)
+        [output] = view.abi["outputs"]
+        return dict(zip((part["name"] for part in output["components"]), view.call(), strict=True))
+
 
 def role_keys(chain: Chain, alias: str | None) -> dict[str, Account]:
     """An account for each role: test accounts of their own on a development network, one account for all elsewhere."""

@@ -163,10 +163,9 @@ def _shown(value: Any) -> str:
 
 def _changed_rules(market: Market, day: int, words: Sequence[str]) -> tuple[Any, ...]:
     """The rules of a day with these changes."""
-    view = market.rules.functions.rulesOf(day)
-    [output] = view.abi["outputs"]
-    names = [component["name"] for component in output["components"]]
-    changed = dict(zip(names, view.call(), strict=True))
+    changed = market.rules_on(day)
+    [output] = market.rules.functions.rulesOf(day).abi["outputs"]
+    names = [*changed]
     for word in words:
         name, _, value = word.partition("=")
         if name not in changed:

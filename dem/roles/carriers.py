@@ -36,6 +36,8 @@ class Inbox:
 
     def __init__(self, folder: Path, types: Sequence[type], chain_id: int, contracts: Mapping[str, str]) -> None:
         self._folder, self._types, self._chain_id, self._contracts = folder, types, chain_id, contracts
+        self._checked: dict[str, Checked] = {}
+        """What was read from the folder, by id: a signature is looked at once, however long a message waits."""
 
     def take(self, envelope: Envelope) -> str:
         """The state of a message, which is kept from now on.
@@ -55,15 +57,17 @@ class Inbox:
 
     def waiting(self, state: str = QUEUED) -> list[Checked]:
         """What is in a state."""
-        found = []
-        for path in sorted((self._folder / state).glob("*.json")):
-            envelope = Envelope.model_validate(json.loads(path.read_text(encoding="utf-8")))
-            found.append(check(envelope, self._chain_id, self._contracts))
-        return found
+        paths = sorted((self._folder / state).glob("*.json"))
+        for path in paths:
+            if path.stem not in self._checked:
+                envelope = Envelope.model_validate(json.loads(path.read_text(encoding="utf-8")))
+                self._checked[path.stem] = check(envelope, self._chain_id, self._contracts)
+        return [self._checked[path.stem] for path in paths]
 
     def move(self, ids: Sequence[str], start: str, end: str | None) -> None:
         """From a state to another; None: away."""
         for id_ in ids:
+            self._checked.pop(id_, None)
             path = self._path(start, id_)
             if end is None:
                 path.unlink(missing_ok=True)

@@ -6,6 +6,7 @@ import os
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -102,8 +103,8 @@ class Story:
             return
         own = self._client.get(f"/v1/members/{number}")
         yield from self._once(f"admitted as member {number}, from day {own['first_day']} on")
-        if float(own["balance"] or 0) > 0:
-            yield from self._once(f"has money: {own['balance']}", "money")
+        if (balance := Decimal(own["balance"] or 0)) > 0:
+            yield from self._once(f"has money: {balance:.2f}", "money")
         for day in self._days(int(own["first_day"])):
             if orders := self._client.get(f"/v1/members/{number}/orders", day=day):
                 yield from self._once(f"day {day}: {len(orders)} orders in the book")
@@ -113,7 +114,8 @@ class Story:
                 yield from self._once(f"day {day}: metered {sum(row['metered_wh'] for row in rows) / 1_000:.3f} kWh")
             for bill in self._client.get(f"/v1/members/{number}/settlements", first_day=day, last_day=day):
                 self.settled = max(self.settled, day if is_measured else 0)
-                yield from self._once(f"day {day}: settled, to pay {bill['paid']} (trade {bill['trade']})")
+                paid, trade = Decimal(bill["paid"]), Decimal(bill["trade"])
+                yield from self._once(f"day {day}: settled, to pay {paid:.2f} (trade {trade:.2f})")
 
     def _days(self, first: Day) -> range:
         newest = max((day["day"] for day in self._client.get("/v1/days")), default=0)

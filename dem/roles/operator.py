@@ -8,9 +8,6 @@ from dem.relay import clearing, fund, readings, settlement
 from dem.relay.batches import Relay
 from dem.roles.step import Day, Step
 
-_PREMIUM_RATE, _REWARD_SHARE = -2, -1
-"""Places in a version of the rules."""
-
 
 class Operator:
     """What an operator does. standby: seconds that it leaves to others before it does what is due."""
@@ -90,6 +87,6 @@ class Operator:
 
     def _is_paid(self, day: Day) -> bool:
         """Whether it is, or there is nothing to pay by the rules."""
-        words = self._market.rules.functions.rulesOf(day).call()
-        nothing = not (words[_PREMIUM_RATE] or words[_REWARD_SHARE])
+        rules = self._market.rules_on(day)
+        nothing = not (rules["premiumRate"] or rules["rewardShare"])
         return nothing or bool(self._market.contract("BalancingFund").functions.nextDay().call() > day)

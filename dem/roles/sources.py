@@ -22,7 +22,10 @@ _WORD = 32
 
 
 class Kept(Generic[T]):
-    """What a file says, read again when it has another time or length; a file that is not there says nothing."""
+    """What a file says, read again when it has another time or length.
+
+    A file that is not there says what it said last, or nothing: it may be about to be replaced.
+    """
 
     def __init__(self, path: Path, read: Callable[[Path], T], nothing: T) -> None:
         self._path, self._read, self._found = path, read, nothing
