@@ -20,7 +20,7 @@ from support.telegrams import SERIAL, telegram
 from dem.errors import InputError
 from dem.gateway.protocol import Envelope, check
 from dem.gateway.state import MESSAGE, State
-from dem.messages.readings import ReadingSheet, net_consumption
+from dem.messages.readings import ReadingSheet, Register, net_consumption
 from dem.roles.meter_agent import agent as agents
 from dem.roles.meter_agent.agent import Agent
 from dem.roles.meter_agent.config import load
@@ -132,6 +132,39 @@ def test_a_day_is_signed_to_the_wh_and_once(gateway: Gateway, tmp_path: Path) ->
     gateway.step()
     again.step()
     assert [one.state for one in again.registers.sheets(is_all=True)] == ["final"]
+
+
+@pytest.mark.parametrize("is_shuffled", [False, True])
+def test_registers_that_begin_anew_count_on(gateway: Gateway, tmp_path: Path, is_shuffled: bool) -> None:
+    width = 10_000
+    config = configure(tmp_path, key_file=f"rolls_over_at_wh = {width}\nkey_file")
+    agent = Agent(load(config), lambda: gateway.now[0], Switch(gateway.web))
+    shown = [(9_750 + 100 * n, 40 * n) for n in range(97)]
+    ends = [
+        telegram(start_of(TODAY - 1) + n * PERIOD - 5, (imported % width, 0), (exported % width, 0))
+        for n, (imported, exported) in enumerate(shown)
+    ]
+    if is_shuffled:
+        ends[2], ends[3], ends[5] = ends[3], ends[5], ends[2]
+    for payload in ends:
+        assert agent.take("p1/home", payload)
+    assert agent.step()
+    [sheet] = sheets(gateway)
+    assert net_consumption(sheet.registers).tolist() == [60] * 96
+    assert agent.registers.at_boundaries(SERIAL, start_of(TODAY), start_of(TODAY), 60) == {
+        start_of(TODAY): Register(*shown[96])
+    }
+    # After all that is kept is forgotten it still knows where it was.
+    agent.registers.forget(start_of(TODAY) + DAY, TODAY + 1)
+    later = telegram(start_of(TODAY) + 95, ((shown[96][0] + 300) % width, 0), (shown[96][1], 0))
+    assert agent.take("p1/home", later)
+    assert [*agent.registers.at_boundaries(SERIAL, 0, 1 << 40, 1_000).values()][-1].imported == shown[96][0] + 300
+
+
+def test_a_register_with_more_digits_than_it_has_is_not_taken(gateway: Gateway, tmp_path: Path) -> None:
+    config = configure(tmp_path, key_file="rolls_over_at_wh = 10000\nkey_file")
+    agent = Agent(load(config), lambda: gateway.now[0], Switch(gateway.web))
+    assert not agent.take("p1/home", telegram(start_of(TODAY) - 5, (10_000, 0), (0, 0)))
 
 
 def test_seven_days_without_a_gateway_are_brought_when_it_is_back(gateway: Gateway, tmp_path: Path) -> None:

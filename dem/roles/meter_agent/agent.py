@@ -41,7 +41,7 @@ class Meter:
     """One of an agent's, with its key and its client of the gateway."""
 
     def __init__(self, source: Source, gateway: str, session: Any = None) -> None:
-        self.serial, self.topic = source.serial, source.topic
+        self.serial, self.topic, self.width = source.serial, source.topic, source.rolls_over_at_wh
         self._read = read_telegram if source.format == "p1" else read_plain
         self.client = Client(gateway, key_of(source.key_file), session)
 
@@ -115,7 +115,7 @@ class Agent:
                 raise InputError(topic, seen.at, f"is older than {self._configuration.keep_days} days")
             period, opening = self._calendar.period_length, self._calendar.opening
             boundary = opening - (opening - seen.at) // period * period
-            self.registers.take(topic, seen, boundary)
+            self.registers.take(topic, seen, boundary, meter.width)
         except InputError as error:
             _log.warning("not taken: %s", error)
             return False

@@ -28,7 +28,10 @@ class Broker(BaseModel):
 
 
 class Source(BaseModel):
-    """A meter. serial: what it calls itself. key_file: its private key, 64 hexadecimal digits."""
+    """A meter. serial: what it calls itself. key_file: its private key, 64 hexadecimal digits.
+
+    rolls_over_at_wh: what its registers begin anew at; None if they never do.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -36,6 +39,7 @@ class Source(BaseModel):
     topic: str = Field(pattern=r"^[^#+\x00]{1,200}$")
     format: Literal["p1", "json"] = "p1"
     key_file: Path
+    rolls_over_at_wh: int | None = Field(None, ge=1_000, lt=1 << 63)
 
 
 class Configuration(BaseModel):

@@ -52,6 +52,14 @@ class Strip(NamedTuple):
     registers: bytes
 
 
+def nearest(shown: int, known: int, width: int) -> int:
+    """What a register that begins anew at `width` may have counted, Wh: of all such values the nearest to one known."""
+    counted = known - known % width + shown
+    if counted - known > width // 2 and counted >= width:
+        return counted - width
+    return counted + width if known - counted > width // 2 else counted
+
+
 class Registers:
     """The database of an agent."""
 
@@ -103,15 +111,18 @@ class Registers:
 
     # ---------------------------------------------------------------------------------------------- registers
 
-    def take(self, where: str, seen: Seen, boundary: int) -> bool:
+    def take(self, where: str, seen: Seen, boundary: int, width: int | None = None) -> bool:
         """Keep registers if they are the last ones of their period, in whatever order they come; whether they are.
 
-        boundary: end of the period that they were seen in.
+        boundary: end of the period that they were seen in. width: what they begin anew at, Wh. They are kept as if they
+        never did, which is what the meter signs.
 
         Raises:
             InputError: registers would run backwards.
         """
         with self._change() as db:
+            if width is not None:
+                seen = self._unrolled(db, where, seen, width)
             for order, sign, word in (("<=", "<", "below"), (">", ">", "above")):
                 direction = "DESC" if order == "<=" else "ASC"
                 question = (
@@ -129,6 +140,23 @@ class Registers:
                 (seen.serial, boundary, seen.at, seen.imported, seen.exported),
             )
             return done.rowcount > 0
+
+    def _unrolled(self, db: sqlite3.Connection, where: str, seen: Seen, width: int) -> Seen:
+        """Of all that the registers may have counted, what is nearest to what is known."""
+        shown = (seen.imported, seen.exported)
+        if max(shown) >= width:
+            raise InputError(where, max(shown), f"Wh is more than a register has that begins anew at {width} Wh")
+        known = db.execute(
+            "SELECT imported, exported FROM register WHERE serial = ? ORDER BY abs(at - ?) LIMIT 1",
+            (seen.serial, seen.at),
+        ).fetchone()
+        name = f"registers of {seen.serial}"
+        if known is None:  # it may have been silent for longer than registers are kept
+            kept = db.execute("SELECT value FROM known WHERE what = ?", (name,)).fetchone()
+            known = shown if kept is None else json.loads(kept[0])
+        unrolled = [nearest(value, before, width) for value, before in zip(shown, known, strict=True)]
+        db.execute("INSERT OR REPLACE INTO known VALUES (?, ?)", (name, json.dumps(unrolled)))
+        return seen._replace(imported=unrolled[0], exported=unrolled[1])
 
     def at_boundaries(self, serial: str, first: int, last: int, tolerance: int) -> dict[int, Register]:
         """Registers at ends of periods; none where no telegram came shortly enough before."""
