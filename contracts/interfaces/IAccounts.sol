@@ -107,7 +107,7 @@ interface IAccounts {
 
     /// The member has too little money for what it wants to lock or to take out.
     /// @param needed to be locked or taken out, money units.
-    /// @param available free money, money units; to be locked as collateral, the credit limit counts as well.
+    /// @param available free money, money units; to be locked as collateral, the credit limit of participants counts as well.
     error InsufficientFunds(uint32 id, uint256 needed, int256 available);
 
     /// Only markets of the schedule lock and release collateral, or are paused. Each may from a time on.
@@ -206,8 +206,8 @@ interface IAccounts {
     function unpause(address market) external;
 
     /// @notice Changes the collateral that the calling market holds for a member's orders, a new one among them:
-    /// refused to members in arrears, without enough free money, or whom the settlement under way has paid. The market tells
-    /// of it, with the order: there is no event here.
+    /// refused to members in arrears, without enough free money, or whom the settlement under way has paid, and of the fund
+    /// and the clearing house. The market tells of it, with the order: there is no event here.
     /// @param change locked more (positive) or less (negative).
     function lockCollateral(uint32 id, int128 change) external;
 

@@ -99,24 +99,23 @@ interface ILateReconciliation {
     error NothingEstimated(uint32 id, uint256 day);
     /// The meter has not read since.
     error NotReadSince(uint32 id, uint256 day);
-    /// Days of a true-up come in their order.
-    error DaysOutOfOrder(uint256 day, uint256 last);
     /// As many records as days.
     error RecordMissing(uint256 days_, uint256 records);
     /// What a true-up has settled is not settled again.
     error AlreadyTruedUp(uint32 id, uint256 day, uint256 strip);
 
     /// @notice Settles what the registers of a member's meter showed of its gaps, once they are shown, at prices that favour nobody's
-    /// silence. Anyone may bring it, all estimated days in their order, in one call or several: the last one posts.
+    /// silence. Anyone may bring it, all estimated days in any order, in one call or several: the last one posts.
     /// @param days_ final days with estimates; none where only the posting is left.
     function trueUp(uint32 id, uint32[] calldata days_, LateRecord[] calldata records) external;
 
     /// @notice Settles a member's day by what its meter signed. Anyone may bring it.
     function reconcile(LateReading calldata reading, LateRecord calldata record, bytes calldata meterSignature) external;
 
-    /// @notice Settles a member's day by what the grid operator stated. Anyone may bring it.
-    /// @param memberSignature of the same statement; empty where the council has allowed it. The council alone can do so where the
-    /// fallback supplier has the other side.
+    /// @notice Settles a member's day by what the grid operator and the member stated, or the council has allowed. Anyone may bring it.
+    /// The council alone can do so where the fallback supplier has the other side, or would advance what one of the two cannot pay.
+    /// @param operatorSignature of the statement; empty where the council has allowed it.
+    /// @param memberSignature of the same statement; empty where the council has allowed it.
     function reconcileStated(
         LateReading calldata reading,
         LateRecord calldata record,

@@ -40,21 +40,6 @@ struct Meter {
     bool isSilent;
 }
 
-/// What a meter's registers advanced by without that a period was billed for it, Wh.
-struct Unbilled {
-    int64 importWh;
-    int64 exportWh;
-    /// Strips that are estimated instead.
-    uint32 strips;
-    /// Last day that has any, and how many days in a row had.
-    uint32 lastEstimated;
-    uint8 inRow;
-    /// Whether something was stated late before the register showed it: as much comes off what the register will show.
-    bool isAhead;
-    int64 importAhead;
-    int64 exportAhead;
-}
-
 /// @title Meter readings
 /// @notice One value per member and period, from signed cumulative registers (rule 12). What is missing at the deadline
 /// is estimated and flagged; corrections are taken until their window closes, the first value stays on record in the
@@ -89,13 +74,6 @@ interface IMeterReadings {
     /// @param imported what the import register advanced by, Wh.
     /// @param exported what the export register advanced by, Wh.
     event BeyondConnection(uint32 indexed id, uint32 indexed day, uint16 slot, uint256 imported, uint256 exported);
-
-    /// What a meter's registers show and no period is billed for has changed.
-    /// @param meter address of its key.
-    /// @param importWh import from now on, Wh.
-    /// @param exportWh export from now on, Wh.
-    /// @param strips strips that are estimated instead.
-    event UnbilledChanged(uint32 indexed id, address indexed meter, int256 importWh, int256 exportWh, uint32 strips);
 
     /// No reading of the strip came in time: all that the connection takes in stands in its place; for the boundary meter
     /// the most that was lost in any period yet.
@@ -155,17 +133,6 @@ interface IMeterReadings {
     /// @param most what is plausible, Wh.
     error ImplausibleAdvance(uint32 id, int256 advance, uint256 most);
 
-    /// The sheet shows more energy for its periods than the registers advanced by in all: it contradicts the readings beside it.
-    /// Restate those in the same sheet.
-    /// @param importWh what would be left of the import that is not billed, Wh.
-    /// @param exportWh the same of the export.
-    error MoreThanRegistersShow(uint32 id, int256 importWh, int256 exportWh);
-
-    /// Not all estimated strips of the meter are given, or it has not read since.
-    /// @param strips estimated strips.
-    /// @param given strips given.
-    error GapNotEnded(uint32 id, uint256 strips, uint256 given);
-
     /// A strip before the meter's last reading is not read, and its day is not closed.
     error StripStillOpen(uint32 id, uint256 day, uint256 strip);
 
@@ -204,20 +171,11 @@ interface IMeterReadings {
     /// what is missing. Anyone may call.
     function close(uint32 day, uint256 count) external;
 
-    /// @notice Energy of estimated strips was stated late: it is billed now. Only late reconciliation.
-    /// @param isAhead whether the meter has not read since these strips.
-    function noteStated(uint32 id, address meter, uint256 strips, uint256 importWh, uint256 exportWh, bool isAhead)
-        external;
+    /// @return the latest reading of the meter with that key for a member; zeros if there is none.
+    function meterOf(uint32 id, address meter) external view returns (Meter memory);
 
-    /// @notice Takes what is unbilled, to bill it, once the meter has read again. Only late reconciliation.
-    /// @param strips all of its estimated strips.
-    function takeUnbilled(uint32 id, address meter, uint256 strips) external returns (int256 importWh, int256 exportWh);
-
-    /// @return the latest reading of the meter with that key; zeros if there is none.
-    function meterOf(address meter) external view returns (Meter memory);
-
-    /// @return what is unbilled of a member's meter.
-    function unbilledOf(uint32 id, address meter) external view returns (Unbilled memory);
+    /// @notice Reverts if a strip of a day that is not final is not read, between these unix times.
+    function requireRead(uint32 id, uint256 since, uint256 until) external view;
 
     /// @return whether every member with a meter has a value for every period of the day (the boundary meter need not).
     function isClosed(uint256 day) external view returns (bool);

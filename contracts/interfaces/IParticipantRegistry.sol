@@ -39,6 +39,18 @@ struct Member {
     Kind kind;
 }
 
+/// Whose a meter is on a day.
+struct Metered {
+    uint32 id;
+    /// What its connection carries that day, Wh per delivery period.
+    uint256 importCapacity;
+    uint256 exportCapacity;
+    /// Whether the member has, or had, several meters (IMeters.sol).
+    bool isOneOfSeveral;
+    /// First day since which it has taken part without a break.
+    uint256 since;
+}
+
 /// @title Participant registry
 /// @notice Who takes part, with which connection and keys (rule 2). Every account has a number; the first five belong
 /// to the market itself, see Members.sol. applied -> admitted <-> suspended -> exited.
@@ -75,10 +87,26 @@ interface IParticipantRegistry is ITraders {
     /// @param meter address of the new key.
     event MeterReplaced(uint32 indexed id, address meter);
 
+    /// A meter stays when its member moves out, and is another member's from a day on.
+    /// @param meter address of its key.
+    /// @param former number of the member that had it.
+    /// @param firstDay first delivery day that it reads for the new one.
+    event MeterTakenOver(uint32 indexed id, address indexed meter, uint32 indexed former, uint32 firstDay);
+
     /// A member has another account; what the old one has signed is void.
     /// @param replaced the old one, under which nobody is admitted again.
     /// @param account the new one.
     event AccountReplaced(uint32 indexed id, address indexed replaced, address indexed account);
+
+    /// A member's connection carries another energy from a day on. What was to change on that day or later does not.
+    /// @param importCapacity most that it takes in, Wh per delivery period.
+    /// @param exportCapacity most that it feeds in, Wh per delivery period.
+    /// @param firstDay first delivery day on which it does.
+    event ConnectionChanged(uint32 indexed id, uint40 importCapacity, uint40 exportCapacity, uint32 firstDay);
+
+    /// A member that has left is back, under its number.
+    /// @param firstDay first delivery day in which it takes part again.
+    event Returned(uint32 indexed id, uint32 firstDay);
 
     /// A member is suspended, reinstated or has left.
     /// @param status its standing from now on (Members.sol).
@@ -108,7 +136,7 @@ interface IParticipantRegistry is ITraders {
     /// @param key address in question.
     error KeyUnusable(address key);
 
-    /// This kind cannot be applied for.
+    /// This kind cannot be applied for; who comes back stays of its kind.
     /// @param kind what was applied for (Members.sol).
     error KindNotOpen(Kind kind);
 
@@ -138,6 +166,10 @@ interface IParticipantRegistry is ITraders {
     /// @param limit most that either may be, Wh per period.
     error ConnectionTooLarge(uint256 capacity, uint256 limit);
 
+    /// A connection is changed for a day on which nobody can have ordered yet.
+    /// @param first the earliest such day.
+    error DayUnusable(uint256 day, uint256 first);
+
     /// The meters of the area together would exceed what the market can add up.
     /// @param connected the larger capacity of each meter, summed with the new one, Wh per period.
     /// @param limit most that the sum may be, Wh per period.
@@ -162,13 +194,15 @@ interface IParticipantRegistry is ITraders {
     /// @param lastDay last such day; 2^32 - 1 if no end is set.
     error NotTakingPart(uint32 id, uint256 day, uint32 firstDay, uint32 lastDay);
 
-    /// @notice Records a signed application; anyone may bring it.
+    /// @notice Records a signed application; anyone may bring it. Who has left may apply again once its last day can be
+    /// corrected no more.
     function applyFor(Application calldata application, bytes calldata signature) external;
 
-    /// @notice Admits an applicant; it takes part from the day after the one in delivery. Decided is on this very
-    /// application: nobody slips in another one while a decision waits.
+    /// @notice Admits an applicant; it takes part from the day after the one in delivery, with a meter of somebody who
+    /// has left from the day after that one's last, and who has left and comes back from the first day whose auction has not
+    /// opened. Decided is on this very application: nobody slips in another one while a decision waits.
     /// @param application its hash as it was signed, see `applicationOf`.
-    /// @return id its number, the next free one.
+    /// @return id its number, the next free one; the same as before for who comes back.
     function admit(address account, bytes32 application) external returns (uint32 id);
 
     /// @notice Refuses an application, so that the account can apply anew. Decided is on this very one, as with `admit`.
@@ -178,6 +212,11 @@ interface IParticipantRegistry is ITraders {
     /// @notice Gives a member's meter another key, at once: readings under the old key are refused from now on, and the
     /// registers begin anew.
     function replaceMeter(uint32 id, address meter) external;
+
+    /// @notice Gives a member's connection another capacity from a day on, whose auction has not opened yet.
+    /// @param importCapacity most that it takes in then, Wh per delivery period.
+    /// @param exportCapacity most that it feeds in then, Wh per delivery period.
+    function changeConnection(uint32 id, uint40 importCapacity, uint40 exportCapacity, uint32 firstDay) external;
 
     /// @notice Gives a member another account, under its number: all that the member has stays its own. For Replacements.sol.
     function replaceAccount(uint32 id, address account) external;
@@ -191,8 +230,19 @@ interface IParticipantRegistry is ITraders {
     /// @notice Ends a membership after the last day whose day-ahead auction has opened.
     function exit(uint32 id) external;
 
+    /// @notice Takes the connection of a member that has left off the area's sum, once nothing can be read of it any more.
+    /// Anyone may call.
+    function disconnect(uint32 id) external;
+
     /// @notice Notes whether a member's meter has been silent for too long: then it places no orders. Only the readings.
     function setSilent(uint32 id, bool isSilent_) external;
+
+    /// @notice A member has a further meter. Only the meters.
+    /// @return main the one that it had before.
+    function addMeter(uint32 id, address meter) external returns (address main);
+
+    /// @notice Another one of a member's meters stands for it from now on. Only the meters.
+    function setMainMeter(uint32 id, address meter) external;
 
     /// @notice Notes that from a day on the caller, which keeps the mandates, says what part of a member's connection
     /// its intermediary trades.
@@ -208,7 +258,7 @@ interface IParticipantRegistry is ITraders {
     /// @return number of members ever admitted, which is also the highest number.
     function memberCount() external view returns (uint32);
 
-    /// @return the member as registered.
+    /// @return the member as registered, with what its connection carries today.
     function member(uint32 id) external view returns (Member memory);
 
     /// @return 0 for an unknown account.
@@ -220,15 +270,22 @@ interface IParticipantRegistry is ITraders {
     /// @return where an account stands in the life cycle.
     function statusOf(address account) external view returns (Status);
 
-    /// @notice Number and capacities (Wh per period) of the member whose meter this is; reverts if it takes no part
-    /// that day.
-    function metered(address meter, uint256 day)
+    /// @notice The member whose meter this is on a day; reverts if it takes no part then.
+    function metered(address meter, uint256 day) external view returns (Metered memory);
+
+    /// @return id of the member that had the meter before the one that has it now and took it over; 0 for none.
+    /// @return firstDay first day of the one that has it now.
+    function formerOf(address meter) external view returns (uint32 id, uint256 firstDay);
+
+    /// @notice The meter that stands for a member on a day, and what its connection carries; zeros if it has none, or takes no
+    /// part then.
+    /// @return meter address of its key.
+    /// @return importCapacity most that the connection takes in, Wh per delivery period.
+    /// @return exportCapacity most that it feeds in.
+    function meterOn(uint32 id, uint256 day)
         external
         view
-        returns (uint32 id, uint256 importCapacity, uint256 exportCapacity);
-
-    /// @return whether a member has a meter and takes part that day.
-    function isMetered(uint32 id, uint256 day) external view returns (bool);
+        returns (address meter, uint256 importCapacity, uint256 exportCapacity);
 
     /// @return whether a member may not order because its meter has been silent for too long.
     function isSilent(uint32 id) external view returns (bool);

@@ -35,6 +35,9 @@ interface IReplacements {
     error NotAnnounced(uint32 id, address account);
     /// The council has decided, or the member has vetoed already.
     error NoVeto(uint32 id);
+    /// The council has allowed a replacement: that is carried out before another one is announced.
+    /// @param account the new account that it has allowed.
+    error DecidedAlready(uint32 id, address account);
     /// Nobody has vetoed: there is nothing to decide.
     error NotVetoed(uint32 id);
     /// It is too early, or there was a veto and the council has not decided.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.24;
 
+import {IMeterReadings} from "../interfaces/IMeterReadings.sol";
 import {Strips} from "../types/Strips.sol";
 
 /// @title Coverages
@@ -76,5 +77,31 @@ library Coverages {
         unchecked {
             return (coverage & ~(ones * MASK)) | (ones * (sequence + 1));
         }
+    }
+
+    /// @notice Enters a sheet, if it is the latest for each of its strips: sheets for different strips come in any order.
+    /// @param lanes of its strips, 0 for one that is left out.
+    /// @return later the coverage with it.
+    /// @return isCorrection whether any of its strips had a value before.
+    /// @return isWholeSheet whether none is left out.
+    function entered(uint256 coverage, uint32 id, uint256 firstStrip, uint256[] memory lanes, uint256 sequence)
+        internal
+        pure
+        returns (uint256 later, bool isCorrection, bool isWholeSheet)
+    {
+        uint256 ones = onesOf(firstStrip, lanes.length);
+        if (sequence > MAX_SEQUENCE) revert IMeterReadings.SequenceTooHigh(sequence, MAX_SEQUENCE);
+        uint256 staleOnes = sequence == 0 ? ones : stale(coverage, ones, sequence);
+        if (staleOnes != 0) {
+            uint256 strip = firstOf(staleOnes);
+            revert IMeterReadings.StaleReading(id, strip, sequence, sequenceOf(coverage, strip));
+        }
+        isCorrection = isAnyOf(coverage, ones);
+        uint256 all = ones;
+        for (uint256 i = 0; i < lanes.length; ++i) {
+            if (lanes[i] == 0) ones &= ~onesOf(firstStrip + i, 1);
+        }
+        if (ones == 0) revert IMeterReadings.NothingPlausible(id, firstStrip);
+        return (covered(coverage, ones, sequence), isCorrection, ones == all);
     }
 }

@@ -3,11 +3,11 @@ pragma solidity ^0.8.24;
 
 import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
-import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {IExchange} from "../interfaces/IExchange.sol";
 import {IMarketRules} from "../interfaces/IMarketRules.sol";
-import {IMeterReadings, Meter, ReadingSheet, SignedReadings, Unbilled} from "../interfaces/IMeterReadings.sol";
-import {IParticipantRegistry, Member} from "../interfaces/IParticipantRegistry.sol";
+import {IMeterReadings, Meter, ReadingSheet, SignedReadings} from "../interfaces/IMeterReadings.sol";
+import {IMeters, Taken} from "../interfaces/IMeters.sol";
+import {IParticipantRegistry, Metered} from "../interfaces/IParticipantRegistry.sol";
 import {Calendar, CalendarParameters} from "../types/Calendar.sol";
 import {GRID_OPERATOR} from "../types/Members.sol";
 import {Ring} from "../types/Ring.sol";
@@ -15,21 +15,16 @@ import {SigningDomain} from "../types/SigningDomain.sol";
 import {Strips} from "../types/Strips.sol";
 import {Energy} from "../types/Units.sol";
 import {Coverages} from "./Coverages.sol";
+import {Registers} from "./Registers.sol";
 
 /// @title Meter readings
 contract MeterReadings is IMeterReadings, AccessManaged, SigningDomain, Calendar {
-    using SafeCast for int256;
-    using SafeCast for uint256;
-
     bytes32 private constant SHEET_TYPEHASH = keccak256(
         "ReadingSheet(address meter,uint32 day,uint8 firstStrip,uint40 sequence,bytes registers,uint96 substituted)"
     );
-    uint256 private constant REGISTER_BYTES = 16;
 
     /// What a connection carries for a while, in times of its capacity: more than that in a period no meter has counted.
     uint256 private constant PLAUSIBLE = 2;
-    /// So many estimated days in a row, and a member orders no more until its meter reads again.
-    uint256 private constant SILENT_DAYS = 3;
 
     /// What bounds the readings of a sheet.
     struct Connection {
@@ -39,13 +34,18 @@ contract MeterReadings is IMeterReadings, AccessManaged, SigningDomain, Calendar
         uint256 exportCapacity;
         /// Most that is plausible in a period, either way, Wh.
         uint256 most;
+        /// First day since which the member has taken part without a break.
+        uint256 since;
+        /// Whether the member has, or had, several meters; then what the sheet comes to with the others.
+        bool isOneOfSeveral;
+        Taken taken;
     }
 
     /// What a sheet adds to what its meter shows and no period was billed for, Wh.
     struct Change {
         int256 importWh;
         int256 exportWh;
-        /// Estimated strips that it replaces.
+        /// Strips whose estimates it replaces, a bit each.
         uint256 replaced;
     }
 
@@ -61,11 +61,12 @@ contract MeterReadings is IMeterReadings, AccessManaged, SigningDomain, Calendar
     }
 
     IParticipantRegistry private immutable REGISTRY;
+    IMeters private immutable METERS;
     IMarketRules private immutable RULES;
     IExchange private immutable EXCHANGE;
 
-    mapping(address meter => Meter) private _meters;
-    mapping(uint32 id => mapping(address meter => Unbilled)) private _unbilled;
+    /// By member and meter: one stays when its member moves out, and counts for the next one then.
+    mapping(uint256 key => Meter) private _meters;
     /// Most losses that the boundary meter has shown in a period, + 1; 0 until it has read, Wh.
     uint256 private _mostLosses;
     /// See Coverages.sol.
@@ -81,10 +82,12 @@ contract MeterReadings is IMeterReadings, AccessManaged, SigningDomain, Calendar
         address authority,
         CalendarParameters memory calendar_,
         IParticipantRegistry registry,
+        IMeters meters,
         IMarketRules rules,
         IExchange exchange
     ) AccessManaged(authority) Calendar(calendar_) {
         REGISTRY = registry;
+        METERS = meters;
         RULES = rules;
         EXCHANGE = exchange;
     }
@@ -94,7 +97,8 @@ contract MeterReadings is IMeterReadings, AccessManaged, SigningDomain, Calendar
         for (uint256 i = 0; i < sheets.length; ++i) {
             try this.enter(sheets[i]) {}
             catch (bytes memory reason) {
-                if (reason.length == 0) revert ReadingBatchOutOfGas(i);
+                bool isOutOfGas = reason.length == 0 || bytes4(reason) == IParticipantRegistry.TooLittleGas.selector;
+                if (isOutOfGas) revert ReadingBatchOutOfGas(i);
                 ReadingSheet calldata s = sheets[i].sheet;
                 // A settlement is no reason that stays: the batch is brought again, and no sheet is on record as rejected for it.
                 if (bytes4(reason) == DayBeingSettled.selector) revert DayBeingSettled(s.day);
@@ -104,7 +108,7 @@ contract MeterReadings is IMeterReadings, AccessManaged, SigningDomain, Calendar
     }
 
     /// @inheritdoc IMeterReadings
-    // Only the registry is called, which calls nobody.
+    // Only the registry and the meters are called, which call nobody else.
     // slither-disable-next-line reentrancy-no-eth
     function enter(SignedReadings calldata signed) external {
         ReadingSheet calldata s = signed.sheet;
@@ -118,15 +122,15 @@ contract MeterReadings is IMeterReadings, AccessManaged, SigningDomain, Calendar
         // A walk under way ends on the readings that it began with.
         if (state.isClosed && RULES.dayInSettlement() == s.day) revert DayBeingSettled(s.day);
         uint256[] memory lanes = _decodeAll(c, s, strips);
+        uint256 leftOut = 0;
+        for (uint256 i = 0; i < strips; ++i) {
+            if (lanes[i] == 0) leftOut |= 1 << i;
+        }
         bool isCorrection = _cover(c, s, lanes, state.isClosed);
 
         bool hasChanged = false;
-        uint256 leftOut = 0;
         for (uint256 i = 0; i < strips; ++i) {
-            if (lanes[i] == 0) {
-                leftOut |= 1 << i;
-                continue;
-            }
+            if (lanes[i] == 0) continue;
             uint256 strip = s.firstStrip + i;
             if (_record(id, s.day, strip, lanes[i])) hasChanged = true;
             // What it shows of an open day is not comparable: not all others are read.
@@ -164,50 +168,19 @@ contract MeterReadings is IMeterReadings, AccessManaged, SigningDomain, Calendar
     }
 
     /// @inheritdoc IMeterReadings
-    function noteStated(uint32 id, address meter, uint256 strips, uint256 importWh, uint256 exportWh, bool isAhead)
-        external
-        restricted
-    {
-        if (isAhead) {
-            Unbilled storage unbilled = _unbilled[id][meter];
-            unbilled.isAhead = true;
-            unbilled.importAhead += importWh.toInt256().toInt64();
-            unbilled.exportAhead += exportWh.toInt256().toInt64();
-            _addUnbilled(id, meter, Change(0, 0, strips));
-        } else {
-            _addUnbilled(id, meter, Change(-importWh.toInt256(), -exportWh.toInt256(), strips));
-        }
+    function meterOf(uint32 id, address meter) external view returns (Meter memory) {
+        return _meters[_meterKey(id, meter)];
     }
 
     /// @inheritdoc IMeterReadings
-    function takeUnbilled(uint32 id, address meter, uint256 strips)
-        external
-        restricted
-        returns (int256 importWh, int256 exportWh)
-    {
-        Unbilled memory unbilled = _unbilled[id][meter];
-        uint256 readAt = _meters[meter].readAt;
-        if (unbilled.strips != strips) revert GapNotEnded(id, unbilled.strips, strips);
-        // A strip of an open day may still be read: what the registers advanced in it is in the account until then.
-        for (uint256 day = RULES.lastFinalDay() + 1; day <= Strips.MAX_DAY && startOf(day) < readAt; ++day) {
+    function requireRead(uint32 id, uint256 since, uint256 until) external view {
+        for (uint256 day = RULES.lastFinalDay() + 1; day <= Strips.MAX_DAY && startOf(day) < until; ++day) {
             uint256 coverage = _coverageOf(id, day);
-            for (uint256 strip = 0; strip < STRIPS_PER_DAY && _timeOf(day, strip) < readAt; ++strip) {
-                if (Coverages.has(coverage, strip) || _timeOf(day, strip) < _meters[meter].since) continue;
+            for (uint256 strip = 0; strip < STRIPS_PER_DAY && _timeOf(day, strip) < until; ++strip) {
+                if (Coverages.has(coverage, strip) || _timeOf(day, strip) < since) continue;
                 revert StripStillOpen(id, day, strip);
             }
         }
-        (importWh, exportWh) = (unbilled.importWh, unbilled.exportWh);
-        _addUnbilled(id, meter, Change(-importWh, -exportWh, strips));
-    }
-
-    /// @inheritdoc IMeterReadings
-    function meterOf(address meter) external view returns (Meter memory) {
-        return _meters[meter];
-    }
-
-    /// @inheritdoc IMeterReadings
-    function unbilledOf(uint32 id, address meter) external view returns (Unbilled memory) {
-        return _unbilled[id][meter];
     }
 
     /// @inheritdoc IMeterReadings
@@ -266,17 +239,19 @@ contract MeterReadings is IMeterReadings, AccessManaged, SigningDomain, Calendar
     // ------------------------------------------------------------------------------------------------ taking readings
 
     function _stripsOf(ReadingSheet calldata s) private view returns (uint256 strips) {
-        uint256 stripBytes = REGISTER_BYTES * Strips.LANES;
+        uint256 stripBytes = Registers.BYTES * Strips.LANES;
         uint256 given = s.registers.length;
-        if (given < REGISTER_BYTES + stripBytes || (given - REGISTER_BYTES) % stripBytes != 0) {
+        if (given < Registers.BYTES + stripBytes || (given - Registers.BYTES) % stripBytes != 0) {
             revert BadRegisters(given);
         }
-        strips = (given - REGISTER_BYTES) / stripBytes;
+        strips = (given - Registers.BYTES) / stripBytes;
         if (s.firstStrip + strips > STRIPS_PER_DAY) revert StripOutOfRange(s.firstStrip, strips, STRIPS_PER_DAY);
     }
 
     function _connectionOf(ReadingSheet calldata s) private view returns (Connection memory c) {
-        (c.id, c.importCapacity, c.exportCapacity) = REGISTRY.metered(s.meter, s.day);
+        Metered memory m = REGISTRY.metered(s.meter, s.day);
+        (c.id, c.importCapacity, c.exportCapacity) = (m.id, m.importCapacity, m.exportCapacity);
+        (c.since, c.isOneOfSeveral) = (m.since, m.isOneOfSeveral);
         c.day = s.day;
         // The boundary's is beyond what all connections carry.
         c.most = c.importCapacity;
@@ -285,30 +260,66 @@ contract MeterReadings is IMeterReadings, AccessManaged, SigningDomain, Calendar
         c.most *= PLAUSIBLE;
     }
 
-    /// Notes what the sheet covers, if it is the latest for each of its strips: sheets for different strips come in any order.
-    /// @param lanes of its strips, 0 for one that is left out.
+    /// Notes what the sheet covers, if it is the latest for each of its strips.
+    /// @param lanes of its strips, 0 for one that is left out; of one of several meters what all of them come to afterwards.
     /// @return isCorrection whether any of them had a value before.
+    // The meters and the registry are called, which call nobody.
+    // slither-disable-next-line reentrancy-no-eth
     function _cover(Connection memory c, ReadingSheet calldata s, uint256[] memory lanes, bool isClosed_)
         private
         returns (bool isCorrection)
     {
         uint256 coverage = _coverageOf(c.id, s.day);
-        uint256 ones = Coverages.onesOf(s.firstStrip, lanes.length);
-        uint256 sequence = s.sequence;
-        if (sequence > Coverages.MAX_SEQUENCE) revert SequenceTooHigh(sequence, Coverages.MAX_SEQUENCE);
-        uint256 stale = sequence == 0 ? ones : Coverages.stale(coverage, ones, sequence);
-        if (stale != 0) {
-            uint256 strip = Coverages.firstOf(stale);
-            revert StaleReading(c.id, strip, sequence, Coverages.sequenceOf(coverage, strip));
+        bool isWholeSheet = false;
+        uint256 later = coverage;
+        if (c.isOneOfSeveral) {
+            isCorrection = Coverages.isAnyOf(coverage, Coverages.onesOf(s.firstStrip, lanes.length));
+            Meter memory last = _meters[_meterKey(c.id, s.meter)];
+            uint256 since = last.since;
+            if (!_isAccounted(c, last)) since = isClosed_ || _hasEstimate(coverage) ? type(uint256).max : 0;
+            c.taken = METERS.take(s, lanes, _readBefore(c.id, s, coverage, lanes.length), coverage, since);
+            for (uint256 i = 0; i < lanes.length; ++i) {
+                lanes[i] = c.taken.totals[i];
+                if (lanes[i] == 0) continue;
+                // Each of them counts its own sheets; what the first one has brought alone stays brought.
+                uint256 sequence = Coverages.sequenceOf(coverage, s.firstStrip + i);
+                if (sequence == 0) sequence = 1;
+                later = Coverages.covered(later, Coverages.onesOf(s.firstStrip + i, 1), sequence);
+            }
+        } else {
+            (later, isCorrection, isWholeSheet) = Coverages.entered(coverage, c.id, s.firstStrip, lanes, s.sequence);
         }
-        isCorrection = Coverages.isAnyOf(coverage, ones);
-        uint256 all = ones;
-        for (uint256 i = 0; i < lanes.length; ++i) {
-            if (lanes[i] == 0) ones &= ~Coverages.onesOf(s.firstStrip + i, 1);
+        _coverage[Ring.lineKey(c.id, s.day, 0)] = later;
+        _continueRegisters(c, s, lanes, coverage, isClosed_, !isCorrection && isWholeSheet);
+        if (c.taken.ended != address(0)) _end(c.id, c.taken.ended);
+    }
+
+    /// @return words of the sheet's strips that count as read, 0 for others.
+    function _readBefore(uint32 id, ReadingSheet calldata s, uint256 coverage, uint256 strips)
+        private
+        view
+        returns (uint256[] memory words)
+    {
+        words = new uint256[](strips);
+        for (uint256 i = 0; i < strips; ++i) {
+            uint256 strip = s.firstStrip + i;
+            if (Coverages.sequenceOf(coverage, strip) != 0) words[i] = _words[Ring.lineKey(id, s.day, strip)];
         }
-        if (ones == 0) revert NothingPlausible(c.id, s.firstStrip);
-        _coverage[Ring.lineKey(c.id, s.day, 0)] = Coverages.covered(coverage, ones, sequence);
-        _continueRegisters(c, s, lanes, coverage, isClosed_, !isCorrection && ones == all);
+    }
+
+    /// What a meter showed when it was removed is accounted for like a reading.
+    // The meters and the registry are called, which call nobody.
+    // slither-disable-next-line reentrancy-no-eth
+    function _end(uint32 id, address meter) private {
+        (uint40 time, uint64 importWh, uint64 exportWh) = METERS.notedOf(meter, true);
+        Meter storage last = _meters[_meterKey(id, meter)];
+        if (last.id != id || time <= last.readAt) return;
+        // What it has signed counts more than what was noted.
+        if (importWh < last.importWh || exportWh < last.exportWh) return;
+        METERS.addUnbilled(
+            id, int256(uint256(importWh - last.importWh)), int256(uint256(exportWh - last.exportWh)), 0, 0, false
+        );
+        (last.importWh, last.exportWh, last.readAt) = (importWh, exportWh, time);
     }
 
     function _requireInTime(ReadingSheet calldata s, uint256 strips) private view {
@@ -335,6 +346,8 @@ contract MeterReadings is IMeterReadings, AccessManaged, SigningDomain, Calendar
     /// and no period is billed for is kept; a late sheet or a correction takes from that, and from nothing else.
     /// @param coverage of the day before this sheet.
     /// @param isPlain whether it has no value but new ones, and leaves none out.
+    // The meters and the registry are called, which call nobody.
+    // slither-disable-next-line reentrancy-no-eth
     function _continueRegisters(
         Connection memory c,
         ReadingSheet calldata s,
@@ -343,43 +356,97 @@ contract MeterReadings is IMeterReadings, AccessManaged, SigningDomain, Calendar
         bool isClosed_,
         bool isPlain
     ) private {
-        Meter memory last = _meters[s.meter];
+        Meter memory last = _meters[_meterKey(c.id, s.meter)];
         uint256 startsAt = _timeOf(s.day, s.firstStrip);
         uint256 endsAt = startsAt + lanes.length * Strips.LANES * PERIOD_LENGTH;
-        if (last.id != c.id) {
-            // Its account begins before anything of the day is estimated, so that each of its estimates is counted, or none.
-            if (isClosed_ || _hasEstimate(coverage)) return;
-            last = _begun(c.id, s, startsAt);
+        if (!_isAccounted(c, last)) {
+            // What was noted of one that reads anew after a break is not where it stands.
+            bool isNoted = c.isOneOfSeveral && last.id == 0;
+            (uint40 time, uint64 importNoted, uint64 exportNoted) = isNoted ? METERS.notedOf(s.meter, false) : (0, 0, 0);
+            // An account begins before anything of the day is estimated, so that each of its estimates is counted, or none.
+            if (time == 0) {
+                if (isClosed_ || _hasEstimate(coverage)) {
+                    if (c.isOneOfSeveral) _billOthers(c, s, lanes, coverage);
+                    return;
+                }
+                METERS.beginAccount(c.id, startsAt, c.isOneOfSeveral);
+                _endFormer(c, s, startsAt);
+            }
+            last = time == 0 ? _begun(c.id, s, startsAt) : Meter(importNoted, exportNoted, time, time, c.id, false);
         }
         bool goesOn = startsAt >= last.readAt;
         Change memory change = Change(0, 0, 0);
         if (goesOn) change = _gapBefore(c, s, last, startsAt);
         if (!goesOn || !isPlain) change = _beyondBilled(c, s, lanes, coverage, last, endsAt);
-        bool isOwn = c.id != GRID_OPERATOR;
-        if (_isAny(change)) {
+        bool isAny = change.importWh != 0 || change.exportWh != 0 || change.replaced != 0;
+        if (isAny) {
             uint256 from = goesOn ? last.readAt : startsAt;
             _requirePlausible(c, change.importWh, change.exportWh, (endsAt - from) / PERIOD_LENGTH);
-            if (isOwn) _requireShown(c.id, s.meter, change);
         }
         // A gap in which the register stood still ends as any other.
-        if (isOwn && startsAt > last.readAt) _takeOffAhead(c.id, s.meter, change);
-        if (isOwn && _isAny(change)) _addUnbilled(c.id, s.meter, change);
+        bool isAfterGap = startsAt > last.readAt;
+        if (c.id != GRID_OPERATOR && (isAny || isAfterGap)) {
+            METERS.addUnbilled(c.id, change.importWh, change.exportWh, s.day, change.replaced, isAfterGap);
+        }
         if (endsAt < last.readAt) return;
-        (uint256 importWh, uint256 exportWh) = _registerAt(s.registers, lanes.length * Strips.LANES);
-        _meters[s.meter] = Meter(uint64(importWh), uint64(exportWh), uint40(endsAt), last.since, c.id, false);
-        if (last.isSilent) REGISTRY.setSilent(c.id, false);
+        (uint256 importWh, uint256 exportWh) = Registers.nth(s.registers, lanes.length * Strips.LANES);
+        _meters[_meterKey(c.id, s.meter)] =
+            Meter(uint64(importWh), uint64(exportWh), uint40(endsAt), last.since, c.id, false);
+        if (last.isSilent || (c.isOneOfSeveral && REGISTRY.isSilent(c.id))) REGISTRY.setSilent(c.id, false);
+    }
+
+    /// @return whether the meter's registers are accounted for, since the member takes part.
+    function _isAccounted(Connection memory c, Meter memory last) private view returns (bool) {
+        return last.id == c.id && last.readAt > startOf(c.since);
+    }
+
+    /// What a meter shows when the next member takes it over is where it ended for the last one.
+    // The meters and the registry are called, which call nobody.
+    // slither-disable-next-line reentrancy-no-eth
+    function _endFormer(Connection memory c, ReadingSheet calldata s, uint256 startsAt) private {
+        (uint32 id, uint256 firstDay) = REGISTRY.formerOf(s.meter);
+        if (id == 0 || startsAt != startOf(firstDay)) return;
+        Meter storage last = _meters[_meterKey(id, s.meter)];
+        (uint256 importWh, uint256 exportWh) = Registers.nth(s.registers, 0);
+        if (last.id != id || last.readAt >= startsAt) return;
+        // It is the same connection. What cannot be hinders not the next one: it stays as it is for the last.
+        uint256 most = (c.most * (startsAt - last.readAt)) / PERIOD_LENGTH;
+        (int256 imported, int256 exported) = (0, 0);
+        unchecked {
+            (uint256 imports, uint256 exports) = (importWh - last.importWh, exportWh - last.exportWh);
+            if (imports > most || exports > most) return;
+            (imported, exported) = (int256(imports), int256(exports));
+        }
+        METERS.addUnbilled(id, imported, exported, 0, 0, true);
+        (last.importWh, last.exportWh, last.readAt) = (uint64(importWh), uint64(exportWh), uint40(startsAt));
+    }
+
+    /// What the others had read of strips that count now is billed by that, even if this one is not accounted for yet.
+    function _billOthers(Connection memory c, ReadingSheet calldata s, uint256[] memory lanes, uint256 coverage)
+        private
+    {
+        uint256 replaced = 0;
+        for (uint256 i = 0; i < lanes.length; ++i) {
+            uint256 strip = s.firstStrip + i;
+            if (lanes[i] != 0 && _isEstimate(coverage, strip)) replaced |= 1 << strip;
+        }
+        METERS.addUnbilled(c.id, -c.taken.importWh, -c.taken.exportWh, s.day, replaced, false);
+    }
+
+    function _isEstimate(uint256 coverage, uint256 strip) private pure returns (bool) {
+        return Coverages.has(coverage, strip) && Coverages.sequenceOf(coverage, strip) == 0;
     }
 
     function _hasEstimate(uint256 coverage) private view returns (bool) {
         for (uint256 strip = 0; strip < STRIPS_PER_DAY; ++strip) {
-            if (Coverages.has(coverage, strip) && Coverages.sequenceOf(coverage, strip) == 0) return true;
+            if (_isEstimate(coverage, strip)) return true;
         }
         return false;
     }
 
     /// @return a meter before its first reading for a member.
     function _begun(uint32 id, ReadingSheet calldata s, uint256 startsAt) private view returns (Meter memory) {
-        (uint256 importWh, uint256 exportWh) = _registerAt(s.registers, 0);
+        (uint256 importWh, uint256 exportWh) = Registers.nth(s.registers, 0);
         return Meter(uint64(importWh), uint64(exportWh), uint40(startsAt), uint40(startsAt), id, REGISTRY.isSilent(id));
     }
 
@@ -389,7 +456,7 @@ contract MeterReadings is IMeterReadings, AccessManaged, SigningDomain, Calendar
         pure
         returns (Change memory change)
     {
-        (uint256 importWh, uint256 exportWh) = _registerAt(s.registers, 0);
+        (uint256 importWh, uint256 exportWh) = Registers.nth(s.registers, 0);
         bool isGap = startsAt > last.readAt;
         if (importWh < last.importWh || (importWh != last.importWh && !isGap)) {
             revert RegisterGap(c.id, importWh, last.importWh);
@@ -411,7 +478,7 @@ contract MeterReadings is IMeterReadings, AccessManaged, SigningDomain, Calendar
         Meter memory last,
         uint256 endsAt
     ) private view returns (Change memory change) {
-        (uint256 importAtEnd, uint256 exportAtEnd) = _registerAt(s.registers, lanes.length * Strips.LANES);
+        (uint256 importAtEnd, uint256 exportAtEnd) = Registers.nth(s.registers, lanes.length * Strips.LANES);
         if (endsAt >= last.readAt) {
             change.importWh = int256(importAtEnd) - int256(uint256(last.importWh));
             change.exportWh = int256(exportAtEnd) - int256(uint256(last.exportWh));
@@ -419,34 +486,25 @@ contract MeterReadings is IMeterReadings, AccessManaged, SigningDomain, Calendar
             if (importAtEnd > last.importWh) revert RegisterGap(c.id, importAtEnd, last.importWh);
             if (exportAtEnd > last.exportWh) revert RegisterGap(c.id, exportAtEnd, last.exportWh);
         }
+        change.importWh -= c.taken.importWh;
+        change.exportWh -= c.taken.exportWh;
         for (uint256 i = 0; i < lanes.length; ++i) {
             uint256 strip = s.firstStrip + i;
             if (_timeOf(s.day, strip) < last.since || lanes[i] == 0) continue;
+            if (_isEstimate(coverage, strip)) change.replaced |= 1 << strip;
+            if (c.isOneOfSeveral) continue;
             (int256 imported, int256 exported) = (0, 0);
-            if (Coverages.sequenceOf(coverage, strip) == 0) {
-                if (Coverages.has(coverage, strip)) ++change.replaced;
-                (imported, exported) = _advance(s.registers, i);
-            } else {
+            if (Coverages.sequenceOf(coverage, strip) != 0) {
                 uint256 before = _words[Ring.lineKey(c.id, s.day, strip)];
                 (imported, exported) = Strips.sides(lanes[i]);
                 (int256 importedBefore, int256 exportedBefore) = Strips.sides(before & Strips.LANES_MASK);
                 (imported, exported) = (imported - importedBefore, exported - exportedBefore);
+            } else {
+                (imported, exported) = Registers.advance(s.registers, i);
             }
             change.importWh -= imported;
             change.exportWh -= exported;
         }
-    }
-
-    /// @return importWh what the import register advances by in a strip of the sheet, and
-    /// @return exportWh the export register.
-    function _advance(bytes calldata registers, uint256 i) private pure returns (int256 importWh, int256 exportWh) {
-        (uint256 importBefore, uint256 exportBefore) = _registerAt(registers, i * Strips.LANES);
-        (uint256 importAfter, uint256 exportAfter) = _registerAt(registers, (i + 1) * Strips.LANES);
-        return (int256(importAfter) - int256(importBefore), int256(exportAfter) - int256(exportBefore));
-    }
-
-    function _isAny(Change memory change) private pure returns (bool) {
-        return change.importWh != 0 || change.exportWh != 0 || change.replaced != 0;
     }
 
     /// An error code in place of a register would otherwise be what the next sheets have to continue.
@@ -454,35 +512,6 @@ contract MeterReadings is IMeterReadings, AccessManaged, SigningDomain, Calendar
         int256 most = int256(c.most * periods);
         if (importWh > most || importWh < -most) revert ImplausibleAdvance(c.id, importWh, uint256(most));
         if (exportWh > most || exportWh < -most) revert ImplausibleAdvance(c.id, exportWh, uint256(most));
-    }
-
-    /// A sheet takes no more than is there.
-    function _requireShown(uint32 id, address meter, Change memory change) private view {
-        Unbilled storage unbilled = _unbilled[id][meter];
-        int256 importWh = unbilled.importWh + change.importWh;
-        int256 exportWh = unbilled.exportWh + change.exportWh;
-        if ((importWh < 0 && change.importWh < 0) || (exportWh < 0 && change.exportWh < 0)) {
-            revert MoreThanRegistersShow(id, importWh, exportWh);
-        }
-    }
-
-    /// What was stated before the register showed it is billed: it comes off the gap that ends now.
-    function _takeOffAhead(uint32 id, address meter, Change memory change) private {
-        Unbilled storage unbilled = _unbilled[id][meter];
-        if (!unbilled.isAhead) return;
-        change.importWh -= unbilled.importAhead;
-        change.exportWh -= unbilled.exportAhead;
-        (unbilled.isAhead, unbilled.importAhead, unbilled.exportAhead) = (false, 0, 0);
-    }
-
-    function _addUnbilled(uint32 id, address meter, Change memory change) private {
-        Unbilled storage unbilled = _unbilled[id][meter];
-        int256 importWh = unbilled.importWh + change.importWh;
-        int256 exportWh = unbilled.exportWh + change.exportWh;
-        unbilled.importWh = importWh.toInt64();
-        unbilled.exportWh = exportWh.toInt64();
-        unbilled.strips -= change.replaced.toUint32();
-        emit UnbilledChanged(id, meter, importWh, exportWh, unbilled.strips);
     }
 
     /// @return lanes net energy of the sheet's strips; 0 for one that cannot be, which is left out.
@@ -505,9 +534,9 @@ contract MeterReadings is IMeterReadings, AccessManaged, SigningDomain, Calendar
         unchecked {
             (uint256 importCapacity, uint256 exportCapacity) = (c.importCapacity, c.exportCapacity);
             uint256 n = i * Strips.LANES;
-            (uint256 importBefore, uint256 exportBefore) = _registerAt(registers, n);
+            (uint256 importBefore, uint256 exportBefore) = Registers.nth(registers, n);
             for (uint256 shift = 0; shift < Strips.DAY_SHIFT; shift += Strips.LANE_BITS) {
-                (uint256 importWh, uint256 exportWh) = _registerAt(registers, ++n);
+                (uint256 importWh, uint256 exportWh) = Registers.nth(registers, ++n);
                 uint256 imported = importWh - importBefore;
                 uint256 exported = exportWh - exportBefore;
                 if (imported > importCapacity || exported > exportCapacity) {
@@ -518,19 +547,6 @@ contract MeterReadings is IMeterReadings, AccessManaged, SigningDomain, Calendar
                 (importBefore, exportBefore) = (importWh, exportWh);
             }
         }
-    }
-
-    function _registerAt(bytes calldata registers, uint256 n)
-        private
-        pure
-        returns (uint256 importWh, uint256 exportWh)
-    {
-        // Read straight from the message: slicing it costs 300 gas a period. _stripsOf has checked the length.
-        uint256 both;
-        assembly ("memory-safe") {
-            both := shr(128, calldataload(add(registers.offset, shl(4, n))))
-        }
-        return (both >> 64, uint64(both));
     }
 
     // ------------------------------------------------------------------------------------------------ one writer per word
@@ -571,39 +587,32 @@ contract MeterReadings is IMeterReadings, AccessManaged, SigningDomain, Calendar
     function _estimateMissing(uint32 id, uint32 day) private {
         uint256 coverage = _coverageOf(id, day);
         // Nearly always everything is there: then the registry need not be asked.
-        if (Coverages.isWhole(coverage, STRIPS_PER_DAY) || !REGISTRY.isMetered(id, day)) return;
+        if (Coverages.isWhole(coverage, STRIPS_PER_DAY)) return;
+        // What it feeds in is not estimated.
+        // slither-disable-next-line unused-return
+        (address key, uint256 importCapacity,) = REGISTRY.meterOn(id, day);
+        if (key == address(0)) return;
         if (id == GRID_OPERATOR) {
             // A boundary that nobody has read yet is not metered.
-            if (_mostLosses != 0) _estimate(id, day, coverage, _mostLosses - 1, type(uint256).max);
+            if (_mostLosses != 0) _estimate(id, day, coverage, _mostLosses - 1);
             return;
         }
-        Member memory m = REGISTRY.member(id);
-        Meter storage meter = _meters[m.meter];
-        bool isKnown = meter.id == id;
-        uint256 counted = _estimate(id, day, coverage, m.importCapacity, isKnown ? meter.since : type(uint256).max);
-        Unbilled storage unbilled = _unbilled[id][m.meter];
-        unbilled.strips += counted.toUint32();
-        uint256 inRow = unbilled.lastEstimated + 1 == day ? uint256(unbilled.inRow) + 1 : 1;
-        if (inRow > SILENT_DAYS) inRow = SILENT_DAYS;
-        (unbilled.lastEstimated, unbilled.inRow) = (day, uint8(inRow));
-        if (inRow < SILENT_DAYS || REGISTRY.isSilent(id)) return;
-        if (isKnown) meter.isSilent = true;
+        uint256 estimated = _estimate(id, day, coverage, importCapacity);
+        Meter storage meter = _meters[_meterKey(id, key)];
+        if (!METERS.noteEstimated(id, day, estimated, meter.id == id) || REGISTRY.isSilent(id)) return;
+        meter.isSilent = true;
         REGISTRY.setSilent(id, true);
     }
 
     /// @param energy in each period, Wh.
-    /// @param since from when on strips are counted.
-    /// @return counted strips that are estimated now.
-    function _estimate(uint32 id, uint32 day, uint256 coverage, uint256 energy, uint256 since)
-        private
-        returns (uint256 counted)
-    {
+    /// @return estimated strips that are estimated now, a bit each.
+    function _estimate(uint32 id, uint32 day, uint256 coverage, uint256 energy) private returns (uint256 estimated) {
         uint256 lanes = Strips.inAllLanes(Strips.BIAS + energy) | Strips.ALL_FLAGS;
         for (uint256 strip = 0; strip < STRIPS_PER_DAY; ++strip) {
             if (Coverages.has(coverage, strip)) continue;
             _record(id, day, strip, lanes);
             coverage = Coverages.covered(coverage, Coverages.onesOf(strip, 1), 0);
-            if (_timeOf(day, strip) >= since) ++counted;
+            estimated |= 1 << strip;
             emit Estimated(id, day, uint8(strip), lanes);
         }
         _coverage[Ring.lineKey(id, day, 0)] = coverage;
@@ -700,6 +709,10 @@ contract MeterReadings is IMeterReadings, AccessManaged, SigningDomain, Calendar
             RULES.requireRoom(day + 1);
             _days[Ring.place(day)] = DayState(uint16(day), false, 1, 0, 0, 0);
         }
+    }
+
+    function _meterKey(uint32 id, address meter) private pure returns (uint256) {
+        return (uint256(id) << 160) | uint160(meter);
     }
 
     function _coverageOf(uint32 id, uint256 day) private view returns (uint256 coverage) {

@@ -4,9 +4,10 @@ pragma solidity ^0.8.24;
 import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {Multicall} from "@openzeppelin/contracts/utils/Multicall.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {EnumerableSet} from "@openzeppelin/contracts/utils/structs/EnumerableSet.sol";
 import {IIntermediaries} from "../interfaces/IIntermediaries.sol";
-import {Application, IParticipantRegistry, Member} from "../interfaces/IParticipantRegistry.sol";
+import {Application, IParticipantRegistry, Member, Metered} from "../interfaces/IParticipantRegistry.sol";
 import {IStandingWatcher} from "../interfaces/IStandingWatcher.sol";
 import {ITraders} from "../interfaces/ITraders.sol";
 import {Calendar, CalendarParameters} from "../types/Calendar.sol";
@@ -48,6 +49,23 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, SigningDoma
         uint32 dividedFrom;
         /// Whether its meter has been silent for too long.
         bool isSilent;
+        /// Whether its connection has another capacity from some day on, see `_changes`.
+        bool hasChanged;
+        /// Whether it has left and come back, see `_absences`.
+        bool hasReturned;
+    }
+
+    /// What a connection carries from a day on, Wh per period.
+    struct Connection {
+        uint40 importCapacity;
+        uint40 exportCapacity;
+        uint32 firstDay;
+    }
+
+    /// Days between which a member took no part.
+    struct Absence {
+        uint32 lastDay;
+        uint32 firstDay;
     }
 
     struct Keys {
@@ -55,10 +73,26 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, SigningDoma
         address meter;
     }
 
+    struct Seat {
+        /// Account whose member the meter belongs to.
+        address owner;
+        /// Whether the member has, or had, several.
+        bool isOneOfSeveral;
+        /// First day on which it is this member's; on earlier ones see `_formerSeats`.
+        uint32 firstDay;
+    }
+
     mapping(address account => Standing) private _standings;
     mapping(uint32 id => Keys) private _keys;
-    /// Account whose member the meter belongs to.
-    mapping(address meter => address) private _ownerOf;
+    mapping(address meter => Seat) private _seats;
+    /// Whose meters were before, of those that stayed when their member moved out.
+    mapping(address meter => Seat) private _formerSeats;
+    /// Changes of each member's connection, in the order of their days.
+    mapping(uint32 id => Connection[]) private _changes;
+    /// Absences of each member, in their order.
+    mapping(uint32 id => Absence[]) private _absences;
+    /// Meters of a member beside that which was admitted with it.
+    mapping(uint32 id => address[]) private _furtherMeters;
     mapping(address account => Application) private _applications;
     /// Applications that were brought once, by digest: a rejected one cannot be brought again by somebody else.
     mapping(bytes32 digest => bool) private _isBrought;
@@ -70,9 +104,9 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, SigningDoma
     IIntermediaries private _intermediaries;
     /// Markets that are told of suspensions: a new one may begin while days of the old one settle.
     EnumerableSet.AddressSet private _watchers;
-    /// Capacity of all meters ever admitted, Wh per period: whoever leaves is still read for some days, and there is room for
-    /// thousands of towns.
+    /// Capacity of all meters, Wh per period, and of it what each member has: whoever leaves is still read for some days.
     uint256 private _connected;
+    mapping(uint32 id => uint256) private _connectedOf;
 
     /// @param supplier account of the fallback supplier.
     /// @param operator account that earns the platform fee.
@@ -96,11 +130,10 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, SigningDoma
     /// @inheritdoc IParticipantRegistry
     function applyFor(Application calldata a, bytes calldata signature) external {
         if (a.kind < Kind.Consumer) revert KindNotOpen(a.kind);
-        uint40 larger = _larger(a);
-        if (larger > MAX_CONNECTION) revert ConnectionTooLarge(larger, MAX_CONNECTION);
-        Status status = statusOf(a.account);
-        if (status != Status.None) revert WrongStatus(a.account, status);
-        _requireFresh(a.account, a.meter);
+        _requireConnection(a.importCapacity, a.exportCapacity);
+        bool isWaiting = _applications[a.account].account != address(0);
+        if (isWaiting) revert WrongStatus(a.account, Status.Applied);
+        _requireFree(a);
         bytes32 digest = _digestOf(a);
         address signer = ECDSA.recover(digest, signature);
         if (signer != a.account) revert NotSignedByApplicant(a.account, signer);
@@ -113,11 +146,11 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, SigningDoma
     /// @inheritdoc IParticipantRegistry
     function admit(address account, bytes32 application) external restricted returns (uint32) {
         Application memory a = _decidedOn(account, application);
-        _requireFresh(a.account, a.meter);
+        uint32 id = _requireFree(a);
         delete _applications[account];
+        if (id != 0) return _return(id, a);
         if (a.meter != address(0)) {
-            _connected += _larger(a);
-            if (_connected > MAX_CONNECTED) revert AreaFull(_connected, MAX_CONNECTED);
+            _connect(memberCount + 1, _larger(a));
         }
         return _enter(a.account, a.meter, a.kind, a.importCapacity, a.exportCapacity);
     }
@@ -131,13 +164,53 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, SigningDoma
 
     /// @inheritdoc IParticipantRegistry
     function replaceMeter(uint32 id, address meter) external restricted {
-        Status status = _known(id).status;
-        Keys storage keys = _keys[id];
-        if (keys.meter == address(0) || status == Status.Exited) revert WrongStatus(keys.account, status);
+        Keys storage keys = _metered(id);
         if (meter == address(0)) revert KeyUnusable(meter);
+        // One of several is removed, and another installed, with the registers that it has.
+        if (_seats[keys.meter].isOneOfSeveral) revert KeyUnusable(keys.meter);
         _requireFreshMeter(meter);
-        delete _ownerOf[keys.meter];
-        _ownerOf[meter] = keys.account;
+        if (_takesFrom(meter) != 0) revert KeyUnusable(meter);
+        _seats[keys.meter].owner = address(0);
+        _seats[meter] = Seat(keys.account, false, 0);
+        keys.meter = meter;
+        emit MeterReplaced(id, meter);
+    }
+
+    /// @inheritdoc IParticipantRegistry
+    function changeConnection(uint32 id, uint40 importCapacity, uint40 exportCapacity, uint32 firstDay)
+        external
+        restricted
+    {
+        Standing storage m = _known(id);
+        if (m.status == Status.Exited || id < FIRST_PARTICIPANT) revert WrongStatus(_keys[id].account, m.status);
+        // Orders and contracts of open days keep the capacity that they were taken under.
+        uint256 open = dayAt(block.timestamp + OPEN_LEAD);
+        if (firstDay <= open || firstDay > Strips.MAX_DAY) revert DayUnusable(firstDay, open + 1);
+        _requireConnection(importCapacity, exportCapacity);
+        _changeConnection(m, importCapacity, exportCapacity, firstDay);
+    }
+
+    /// @inheritdoc IParticipantRegistry
+    function addMeter(uint32 id, address meter) external restricted returns (address main) {
+        Keys storage keys = _metered(id);
+        main = keys.meter;
+        if (meter == address(0) || meter == keys.account || id < FIRST_PARTICIPANT) revert KeyUnusable(meter);
+        _requireFreshMeter(meter);
+        // What either has read for who had it before is over.
+        if (_takesFrom(meter) != 0 || !_isOver(_seats[main].firstDay)) revert KeyUnusable(meter);
+        Standing storage m = _standings[keys.account];
+        // Each of them may show what the connection carries, now or later.
+        (uint256 imports, uint256 exports) = _connectionOf(m, type(uint256).max);
+        _connect(id, Math.max(imports, exports));
+        _seats[main].isOneOfSeveral = true;
+        _seats[meter] = Seat(keys.account, true, 0);
+        _furtherMeters[id].push(meter);
+    }
+
+    /// @inheritdoc IParticipantRegistry
+    function setMainMeter(uint32 id, address meter) external restricted {
+        Keys storage keys = _keys[id];
+        _furtherMeters[id].push(keys.meter);
         keys.meter = meter;
         emit MeterReplaced(id, meter);
     }
@@ -148,13 +221,16 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, SigningDoma
         address replaced = keys.account;
         if (_known(id).id <= CLEARING_HOUSE || statusOf(account) != Status.None) revert KeyUnusable(account);
         _requireFresh(account, address(0));
-        if (account == keys.meter) revert KeyUnusable(account);
+        if (_seats[account].owner == replaced) revert KeyUnusable(account);
         _standings[account] = _standings[replaced];
         delete _standings[replaced];
         _formerOf[replaced] = id;
         keys.account = account;
-        // The meter of who has left may be somebody else's by now.
-        if (_ownerOf[keys.meter] == replaced) _ownerOf[keys.meter] = account;
+        _moveMeter(keys.meter, replaced, account);
+        address[] storage further = _furtherMeters[id];
+        for (uint256 i = 0; i < further.length; ++i) {
+            _moveMeter(further[i], replaced, account);
+        }
         emit AccountReplaced(id, replaced, account);
         _tell(id, abi.encodeCall(IStandingWatcher.move, (replaced, account)), MOVING_GAS);
     }
@@ -176,6 +252,15 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, SigningDoma
         if (m.status == Status.Exited || id < FIRST_PARTICIPANT) revert WrongStatus(_keys[id].account, m.status);
         m.lastDay = uint32(dayAt(block.timestamp + OPEN_LEAD));
         _enterStatus(m, Status.Exited);
+    }
+
+    /// @inheritdoc IParticipantRegistry
+    function disconnect(uint32 id) external {
+        Standing storage m = _known(id);
+        bool isOver = m.status == Status.Exited && _isOver(m.lastDay + 1) && _connectedOf[id] != 0;
+        if (!isOver) revert WrongStatus(_keys[id].account, m.status);
+        _connected -= _connectedOf[id];
+        delete _connectedOf[id];
     }
 
     /// @inheritdoc IParticipantRegistry
@@ -210,10 +295,11 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, SigningDoma
     function member(uint32 id) external view returns (Member memory) {
         Standing storage m = _known(id);
         Keys memory keys = _keys[id];
+        (uint256 importCapacity, uint256 exportCapacity) = _connectionOf(m, dayAt(block.timestamp));
         return Member({
             account: keys.account,
-            importCapacity: m.importCapacity,
-            exportCapacity: m.exportCapacity,
+            importCapacity: uint40(importCapacity),
+            exportCapacity: uint40(exportCapacity),
             status: m.status,
             meter: keys.meter,
             firstDay: m.firstDay,
@@ -229,7 +315,7 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, SigningDoma
         returns (uint32 id, uint256 importCapacity, uint256 exportCapacity)
     {
         Standing storage m = _trading(account, day);
-        (importCapacity, exportCapacity) = _capacitiesOf(m);
+        (importCapacity, exportCapacity) = _capacitiesOf(m, day);
         id = m.id;
         (, uint256 share) = _mandateOf(id, m.dividedFrom, day);
         if (share > 0) {
@@ -251,29 +337,42 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, SigningDoma
         // Of no energy all that a sheet can do is cancel.
         if (isClient) return (m.id, 0, 0);
         _trading(signer, day);
-        (uint256 importCapacity, uint256 exportCapacity) = _capacitiesOf(m);
+        (uint256 importCapacity, uint256 exportCapacity) = _capacitiesOf(m, day);
         return (m.id, _partDown(importCapacity, share), _partDown(exportCapacity, share));
     }
 
     /// @inheritdoc IParticipantRegistry
-    function metered(address meter, uint256 day) external view returns (uint32 id, uint256, uint256) {
-        address owner = _ownerOf[meter];
-        if (owner == address(0)) revert UnknownMeter(meter);
-        Standing storage m = _standings[owner];
-        if (day < m.firstDay || day > m.lastDay) revert NotTakingPart(m.id, day, m.firstDay, m.lastDay);
-        return (m.id, m.importCapacity, m.exportCapacity);
+    function metered(address meter, uint256 day) external view returns (Metered memory found) {
+        Seat memory seat = _seats[meter];
+        if (day < seat.firstDay) seat = _formerSeats[meter];
+        if (seat.owner == address(0)) revert UnknownMeter(meter);
+        Standing storage m = _standings[seat.owner];
+        if (!_takesPart(m, day)) revert NotTakingPart(m.id, day, m.firstDay, m.lastDay);
+        (uint256 importCapacity, uint256 exportCapacity) = _connectionOf(m, day);
+        return Metered(m.id, importCapacity, exportCapacity, seat.isOneOfSeveral, _since(m, day));
+    }
+
+    /// @inheritdoc IParticipantRegistry
+    function formerOf(address meter) external view returns (uint32 id, uint256 firstDay) {
+        firstDay = _seats[meter].firstDay;
+        if (firstDay != 0) id = _standings[_formerSeats[meter].owner].id;
+    }
+
+    /// @inheritdoc IParticipantRegistry
+    function meterOn(uint32 id, uint256 day)
+        external
+        view
+        returns (address meter, uint256 importCapacity, uint256 exportCapacity)
+    {
+        meter = _keys[id].meter;
+        Standing storage m = _standings[_keyOf(id)];
+        if (meter == address(0) || !_takesPart(m, day)) return (address(0), 0, 0);
+        (importCapacity, exportCapacity) = _connectionOf(m, day);
     }
 
     /// @inheritdoc IParticipantRegistry
     function isSilent(uint32 id) external view returns (bool) {
         return _known(id).isSilent;
-    }
-
-    /// @inheritdoc IParticipantRegistry
-    function isMetered(uint32 id, uint256 day) external view returns (bool) {
-        if (_keys[id].meter == address(0)) return false;
-        Standing storage m = _standings[_keyOf(id)];
-        return day >= m.firstDay && day <= m.lastDay;
     }
 
     /// @inheritdoc IParticipantRegistry
@@ -292,8 +391,9 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, SigningDoma
 
     /// @inheritdoc IParticipantRegistry
     function statusOf(address account) public view returns (Status) {
-        if (idOf(account) != 0) return _standings[account].status;
-        return _applications[account].account == address(0) ? Status.None : Status.Applied;
+        // Who has left may apply again.
+        if (_applications[account].account != address(0)) return Status.Applied;
+        return idOf(account) != 0 ? _standings[account].status : Status.None;
     }
 
     /// @inheritdoc IParticipantRegistry
@@ -312,14 +412,137 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, SigningDoma
         return idOf(account) != 0;
     }
 
-    function _larger(Application memory a) private pure returns (uint40) {
-        return a.importCapacity > a.exportCapacity ? a.importCapacity : a.exportCapacity;
+    /// @return keys of a member that has a meter and has not left.
+    function _metered(uint32 id) private view returns (Keys storage keys) {
+        Status status = _known(id).status;
+        keys = _keys[id];
+        if (keys.meter == address(0) || status == Status.Exited) revert WrongStatus(keys.account, status);
+    }
+
+    function _connect(uint32 id, uint256 capacity) private {
+        _connectedOf[id] += capacity;
+        _connected += capacity;
+        if (_connected > MAX_CONNECTED) revert AreaFull(_connected, MAX_CONNECTED);
+    }
+
+    /// The meter of who has left may be somebody else's by now.
+    function _moveMeter(address meter, address replaced, address account) private {
+        if (_seats[meter].owner == replaced) _seats[meter].owner = account;
+        if (_formerSeats[meter].owner == replaced) _formerSeats[meter].owner = account;
+    }
+
+    /// @param firstDay beyond all open days.
+    function _changeConnection(Standing storage m, uint40 importCapacity, uint40 exportCapacity, uint32 firstDay)
+        private
+    {
+        Connection[] storage changes = _changes[m.id];
+        // What was to come on that day or later is replaced.
+        while (changes.length > 0 && changes[changes.length - 1].firstDay >= firstDay) {
+            changes.pop();
+        }
+        _changes[m.id].push(Connection(importCapacity, exportCapacity, firstDay));
+        m.hasChanged = true;
+        uint256 meters = _keys[m.id].meter == address(0) ? 0 : 1 + _furtherMeters[m.id].length;
+        uint256 connected = _connectedOf[m.id];
+        uint256 needed = Math.max(importCapacity, exportCapacity) * meters;
+        // What it had before it may still show.
+        if (needed > connected) _connect(m.id, needed - connected);
+        emit ConnectionChanged(m.id, importCapacity, exportCapacity, firstDay);
+    }
+
+    /// A member that has left is back, under its number and with all that is its own.
+    function _return(uint32 id, Application memory a) private returns (uint32) {
+        Standing storage m = _standings[a.account];
+        uint32 firstDay = _firstDayWith(a.meter, m.lastDay);
+        Keys storage keys = _keys[id];
+        if (keys.meter != a.meter) {
+            if (_seats[keys.meter].owner == a.account) _seats[keys.meter].owner = address(0);
+            keys.meter = a.meter;
+            emit MeterReplaced(id, a.meter);
+        }
+        if (a.meter != address(0) && _seats[a.meter].owner != a.account) _seat(id, a.meter, a.account, firstDay);
+        _absences[id].push(Absence(m.lastDay, firstDay));
+        (m.hasReturned, m.lastDay) = (true, type(uint32).max);
+        _changeConnection(m, a.importCapacity, a.exportCapacity, firstDay);
+        emit Returned(id, firstDay);
+        _enterStatus(m, Status.Admitted);
+        return id;
+    }
+
+    /// @return firstDay of somebody with this meter: beyond all that are open for its orders, and when nobody else's is read by it.
+    function _firstDayWith(address meter, uint256 left) private view returns (uint32 firstDay) {
+        uint256 other = _takesFrom(meter);
+        firstDay = uint32(dayAt(block.timestamp) + 1);
+        if (other >= firstDay) firstDay = uint32(other + 1);
+        // Days of an earlier stay are not open to it again.
+        uint256 open = dayAt(block.timestamp + OPEN_LEAD);
+        if (left != 0 && firstDay <= open) firstDay = uint32(open + 1);
+    }
+
+    /// @return lastDay of the member that had a meter and can still be read by it; 0 if there is none.
+    function _takesFrom(address meter) private view returns (uint256 lastDay) {
+        Standing storage m = _standings[_seats[meter].owner];
+        lastDay = m.status == Status.Exited && !_isOver(m.lastDay + 1) ? m.lastDay : 0;
+    }
+
+    function _seat(uint32 id, address meter, address account, uint32 firstDay) private {
+        bool isTakenOver = _takesFrom(meter) != 0;
+        if (isTakenOver) {
+            Seat memory former = _seats[meter];
+            _formerSeats[meter] = former;
+            emit MeterTakenOver(id, meter, _standings[former.owner].id, firstDay);
+        }
+        _seats[meter] = Seat(account, false, isTakenOver ? firstDay : 0);
+    }
+
+    /// @return whether nothing can be read any more of the days before one.
+    function _isOver(uint256 day) private view returns (bool) {
+        return day <= 1 || block.timestamp >= correctionsCloseAt(day - 1);
+    }
+
+    /// @return whether a member takes part on a day.
+    function _takesPart(Standing storage m, uint256 day) private view returns (bool) {
+        if (day < m.firstDay || day > m.lastDay) return false;
+        return _since(m, day) != 0;
+    }
+
+    /// @return firstDay since which a member has taken part without a break until a day; 0 in an absence.
+    function _since(Standing storage m, uint256 day) private view returns (uint256 firstDay) {
+        if (!m.hasReturned) return m.firstDay;
+        Absence[] storage absences = _absences[m.id];
+        for (uint256 n = absences.length; n > 0; --n) {
+            Absence memory absence = absences[n - 1];
+            if (day >= absence.firstDay) return absence.firstDay;
+            if (day > absence.lastDay) return 0;
+        }
+        return m.firstDay;
+    }
+
+    /// @return imports and
+    /// @return exports what a member's connection carries on a day, Wh per period.
+    function _connectionOf(Standing storage m, uint256 day) private view returns (uint256 imports, uint256 exports) {
+        (imports, exports) = (m.importCapacity, m.exportCapacity);
+        if (!m.hasChanged) return (imports, exports);
+        Connection[] storage changes = _changes[m.id];
+        for (uint256 n = changes.length; n > 0; --n) {
+            Connection memory change = changes[n - 1];
+            if (day >= change.firstDay) return (change.importCapacity, change.exportCapacity);
+        }
+    }
+
+    function _requireConnection(uint40 importCapacity, uint40 exportCapacity) private pure {
+        uint256 larger = Math.max(importCapacity, exportCapacity);
+        if (larger > MAX_CONNECTION) revert ConnectionTooLarge(larger, MAX_CONNECTION);
+    }
+
+    function _larger(Application memory a) private pure returns (uint256) {
+        return Math.max(a.importCapacity, a.exportCapacity);
     }
 
     /// @return imports and
     /// @return exports what a member may trade, Wh per period: the grid operator's connection is the area's, and larger.
-    function _capacitiesOf(Standing storage m) private view returns (uint256 imports, uint256 exports) {
-        (imports, exports) = (m.importCapacity, m.exportCapacity);
+    function _capacitiesOf(Standing storage m, uint256 day) private view returns (uint256 imports, uint256 exports) {
+        (imports, exports) = _connectionOf(m, day);
         if (imports > MAX_CONNECTION) imports = MAX_CONNECTION;
         if (exports > MAX_CONNECTION) exports = MAX_CONNECTION;
     }
@@ -377,7 +600,7 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, SigningDoma
         id = ++memberCount;
         // The fund and the clearing house have no key: nobody can order or withdraw in their name.
         if (id > CLEARING_HOUSE && (account == address(0) || idOf(account) != 0)) revert KeyUnusable(account);
-        uint32 firstDay = uint32(dayAt(block.timestamp)) + 1;
+        uint32 firstDay = _firstDayWith(meter, 0);
         _keys[id] = Keys(account, meter);
         _standings[_keyOf(id)] = Standing({
             id: id,
@@ -388,9 +611,11 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, SigningDoma
             firstDay: firstDay,
             lastDay: type(uint32).max,
             dividedFrom: 0,
-            isSilent: false
+            isSilent: false,
+            hasChanged: false,
+            hasReturned: false
         });
-        if (meter != address(0)) _ownerOf[meter] = account;
+        if (meter != address(0)) _seat(id, meter, account, firstDay);
         emit Admitted(id, account, meter, kind, firstDay);
     }
 
@@ -399,7 +624,7 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, SigningDoma
         m = _standings[account];
         if (m.id <= CLEARING_HOUSE) revert UnknownAccount(account);
         if (m.status != Status.Admitted) revert WrongStatus(account, m.status);
-        if (day < m.firstDay) revert NotTakingPart(m.id, day, m.firstDay, m.lastDay);
+        if (!_takesPart(m, day)) revert NotTakingPart(m.id, day, m.firstDay, m.lastDay);
         if (m.isSilent) revert MeterSilent(m.id);
     }
 
@@ -416,19 +641,38 @@ contract ParticipantRegistry is IParticipantRegistry, AccessManaged, SigningDoma
         return (capacity * share) / WHOLE_SHARE;
     }
 
+    /// @return id of the member that comes back by an application; 0 for a new one.
+    function _requireFree(Application memory a) private view returns (uint32 id) {
+        id = idOf(a.account);
+        if (id != 0) _requireReturn(id, a);
+        else _requireFresh(a.account, a.meter);
+    }
+
+    function _requireReturn(uint32 id, Application memory a) private view {
+        Standing storage m = _standings[a.account];
+        bool isOver = m.status == Status.Exited && _isOver(m.lastDay + 1);
+        if (!isOver) revert WrongStatus(a.account, m.status);
+        if (a.kind != m.kind) revert KindNotOpen(a.kind);
+        if (a.meter == a.account) revert KeyUnusable(a.meter);
+        // The others of several know the one that stands for them.
+        address meter = _keys[id].meter;
+        bool hasSeveral = _furtherMeters[id].length != 0;
+        if (hasSeveral && (a.meter != meter || _seats[meter].owner != a.account)) revert KeyUnusable(a.meter);
+        _requireFreshMeter(a.meter);
+    }
+
     function _requireFresh(address account, address meter) private view {
         if (account == address(0) || idOf(account) != 0 || _formerOf[account] != 0) revert KeyUnusable(account);
         if (meter == account) revert KeyUnusable(meter);
         _requireFreshMeter(meter);
     }
 
-    /// A meter stays where it is when its member moves out: the next one may bring it once nothing can be read for the last.
+    /// A meter stays where it is when its member moves out: the next one may bring it, for the days after the last of that member.
+    /// Who had it before that one is read by it no more.
     function _requireFreshMeter(address meter) private view {
-        address owner = _ownerOf[meter];
-        if (owner == address(0)) return;
-        Standing storage m = _standings[owner];
-        if (m.status != Status.Exited) revert KeyUnusable(meter);
-        if (m.lastDay > 0 && block.timestamp < correctionsCloseAt(m.lastDay)) revert KeyUnusable(meter);
+        Seat storage seat = _seats[meter];
+        bool isTaken = seat.owner != address(0) && _standings[seat.owner].status != Status.Exited;
+        if (isTaken || !_isOver(seat.firstDay)) revert KeyUnusable(meter);
     }
 
     function _known(uint32 id) private view returns (Standing storage) {

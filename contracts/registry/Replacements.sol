@@ -41,6 +41,8 @@ contract Replacements is IReplacements, AccessManaged, SigningDomain, Calendar {
         address replaced = REGISTRY.member(id).account;
         if (replaced == address(0)) revert NoKeyToLose(id);
         _requireSigned(account, keccak256(abi.encode(REPLACEMENT_TYPEHASH, id, replaced, account)), signature);
+        // Nobody undoes what the council has decided.
+        if (_announcements[id].isAllowed) revert DecidedAlready(id, _announcements[id].account);
         // Once there was a veto it takes the council, whatever account is named.
         bool isVetoed = _announcements[id].isVetoed;
         uint64 from = isVetoed ? NEVER : _due();

@@ -8,8 +8,9 @@ import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {IAccounts, Posting} from "../interfaces/IAccounts.sol";
 import {ILateReconciliation, LateReading, LateRecord} from "../interfaces/ILateReconciliation.sol";
 import {IMarketRules, Rules} from "../interfaces/IMarketRules.sol";
-import {IMeterReadings, Meter} from "../interfaces/IMeterReadings.sol";
-import {IParticipantRegistry, Member} from "../interfaces/IParticipantRegistry.sol";
+import {IMeterReadings} from "../interfaces/IMeterReadings.sol";
+import {IMeters} from "../interfaces/IMeters.sol";
+import {IParticipantRegistry, Metered} from "../interfaces/IParticipantRegistry.sol";
 import {ISettlement} from "../interfaces/ISettlement.sol";
 import {Bill, Billing, StripPrices} from "../libraries/Billing.sol";
 import {Commitments} from "../libraries/Commitments.sol";
@@ -36,6 +37,15 @@ contract LateReconciliation is ILateReconciliation, AccessManaged, SigningDomain
         /// Hash of what counts as metered, without its last byte: one storage word.
         bytes31 metered;
         uint8 runs;
+    }
+
+    /// Unix times from which on a member's registers are accounted for, 0 if they are not, and until which all of its meters have
+    /// been read.
+    struct Account {
+        uint256 since;
+        uint256 readAt;
+        /// Until which any of them has.
+        uint256 lastAt;
     }
 
     /// What a difference is worked out from: rules and prices of the day, six signed lanes a strip.
@@ -67,10 +77,12 @@ contract LateReconciliation is ILateReconciliation, AccessManaged, SigningDomain
     IMarketRules private immutable RULES;
     IAccounts private immutable ACCOUNTS;
     IMeterReadings private immutable READINGS;
+    IMeters private immutable METERS;
     ISettlement private immutable SETTLEMENT;
 
     mapping(uint32 id => mapping(uint256 day => Latest)) private _latest;
-    mapping(uint32 id => mapping(address meter => TrueUp)) private _trueUps;
+    /// By when the member's account begins.
+    mapping(uint32 id => mapping(uint256 since => TrueUp)) private _trueUps;
     /// Strips that a true-up has settled, a bit each.
     mapping(uint32 id => mapping(uint256 day => uint256)) private _truedUp;
     /// Statements of the grid operator that the council has allowed.
@@ -82,12 +94,14 @@ contract LateReconciliation is ILateReconciliation, AccessManaged, SigningDomain
         IParticipantRegistry registry,
         IMarketRules rules,
         IAccounts accounts,
+        IMeters meters,
         IMeterReadings readings,
         ISettlement settlement
     ) AccessManaged(authority) Calendar(calendar_) {
         REGISTRY = registry;
         RULES = rules;
         ACCOUNTS = accounts;
+        METERS = meters;
         READINGS = readings;
         SETTLEMENT = settlement;
     }
@@ -97,12 +111,11 @@ contract LateReconciliation is ILateReconciliation, AccessManaged, SigningDomain
         external
     {
         address signer = ECDSA.recover(statementOf(reading), meterSignature);
-        // What the connection carries is asked of every statement, signed by whomever.
-        // slither-disable-next-line unused-return
-        (uint32 id,,) = REGISTRY.metered(signer, reading.day);
-        if (id != reading.id) revert NotSignedByItsMeter(reading.id, signer);
+        Metered memory m = REGISTRY.metered(signer, reading.day);
+        // One of several does not know what the others have read.
+        if (m.id != reading.id || m.isOneOfSeveral) revert NotSignedByItsMeter(reading.id, signer);
         // Its losses are what others have not metered: no meter shows them alone.
-        if (id == GRID_OPERATOR) revert NotReconciled(id, reading.day);
+        if (m.id == GRID_OPERATOR) revert NotReconciled(m.id, reading.day);
         _settle(reading, record, true);
     }
 
@@ -114,34 +127,37 @@ contract LateReconciliation is ILateReconciliation, AccessManaged, SigningDomain
         bytes calldata memberSignature
     ) external {
         bytes32 statement = statementOf(reading);
-        _requireSigned(GRID_OPERATOR, statement, operatorSignature);
         bool isAllowed = _isAllowed[statement];
         if (!isAllowed) {
+            _requireSigned(GRID_OPERATOR, statement, operatorSignature);
             if (memberSignature.length == 0) revert NotAgreed(statement);
             _requireSigned(reading.id, statement, memberSignature);
         }
+        (uint256 owed, uint256 gridOwed) = (_arrearsOf(reading.id), _arrearsOf(GRID_OPERATOR));
         int256 toSupplier = _settle(reading, record, false);
-        // Two who agree do so at their own expense.
-        if (toSupplier != 0 && !isAllowed) revert NotAgreed(statement);
+        // Two who agree do so at their own expense: the supplier neither pays nor advances what they do not have.
+        bool isAtTheirs = toSupplier == 0 && _arrearsOf(reading.id) <= owed && _arrearsOf(GRID_OPERATOR) <= gridOwed;
+        if (!isAllowed && !isAtTheirs) revert NotAgreed(statement);
     }
 
     /// @inheritdoc ILateReconciliation
     function trueUp(uint32 id, uint32[] calldata days_, LateRecord[] calldata records) external {
         if (days_.length != records.length) revert RecordMissing(days_.length, records.length);
-        address key = REGISTRY.member(id).meter;
-        Meter memory meter = READINGS.meterOf(key);
-        TrueUp memory t = _trueUps[id][key];
+        Account memory meter = _accountOf(id);
+        TrueUp memory t = _trueUps[id][meter.since];
         for (uint256 i = 0; i < days_.length; ++i) {
             _takeBack(id, days_[i], records[i], meter, t);
         }
-        uint256 strips = READINGS.unbilledOf(id, key).strips;
+        uint256 strips = METERS.unbilledOf(id).strips;
         if (strips == 0) revert NothingEstimated(id, 0);
         if (t.strips < strips) {
-            _trueUps[id][key] = t;
+            _trueUps[id][meter.since] = t;
             return;
         }
-        delete _trueUps[id][key];
-        (int256 importWh, int256 exportWh) = READINGS.takeUnbilled(id, key, t.strips);
+        delete _trueUps[id][meter.since];
+        // A strip of an open day may still be read: what the registers advanced in it is in the account until then.
+        READINGS.requireRead(id, meter.since, meter.lastAt);
+        (int256 importWh, int256 exportWh) = METERS.takeUnbilled(id, t.strips);
         // Each price is the worse one for the member, whichever way the energy goes.
         int256 due = importWh * (importWh > 0 ? t.dearest : t.lowest) - exportWh * (exportWh > 0 ? t.lowest : t.dearest);
         // As much to the grid operator as strips are at its expense, rounded towards zero: the supplier has the rest.
@@ -187,6 +203,12 @@ contract LateReconciliation is ILateReconciliation, AccessManaged, SigningDomain
         if (id == GRID_OPERATOR && toGrid != 0) revert NotReconciled(id, day);
         emit Reconciled(id, day, reading.run, byMeter, toGrid, toSupplier, reading.net);
         _post(id, toGrid, toSupplier);
+    }
+
+    function _arrearsOf(uint32 id) private view returns (uint256 arrears) {
+        // Since when does not count here.
+        // slither-disable-next-line unused-return
+        (arrears,) = ACCOUNTS.arrearsOf(id);
     }
 
     function _post(uint32 id, int256 toGrid, int256 toSupplier) private {
@@ -236,14 +258,18 @@ contract LateReconciliation is ILateReconciliation, AccessManaged, SigningDomain
     }
 
     /// Of a day of a true-up: what was estimated counts as nothing from now on, and what that changes is posted with the rest.
-    function _takeBack(uint32 id, uint32 day, LateRecord calldata record, Meter memory meter, TrueUp memory t) private {
+    function _takeBack(uint32 id, uint32 day, LateRecord calldata record, Account memory meter, TrueUp memory t)
+        private
+    {
         _requireDay(day);
-        if (day <= t.lastDay) revert DaysOutOfOrder(day, t.lastDay);
         if (id < FIRST_PARTICIPANT) revert NotReconciled(id, day);
-        _requireReconciled(id, day, REGISTRY.member(id).kind);
+        _requireReconciled(id, day);
         uint256[] memory before = _provenRecord(id, day, record);
-        uint256[] memory net = _provenRecord(id, day, record);
-        uint256 estimated = _estimatedOf(id, day, before, meter);
+        uint256[] memory net = new uint256[](before.length);
+        for (uint256 strip = 0; strip < before.length; ++strip) {
+            net[strip] = before[strip];
+        }
+        uint256 estimated = _estimatedOf(day, before, meter);
         if (estimated == 0) revert NothingEstimated(id, day);
         uint32 strips = 0;
         for (uint256 strip = 0; strip < net.length; ++strip) {
@@ -257,7 +283,8 @@ contract LateReconciliation is ILateReconciliation, AccessManaged, SigningDomain
         _latest[id][day].metered = bytes31(Commitments.hashOf(net));
         _truedUp[id][day] |= estimated;
         (int256 toGrid, int256 toSupplier) = _differences(day, record, before, net);
-        (t.lastDay, t.strips) = (day, t.strips + strips);
+        t.strips += strips;
+        if (day > t.lastDay) t.lastDay = day;
         t.toGrid += toGrid.toInt128();
         t.toSupplier += toSupplier.toInt128();
         emit EstimatesTakenBack(id, day, strips, toGrid, toSupplier);
@@ -276,13 +303,18 @@ contract LateReconciliation is ILateReconciliation, AccessManaged, SigningDomain
         }
     }
 
+    function _accountOf(uint32 id) private view returns (Account memory account) {
+        uint256 readAt = READINGS.meterOf(id, REGISTRY.member(id).meter).readAt;
+        (account.since, account.readAt, account.lastAt) = METERS.accountOf(id, readAt);
+    }
+
     /// @return strips that are estimated, and that the meter's registers have shown or will show, a bit each.
-    function _estimatedOf(uint32 id, uint256 day, uint256[] memory metered, Meter memory meter)
+    function _estimatedOf(uint256 day, uint256[] memory metered, Account memory meter)
         private
         view
         returns (uint256 strips)
     {
-        if (meter.id != id) return 0;
+        if (meter.since == 0) return 0;
         for (uint256 strip = 0; strip < metered.length; ++strip) {
             bool isShown = _endOf(day, strip) > meter.since;
             if (isShown && metered[strip] & Strips.ALL_FLAGS != 0) strips |= 1 << strip;
@@ -300,19 +332,18 @@ contract LateReconciliation is ILateReconciliation, AccessManaged, SigningDomain
             if (isTruedUp && before[strip] != net[strip]) revert AlreadyTruedUp(id, day, strip);
         }
         if (flags & Strips.ALL_FLAGS == 0) return;
-        address key = REGISTRY.member(id).meter;
-        Meter memory meter = READINGS.meterOf(key);
-        uint256 estimated = _estimatedOf(id, day, before, meter);
+        Account memory meter = _accountOf(id);
+        uint256 estimated = _estimatedOf(day, before, meter);
         uint256 ahead = 0;
         for (uint256 strip = 0; strip < net.length; ++strip) {
             if (_endOf(day, strip) >= meter.readAt) ahead |= 1 << strip;
         }
-        _noteStrips(id, key, net, estimated & ~ahead, false);
-        _noteStrips(id, key, net, estimated & ahead, true);
+        _noteStrips(id, net, estimated & ~ahead, false);
+        _noteStrips(id, net, estimated & ahead, true);
     }
 
     /// @param chosen strips that count, a bit each.
-    function _noteStrips(uint32 id, address key, uint256[] memory net, uint256 chosen, bool isAhead) private {
+    function _noteStrips(uint32 id, uint256[] memory net, uint256 chosen, bool isAhead) private {
         if (chosen == 0) return;
         uint256 strips = 0;
         uint256 importWh = 0;
@@ -324,7 +355,7 @@ contract LateReconciliation is ILateReconciliation, AccessManaged, SigningDomain
             importWh += uint256(bought);
             exportWh += uint256(sold);
         }
-        READINGS.noteStated(id, key, strips, importWh, exportWh, isAhead);
+        METERS.noteStated(id, strips, importWh, exportWh, isAhead);
     }
 
     /// @return unix time at which a strip of a day ends.
@@ -332,18 +363,20 @@ contract LateReconciliation is ILateReconciliation, AccessManaged, SigningDomain
         return startOf(day) + (strip + 1) * Strips.LANES * PERIOD_LENGTH;
     }
 
-    function _requireReconciled(uint32 id, uint256 day, Kind kind) private view {
+    /// @return imports and
+    /// @return exports what the member's connection carries on the day, Wh per period.
+    function _requireReconciled(uint32 id, uint256 day) private view returns (uint256 imports, uint256 exports) {
         bool isOther = id >= FIRST_PARTICIPANT || id == GRID_OPERATOR;
-        bool isReconciled = isOther && kind != Kind.WholesaleDesk && REGISTRY.isMetered(id, day);
-        if (!isReconciled) revert NotReconciled(id, day);
+        address meter = address(0);
+        if (isOther) (meter, imports, exports) = REGISTRY.meterOn(id, day);
+        if (meter == address(0) || REGISTRY.member(id).kind == Kind.WholesaleDesk) revert NotReconciled(id, day);
     }
 
     /// The connection bounds the energy of a late reading as that of any other.
     function _requireWithinConnection(uint32 id, uint256 day, uint256[] memory net) private view {
-        Member memory m = REGISTRY.member(id);
-        _requireReconciled(id, day, m.kind);
+        (uint256 importCapacity, uint256 exportCapacity) = _requireReconciled(id, day);
         // Twice the connection of who has a meter has 37 bits.
-        uint256 plausible = PLAUSIBLE * (m.importCapacity > m.exportCapacity ? m.importCapacity : m.exportCapacity);
+        uint256 plausible = PLAUSIBLE * (importCapacity > exportCapacity ? importCapacity : exportCapacity);
         uint256 least = Strips.inAllLanes(Strips.BIAS - plausible);
         uint256 most = Strips.inAllLanes(Strips.BIAS + plausible);
         for (uint256 strip = 0; strip < net.length; ++strip) {
@@ -389,12 +422,12 @@ contract LateReconciliation is ILateReconciliation, AccessManaged, SigningDomain
         uint256 penalties = prices.length > STRIPS_PER_DAY ? prices[STRIPS_PER_DAY + strip] : 0;
         // By an estimate the sign of N may have become another one: what takes its place is not free of the charge either.
         bool isEstimated = t.before[strip] & Strips.ALL_FLAGS != 0;
-        t.prices[strip] = Billing.unpack(word, penalties, t.rules.chargeHelpful || isEstimated);
         isAtBoundary = word & Billing.AT_BOUNDARY != 0;
+        bool isUnknown = isEstimated && !isAtBoundary;
+        // Where nobody knows N the penalty that an estimate has cost stays: the desk was owed by it.
+        t.prices[strip] = Billing.unpack(word, isUnknown ? 0 : penalties, t.rules.chargeHelpful || isEstimated);
         // For the same reason it costs the penalty whichever way it deviates, unless the boundary meter tells the sign.
-        t.late[strip] = isEstimated && !isAtBoundary
-            ? Billing.unpack(word | Billing.EITHER_AREA, penalties, true)
-            : t.prices[strip];
+        t.late[strip] = isUnknown ? Billing.unpack(word | Billing.EITHER_AREA, penalties, true) : t.prices[strip];
     }
 
     /// @param chosen strips that count, a bit each; in all others nothing is due.

@@ -14,7 +14,7 @@ import {IPausable} from "../interfaces/IPausable.sol";
 import {ISettlementToken} from "../interfaces/ISettlementToken.sol";
 import {ProRata} from "../libraries/ProRata.sol";
 import {Calendar, CalendarParameters} from "../types/Calendar.sol";
-import {CLEARING_HOUSE, FALLBACK_SUPPLIER, Kind} from "../types/Members.sol";
+import {CLEARING_HOUSE, FALLBACK_SUPPLIER, FIRST_PARTICIPANT, Kind} from "../types/Members.sol";
 import {SigningDomain} from "../types/SigningDomain.sol";
 import {Money} from "../types/Units.sol";
 import {SettlementToken} from "./SettlementToken.sol";
@@ -192,9 +192,12 @@ contract Accounts is IAccounts, Pauses, SigningDomain, Multicall {
         // Sums of numbers of 128 bits at most.
         unchecked {
             int256 left = int256(p.free) - change;
-            // Who is below its floor, because money of a day was shared, may still give up collateral.
-            if (left < 0 && change > 0 && left < _floor(id)) {
-                revert InsufficientFunds(id, uint128(change), p.free - _floor(id));
+            // Who is below its floor, because money of a day was shared, may still give up collateral. Nobody orders for the fund and
+            // the clearing house, and the credit of offices is for settling alone.
+            bool isOwned = id > CLEARING_HOUSE;
+            if (change > 0 && (!isOwned || (left < 0 && (id < FIRST_PARTICIPANT || left < _floor(id))))) {
+                int256 free = isOwned ? int256(p.free) : int256(0);
+                revert InsufficientFunds(id, uint128(change), id < FIRST_PARTICIPANT ? free : free - _floor(id));
             }
             if (change < 0) _take(id, p, msg.sender, isHome, uint256(-int256(change)));
             else if (isHome) p.locked = (uint256(p.locked) + uint128(change)).toUint80();

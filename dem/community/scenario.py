@@ -45,6 +45,7 @@ from dem.errors import InputError, Mistakes
 from dem.grid.network import Network, read_network
 from dem.grid.programme import Connections, connect
 from dem.model.mechanisms import Markets
+from dem.model.meters import SOURCES
 from dem.model.orders import Order
 from dem.model.rules import MarketRules, Tariff
 from dem.model.strips import MAX_POSITION
@@ -90,6 +91,7 @@ _OPTIONAL = (
     "joins",
     "leaves",
     "new_meter",
+    "source",
 )
 _TERM = ("joins", "leaves", "new_meter")
 _MAX_BATTERY_WH = 1_000_000
@@ -109,7 +111,7 @@ class Participant:
     intermediary: whose client it is, empty if nobody's. share: 1/1000 of its energy that goes through the intermediary.
     battery: if it has one. shiftable: 1/1000 of its load that can be moved within the day.
     joins, leaves: its first and its last day, None for the scenario's. new_meter: the day from which on it has another
-    meter.
+    meter. source: what its feed-in comes from, empty if that is not on record.
     """
 
     name: str
@@ -127,6 +129,7 @@ class Participant:
     joins: int = 1
     leaves: int | None = None
     new_meter: int | None = None
+    source: str = ""
 
     def takes_part(self, day: int) -> bool:
         """Whether it is a member on a day."""
@@ -597,9 +600,23 @@ def _member(row: Row, config: Config) -> Participant:
         strategy=row["strategy"].text or config.strategies.default,
         battery=_battery(row, config),
         shiftable=_permille(row, "shiftable_permille"),
+        source=_source(row),
         **_client(row),
         **_term(row, config.calendar),
     )
+
+
+def _source(row: Row) -> str:
+    """Of a prosumer's feed-in: the sun unless it says otherwise."""
+    given = row.get("source")
+    is_prosumer = row["kind"].text == Kind.PROSUMER
+    if given is None or not given.text:
+        return SOURCES[1] if is_prosumer else ""
+    if given.text not in SOURCES[1:]:
+        raise given.wrong(f"is none of {', '.join(SOURCES[1:])}")
+    if not is_prosumer:
+        raise given.wrong("must be empty: only prosumers feed in")
+    return given.text
 
 
 def _term(row: Row, calendar: Calendar) -> dict[str, Any]:

@@ -103,6 +103,7 @@ class Market:
         self.rules: Contract = contract["MarketRules"]
         self.auction: Contract = contract[AUCTION]
         self.intraday: Contract = contract["ContinuousMarket"]
+        self.meters: Contract = contract["Meters"]
         self.readings: Contract = contract["MeterReadings"]
         self.fallback: Contract = contract["FallbackSupply"]
         self.settlement: Contract = contract["Settlement"]

@@ -34,7 +34,16 @@ ROLES = (
         "registrar",
         1,
         {
-            "ParticipantRegistry": ("admit", "reject", "suspend", "reinstate", "exit", "replaceMeter"),
+            "ParticipantRegistry": (
+                "admit",
+                "reject",
+                "suspend",
+                "reinstate",
+                "exit",
+                "replaceMeter",
+                "changeConnection",
+            ),
+            "Meters": ("install", "remove", "noteSource"),
             "Replacements": ("announce",),
         },
     ),
@@ -91,8 +100,14 @@ ROLES = (
     Role("sharing", 15, {"Accounts": ("share",)}, holder="Shortfalls"),
     Role("releases", 17, {"Accounts": ("prepareRelease",)}, holder="Schedule", shared_with=("Intermediaries",)),
     Role("replacements", 16, {"ParticipantRegistry": ("replaceAccount",)}, holder="Replacements"),
-    Role("metering", 18, {"ParticipantRegistry": ("setSilent",)}, holder="MeterReadings"),
-    Role("late", 19, {"MeterReadings": ("noteStated", "takeUnbilled")}, holder="LateReconciliation"),
+    Role(
+        "metering",
+        18,
+        {"ParticipantRegistry": ("setSilent",), "Meters": ("take", "beginAccount", "addUnbilled", "noteEstimated")},
+        holder="MeterReadings",
+    ),
+    Role("meters", 23, {"ParticipantRegistry": ("addMeter", "setMainMeter")}, holder="Meters"),
+    Role("late", 19, {"Meters": ("noteStated", "takeUnbilled")}, holder="LateReconciliation"),
     Role("seats", 20, {}, holder="Council"),
     Role("elections", 21, {"Council": ("seatRepresentatives", "vacate", "moveSeat")}, holder="Elections"),
     Role("reopening", 22, {"Accounts": ("unpause",), "Council": ("takePause",)}, holder="Council"),
@@ -115,7 +130,7 @@ SEATED = {"Council": ("propose", "approve", "withdrawApproval", "announceSealer"
 """Functions of those who hold a seat, and with it the role `node`; the council looks itself."""
 
 OPEN = {
-    "ParticipantRegistry": ("applyFor", "multicall"),
+    "ParticipantRegistry": ("applyFor", "disconnect", "multicall"),
     "Accounts": ("depositTokens", "withdraw", "multicall"),
     "CallAuction": ("submit", "enter", "enterOwn", "clear", "multicall"),
     "WholesaleDesk": ("commit",),
@@ -135,6 +150,7 @@ OPEN = {
     ),
     "Intermediaries": ("choose", "publish", "collect", "multicall"),
     "Schedule": ("removeMarket",),
+    "Meters": ("multicall",),
     "MeterReadings": ("submit", "enter", "close"),
     "Settlement": ("settle", "finalize"),
     "Shortfalls": ("setAside", "pay"),

@@ -85,6 +85,7 @@ class TradingDays:
     def join(self, day: int) -> None:
         """The same of who joins on a day, a day before."""
         members.register(self.relay, self.community.applicants(self.market.domain("ParticipantRegistry"), day))
+        self._note_sources(member for member in self.scenario.participants if member.joins == day)
 
     def leave(self, day: int) -> None:
         """The exit of whose last day it is: the auction of this day has opened, that of the next has not."""
@@ -101,6 +102,10 @@ class TradingDays:
             if member.new_meter == day
         }
         members.replace_meters(self.relay, new)
+        self._note_sources(member for member in self.scenario.participants if member.new_meter == day)
+
+    def _note_sources(self, some: Iterable[Participant]) -> None:
+        members.note_sources(self.relay, {self._id_of(member): member.source for member in some if member.source})
 
     def _id_of(self, member: Participant) -> int:
         return self.people.ids[member.name]

@@ -19,8 +19,14 @@ SELECT
     WHERE c.id = a.id ORDER BY c.block DESC, c.log_index DESC LIMIT 1
   ), 'admitted') AS status,
   a.first_day,
-  p.import_capacity / 1000.0 AS import_capacity_kwh,
-  p.export_capacity / 1000.0 AS export_capacity_kwh,
+  coalesce((
+    SELECT c.import_capacity FROM participant_registry_connection_changed AS c
+    WHERE c.id = a.id ORDER BY c.block DESC, c.log_index DESC LIMIT 1
+  ), p.import_capacity) / 1000.0 AS import_capacity_kwh,
+  coalesce((
+    SELECT c.export_capacity FROM participant_registry_connection_changed AS c
+    WHERE c.id = a.id ORDER BY c.block DESC, c.log_index DESC LIMIT 1
+  ), p.export_capacity) / 1000.0 AS export_capacity_kwh,
   coalesce((
     SELECT r.account FROM participant_registry_account_replaced AS r
     WHERE r.id = a.id ORDER BY r.block DESC, r.log_index DESC LIMIT 1
@@ -38,6 +44,29 @@ LEFT JOIN participant_registry_applied AS p ON (p.block, p.log_index) = (
   SELECT block, log_index FROM participant_registry_applied
   WHERE account = a.account AND (block, log_index) < (a.block, a.log_index) ORDER BY block DESC, log_index DESC LIMIT 1
 );
+
+-- Meters from when on and until when, with the registers noted at installation and removal (rule 12.10). Other keys of the
+-- same meter are left out.
+CREATE VIEW meters AS
+SELECT
+  m.id AS participant,
+  n.name AS name,
+  m.meter,
+  datetime(opening + ((m.day - 1) * periods_per_day + m.slot) * period_seconds, 'unixepoch') AS begins_at,
+  m.import_wh / 1000.0 AS opening_import_kwh,
+  m.export_wh / 1000.0 AS opening_export_kwh,
+  datetime(opening + ((r.day - 1) * periods_per_day + r.slot) * period_seconds, 'unixepoch') AS ends_at,
+  r.import_wh / 1000.0 AS closing_import_kwh,
+  r.export_wh / 1000.0 AS closing_export_kwh
+FROM (
+  SELECT id, meter, first_day AS day, 0 AS slot, NULL AS import_wh, NULL AS export_wh
+  FROM participant_registry_admitted WHERE meter <> '0x0000000000000000000000000000000000000000'
+  UNION ALL
+  SELECT id, meter, day, slot, import_wh, export_wh FROM meters_meter_installed
+) AS m
+JOIN calendar
+JOIN names AS n ON n.participant = m.id
+LEFT JOIN meters_meter_removed AS r ON r.id = m.id AND r.meter = m.meter;
 
 -- Prices and volumes of the call auction and the pools.
 CREATE VIEW clearing AS
@@ -118,12 +147,41 @@ SELECT
   max(is_substituted) AS is_substituted
 FROM both GROUP BY id, day, slot;
 
--- What meters have shown and no period is billed for yet, by member and meter.
+-- Guarantees of origin: what meters have shown to be fed in on final days, by what it comes from (rule 12.6).
+CREATE VIEW guarantees AS
+WITH
+  source (number, name) AS (VALUES
+    (1, 'sun'), (2, 'wind'), (3, 'water'), (4, 'biomass'), (5, 'combined_heat'), (6, 'storage'), (7, 'other')),
+  fed_in AS (
+    SELECT participant, day, sum(-metered_kwh) AS fed_in_kwh FROM energy
+    WHERE metered_kwh < 0 AND NOT is_estimated AND NOT is_substituted
+    AND day IN (SELECT day FROM market_rules_day_final)
+    GROUP BY participant, day
+  ),
+  noted AS (
+    SELECT f.participant, f.day, f.fed_in_kwh, s.source AS number, row_number() OVER (
+      PARTITION BY f.participant, f.day, s.meter ORDER BY s.block DESC, s.log_index DESC
+    ) AS age
+    FROM fed_in AS f JOIN meters_source_noted AS s ON s.id = f.participant AND s.first_day <= f.day
+  )
+SELECT
+  noted.participant,
+  n.name AS name,
+  noted.day,
+  iif(count(DISTINCT noted.number) > 1, 'mixed', max(source.name)) AS source,
+  max(noted.fed_in_kwh) AS fed_in_kwh
+FROM noted
+JOIN source ON source.number = noted.number
+JOIN names AS n ON n.participant = noted.participant
+WHERE noted.age = 1
+GROUP BY noted.participant, noted.day;
+
+-- What meters have shown and no period is billed for yet, by member.
 CREATE VIEW unbilled AS
-SELECT id AS participant, meter, import_wh / 1e3 AS import_kwh, export_wh / 1e3 AS export_kwh, strips AS estimated_strips
+SELECT id AS participant, import_wh / 1e3 AS import_kwh, export_wh / 1e3 AS export_kwh, strips AS estimated_strips
 FROM (
-  SELECT *, row_number() OVER (PARTITION BY id, meter ORDER BY block DESC, log_index DESC) AS age
-  FROM meter_readings_unbilled_changed
+  SELECT *, row_number() OVER (PARTITION BY id ORDER BY block DESC, log_index DESC) AS age
+  FROM meters_unbilled_changed
 )
 WHERE age = 1;
 

@@ -113,5 +113,6 @@ def _due(
         penalties = penalties_passed_on(imbalance, prices.area, prices.penalties)
         if either_way is not None:
             penalties = np.where(either_way, abs(imbalance) * prices.penalties, penalties)
-        due += penalties
+        # What an estimate has cost stays where nobody knows N: the desk was owed by it.
+        due += np.where(estimated & ~prices.at_boundary, 0, penalties)
     return sum(due.tolist())

@@ -1,6 +1,5 @@
 """Whose meter has been silent for so many days that its member orders no more (rule 12.3)."""
 
-from collections.abc import Hashable
 from typing import NamedTuple
 
 SILENT_DAYS = 3
@@ -18,12 +17,12 @@ class Silence:
     def __init__(self) -> None:
         self.members: set[int] = set()
         """Who may not order."""
-        self._rows: dict[tuple[int, Hashable], _Row] = {}
+        self._rows: dict[int, _Row] = {}
 
-    def estimate(self, id_: int, meter: Hashable, day: int) -> None:
-        """Something of a member's day is estimated. meter: the one that it has when the day is closed."""
-        row = self._rows.get((id_, meter), _Row(0, 0))
-        row = self._rows[id_, meter] = _Row(day, row.days + 1 if row.last == day - 1 else 1)
+    def estimate(self, id_: int, day: int) -> None:
+        """Something of a member's day is estimated."""
+        row = self._rows.get(id_, _Row(0, 0))
+        row = self._rows[id_] = _Row(day, row.days + 1 if row.last == day - 1 else 1)
         if row.days >= SILENT_DAYS:
             self.members.add(id_)
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dem.model.markets.auction import Column
+from dem.model.meters import Part, sides
 from dem.model.strips import LANES
 
 
@@ -18,16 +19,25 @@ class ReadStrip(NamedTuple):
 
 
 @dataclass(slots=True)
-class MeterAccount:
-    """A meter of a member since its first reading; energies in Wh, times in strips since the market's opening.
-
-    imported, exported: registers at the latest reading in time. import_wh, export_wh: what they advanced by and no
-    period is billed for. strips: estimated instead.
-    """
+class MeterState:
+    """A meter since its first reading: registers at the latest one in time, Wh; times in strips since the opening."""
 
     imported: int
     exported: int
     read_at: int
+    since: int
+
+    @staticmethod
+    def begun(registers: NDArray[np.uint64], first: int) -> "MeterState":
+        """Before the first sheet; first: strip with which it begins."""
+        imported, exported = registers[0].tolist()
+        return MeterState(imported, exported, first, first)
+
+
+@dataclass(slots=True)
+class MemberAccount:
+    """What a member's meters advanced by since a strip and no period is billed for, Wh; strips: estimated instead."""
+
     since: int
     import_wh: int = 0
     export_wh: int = 0
@@ -35,51 +45,64 @@ class MeterAccount:
     ahead: tuple[int, int] = (0, 0)
     """What was stated late before the register showed it: as much comes off what it will show."""
 
-    @staticmethod
-    def begun(registers: NDArray[np.uint64], first: int) -> "MeterAccount":
-        """Before the first sheet; first: strip with which it begins."""
-        imported, exported = registers[0].tolist()
-        return MeterAccount(imported, exported, first, first)
-
     def take(
-        self, registers: NDArray[np.uint64], first: int, left_out: frozenset[int], before: Sequence[ReadStrip | None]
+        self,
+        meter: MeterState,
+        registers: NDArray[np.uint64],
+        first: int,
+        left_out: frozenset[int],
+        before: Sequence[ReadStrip | None],
+        parts: Sequence[Part] | None = None,
     ) -> tuple[int, int, int]:
         """A sheet. left_out: its strips that count as not read, from 0. before: by strip, None if there was no value.
 
+        parts: what it makes of its strips, if the member has several meters.
         Returns what import, export and estimated strips change by.
         """
         last = first + len(before)
         change = np.array([0, 0], object)
-        if last >= self.read_at:
-            change = registers[-1].astype(object) - np.array([self.imported, self.exported], object)
+        if last >= meter.read_at:
+            change = registers[-1].astype(object) - np.array([meter.imported, meter.exported], object)
         replaced = 0
         for n, known in enumerate(before):
-            if first + n < self.since or n in left_out:
+            if parts is not None:
+                change -= parts[n].billed
+            if first + n < meter.since or n in left_out or (parts is not None and parts[n].total is None):
+                continue
+            is_estimate = known is not None and known.net is None
+            replaced += is_estimate and first + n >= self.since
+            if parts is not None:
                 continue
             own = registers[n * LANES : (n + 1) * LANES + 1].astype(object)
             if known is not None and known.net is not None:
                 net = (own[1:] - own[:-1])[:, 0] - (own[1:] - own[:-1])[:, 1]
                 change -= sides(net.astype(np.int64)) - sides(known.net)
-                continue
-            replaced += known is not None
-            change -= own[-1] - own[0]
-        if first > self.read_at:
+            else:
+                change -= own[-1] - own[0]
+        if first > meter.read_at:
             change -= np.array(self.ahead, object)
             self.ahead = (0, 0)
-        if last >= self.read_at:
-            self.imported, self.exported = registers[-1].tolist()
-            self.read_at = last
+        if last >= meter.read_at:
+            meter.imported, meter.exported = registers[-1].tolist()
+            meter.read_at = last
         imported, exported = (int(part) for part in change)
         self.add(imported, exported, -replaced)
         return imported, exported, -replaced
+
+    def bill_others(
+        self, first: int, before: Sequence[ReadStrip | None], parts: Sequence[Part]
+    ) -> tuple[int, int, int]:
+        """A sheet of a meter that has no account yet: what the others had read of strips that count now is billed."""
+        imported, exported = (int(part) for part in sum((part.billed for part in parts), np.array([0, 0], object)))
+        replaced = sum(
+            part.total is not None and known is not None and known.net is None and first + n >= self.since
+            for n, (known, part) in enumerate(zip(before, parts, strict=True))
+        )
+        self.add(-imported, -exported, -replaced)
+        return -imported, -exported, -replaced
 
     def add(self, import_wh: int, export_wh: int, strips: int) -> None:
         """Change the account."""
         self.import_wh += import_wh
         self.export_wh += export_wh
         self.strips += strips
-
-
-def sides(net: Column) -> NDArray[np.object_]:
-    """What net energies take in together, and what they feed in, Wh."""
-    return np.array([int(np.maximum(net, 0).sum()), int(np.maximum(-net, 0).sum())], object)

@@ -73,6 +73,7 @@ class ModelMarket:
         self.ids = self._numbers()
         self.names = {id_: name for name, id_ in self.ids.items()}
         self.members = {member.id: member for member in self._registered()}
+        self._sources = {self.ids[member.name]: member.source for member in scenario.participants if member.source}
         self._pay_in()
         self._begin_markets()
 
@@ -116,6 +117,10 @@ class ModelMarket:
     def contracted_by_name(self, day: int) -> dict[str, list[int]]:
         """The same of all markets so far, by member's name."""
         return {self.names[id_]: wh for id_, wh in self.contracted(day).items()}
+
+    def source(self, id_: int, _day: int) -> str | None:
+        """What a member's feed-in of a day comes from."""
+        return self._sources.get(id_)
 
     def readings(self, day: int) -> dict[int, MeterValues]:
         """What the meters showed on a day that is not final, by member."""
@@ -180,9 +185,7 @@ class ModelMarket:
                 net = np.full(self.periods_per_day, member.import_capacity, np.int64)
                 own.readings[id_] = MeterValues(net, np.full(self.periods_per_day, ESTIMATED, np.int64))
                 own.settlement = None
-                # The meter that it has by now.
-                today = day + 1 + self.calendar.metering_lag // self.calendar.day_length
-                self.silence.estimate(id_, self._has_second_meter(id_, today), day)
+                self.silence.estimate(id_, day)
 
     def correct(self, day: int, net: dict[int, Column]) -> None:
         """Take what meters say of a day after readings were due."""

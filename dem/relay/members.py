@@ -10,6 +10,7 @@ from dem.deployment.market import RELAYER
 from dem.messages.members import Application
 from dem.messages.signed import Signed, for_contract
 from dem.messages.signing import digest
+from dem.model.meters import SOURCES
 from dem.model.units import Money
 from dem.relay.batches import Relay
 
@@ -167,6 +168,24 @@ def replace_meters(relay: Relay, meters: Mapping[int, str]) -> None:
             if int(own[_METER], 16) != int(meters[id_], 16)
         ],
         lambda replacement: replacement,
+    )
+
+
+def note_sources(relay: Relay, sources: Mapping[int, str]) -> None:
+    """What members' feed-in comes from, by registry number, as of the meters that they have."""
+    own = _members(relay, [*sources])
+    noted = [(id_, to_checksum_address(own[id_][_METER]), SOURCES.index(source)) for id_, source in sources.items()]
+    relay.call_for_each(
+        "noteSource",
+        ("registrar", relay.market.meters, GAS_PER_MEMBER),
+        lambda: [
+            note
+            for note, found in zip(
+                noted, relay.chain.ask_many(relay.market.meters, "sourceOf", [note[1:2] for note in noted]), strict=True
+            )
+            if found != note[2]
+        ],
+        lambda note: note,
     )
 
 

@@ -61,8 +61,8 @@ IGNORED: Mapping[str, frozenset[str]] = {
     "Accounts": frozenset({"ArrearsChanged", "MarketAdmitted", "MarketDismissed", "MarketPaused", "MarketUnpaused"}),
     # What was refused; warnings about the boundary meter and about a connection, which change no bill.
     "MeterReadings": frozenset({"BeyondConnection", "BoundaryMismatch", "ReadingsRejected"}),
-    # A member's standing: contracts ask it, sums do not.
-    "ParticipantRegistry": frozenset({"Rejected", "StatusChanged", "WatcherAdded", "WatcherFailed", "WatcherRemoved"}),
+    # What is told of standings: contracts ask the registry, sums do not.
+    "ParticipantRegistry": frozenset({"Rejected", "WatcherAdded", "WatcherFailed", "WatcherRemoved"}),
     "Schedule": frozenset({"MarketAdded", "MarketRemoved"}),
     # What is carried out the registry tells.
     "Replacements": frozenset({"ReplacementAllowed", "ReplacementAnnounced", "ReplacementVetoed"}),

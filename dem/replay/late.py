@@ -14,11 +14,11 @@ from dem.messages.readings import LateReading
 from dem.model.commitments import CommittedDay, day_prices, strips_of, words_hash
 from dem.model.ledger import FALLBACK_SUPPLIER, GRID_OPERATOR, Posting
 from dem.model.markets.auction import Column
+from dem.model.meters import sides
 from dem.model.readings import net_of_lanes
 from dem.model.reconciliation import MAX_AGE, Difference, TrueUp, difference
 from dem.model.settlement import Delivery
 from dem.model.strips import LANES, unpack_all
-from dem.model.unbilled import sides
 from dem.model.units import Money
 from dem.replay.days import Days
 from dem.replay.delivery import at_boundary
@@ -88,8 +88,8 @@ class LateReconciliations:
         self._final: dict[int, _Kept] = {}
         self._latest: dict[tuple[int, int], Counted] = {}
         """Of a member and day that was settled late, or trued up."""
-        self.true_ups: dict[int, TrueUp] = {}
-        """Under way, by member."""
+        self.true_ups: dict[tuple[int, int], TrueUp] = {}
+        """Under way, by member and the strip since which it is accounted for."""
         self.trued_up: dict[tuple[int, int], NDArray[np.bool_]] = {}
         """Where a true-up has settled a member's day."""
         self._gaps: dict[int, list[int]] = defaultdict(list)
@@ -218,7 +218,7 @@ class LateReconciliations:
             return
         ends = self._metering.first_strip(number) + np.arange(len(net)) // LANES + 1
         for is_ahead in (False, True):
-            chosen = stated & ((ends >= account.read_at) == is_ahead)
+            chosen = stated & ((ends >= self._metering.read_to(id_)) == is_ahead)
             if chosen.any():
                 bought, sold = sides(net[chosen])
                 strips = int(chosen.sum()) // LANES
@@ -244,17 +244,22 @@ class LateReconciliations:
         self._found += differences(f"estimates of member {id_}, day {number}, taken back", chain, model)
         self._latest[id_, number] = Counted(net, before.estimated & ~taken, before.runs)
         self.trued_up[id_, number] = self.trued_up.get((id_, number), np.zeros_like(taken)) | taken
-        self.true_ups.setdefault(id_, TrueUp()).take_back(self.day(number).prices, taken, due)
+        self.true_ups.setdefault(self._account_key(id_), TrueUp()).take_back(self.day(number).prices, taken, due)
 
     def true_up(self, args: Args) -> None:
         """A TruedUp."""
-        id_, under_way = args["id"], self.true_ups.pop(args["id"])
+        id_, under_way = args["id"], self.true_ups.pop(self._account_key(args["id"]))
         unbilled = self._metering.take_unbilled(id_)
         due = under_way.due(*unbilled)
         names = ("importWh", "exportWh", "dearest", "lowest", "toGrid", "toSupplier")
         model = (*unbilled, under_way.dearest, under_way.lowest, *due)
         self._found += differences(f"true-up of member {id_}", tuple(args[name] for name in names), model)
         self._post(id_, args["day"], due, "true-up")
+
+    def _account_key(self, id_: int) -> tuple[int, int]:
+        account = self._metering.account(id_)
+        assert account is not None
+        return id_, account.since
 
     def _post(self, id_: int, number: int, due: Difference, what: str) -> None:
         postings = [

@@ -52,7 +52,7 @@ class Replay:
         found, days = self.differences, Days()
         self._days = days
         self._ended = Totals()
-        self.membership = Membership()
+        self.membership = Membership(periods_per_day)
         self.transfers = Transfers(self.ledger)
         self.metering = Metering(periods_per_day, days, self.membership, found)
         self.law = Rules(periods_per_day, days)
@@ -119,6 +119,10 @@ class Replay:
     def contracted(self, day: int, besides: Collection[str] = ()) -> dict[int, list[int]]:
         """Net consumption by slot that members contracted so far, Wh; besides: contracts left out."""
         return self._markets.contracted(day, besides)
+
+    def source(self, id_: int, day: int) -> str | None:
+        """What a member's feed-in of a day comes from, as it is on record."""
+        return self.membership.source(id_, day)
 
     def readings(self, day: int) -> dict[int, MeterValues]:
         """What is known of the meters of a day that is not final, by member."""
@@ -218,6 +222,7 @@ class Replay:
         self.late.keep(day)
         self.fund.keep(day, self.settlement(day), day - RING + 1)
         self._markets.forget(day)
+        self.metering.forget(day)
         self._days.forget(day)
 
 
@@ -226,8 +231,16 @@ _LAST_OF_A_DAY = ("MarketRules", "DayFinal")
 HANDLERS: Mapping[tuple[str, str], Callable[[Replay], Callable[[Args], None]]] = {
     ("ParticipantRegistry", "Applied"): lambda replay: replay.membership.apply_for,
     ("ParticipantRegistry", "Admitted"): lambda replay: replay.membership.admit,
+    ("ParticipantRegistry", "StatusChanged"): lambda replay: replay.membership.change_status,
     ("ParticipantRegistry", "SilenceChanged"): lambda replay: replay.membership.change_silence,
     ("ParticipantRegistry", "MeterReplaced"): lambda replay: replay.membership.replace_meter,
+    ("ParticipantRegistry", "MeterTakenOver"): lambda replay: replay.membership.take_over_meter,
+    ("ParticipantRegistry", "ConnectionChanged"): lambda replay: replay.membership.change_connection,
+    ("ParticipantRegistry", "Returned"): lambda replay: replay.membership.come_back,
+    ("Meters", "MeterInstalled"): lambda replay: replay.membership.install_meter,
+    ("Meters", "MeterRemoved"): lambda replay: replay.membership.remove_meter,
+    ("Meters", "SourceNoted"): lambda replay: replay.membership.note_source,
+    ("Meters", "PartRead"): lambda replay: replay.metering.name_meter,
     ("ParticipantRegistry", "AccountReplaced"): lambda replay: replay.membership.replace_account,
     ("MarketRules", "RulesChanged"): lambda replay: replay.law.change,
     ("FallbackSupply", "TariffsPublished"): lambda replay: replay.law.publish,
@@ -237,7 +250,7 @@ HANDLERS: Mapping[tuple[str, str], Callable[[Replay], Callable[[Args], None]]] =
     ("MeterReadings", "ReadingsAccepted"): lambda replay: replay.metering.accept,
     ("MeterReadings", "Estimated"): lambda replay: replay.metering.estimate,
     ("MeterReadings", "MeteringClosed"): lambda replay: replay.metering.close,
-    ("MeterReadings", "UnbilledChanged"): lambda replay: replay.metering.claim,
+    ("Meters", "UnbilledChanged"): lambda replay: replay.metering.claim,
     ("Schedule", "MarketRetired"): lambda replay: replay.retire_market,
     ("Schedule", "MarketVoided"): lambda replay: replay.settling.void,
     ("Schedule", "HeldReleased"): lambda replay: replay.release_held,

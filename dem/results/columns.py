@@ -88,6 +88,7 @@ TABLES: Mapping[str, Mapping[str, Kind | None]] = {
         "penalty_units": INTEGER,
     },
     "payments": {"participant": TEXT, "first_period": INTEGER, "cause": TEXT, "amount_units": INTEGER},
+    "guarantees": {"participant": TEXT, "first_period": INTEGER, "source": TEXT, "fed_in_wh": INTEGER},
     "without_trade": {"participant": TEXT, "first_period": INTEGER, "paid_units": INTEGER},
     "accounts": {
         "account": TEXT,
@@ -112,9 +113,11 @@ TRADES = "trades"
 CUTS = "cuts"
 """What an island cut off, and of it what was contracted; only an island has it."""
 PAYMENTS = "payments"
+GUARANTEES = "guarantees"
+"""Guarantees of origin: what meters have shown to be fed in on a day, by what it comes from."""
 WITHOUT_TRADE = "without_trade"
 """What members would pay under the same rules if nobody traded."""
-OPTIONAL_TABLES = frozenset({TRADES, CUTS, PAYMENTS, WITHOUT_TRADE})
+OPTIONAL_TABLES = frozenset({TRADES, CUTS, PAYMENTS, GUARANTEES, WITHOUT_TRADE})
 """A folder without one of these is read all the same."""
 WITHOUT = {"penalty_units": 0, "arrears_units": 0}
 """Columns that a table may lack, and what stands for them: without a wholesale desk there are no penalties."""

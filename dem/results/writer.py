@@ -30,7 +30,7 @@ from dem.replay.members import Member
 from dem.replay.payments import Payments
 from dem.replay.readings import CORRECTED, ESTIMATED, MEASURED, MISSING, SUBSTITUTED, MeterValues
 from dem.replay.transfers import Transfers
-from dem.results.columns import CHECKSUMS, CUTS, RUN, TABLES, WITHOUT_TRADE, checksum, checksum_of, file_of
+from dem.results.columns import CHECKSUMS, CUTS, GUARANTEES, RUN, TABLES, WITHOUT_TRADE, checksum, checksum_of, file_of
 
 _SIDES = {Side.BID: "bid", Side.ASK: "ask"}
 _STATUS = {
@@ -103,6 +103,7 @@ class Recomputed(Protocol):
     def book(self, day: int) -> Book: ...
     def tariffs(self, day: int) -> Sequence[Tariff]: ...
     def readings(self, day: int) -> Mapping[int, MeterValues]: ...
+    def source(self, id_: int, day: int) -> str | None: ...
     def settlement(self, day: int) -> DaySettlement: ...
     def trades(self, day: int) -> Mapping[str, Trades]: ...
     def contracted(self, day: int) -> Mapping[int, Sequence[int]]: ...
@@ -141,6 +142,7 @@ class Exporter:
         self._clearing(day, periods)
         self._tariffs(day, periods)
         self._readings(day, periods)
+        self._guarantees(day, periods)
         self._trades(day, periods)
         self._settlement(day, periods)
         paid = self.setting.paid_without_trade(day)
@@ -263,6 +265,17 @@ class Exporter:
                 strict=True,
             ),
         )
+
+    def _guarantees(self, day: int, periods: range) -> None:
+        """What meters have shown to be fed in, of members whose source is on record (rule 12.6)."""
+        rows = []
+        for id_, values in sorted(self.market.readings(day).items()):
+            source = self.market.source(id_, day)
+            shown = np.isin(values.status, (MEASURED, CORRECTED))
+            fed_in = int(np.maximum(-values.net, 0)[shown].sum())
+            if source is not None and fed_in:
+                rows.append((self._name(self.market.members[id_]), periods.start, source, fed_in))
+        self._append(GUARANTEES, rows)
 
     def _trades(self, day: int, periods: range) -> None:
         """A row for each market, participant, period and side; those of all pools together."""

@@ -226,8 +226,10 @@ class RandomDays:
                 self.replace_meter,
                 self.late_comer,
                 self.replace_account,
+                self.change_connection,
+                self.come_back,
             )
-            (task,) = random.choices(tasks, (4, 4, 2, 1, 1, 2))
+            (task,) = random.choices(tasks, (4, 4, 4, 1, 1, 2, 1, 2))
             self._at(self._between(opens, c.corrections_close_at(day)), task, someone)
 
     def _plan_readings(self, person: Person, day: int) -> None:
@@ -299,6 +301,37 @@ class RandomDays:
             meter = key(100_000 + next(self._references))
             self.market.act("ParticipantRegistry.replaceMeter", person.id, meter.address)
             person.take_meter(meter)
+
+    def change_connection(self, person: Person) -> None:
+        """A larger connection from a day on."""
+        c = self.calendar
+        opened = (self.market.now + c.open_lead - c.opening) // c.day_length + 1
+        first = max(0, opened + self.random.choice((0, 1, 1, 2)))
+        imports, exports = 2 * person.import_capacity, 3 * person.export_capacity
+        refused = self.market.attempt("ParticipantRegistry.changeConnection", person.id, imports, exports, first)
+        if refused:
+            reasons = ("WrongStatus", "DayUnusable", "ConnectionTooLarge", "AreaFull")
+            assert refused.error in reasons
+
+    def come_back(self, _someone: Person) -> None:
+        """Who has left does, once its last day can be corrected no more."""
+        gone = [person for person in self.people.values() if person.status == EXITED]
+        if not gone:
+            return
+        person = self.random.choice(gone)
+        papers = next(self._references).to_bytes(32, "big")
+        refused = self.market.attempt(
+            "ParticipantRegistry.applyFor", *application(self.market, person, documents=papers)
+        )
+        if refused:
+            assert refused.error in ("WrongStatus", "KeyUnusable")
+            return
+        admit(self.market, person)
+        first = self.market.replay.membership.since(person.id, self.days + RING)
+        for day in range(first, self.days + 1):
+            self._at(max(self.market.now, self.calendar.opens_at(day)), self.order, person, day)
+            if person.meter:
+                self._plan_readings(person, day)
 
     def announce_account(self, person: Person) -> None:
         """The registrar announces a new account for a member, which may veto."""
@@ -545,7 +578,7 @@ class RandomDays:
             "TooLateToReport": market.now >= gate + self.calendar.desk_lead,
             "WrongStatus": desk.status != ADMITTED,
             "MeterSilent": desk.id in market.replay.membership.silent,
-            "NotTakingPart": day < market.replay.members[desk.id].first_day,
+            "NotTakingPart": not market.replay.membership.takes_part(desk.id, day),
             "AlreadyReported": market.call("WholesaleResidual", "reportOf", day)[0] != 0,
             "DayDoesNotCount": plugged.get(market.contracts["WholesaleResidual"].address.lower(), self.days + 1) > day,
             "DayStillOpen": day > max(market.replay.final_days, default=0) + RING,
@@ -633,8 +666,7 @@ class RandomDays:
         sheet = true_readings(self.market, person, day, first, strips, draw)
         signer = STRANGER if random.random() < 0.03 else person.meter
         expected = set() if signer is person.meter else {"NotSignedByMeter"}
-        last_day = self.market.call("ParticipantRegistry", "member", person.id)[6]
-        if not self.market.replay.members[person.id].first_day <= day <= last_day:
+        if not self.market.replay.membership.takes_part(person.id, day):
             expected.add("NotTakingPart")
         if self.market.now >= self.calendar.corrections_close_at(day):
             expected.add("CorrectionWindowClosed")
@@ -643,6 +675,10 @@ class RandomDays:
             self._at(self.market.now + self.calendar.period_length, self.read, person, day, first, strips)
             expected.add("DayBeingSettled")
         reason = self._bring("MeterReadings", sign_readings(self.market, sheet, signer))
+        account = self.market.replay.metering.account(person.id)
+        if account is not None and min(account.import_wh, account.export_wh) < 0:
+            # A late statement has billed more than the registers will show.
+            expected |= {None, "MoreThanRegistersShow"}
         assert reason in (expected or {None})
 
     def close(self, day: int) -> None:

@@ -218,7 +218,7 @@ class RandomGaps:
         if meter.since is None or strip < meter.since or strip + 1 == meter.read_to:
             return
         more = [(imported + n * CAPACITY, exported) for n, (imported, exported) in enumerate(registers)]
-        if _taken_in(more) - _taken_in(registers) <= self.unbilled(meter)[0]:
+        if _taken_in(more) - _taken_in(registers) <= self.unbilled()[0]:
             return
         assert self._enter(meter, strip, more) in IMPLAUSIBLE
         self.rejections += 1
@@ -265,9 +265,9 @@ class RandomGaps:
 
     # ----------------------------------------------------------------------------------------------------- checks
 
-    def unbilled(self, meter: TrueMeter) -> tuple[int, int]:
+    def unbilled(self) -> tuple[int, int]:
         """What the chain says is unbilled of the silent member, Wh."""
-        return self.market.call("MeterReadings", "unbilledOf", self.silent, meter.key.address)[:2]
+        return self.market.call("Meters", "unbilledOf", self.silent)[:2]
 
     def _check(self) -> None:
         """(i): what is billed and what is open is what the registers advanced by, to the Wh."""
@@ -277,7 +277,7 @@ class RandomGaps:
             return
         unshown = set(range(meter.since, meter.read_to)) - meter.shown
         advance = meter.energy(unshown - meter.settled)
-        imported, exported = self.unbilled(meter)
+        imported, exported = self.unbilled()
         # A late statement is of net energy, so import and export are compared together.
         assert imported - exported == advance[0] - advance[1]
 

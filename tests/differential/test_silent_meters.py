@@ -119,7 +119,7 @@ def test_what_was_stated_of_a_gap_comes_off_even_if_the_register_stood():
     market.act("LateReconciliation.reconcile", struct(stated), late.record(member.id, 2), signature)
     market.now = max(market.now, CALENDAR.start_of(4))
     street.read(member, 3)
-    unbilled = market.call("MeterReadings", "unbilledOf", member.id, member.meter.address)
+    unbilled = market.call("Meters", "unbilledOf", member.id)
     assert tuple(unbilled[:3]) == (-PERIODS * 100, 0, 0)
     assert not failures(market.checks())
 
@@ -135,6 +135,6 @@ def test_an_account_begins_before_anything_of_its_day_is_estimated():
     market.act("MeterReadings.close", 1, street.member.id)
     street.read(street.member, 1)
     market.act("MeterReadings.close", 1, 100)
-    unbilled = market.call("MeterReadings", "unbilledOf", street.member.id, street.member.meter.address)
+    unbilled = market.call("Meters", "unbilledOf", street.member.id)
     assert tuple(unbilled[:3]) == (0, 0, 0)
     assert not failures(market.checks())

@@ -38,7 +38,8 @@ contract LateGasTest is Market {
         _admit(1, 1e15);
         accounts.deposit(VM.addr(93), Money.wrap(1e15), keccak256("supplier"));
         accounts.deposit(VM.addr(95), Money.wrap(1e15), keccak256("grid operator"));
-        bytes memory arguments = abi.encode(authority, _calendar(), registry, rules, accounts, readings, address(this));
+        bytes memory arguments =
+            abi.encode(authority, _calendar(), registry, rules, accounts, meters, readings, address(this));
         _late = ILateReconciliation(VM.deployCode("LateReconciliation.sol:LateReconciliation", arguments));
         _grant(12, address(accounts), IAccounts.post.selector, address(_late));
         _grant(11, address(rules), IMarketRules.markFinal.selector, address(this));

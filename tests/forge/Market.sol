@@ -9,6 +9,7 @@ import {IFallbackSupply} from "../../contracts/interfaces/IFallbackSupply.sol";
 import {IMarket} from "../../contracts/interfaces/IMarket.sol";
 import {IMarketRules, ImbalancePricing, Rules} from "../../contracts/interfaces/IMarketRules.sol";
 import {IMeterReadings, ReadingSheet, SignedReadings} from "../../contracts/interfaces/IMeterReadings.sol";
+import {IMeters} from "../../contracts/interfaces/IMeters.sol";
 import {Application, IParticipantRegistry} from "../../contracts/interfaces/IParticipantRegistry.sol";
 import {ISchedule} from "../../contracts/interfaces/ISchedule.sol";
 import {ISettlement} from "../../contracts/interfaces/ISettlement.sol";
@@ -32,6 +33,7 @@ abstract contract Market {
     IMarketRules internal rules;
     ICallAuction internal auction;
     ISchedule internal schedule;
+    IMeters internal meters;
     IMeterReadings internal readings;
     IFallbackSupply internal fallbackSupply;
     ISettlement internal settlement;
@@ -100,8 +102,9 @@ abstract contract Market {
                 abi.encode(a, c, 6 hours, registry, rules, schedule, auction, accounts, desk)
             )
         );
+        meters = IMeters(VM.deployCode("Meters.sol:Meters", abi.encode(a, c, registry)));
         readings = IMeterReadings(
-            VM.deployCode("MeterReadings.sol:MeterReadings", abi.encode(a, c, registry, rules, residual))
+            VM.deployCode("MeterReadings.sol:MeterReadings", abi.encode(a, c, registry, meters, rules, residual))
         );
         fallbackSupply = IFallbackSupply(VM.deployCode("FallbackSupply.sol:FallbackSupply", abi.encode(a, c, rules)));
         shortfalls = IShortfalls(VM.deployCode("Shortfalls.sol:Shortfalls", abi.encode(a, accounts)));
@@ -131,6 +134,9 @@ abstract contract Market {
         _grant(11, address(shortfalls), IShortfalls.restore.selector, address(settlement));
         _grant(12, address(accounts), IAccounts.post.selector, address(fund));
         _grant(18, address(registry), IParticipantRegistry.setSilent.selector, address(readings));
+        _grant(18, address(meters), IMeters.beginAccount.selector, address(readings));
+        _grant(18, address(meters), IMeters.addUnbilled.selector, address(readings));
+        _grant(18, address(meters), IMeters.noteEstimated.selector, address(readings));
         _grant(11, address(schedule), ISchedule.collect.selector, address(settlement));
         _grant(11, address(schedule), ISchedule.voidLate.selector, address(settlement));
         _grant(3, address(schedule), ISchedule.releaseHeld.selector, address(this));

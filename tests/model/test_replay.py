@@ -137,9 +137,9 @@ def test_readings_are_measured_estimated_corrected_and_substituted():
     assert replay.readings(1)[7].net.tolist() == [5] * LANES + [9] * LANES
     assert replay.readings(1)[7].status.tolist() == [MEASURED] * LANES + [ESTIMATED] * LANES
     late = reading(1, 7, 1, [4] * LANES)
-    unbilled = {"id": 7, "meter": "meter 7", "importWh": -4 * LANES, "exportWh": 0, "strips": 0}
+    unbilled = {"id": 7, "importWh": -4 * LANES, "exportWh": 0, "strips": 0}
     late.args["substituted"] = 1 << LANES
-    replay.apply([Event("MeterReadings", "UnbilledChanged", unbilled, 1, "", 0), late])
+    replay.apply([Event("Meters", "UnbilledChanged", unbilled, 1, "", 0), late])
     assert replay.readings(1)[7].net.tolist() == [5] * LANES + [4] * LANES
     assert replay.readings(1)[7].status.tolist() == [MEASURED] * LANES + [SUBSTITUTED] + [CORRECTED] * (LANES - 1)
     replay.apply([reading(2, 7, 0, [3] * LANES)])

@@ -34,6 +34,7 @@ class LostKeys:
     random: Random
     market: PooledMarket
     people: dict[int, Person]
+    home: Person
     proposals: list[Any]
     _do: Callable[..., Refused | None]
     _person: Callable[[], Person]
@@ -64,8 +65,10 @@ class LostKeys:
         new = key(500_000 + self.random.getrandbits(40))
         message = Replacement(person.id, person.account.address, new.address)
         signature = new.sign(self.market.domain(CONTRACT), message)
-        if self._do(f"{CONTRACT}.announce", person.id, new.address, signature) is None:
-            before = self.announced.get(person.id)
+        before = self.announced.get(person.id)
+        may = _errors({"DecidedAlready": before is not None and before.is_allowed})
+        if self._do(f"{CONTRACT}.announce", person.id, new.address, signature, may=may) is None:
+            assert not may
             is_vetoed = before is not None and before.is_vetoed
             self.announced[person.id] = Announced(new, None if is_vetoed else self._due(), is_vetoed)
 
@@ -120,7 +123,8 @@ class LostKeys:
         """Of a final day, in its time or not, by whoever may or not."""
         final = self.market.replay.final_days
         if final:
-            reconcile_late(self.random, self.market, self.people, self.random.choice(sorted(final)), 50)
+            people = {**self.people, self.home.id: self.home}
+            reconcile_late(self.random, self.market, people, self.random.choice(sorted(final)), 50)
 
 
 def _errors(found: Mapping[str, bool]) -> Collection[str]:

@@ -63,6 +63,7 @@ from dem.model.rules import CONTRACT_PRICINGS, ImbalancePricing, MarketRules, Ta
 from dem.model.strips import LANES, pack, unpack
 from dem.model.units import Tick, Wh
 
+from .homes import Homes
 from .hostile import SOME_MONEY, SUPPLIER_ID, Hostile
 from .lost_keys import LostKeys
 
@@ -176,7 +177,7 @@ class State:
     is_paused: bool
 
 
-class Machine(LostKeys, Hostile):
+class Machine(LostKeys, Hostile, Homes):
     """One market, and somebody doing something at every step."""
 
     def __init__(self, seed: int) -> None:
@@ -214,6 +215,7 @@ class Machine(LostKeys, Hostile):
         for person in list(self.people.values())[1:]:
             self._deposit(person, SOME_MONEY if person in self.owned else PLENTY)
         self._announce_some()
+        self._move_in()
         self.state = self.look()
 
     ACTIONS = (
@@ -223,6 +225,8 @@ class Machine(LostKeys, Hostile):
         (2, "reject"),
         (2, "replace_meter"),
         (6, "change_status"),
+        (3, "change_connection"),
+        (5, "come_back"),
         (5, "deposit"),
         (9, "pay_out"),
         (5, "move_tokens"),
@@ -254,7 +258,9 @@ class Machine(LostKeys, Hostile):
         (60, "attack"),
         *Hostile.ACTIONS,
         *LostKeys.ACTIONS,
+        *Homes.ACTIONS,
     )
+    _registrar = ROLE_KEYS["registrar"]
 
     def step(self) -> None:
         """One action of anybody, then the invariants."""
@@ -516,7 +522,7 @@ class Machine(LostKeys, Hostile):
             return
         known, fresh = self._person(), self._new_person()
         for signed, reason in (
-            (application(self.market, known), "WrongStatus"),
+            (application(self.market, known), "ApplicationUsed" if self._may_return(known) else "WrongStatus"),
             (application(self.market, fresh, signer=STRANGER), "NotSignedByApplicant"),
             (application(self.market, fresh, kind=3), "KindNotOpen"),
             (application(self.market, fresh, meter=BOUNDARY_METER.address), "KeyUnusable"),
@@ -524,6 +530,11 @@ class Machine(LostKeys, Hostile):
             refused = self.market.attempt("ParticipantRegistry.applyFor", *signed)
             assert refused is not None
             assert refused.error == reason
+
+    def _may_return(self, person: Person) -> bool:
+        """Whether somebody has left, and its last day can be corrected no more."""
+        last_day = self.market.call("ParticipantRegistry", "member", person.id)[6]
+        return person.status == EXITED and self.market.now >= CALENDAR.corrections_close_at(last_day)
 
     def admit(self) -> None:
         """The next applicant, or nobody."""
@@ -569,6 +580,31 @@ class Machine(LostKeys, Hostile):
         wrong = person.status == EXITED or person.status != start
         if self._do(f"ParticipantRegistry.{change}", person.id, may=("WrongStatus",) if wrong else ()) is None:
             person.status = end
+
+    def change_connection(self) -> None:
+        """Another connection from a day on, which is not open."""
+        person = self._person()
+        first = self._last_opened() + self.random.choice((0, 1, 1, 2))
+        reasons = {"WrongStatus"} if person.status == EXITED else set()
+        reasons |= {"DayUnusable"} if first <= self._last_opened() else set()
+        larger = CAPACITY * self.random.choice((1, 1, 2))
+        self._do("ParticipantRegistry.changeConnection", person.id, larger, CAPACITY, first, may=reasons)
+
+    def come_back(self) -> None:
+        """Somebody who has left applies anew; its last day may still be corrected."""
+        gone = [person for person in self.people.values() if person.status == EXITED]
+        if not gone:
+            return
+        person = self.random.choice(gone)
+        if self.random.random() < 0.3:
+            self._do("ParticipantRegistry.disconnect", person.id, may=("WrongStatus",))
+        signed = application(self.market, person, documents=self._reference())
+        may = ("WrongStatus", "KeyUnusable")
+        if self._do("ParticipantRegistry.applyFor", *signed, may=may) is not None:
+            return
+        waiting = self.market.call("ParticipantRegistry", "applicationOf", person.account.address)
+        if self._do("ParticipantRegistry.admit", person.account.address, waiting) is None:
+            person.status = ADMITTED
 
     # ----------------------------------------------------------------------------------------------------- money
 
@@ -927,7 +963,7 @@ class Machine(LostKeys, Hostile):
             "UnknownAccount": desk.id == 0,
             "WrongStatus": desk.status != ADMITTED,
             "MeterSilent": desk.id in self.market.replay.membership.silent,
-            "NotTakingPart": day < self.market.replay.members[desk.id].first_day,
+            "NotTakingPart": desk.id and not self.market.replay.membership.takes_part(desk.id, day),
             "AlreadyReported": self.market.call("WholesaleResidual", "reportOf", day)[0] != 0,
             "DayStillOpen": day > self.state.last_final + RING,
             "DayDoesNotCount": self.market.contracts["WholesaleResidual"].address.lower() not in plugged,

@@ -92,7 +92,7 @@ class Trading:
         """People remember which of their own sheets the auction took."""
         brokered = BROKERED_LAYER * self._strips()
         own = [e for e in events if e.contract != POOL and e.args.get("firstLine", 0) < brokered]
-        take_note(self.market, self.people, own)
+        take_note(self.market, self.people, [e for e in own if e.args.get("id", 0) in self.people])
 
     def _strips(self) -> int:
         return self.market.calendar.periods_per_day // LANES

@@ -4,6 +4,7 @@ import pytest
 from ape.api import AccountAPI
 from web3.contract import Contract
 
+from dem.community.keys import Wallet, wallet
 from dem.deployment.market import Market
 
 from .brokers import admit_intermediary
@@ -36,6 +37,11 @@ def rival(village: Village) -> Member:
 
 
 @pytest.fixture(scope="session")
+def applicant() -> Wallet:
+    return wallet("village", 1, "applicant")
+
+
+@pytest.fixture(scope="session")
 def stranger(village: Village) -> AccountAPI:
     return village.stranger
 
@@ -43,6 +49,11 @@ def stranger(village: Village) -> AccountAPI:
 @pytest.fixture(scope="session")
 def registry(market: Market) -> Contract:
     return market.registry
+
+
+@pytest.fixture(scope="session")
+def meters(market: Market) -> Contract:
+    return market.contract("Meters")
 
 
 @pytest.fixture(scope="session")

@@ -130,6 +130,11 @@ class Village:
         """Time of the newest block, at which a refusal is judged."""
         return self.market.chain.now()
 
+    @property
+    def first_unopened(self) -> int:
+        """The first day whose auction has not opened."""
+        return max(0, self.now + self.calendar.open_lead - self.calendar.opening) // self.calendar.day_length + 2
+
     def wait_until(self, time: int) -> None:
         """Set the chain's clock."""
         self.market.chain.wait_until(time)
@@ -207,7 +212,7 @@ class Village:
             net = self.market.readings.functions.netOf(day, member.id, 1).call()
             account = self.market.registry.functions.member(member.id).call()
             if net == [[]] and account[4] == member.meter and account[5] <= day <= account[6]:
-                imported, exported = self.market.readings.functions.meterOf(member.meter).call()[:2]
+                imported, exported = self.market.readings.functions.meterOf(member.id, member.meter).call()[:2]
                 self.read(member, [0] * self.calendar.periods_per_day, day, imported=imported, exported=exported)
         return self.close_unread(day)
 

@@ -1,5 +1,6 @@
 from support.fixtures import (  # noqa: F401
     aggregator,
+    applicant,
     auction,
     buyer,
     fallback,
@@ -7,6 +8,7 @@ from support.fixtures import (  # noqa: F401
     intraday,
     ledger,
     market,
+    meters,
     readings,
     registry,
     retailer,

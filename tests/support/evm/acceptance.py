@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from dem.messages.orders import OrderSheet
 from dem.model.collateral import order_collateral
+from dem.model.ledger import FIRST_PARTICIPANT
 from dem.model.markets.auction import OrderBook
 from dem.model.markets.intermediaries import own_part
 from dem.model.orders import BROKERED_LAYER, MAX_ENERGY, MAX_LINE, Order, Side, orders_of
@@ -38,7 +39,7 @@ def objections(market: Market, person: Person, sheet: OrderSheet, signer: Key) -
         found.add("WrongStatus")
     if person.id in replay.membership.silent:
         found.add("MeterSilent")
-    if day < replay.members[person.id].first_day:
+    if not replay.membership.takes_part(person.id, day):
         found.add("NotTakingPart")
     if day > max(replay.final_days, default=0) + RING:
         found.add("DayStillOpen")
@@ -93,9 +94,14 @@ def _bounds(replay: Replay, person: Person, sheet: OrderSheet) -> set[str]:
         found.add("InArrears")
     if change > 0 and person.id in replay.ledger.paid_now:
         found.add("PaidNow")
-    if change > 0 and change > account.free + account.credit_limit:
+    if change > 0 and change > account.free + credit_for_orders(person.id, account.credit_limit):
         found.add("InsufficientFunds")
     return found
+
+
+def credit_for_orders(id_: int, limit: int) -> int:
+    """Credit of offices is for settling alone."""
+    return limit if id_ >= FIRST_PARTICIPANT else 0
 
 
 def orders_in(book: OrderBook, which: NDArray[np.bool_]) -> list[Order]:
@@ -119,7 +125,13 @@ def crosses(orders: list[Order]) -> bool:
 def _capacity(replay: Replay, person: Person, day: int, side: Side) -> int:
     """What is a person's own to trade, Wh per period; the rest of the connection is its intermediary's."""
     _, share = replay.intermediaries.model.mandate_of(person.id, day)
-    return own_part(person.import_capacity if side == Side.BID else person.export_capacity, share)
+    connection = replay.membership.connection(person.id, day)
+    own, limit = (
+        (person.import_capacity, connection.imports)
+        if side == Side.BID
+        else (person.export_capacity, connection.exports)
+    )
+    return own_part(own if limit is None else limit, share)
 
 
 def _energy(orders: list[Order], slot: int, side: Side) -> int:

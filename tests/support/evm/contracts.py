@@ -12,6 +12,7 @@ from dem.model.units import Money
 from dem.replay.bilateral import BilateralReplay
 from dem.replay.market import ROLLING
 
+from .acceptance import credit_for_orders
 from .chain import NOBODY, Event
 from .keys import Key, struct
 from .market import Market
@@ -135,10 +136,11 @@ class ContractMarket:
         if keys & self.used:
             found.add("ProposalUsed")
         buyer, seller = (accepter, proposer) if proposal.is_sale else (proposer, accepter)
-        for side, capacity in ((buyer, buyer.import_capacity), (seller, seller.export_capacity)):
+        first_day, membership = self._first_day(proposal), self.market.replay.membership
+        for place, side in enumerate((buyer, seller)):
             found |= self._of_side(side, proposal)
-            _, share = self.market.replay.intermediaries.model.mandate_of(side.id, self._first_day(proposal))
-            if proposal.energy > own_part(capacity, share):
+            _, share = self.market.replay.intermediaries.model.mandate_of(side.id, first_day)
+            if side.id and proposal.energy > own_part(membership.connection(side.id, first_day)[place] or 0, share):
                 found.add("ExceedsCapacity")
         return found if found else self._of_money(proposal, buyer, seller)
 
@@ -193,7 +195,7 @@ class ContractMarket:
             found.add("WrongStatus")
         if side.id in self.market.replay.membership.silent:
             found.add("MeterSilent")
-        if self._first_day(proposal) < self.market.replay.members[side.id].first_day:
+        if not self.market.replay.membership.takes_part(side.id, self._first_day(proposal)):
             found.add("NotTakingPart")
         return found
 
@@ -205,7 +207,7 @@ class ContractMarket:
                 found.add("InArrears")
             if lock and side.id in self.market.replay.ledger.paid_now:
                 found.add("PaidNow")
-            if lock > account.free + account.credit_limit:
+            if lock > account.free + credit_for_orders(side.id, account.credit_limit):
                 found.add("InsufficientFunds")
         return found
 

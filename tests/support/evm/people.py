@@ -94,8 +94,9 @@ def register(market: Market, person: Person) -> None:
 def admit(market: Market, person: Person) -> None:
     """Admission of an applicant."""
     waiting = market.call("ParticipantRegistry", "applicationOf", person.account.address)
-    (admitted,) = market.act("ParticipantRegistry.admit", person.account.address, waiting)
-    person.id, person.status = admitted.args["id"], ADMITTED
+    events = market.act("ParticipantRegistry.admit", person.account.address, waiting)
+    person.id = next(event.args["id"] for event in events if event.name in ("Admitted", "Returned"))
+    person.status = ADMITTED
 
 
 def sign_sheet(market: Market, message: OrderSheet, signer: Key, contract: str = "CallAuction") -> SignedSheet:

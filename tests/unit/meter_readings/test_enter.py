@@ -38,7 +38,7 @@ def test_takes_a_day_strip_by_strip_as_it_passes(village: Village, readings: Con
 
 
 def test_a_correction_replaces_what_was_read(
-    village: Village, readings: Contract, buyer: Member, seller: Member, delivered: None
+    village: Village, readings: Contract, meters: Contract, buyer: Member, seller: Member, delivered: None
 ) -> None:
     village.read(buyer, DAY)
     village.read(seller, [-1] * 12)
@@ -47,7 +47,7 @@ def test_a_correction_replaces_what_was_read(
     assert readings.functions.netOf(1, buyer.id, 1).call() == [[signed_lanes(*[10] * 6), DAY_LANES[1]]]
     assert readings.functions.areaNet(1).call() == [9] * 6 + [-1] * 5 + [9_999]
     # What it takes back is not billed until the next true-up.
-    assert readings.functions.unbilledOf(buyer.id, buyer.meter).call()[:2] == (47, 50)
+    assert meters.functions.unbilledOf(buyer.id).call()[:2] == (47, 50)
 
 
 def test_a_correction_takes_no_more_than_the_registers_show(village: Village, buyer: Member, delivered: None) -> None:
@@ -59,13 +59,13 @@ def test_a_correction_takes_no_more_than_the_registers_show(village: Village, bu
 
 
 def test_what_the_register_advances_by_over_a_gap_belongs_to_the_gap(
-    village: Village, readings: Contract, buyer: Member, delivered: None
+    village: Village, meters: Contract, buyer: Member, delivered: None
 ) -> None:
     village.read(buyer, [100] * 6)
     village.wait_until(village.calendar.start_of(3))
     receipt = village.read(buyer, [100] * 12, day=2, sequence=2, imported=1_800)
-    unbilled = {"id": buyer.id, "meter": buyer.meter, "importWh": 1_200, "exportWh": 0, "strips": 0}
-    assert events(receipt, readings, "UnbilledChanged") == [unbilled]
+    unbilled = {"id": buyer.id, "importWh": 1_200, "exportWh": 0, "strips": 0}
+    assert events(receipt, meters, "UnbilledChanged") == [unbilled]
 
 
 def test_a_late_strip_before_the_latest_one_is_taken(

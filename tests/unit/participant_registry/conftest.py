@@ -2,13 +2,8 @@ import pytest
 from support.signed import Signed, application
 from support.village import CONSUMER, Village
 
-from dem.community.keys import Wallet, wallet
+from dem.community.keys import Wallet
 from dem.deployment.market import Market
-
-
-@pytest.fixture(scope="session")
-def applicant() -> Wallet:
-    return wallet("village", 1, "applicant")
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,18 @@
 from ape.api import AccountAPI
 from support.refusals import refused
 from support.signed import Signed, application
-from support.village import ADMITTED, CAPACITY, CONSUMER, FOREVER, Member, Village, events
+from support.village import (
+    ADMITTED,
+    APPLIED,
+    CAPACITY,
+    CONSUMER,
+    EXITED,
+    FOREVER,
+    PROSUMER,
+    Member,
+    Village,
+    events,
+)
 from web3.contract import Contract
 
 from dem.community.keys import Wallet, wallet
@@ -62,18 +73,64 @@ def test_reverts_when_the_area_has_no_room(village: Village, registry: Contract)
         village.admit(last.account)
 
 
-def test_gives_a_departed_members_meter_to_its_successor(
+def test_gives_a_departed_members_meter_to_its_successor_without_a_gap(
     village: Village, registry: Contract, applicant: Wallet, buyer: Member
 ) -> None:
     village.open_auction()
     village.send("registrar", registry, "exit", buyer.id)
-    signed = application(village.market, applicant, CONSUMER, meter=buyer.meter)
+    village.relay(registry, "applyFor", *application(village.market, applicant, CONSUMER, meter=buyer.meter))
+    receipt = village.admit(applicant.account)
+    assert events(receipt, registry, "MeterTakenOver") == [
+        {"id": 9, "meter": buyer.meter, "former": buyer.id, "firstDay": 2}
+    ]
+    assert [registry.functions.metered(buyer.meter, day).call()[0] for day in (1, 2)] == [buyer.id, 9]
+    assert registry.functions.formerOf(buyer.meter).call() == [buyer.id, 2]
+    assert registry.functions.member(9).call()[5] == 2
+
+
+def test_a_meter_changes_hands_once_until_the_first_can_be_read_no_more(
+    village: Village, registry: Contract, applicant: Wallet, buyer: Member
+) -> None:
+    village.open_auction()
+    village.send("registrar", registry, "exit", buyer.id)
+    village.relay(registry, "applyFor", *application(village.market, applicant, CONSUMER, meter=buyer.meter))
+    village.admit(applicant.account)
+    village.send("registrar", registry, "exit", 9)
+    second = wallet("village", 1, "second applicant")
+    signed: Signed = application(village.market, second, CONSUMER, meter=buyer.meter)
     with refused("KeyUnusable", key=buyer.meter):
         village.relay(registry, "applyFor", *signed)
-    village.wait_until(village.calendar.corrections_close_at(1))
+    village.wait_until(village.calendar.corrections_close_at(2))
     village.relay(registry, "applyFor", *signed)
-    village.admit(applicant.account)
-    assert registry.functions.metered(buyer.meter, 3).call()[0] == 9
+    village.admit(second.account)
+    assert registry.functions.metered(buyer.meter, 4).call()[0] == 10
+
+
+def test_a_member_that_has_left_comes_back_under_its_number(
+    village: Village, registry: Contract, applicant: Wallet, buyer: Member
+) -> None:
+    village.open_auction()
+    village.send("registrar", registry, "exit", buyer.id)
+    signed = application(village.market, buyer.wallet, CONSUMER, import_capacity=7, export_capacity=8)
+    with refused("WrongStatus", account=buyer.account, status=EXITED):
+        village.relay(registry, "applyFor", *signed)
+    village.wait_until(village.calendar.corrections_close_at(1))
+    with refused("KindNotOpen", kind=PROSUMER):
+        village.relay(registry, "applyFor", *application(village.market, buyer.wallet, PROSUMER))
+    village.relay(registry, "applyFor", *signed)
+    assert registry.functions.statusOf(buyer.account).call() == APPLIED
+    first = village.first_unopened
+    receipt = village.admit(buyer.account)
+    assert events(receipt, registry, "Returned") == [{"id": buyer.id, "firstDay": first}]
+    assert registry.functions.requireTrader(buyer.account, first).call() == [buyer.id, 7, 8]
+    assert registry.functions.metered(buyer.meter, first).call() == (buyer.id, 7, 8, False, first)
+    assert registry.functions.metered(buyer.meter, 1).call() == (buyer.id, CAPACITY, CAPACITY, False, 1)
+    for day in (2, first - 1):
+        with refused("NotTakingPart", id=buyer.id, day=day, firstDay=1, lastDay=FOREVER):
+            village.relay(registry, "metered", buyer.meter, day)
+        with refused("NotTakingPart", id=buyer.id, day=day, firstDay=1, lastDay=FOREVER):
+            village.relay(registry, "requireTrader", buyer.account, day)
+    assert registry.functions.memberCount().call() == 8
 
 
 def test_reverts_when_the_caller_is_no_registrar(

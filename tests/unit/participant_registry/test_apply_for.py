@@ -79,16 +79,6 @@ def test_reverts_when_the_meter_is_somebody_elses(
         village.relay(registry, "applyFor", *application(village.market, applicant, CONSUMER, meter=buyer.meter))
 
 
-def test_reverts_while_a_departed_members_last_day_can_be_read(
-    village: Village, registry: Contract, applicant: Wallet, buyer: Member
-) -> None:
-    village.open_auction()
-    village.send("registrar", registry, "exit", buyer.id)
-    village.wait_until(village.calendar.start_of(2))
-    with refused("KeyUnusable", key=buyer.meter):
-        village.relay(registry, "applyFor", *application(village.market, applicant, CONSUMER, meter=buyer.meter))
-
-
 def test_reverts_when_signed_by_somebody_else(
     village: Village, registry: Contract, applicant: Wallet, buyer: Member
 ) -> None:

@@ -1,7 +1,7 @@
 """What others ask the registry; a question it must refuse is put as a transaction to learn its error."""
 
 from support.refusals import refused
-from support.village import ADMITTED, CAPACITY, CONSUMER, EXITED, FOREVER, SUSPENDED, Member, Village
+from support.village import ADMITTED, CAPACITY, CONSUMER, EXITED, FOREVER, NOBODY, SUSPENDED, Member, Village
 from web3.contract import Contract
 
 from dem.community.keys import Wallet
@@ -58,7 +58,7 @@ def test_trader_reverts_before_the_first_day(village: Village, registry: Contrac
 
 
 def test_meter_is_told_with_its_connection(registry: Contract, seller: Member) -> None:
-    assert registry.functions.metered(seller.meter, 7).call() == [seller.id, CAPACITY, CAPACITY]
+    assert registry.functions.metered(seller.meter, 7).call() == (seller.id, CAPACITY, CAPACITY, False, 1)
 
 
 def test_metered_reverts_when_unknown(village: Village, registry: Contract, applicant: Wallet) -> None:
@@ -73,10 +73,11 @@ def test_metered_reverts_after_the_last_day(village: Village, registry: Contract
         village.relay(registry, "metered", buyer.meter, 2)
 
 
-def test_is_metered_who_has_a_meter_and_takes_part(village: Village, registry: Contract, rival: Member) -> None:
+def test_who_takes_part_has_a_meter_with_its_connection(village: Village, registry: Contract, rival: Member) -> None:
     village.open_auction(1)
     village.send("registrar", registry, "exit", rival.id)
-    is_metered = registry.functions.isMetered
+    meter_on = registry.functions.meterOn
+    assert meter_on(rival.id, 1).call() == [rival.meter, CAPACITY, CAPACITY]
     # fund, clearing house, supplier and operator have no meter; the rival's last day is 1; there is no member 9
-    assert [is_metered(id_, 1).call() for id_ in range(1, 10)] == [False] * 4 + [True] * 4 + [False]
-    assert [is_metered(id_, 2).call() for id_ in range(1, 9)] == [False] * 4 + [True] * 3 + [False]
+    found = [[meter_on(id_, day).call() != [NOBODY, 0, 0] for id_ in range(1, 10)] for day in (1, 2)]
+    assert found == [[False] * 4 + [True] * 4 + [False], [False] * 4 + [True] * 3 + [False] * 2]
