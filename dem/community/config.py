@@ -151,6 +151,11 @@ class Calendar(_Model):
         """Trading days from the newest one whose readings are due by the gate to the one traded."""
         return 1 + -(-(self.gate_lead_seconds + self.metering_lag_seconds) // self.day_seconds)
 
+    @property
+    def final_lead_days(self) -> int:
+        """Trading days from the newest one that is final before the auction opens to the one traded."""
+        return 2 + (self.open_lead_seconds + self.correction_lag_seconds) // self.day_seconds
+
 
 class RulesVersion(_Model):
     """One version of the market's rules. Prices in units/Wh (in the file currency/kWh), Wh."""

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import ValidationError
 
 from dem.community.agreements import Agreement, read_agreements
+from dem.community.catalogue import strategy_kind, strategy_named
 from dem.community.config import (
     NAME,
     WHOLE_DAY_SECONDS,
@@ -25,7 +25,6 @@ from dem.community.config import (
     FlatTariff,
     TableTariff,
     TimeOfUseTariff,
-    first_mistake,
     read_config,
 )
 from dem.community.flexibility import Battery
@@ -40,7 +39,7 @@ from dem.community.own import (
     read_reports,
 )
 from dem.community.profiles import Profiles, check_cover, read_profiles
-from dem.community.strategies import NoOrders, Situation, Strategy, strategy_named
+from dem.community.strategies import NoOrders, Situation, Strategy
 from dem.errors import InputError, Mistakes
 from dem.grid.network import Network, read_network
 from dem.grid.programme import Connections, connect
@@ -164,6 +163,10 @@ class Scenario:
     """That members are connected to, if it is described."""
     _foreseen: int = 0
     """Percent of the way from what is expected day ahead to what happens."""
+    modules: tuple[Path, ...] = ()
+    """Folders, beside its own, in which strategies of somebody's own may lie."""
+    before: int = 0
+    """Days of the scenario from which this is cut that lie before its first."""
 
     @property
     def markets(self) -> Markets:
@@ -260,6 +263,10 @@ class Scenario:
     def period0(self) -> int:
         """Number of the first period of day 1."""
         return self.calendar.opening // self.calendar.period_seconds
+
+    def numbered(self, day: int) -> int:
+        """The number of a day in the scenario from which this is cut: what is drawn by the day follows it."""
+        return self.before + day
 
     def periods(self, day: int) -> range:
         """Period numbers of a day, in slot order."""
@@ -419,7 +426,7 @@ class Scenario:
     def strategy(self, name: str) -> Strategy:
         """How a participant trades, with the scenario's parameters."""
         strategy = self.participant(name).strategy
-        return _strategy(self.config, strategy, self.folder / CONFIG)
+        return _strategy(self.config, strategy, self.folder, self.modules)
 
     def orders(self, day: int, ids: Mapping[str, int]) -> list[Order]:
         """Everybody's orders of a day, made from forecasts; ids: registry number by name."""
@@ -535,12 +542,11 @@ def _community(config: Config, members: Mapping[str, Participant]) -> Community:
     )
 
 
-def _strategy(config: Config, name: str, path: Path) -> Strategy:
+def _strategy(
+    config: Config, name: str, folder: Path, modules: tuple[Path, ...] = (), where: str = "strategies"
+) -> Strategy:
     parameters = config.strategies.parameters.get(name, {})
-    try:
-        return strategy_named(name).model_validate(parameters)
-    except ValidationError as error:
-        raise first_mistake(f"{path}, strategies.parameters.{name}", error) from error
+    return strategy_named(name, parameters, f"{folder / CONFIG}, {where}", (folder, *modules))
 
 
 def _read_participants(
@@ -568,15 +574,16 @@ def _read_participants(
                 raise row["bus"].wrong(
                     f"is no bus of {config.grid.folder if config.grid else ''}: every meter needs one"
                 )
-            strategy_named(member.strategy, f"{path}, line {row['strategy'].line}, column strategy")
+            where = f"{path}, line {row['strategy'].line}, column strategy"
+            strategy_kind(member.strategy, where, (toml.parent,))
             members[member.name] = member
     for kind in ONE_OF_EACH:
         if all(member.kind is not kind for member in members.values()):
             mistakes.add(InputError(str(path), kind.value, "is missing; a market has one"))
-    for name in sorted({*config.strategies.parameters, config.strategies.default}):
+    used = {config.strategies.default, *(member.strategy for member in members.values())}
+    for name in sorted({*config.strategies.parameters, *used}):
         with mistakes:
-            strategy_named(name, f"{toml}, strategies")
-            _strategy(config, name, toml)
+            _strategy(config, name, toml.parent)
     return members
 
 

@@ -47,10 +47,15 @@ def assert_same(scenario: Path, folder: Path) -> None:
     assert [name for name in on_chain if on_chain[name] != without[name]] == []
 
 
+LEARNERS = [
+    (f"learner-{number}", "consumer", "", 900, 0, 50, 0, strategy)
+    for number, strategy in enumerate(("zip", "adaptive_aggressive", "erev_roth", "inattentive"))
+]
 HAMLETS = {
     "every market, three days": Hamlet(markets=MIXED, days=3),
     "some cannot pay, three days": Hamlet(more=(POOR, DEBTOR), days=3),
     "days that are short, three": Hamlet(consumers=0, plants=2, more=DEBTORS, days=3, credit="0.01"),
+    "members who learn, seven days": Hamlet(more=LEARNERS, days=7),
     "an island, two days": Hamlet(days=2, islanded=True),
 }
 
