@@ -38,7 +38,7 @@ from dem.community.own import (
     read_orders,
     read_reports,
 )
-from dem.community.profiles import Profiles, check_cover, read_profiles
+from dem.community.profiles import Later, Profiles, ShapedProfiles, check_cover, read_profiles
 from dem.community.strategies import NoOrders, Situation, Strategy
 from dem.errors import InputError, Mistakes
 from dem.grid.network import Network, read_network
@@ -167,6 +167,8 @@ class Scenario:
     """Folders, beside its own, in which strategies of somebody's own may lie."""
     before: int = 0
     """Days of the scenario from which this is cut that lie before its first."""
+    _built: dict[str, Strategy] = field(default_factory=dict, compare=False, repr=False)
+    """Strategies by name, each with its parameters."""
 
     @property
     def markets(self) -> Markets:
@@ -214,6 +216,58 @@ class Scenario:
             for name, member in self._members.items()
         }
         return replace(self, _members=members)
+
+    def seeded(self, seed: int) -> "Scenario":
+        """The same with other random draws."""
+        config = self.config.model_copy(update={"seed": seed})
+        profiles = self.profiles
+        if isinstance(profiles, ShapedProfiles) and len(profiles.resampled):
+            profiles = replace(profiles, seed=seed)
+        return replace(self, config=config, profiles=profiles)
+
+    def finding_modules_in(self, *folders: Path) -> "Scenario":
+        """The same with further folders in which strategies of somebody's own may lie."""
+        return replace(self, modules=(*self.modules, *folders), _built={})
+
+    def cut(self, first: int, count: int) -> "Scenario":
+        """Some of its days as a scenario of their own, which begins with the first deposits.
+
+        Raises:
+            InputError: these are not all days of it, or somebody comes or goes on the way.
+        """
+        where, calendar = f"{self.config.name}, days", self.calendar
+        if not 1 <= first <= first + count - 1 <= calendar.days:
+            raise InputError(where, (first, first + count - 1), f"must be within 1..{calendar.days}")
+        if (first - 1) % calendar.parts:
+            raise InputError(where, first, "must be the first trading day of a date")
+        for member in self.participants:
+            if member.joins > 1 or member.leaves is not None or member.new_meter is not None:
+                why = "comes, goes or changes its meter on the way: play all days in one stretch"
+                raise InputError(f"{self.config.name}, participant", member.name, why)
+        by, end, per_day = first - 1, first + count, calendar.periods_per_day
+        slots = slice(by * per_day, (end - 1) * per_day)
+        # Trading days follow one another whatever clocks do, so they keep the offset of the first of all.
+        days = {
+            "start": calendar.date_of(first),
+            "days": count,
+            "timezone": None,
+            "utc_offset_seconds": round(calendar.offset_hours * 3_600),
+        }
+        versions = [version for version in self.config.rules if version.first_day <= first][-1:]
+        versions += [version for version in self.config.rules if first < version.first_day < end]
+        rules = [version.model_copy(update={"first_day": max(1, version.first_day - by)}) for version in versions]
+        config = self.config.model_copy(update={"calendar": calendar.model_copy(update=days), "rules": rules})
+        return replace(
+            self,
+            config=config,
+            profiles=Later(self.profiles, by),
+            _tariffs=self._tariffs[slots],
+            _wholesale=self._wholesale[slots],
+            _orders={day - by: orders for day, orders in self._orders.items() if first <= day < end},
+            _forecasts={name: expected[by : by + count] for name, expected in self._forecasts.items()},
+            reports={(day - by, name): one for (day, name), one in self.reports.items() if first <= day < end},
+            before=self.before + by,
+        )
 
     def foreseen(self, percent: int) -> "Scenario":
         """The same if everybody's forecast day ahead came so far towards what happens."""
@@ -425,8 +479,10 @@ class Scenario:
 
     def strategy(self, name: str) -> Strategy:
         """How a participant trades, with the scenario's parameters."""
-        strategy = self.participant(name).strategy
-        return _strategy(self.config, strategy, self.folder, self.modules)
+        called = self.participant(name).strategy
+        if called not in self._built:
+            self._built[called] = _strategy(self.config, called, self.folder, self.modules)
+        return self._built[called]
 
     def orders(self, day: int, ids: Mapping[str, int]) -> list[Order]:
         """Everybody's orders of a day, made from forecasts; ids: registry number by name."""
@@ -465,25 +521,27 @@ class Scenario:
 # reading
 
 
-def load_scenario(folder: Path | str) -> Scenario:
+def load_scenario(folder: Path | str, changes: Mapping[str, Any] | None = None) -> Scenario:
     """Read and check the scenario in a folder.
+
+    changes: keys of scenario.toml to be otherwise than they stand there, as `tomllib` would read them.
 
     Raises:
         InputError: a file is missing or something in it is wrong.
     """
-    scenario = examine(Path(folder), Mistakes())
+    scenario = examine(Path(folder), Mistakes(), changes)
     assert scenario is not None
     return scenario
 
 
-def examine(folder: Path, mistakes: Mistakes) -> Scenario | None:
+def examine(folder: Path, mistakes: Mistakes, changes: Mapping[str, Any] | None = None) -> Scenario | None:
     """Read and check the scenario in a folder; None if it cannot be put together.
 
     Raises:
         InputError: something is wrong, and mistakes are not to be gathered.
     """
     path = folder / CONFIG
-    config = read_config(path, mistakes)
+    config = read_config(path, mistakes, changes)
     if config is None:
         return None
     parts: dict[str, Any] = {}
