@@ -11,7 +11,7 @@ SAY = @printf '\n== %s\n'
 has = $(if $(wildcard $(1)),$(shell find $(wildcard $(1)) $(2) -print -quit))
 
 # Tests of the model and of bytecode under pyrevm need no ape; all other folders but forge's are run by `ape test`.
-PURE := $(wildcard tests/model tests/metering tests/gateway tests/meter tests/stateful tests/differential)
+PURE := $(wildcard tests/model tests/published tests/metering tests/gateway tests/meter tests/stateful tests/differential)
 # Tests of the commands start ape themselves, in processes that coverage does not see.
 COMMANDS := $(wildcard tests/scripts)
 # So do those on a network of nodes, which take minutes of real time.

@@ -141,8 +141,9 @@ class Aggressiveness:
     prices: Reals
     varied: Reals
 
-    STEP: ClassVar[float] = 0.05
-    """How far beyond a price it aims, as a share and as an amount of aggressiveness: the paper's lambda."""
+    RELATIVE: ClassVar[float] = 0.02
+    ABSOLUTE: ClassVar[float] = 0.01
+    """How far beyond what was needed it goes, as a share and as an amount: the paper's lambdas."""
     LEAST: ClassVar[float] = -8.0
     MOST: ClassVar[float] = 2.0
     GAMMA: ClassVar[float] = 2.0
@@ -186,8 +187,7 @@ class Aggressiveness:
 
     def follow(self, where: Flags, needed: Reals, is_more: Flags) -> None:
         """Go towards a little more, or less, than the aggressiveness that was needed."""
-        step = np.where(is_more, self.STEP, -self.STEP)
-        wanted = needed + step * abs(needed) + step
+        wanted = needed + np.where(is_more, 1.0, -1.0) * (self.RELATIVE * abs(needed) + self.ABSOLUTE)
         value = np.clip(self.value + self.short * (wanted - self.value), -1.0, 1.0)
         self.value = np.where(where, value, self.value)
 
