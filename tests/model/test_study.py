@@ -1,5 +1,6 @@
 """Studies: what is wrong with one is one sentence, what is finished is kept, and the statistics are those of books."""
 
+import json
 import re
 import subprocess
 import sys
@@ -446,3 +447,18 @@ def test_the_guide_describes_every_key() -> None:
     keys = "\n".join(re.findall(r"^\| (`.*?) \|", (PROJECT / "docs" / "guide" / "study.md").read_text(), re.MULTILINE))
     wanted = {"set" if name == "changes" else name for kind in (Study, Arm, Days, Sweep) for name in kind.model_fields}
     assert {name for name in wanted - {"arms", "days", "sweeps"} if f"{name}`" not in keys} == set()
+
+
+def test_the_notebook_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its cells in their order, in the folder where it lies, as any kernel does."""
+    monkeypatch.chdir(PROJECT / "studies")
+    cells = json.loads(Path("october.ipynb").read_text())["cells"]
+    names: dict[str, object] = {}
+    for cell in cells:
+        if cell["cell_type"] == "code":
+            assert not cell["outputs"]
+            exec("".join(cell["source"]), names)
+    found = names["found"]
+    assert isinstance(found, Findings)
+    assert set(found.days["arm"]) == {"quantile", "truthful"}
+    assert len(names["saved"]) == 17  # type: ignore[arg-type]

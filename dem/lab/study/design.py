@@ -222,6 +222,9 @@ class Study(_Model):
         """
         scenarios = [scenario for _, scenario in self.conditions.values()]
         learners = [scenario.config.name for scenario in scenarios if learns(scenario)]
+        currencies = sorted({scenario.config.currency for scenario in scenarios})
+        if len(currencies) > 1:
+            raise InputError("arms", ", ".join(currencies), "must have one currency")
         each = {tuple(_stretches(self.days, scenario, bool(learners))) for scenario in scenarios}
         calendars = [scenario.calendar for scenario in scenarios]
         starts = {(calendar.start, calendar.day_seconds, calendar.parts) for calendar in calendars}
