@@ -214,7 +214,9 @@ class StudyProgress:
 def print_study(findings: Findings) -> None:
     """What each arm differs by from the baseline, and what was played on contracts, too."""
     for title, columns, rows in effect_tables(findings):
-        print_table(title, columns, [[escape(cell) for cell in row] for row in rows], figures=True)
+        told = f"Means of {columns[1]}, then differences to it, ± half of a 95 % interval"
+        heading = ", ".join(filter(None, (title, told)))
+        print_table(heading, columns, [[escape(cell) for cell in row] for row in rows], figures=True)
     print_checks(study_checks(findings))
 
 

@@ -8,6 +8,8 @@ from dem.lab.study.findings import METRICS, Findings, Metric
 from dem.replay.reconcile import Check
 
 _NOTHING = "–"
+_DECIMALS, _FINEST = ((100, 1), (1, 2), (0.1, 3)), 4
+"""Of figures at least so large, and of others."""
 
 
 def unit(metric: Metric, currency: str) -> str:
@@ -15,11 +17,12 @@ def unit(metric: Metric, currency: str) -> str:
     return metric.unit.replace("CUR", currency)
 
 
-def figure(value: float, signed: bool = False) -> str:
-    """A figure with the decimals that its size needs; a difference has its sign."""
+def figure(value: float, signed: bool = False, beside: float = 0.0) -> str:
+    """A figure with the decimals that its size needs, or a larger one's beside it; a difference has its sign."""
     if isnan(value) or value == 0:
         return _NOTHING if isnan(value) else "0"
-    decimals = 1 if abs(value) >= 100 else 2 if abs(value) >= 1 else 4
+    size = max(abs(value), abs(beside))
+    decimals = next((number for least, number in _DECIMALS if size >= least), _FINEST)
     text = f"{value:{'+' if signed else ''},.{decimals}f}"
     return text.replace("-", "\N{MINUS SIGN}")
 
@@ -31,7 +34,7 @@ def with_interval(row: Mapping[str, Any], signed: bool) -> str:
     half = (row["high"] - row["low"]) / 2
     if not half:
         return figure(row["mean"], signed)
-    return f"{figure(row['mean'], signed)} ± {figure(half)}"
+    return f"{figure(row['mean'], signed, half)} ± {figure(half, beside=row['mean'])}"
 
 
 def stars(p: float) -> str:
@@ -40,7 +43,7 @@ def stars(p: float) -> str:
 
 
 def effect_tables(findings: Findings) -> Iterator[tuple[str, list[str], list[list[str]]]]:
-    """A table for each point: metrics by arm, the baseline's mean first, then differences to it."""
+    """A table for each point: metrics by arm, the baseline's mean first, then differences of the others to it."""
     base, others = findings.study.compared_with, findings.study.others
     means = {(row["arm"], row["point"], row["metric"]): row for row in findings.rows(findings.means)}
     effects = {(row["arm"], row["point"], row["metric"]): row for row in findings.rows(findings.effects)}
@@ -51,7 +54,7 @@ def effect_tables(findings: Findings) -> Iterator[tuple[str, list[str], list[lis
             cells = [with_interval(row, signed=True) + stars(row["p_holm"]) for row in found]
             title = f"{metric.title}, {unit(metric, findings.currency)}"
             rows.append([title, with_interval(means[base, point.label, metric.name], signed=False), *cells])
-        yield point.label, ["", base, *(f"{arm} − {base}" for arm in others)], rows
+        yield point.label, ["", base, *others], rows
 
 
 def study_checks(findings: Findings) -> list[Check]:
