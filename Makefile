@@ -11,7 +11,7 @@ SAY = @printf '\n== %s\n'
 has = $(if $(wildcard $(1)),$(shell find $(wildcard $(1)) $(2) -print -quit))
 
 # Tests of the model and of bytecode under pyrevm need no ape; all other folders but forge's are run by `ape test`.
-PURE := $(wildcard tests/model tests/metering tests/gateway tests/meter tests/stateful tests/differential)
+PURE := $(wildcard tests/model tests/published tests/metering tests/gateway tests/meter tests/stateful tests/differential)
 # Tests of the commands start ape themselves, in processes that coverage does not see.
 COMMANDS := $(wildcard tests/scripts)
 # So do those on a network of nodes, which take minutes of real time.
@@ -150,7 +150,7 @@ coverage: artifacts ## line and branch coverage of contracts and package
 	@$(if $(CHAIN),ape test -q $(CHAIN) --cov --cov-append --cov-report=)
 	@coverage lcov -q -o coverage/dem.lcov && coverage report
 
-.PHONY: bench-throughput bench-network bench-bilateral bench-gas bench-intraday bench-clearing bench-clear bench-day bench-model-day bench-incentives bench-rules bench-year bench-grid vectors
+.PHONY: bench-throughput bench-study bench-network bench-bilateral bench-gas bench-intraday bench-clearing bench-clear bench-day bench-model-day bench-incentives bench-rules bench-year bench-grid vectors
 bench-gas: setup ## measure the gas of a market day with 10, 100 and 1,000 participants, write bench/gas.*
 	$(SAY) 'forge: GasTest -> bench'
 	@rm -rf .forge/gas
@@ -181,6 +181,10 @@ bench-day: artifacts ## play a whole day of 100, 1,000 and 10,000 participants o
 bench-model-day: setup ## play days by the reference model alone, write bench/model_day.*
 	$(SAY) 'bench/model_day.py'
 	@python bench/model_day.py
+
+bench-study: setup ## play a study in one process, in two and by Dask, write bench/study.*
+	$(SAY) 'bench/study.py'
+	@python bench/study.py
 
 bench-incentives: setup ## look for what dishonest ways bring, under every pricing, write bench/incentives.*
 	$(SAY) 'bench/incentives.py'

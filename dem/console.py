@@ -2,6 +2,7 @@
 
 import errno
 import sqlite3
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
@@ -14,13 +15,24 @@ import requests
 from rich import box
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.status import Status
 from rich.table import Table
 
 from dem.drive.pace import Pace
 from dem.drive.screen import Screen
 from dem.errors import DemError
+from dem.lab.study.findings import Findings
+from dem.lab.study.words import effect_tables, study_checks
 from dem.replay.reconcile import Check
 from dem.results.changes import figures, sentences
 from dem.results.compare import Comparison
@@ -42,7 +54,7 @@ _errors = Console(stderr=True)
 
 
 _GOES_ON = "the same command with the same folder goes on where it was, as long as the chain is there"
-_RESUMABLE = ("day", "clear", "compare", "deploy", "index", "demo")
+_RESUMABLE = ("day", "clear", "compare", "deploy", "index", "demo", "study")
 
 
 def fail_readably(command: Callable[P, R]) -> Callable[P, R]:
@@ -153,6 +165,59 @@ class Terminal(Screen):
             self._said = what
             return
         self._bar.update(self._task, description=what, when=f"{when:%a %d %b %Y %H:%M}", completed=done)
+
+
+class StudyProgress:
+    """How far a study is and how long it will take; a line now and then where the console is no terminal."""
+
+    _SECONDS_BETWEEN = 10.0
+
+    def __init__(self) -> None:
+        columns = (
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(elapsed_when_finished=False),
+        )
+        self._bar = Progress(*columns, console=console)
+        self._tasks: dict[str, TaskID] = {}
+        self._began: dict[str, tuple[float, int]] = {}
+        self._said = 0.0
+
+    def __enter__(self) -> "StudyProgress":
+        if console.is_terminal:
+            self._bar.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._bar.stop()
+
+    def told(self, what: str, done: int, whole: int) -> None:
+        """So much of something is done."""
+        now = time.monotonic()
+        if console.is_terminal:
+            if what not in self._tasks:
+                self._tasks[what] = self._bar.add_task(what)
+            self._bar.update(self._tasks[what], completed=done, total=whole)
+            return
+        began, before = self._began.setdefault(what, (now, done))
+        if done < whole and now - self._said < self._SECONDS_BETWEEN:
+            return
+        self._said = now
+        left = f", {(now - began) * (whole - done) / (done - before):.0f} s left" if before < done < whole else ""
+        console.print(f"{what}: {done:,} of {whole:,}{left}", highlight=False)
+
+
+def print_study(findings: Findings) -> None:
+    """What each arm differs by from the baseline, and what was played on contracts, too."""
+    for title, columns, rows in effect_tables(findings):
+        told = f"Means of {columns[1]}, then differences to it, ± half of a 95 % interval"
+        heading = ", ".join(filter(None, (title, told)))
+        print_table(heading, columns, [[escape(cell) for cell in row] for row in rows], figures=True)
+    print_checks(study_checks(findings))
 
 
 def print_summary(summary: Summary) -> None:

@@ -11,10 +11,11 @@ import re
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
 from decimal import Decimal
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import groupby, pairwise
 from pathlib import Path
 from typing import TextIO, TypeAlias
@@ -212,8 +213,43 @@ def read_series(
     Raises:
         InputError: the file cannot be read, has no lines, lacks a column, or a time or number will not do.
     """
-    mistakes = mistakes or Mistakes()
-    wanted = None if only is None else set(only)
+    wanted = None if only is None else frozenset(only)
+    if mistakes is None or not mistakes.is_patient:
+        with suppress(OSError):
+            state = path.stat()
+            return _known_series(
+                path, (state.st_mtime_ns, state.st_size), zone, scale, wanted, until, negative, single, unit
+            )
+    return _read_series(path, zone, scale, wanted, until, negative, single, unit, mistakes or Mistakes())
+
+
+@lru_cache(maxsize=4)
+def _known_series(
+    path: Path,
+    _state: tuple[int, int],
+    zone: tzinfo,
+    scale: int,
+    wanted: frozenset[str] | None,
+    until: int | None,
+    negative: bool,
+    single: int,
+    unit: str,
+) -> Series:
+    """As `read_series`, of a file that is not read again while it is the same: scenarios share large ones."""
+    return _read_series(path, zone, scale, wanted, until, negative, single, unit, Mistakes())
+
+
+def _read_series(
+    path: Path,
+    zone: tzinfo,
+    scale: int,
+    wanted: frozenset[str] | None,
+    until: int | None,
+    negative: bool,
+    single: int,
+    unit: str,
+    mistakes: Mistakes,
+) -> Series:
     if wanted and START in wanted:
         raise InputError(f"{path}, line 1", START, "is the column of times, not of numbers")
     lines = _lines(path, [START, *sorted(wanted or ())], mistakes)

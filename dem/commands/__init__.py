@@ -16,6 +16,7 @@ CONTENTS = {
         "demo": "play the demo: a Sunday in a village of 36",
         "day": "run the trading days of a scenario",
         "compare": "compare a scenario's days under every kind of market",
+        "study": "compare arms over days and seeds, with statistics",
         "clear": "clear one order book from a CSV file",
     },
     "Bring your own community": {

@@ -5,7 +5,7 @@
 
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime, timedelta, timezone, tzinfo
 from decimal import Decimal
 from pathlib import Path
@@ -150,6 +150,11 @@ class Calendar(_Model):
     def lead_days(self) -> int:
         """Trading days from the newest one whose readings are due by the gate to the one traded."""
         return 1 + -(-(self.gate_lead_seconds + self.metering_lag_seconds) // self.day_seconds)
+
+    @property
+    def final_lead_days(self) -> int:
+        """Trading days from the newest one that is final before the auction opens to the one traded."""
+        return 2 + (self.open_lead_seconds + self.correction_lag_seconds) // self.day_seconds
 
 
 class RulesVersion(_Model):
@@ -560,15 +565,19 @@ _STAND_INS: dict[str, Any] = {
 """What stands for sections that are wrong, so that tables can still be read."""
 
 
-def read_config(path: Path, mistakes: Mistakes | None = None) -> Config | None:
+def read_config(
+    path: Path, mistakes: Mistakes | None = None, changes: Mapping[str, Any] | None = None
+) -> Config | None:
     """Read and check a scenario.toml; None if it does not even say what is in which table.
+
+    changes: keys to be otherwise than they stand in the file.
 
     Raises:
         InputError: it is missing or something in it is wrong.
     """
     mistakes = mistakes or Mistakes()
     with mistakes:
-        record = _read_toml(path)
+        record = _changed(read_toml(path, "a scenario is a folder with it"), changes or {})
         try:
             return Config.model_validate(record)
         except ValidationError as error:
@@ -582,11 +591,30 @@ def read_config(path: Path, mistakes: Mistakes | None = None) -> Config | None:
     return None
 
 
-def _read_toml(path: Path) -> dict[str, Any]:
+def _changed(record: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """A table with other values: in a list of tables in each of them."""
+    changed = dict(record)
+    for key, value in changes.items():
+        old = record.get(key)
+        if not isinstance(value, Mapping):
+            changed[key] = value
+        elif isinstance(old, list) and all(isinstance(one, dict) for one in old):
+            changed[key] = [_changed(one, value) for one in old]
+        else:
+            changed[key] = _changed(old if isinstance(old, dict) else {}, value)
+    return changed
+
+
+def read_toml(path: Path, missing: str) -> dict[str, Any]:
+    """A TOML file, its decimals exact. missing: what to say if it is not there.
+
+    Raises:
+        InputError: it cannot be read, or is no TOML.
+    """
     try:
         return tomllib.loads(path.read_text(encoding="utf-8-sig"), parse_float=Decimal)
     except FileNotFoundError as error:
-        raise InputError(str(path), None, "does not exist: a scenario is a folder with it") from error
+        raise InputError(str(path), None, f"does not exist: {missing}") from error
     except UnicodeDecodeError as error:
         raise InputError(str(path), None, f"is not UTF-8 (byte {error.start}): save it as UTF-8") from error
     except OSError as error:

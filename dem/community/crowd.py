@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from random import Random
 from types import MappingProxyType
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,10 +23,11 @@ from dem.community.agreements import Agreement, positions_of
 from dem.community.config import Pool
 from dem.community.flexibility import Day, Household, Plan, Prices
 from dem.community.forecast import Energy, revise_load, revise_pv
+from dem.community.memory import Memories
 from dem.community.own import Reporting, said_at_first
 from dem.community.presets import TRADING_ON, Intermediary, Mode, Quote, place, posted, quoted, sell_on, shed
 from dem.community.scenario import Kind, Participant, Scenario
-from dem.community.strategies import Band, Bands, NoOrders, OrderColumns, Situation, Truthful
+from dem.community.strategies import Band, Bands, NoOrders, OrderColumns, Situation, Strategy, Truthful
 from dem.model.markets.auction import Column, OrderBook
 from dem.model.mechanisms import Markets
 from dem.model.orders import MAX_ENERGY, Order, Side
@@ -91,10 +92,14 @@ class _Wish(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Crowd:
-    """A scenario's participants on one day. All answers depend on nothing but the arguments."""
+    """A scenario's participants on one day. All answers depend on nothing but the arguments and what they remember.
+
+    memories: of days that have ended; without them everybody is as on its first day.
+    """
 
     scenario: Scenario
     day: int
+    memories: Memories | None = None
 
     # what everybody knows
 
@@ -258,7 +263,8 @@ class Crowd:
         expected, prices = self.revised(session), self._prices(self.area(session, contracted))
         # On its last day a member has left before the sessions begin.
         members = [m for m in self._traders if self._trades_itself(m) and m.leaves != self.day]
-        Random(f"{self.scenario.config.seed}/intraday/{self.day}/{session.number}").shuffle(members)
+        shuffled = f"{self.scenario.config.seed}/intraday/{self.scenario.numbered(self.day)}/{session.number}"
+        Random(shuffled).shuffle(members)
         orders: list[Order] = []
         for member in members:
             had = self._of(contracted, member)
@@ -268,7 +274,8 @@ class Crowd:
             wish = _Wish(_less(net, had), plan.moves, plan.limits)
             bought = [member.import_capacity - wh for wh in had]
             sold = [member.export_capacity + wh for wh in had]
-            orders += self._orders(member, ids, _from(session.first, wish), bought, sold).orders()
+            step = 1 + session.number
+            orders += self._orders(member, ids, _from(session.first, wish), bought, sold, step=step).orders()
         return orders
 
     # delivery
@@ -522,6 +529,7 @@ class Crowd:
         commission: int = 0,
         takes_prices: bool = False,
         past: Column | None = None,
+        step: int = 0,
     ) -> OrderColumns:
         """A wish as orders in slot order, the firm part in layer 0 and the flexible one in layer 1.
 
@@ -536,16 +544,19 @@ class Crowd:
         situation = Situation(
             participant=ids[member.name],
             name=member.name,
-            day=self.day,
+            day=self.scenario.numbered(self.day),
             seed=self.scenario.config.seed,
             forecast=firm.tolist(),
             tariffs=self._tariffs,
             rules=self._rules,
-            import_capacity=MAX_ENERGY if past is None else member.import_capacity,
-            export_capacity=MAX_ENERGY if past is None else member.export_capacity,
+            import_capacity=max(bought),
+            export_capacity=max(sold),
             commission=commission,
             known_bands=self._bands_with(commission),
             past=past,
+            step=step,
+            steps=1 + len(self.sessions),
+            memory=self._memory(member.name, strategy),
         )
         columns = (_PRICE_TAKER if takes_prices else strategy).columns(situation)
         moved = self._flexible(ids[member.name], parts[1], wish.limits, situation, bought, sold)
@@ -554,6 +565,13 @@ class Crowd:
         both = OrderColumns.together([columns, OrderColumns(*np.array(moved, np.int64).T)])
         in_order = np.lexsort((both.layer, both.slot))
         return OrderColumns(*(column[in_order] for column in both))
+
+    def _memory(self, name: str, strategy: Strategy) -> Any:
+        if not strategy.learns:
+            return None
+        if self.memories is None:
+            return strategy.begin(name, self.scenario.config.seed, self._slots)
+        return self.memories.of(self.day)[name]
 
     def _flexible(
         self,

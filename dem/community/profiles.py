@@ -63,6 +63,32 @@ class Profiles(Protocol):
         """Generation of a day before netting, Wh, not negative, shape (meters, periods)."""
 
 
+@dataclass(frozen=True, slots=True)
+class Later:
+    """Meters whose day 1 comes so many days later than that of others that are the same."""
+
+    of: Profiles
+    by: int
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """As `Profiles.names`."""
+        return self.of.names
+
+    @property
+    def history_days(self) -> int:
+        """With the days that come before now."""
+        return self.of.history_days + self.by
+
+    def load(self, day: int) -> Energy:
+        """As `Profiles.load`."""
+        return self.of.load(day + self.by)
+
+    def pv(self, day: int) -> Energy:
+        """As `Profiles.pv`."""
+        return self.of.pv(day + self.by)
+
+
 def read_profiles(
     folder: Path, config: Config, participants: Mapping[str, bool], resampled: Collection[str], mistakes: Mistakes
 ) -> Profiles:

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import ValidationError
 
 from dem.community.agreements import Agreement, read_agreements
+from dem.community.catalogue import strategy_kind, strategy_named
 from dem.community.config import (
     NAME,
     WHOLE_DAY_SECONDS,
@@ -25,7 +25,6 @@ from dem.community.config import (
     FlatTariff,
     TableTariff,
     TimeOfUseTariff,
-    first_mistake,
     read_config,
 )
 from dem.community.flexibility import Battery
@@ -39,8 +38,8 @@ from dem.community.own import (
     read_orders,
     read_reports,
 )
-from dem.community.profiles import Profiles, check_cover, read_profiles
-from dem.community.strategies import NoOrders, Situation, Strategy, strategy_named
+from dem.community.profiles import Later, Profiles, ShapedProfiles, check_cover, read_profiles
+from dem.community.strategies import NoOrders, Situation, Strategy
 from dem.errors import InputError, Mistakes
 from dem.grid.network import Network, read_network
 from dem.grid.programme import Connections, connect
@@ -167,6 +166,12 @@ class Scenario:
     """That members are connected to, if it is described."""
     _foreseen: int = 0
     """Percent of the way from what is expected day ahead to what happens."""
+    modules: tuple[Path, ...] = ()
+    """Folders, beside its own, in which strategies of somebody's own may lie."""
+    before: int = 0
+    """Days of the scenario from which this is cut that lie before its first."""
+    _built: dict[str, Strategy] = field(default_factory=dict, compare=False, repr=False)
+    """Strategies by name, each with its parameters."""
 
     @property
     def markets(self) -> Markets:
@@ -214,6 +219,58 @@ class Scenario:
             for name, member in self._members.items()
         }
         return replace(self, _members=members)
+
+    def seeded(self, seed: int) -> "Scenario":
+        """The same with other random draws."""
+        config = self.config.model_copy(update={"seed": seed})
+        profiles = self.profiles
+        if isinstance(profiles, ShapedProfiles) and len(profiles.resampled):
+            profiles = replace(profiles, seed=seed)
+        return replace(self, config=config, profiles=profiles)
+
+    def finding_modules_in(self, *folders: Path) -> "Scenario":
+        """The same with further folders in which strategies of somebody's own may lie."""
+        return replace(self, modules=(*self.modules, *folders), _built={})
+
+    def cut(self, first: int, count: int) -> "Scenario":
+        """Some of its days as a scenario of their own, which begins with the first deposits.
+
+        Raises:
+            InputError: these are not all days of it, or somebody comes or goes on the way.
+        """
+        where, calendar = f"{self.config.name}, days", self.calendar
+        if not 1 <= first <= first + count - 1 <= calendar.days:
+            raise InputError(where, (first, first + count - 1), f"must be within 1..{calendar.days}")
+        if (first - 1) % calendar.parts:
+            raise InputError(where, first, "must be the first trading day of a date")
+        for member in self.participants:
+            if member.joins > 1 or member.leaves is not None or member.new_meter is not None:
+                why = "comes, goes or changes its meter on the way: play all days in one stretch"
+                raise InputError(f"{self.config.name}, participant", member.name, why)
+        by, end, per_day = first - 1, first + count, calendar.periods_per_day
+        slots = slice(by * per_day, (end - 1) * per_day)
+        # Trading days follow one another whatever clocks do, so they keep the offset of the first of all.
+        days = {
+            "start": calendar.date_of(first),
+            "days": count,
+            "timezone": None,
+            "utc_offset_seconds": round(calendar.offset_hours * 3_600),
+        }
+        versions = [version for version in self.config.rules if version.first_day <= first][-1:]
+        versions += [version for version in self.config.rules if first < version.first_day < end]
+        rules = [version.model_copy(update={"first_day": max(1, version.first_day - by)}) for version in versions]
+        config = self.config.model_copy(update={"calendar": calendar.model_copy(update=days), "rules": rules})
+        return replace(
+            self,
+            config=config,
+            profiles=Later(self.profiles, by),
+            _tariffs=self._tariffs[slots],
+            _wholesale=self._wholesale[slots],
+            _orders={day - by: orders for day, orders in self._orders.items() if first <= day < end},
+            _forecasts={name: expected[by : by + count] for name, expected in self._forecasts.items()},
+            reports={(day - by, name): one for (day, name), one in self.reports.items() if first <= day < end},
+            before=self.before + by,
+        )
 
     def foreseen(self, percent: int) -> "Scenario":
         """The same if everybody's forecast day ahead came so far towards what happens."""
@@ -263,6 +320,10 @@ class Scenario:
     def period0(self) -> int:
         """Number of the first period of day 1."""
         return self.calendar.opening // self.calendar.period_seconds
+
+    def numbered(self, day: int) -> int:
+        """The number of a day in the scenario from which this is cut: what is drawn by the day follows it."""
+        return self.before + day
 
     def periods(self, day: int) -> range:
         """Period numbers of a day, in slot order."""
@@ -421,8 +482,10 @@ class Scenario:
 
     def strategy(self, name: str) -> Strategy:
         """How a participant trades, with the scenario's parameters."""
-        strategy = self.participant(name).strategy
-        return _strategy(self.config, strategy, self.folder / CONFIG)
+        called = self.participant(name).strategy
+        if called not in self._built:
+            self._built[called] = _strategy(self.config, called, self.folder, self.modules)
+        return self._built[called]
 
     def orders(self, day: int, ids: Mapping[str, int]) -> list[Order]:
         """Everybody's orders of a day, made from forecasts; ids: registry number by name."""
@@ -461,25 +524,27 @@ class Scenario:
 # reading
 
 
-def load_scenario(folder: Path | str) -> Scenario:
+def load_scenario(folder: Path | str, changes: Mapping[str, Any] | None = None) -> Scenario:
     """Read and check the scenario in a folder.
+
+    changes: keys of scenario.toml to be otherwise than they stand there, as `tomllib` would read them.
 
     Raises:
         InputError: a file is missing or something in it is wrong.
     """
-    scenario = examine(Path(folder), Mistakes())
+    scenario = examine(Path(folder), Mistakes(), changes)
     assert scenario is not None
     return scenario
 
 
-def examine(folder: Path, mistakes: Mistakes) -> Scenario | None:
+def examine(folder: Path, mistakes: Mistakes, changes: Mapping[str, Any] | None = None) -> Scenario | None:
     """Read and check the scenario in a folder; None if it cannot be put together.
 
     Raises:
         InputError: something is wrong, and mistakes are not to be gathered.
     """
     path = folder / CONFIG
-    config = read_config(path, mistakes)
+    config = read_config(path, mistakes, changes)
     if config is None:
         return None
     parts: dict[str, Any] = {}
@@ -538,12 +603,11 @@ def _community(config: Config, members: Mapping[str, Participant]) -> Community:
     )
 
 
-def _strategy(config: Config, name: str, path: Path) -> Strategy:
+def _strategy(
+    config: Config, name: str, folder: Path, modules: tuple[Path, ...] = (), where: str = "strategies"
+) -> Strategy:
     parameters = config.strategies.parameters.get(name, {})
-    try:
-        return strategy_named(name).model_validate(parameters)
-    except ValidationError as error:
-        raise first_mistake(f"{path}, strategies.parameters.{name}", error) from error
+    return strategy_named(name, parameters, f"{folder / CONFIG}, {where}", (folder, *modules))
 
 
 def _read_participants(
@@ -571,15 +635,16 @@ def _read_participants(
                 raise row["bus"].wrong(
                     f"is no bus of {config.grid.folder if config.grid else ''}: every meter needs one"
                 )
-            strategy_named(member.strategy, f"{path}, line {row['strategy'].line}, column strategy")
+            where = f"{path}, line {row['strategy'].line}, column strategy"
+            strategy_kind(member.strategy, where, (toml.parent,))
             members[member.name] = member
     for kind in ONE_OF_EACH:
         if all(member.kind is not kind for member in members.values()):
             mistakes.add(InputError(str(path), kind.value, "is missing; a market has one"))
-    for name in sorted({*config.strategies.parameters, config.strategies.default}):
+    used = {config.strategies.default, *(member.strategy for member in members.values())}
+    for name in sorted({*config.strategies.parameters, *used}):
         with mistakes:
-            strategy_named(name, f"{toml}, strategies")
-            _strategy(config, name, toml)
+            _strategy(config, name, toml.parent)
     return members
 
 

@@ -1,20 +1,21 @@
 """How simulated participants turn a forecast into orders.
 
 They offer their whole forecast, within their connection's capacity, as one order per slot, and differ in the limit:
-but for `Quantile`, which orders each Wh at what it is worth. The limit always lies in the slot's *band*: nobody bids
-more than the fallback supplier's price less the fees of a trade, nobody asks for less than it pays plus the fees, so
-that whoever trades is never worse off than with the fallback tariff. Where the fees eat the whole difference the band
-is empty and the limits simply do not meet.
+but for `Quantile`, which orders each Wh at what it is worth. The limit lies in the slot's *band*, but for traders who
+are to be that foolish: nobody bids more than the fallback supplier's price less the fees of a trade, nobody asks for
+less than it pays plus the fees, so that whoever trades is never worse off than with the fallback tariff. Where the fees
+eat the whole difference the band is empty and the limits simply do not meet.
 
-Every participant draws from its own random stream, named by the scenario's seed, the participant
-and, for zero intelligence, the day: nobody's orders depend on who else takes part.
+Every participant draws from its own random stream, named by the scenario's seed, the participant and, where each day
+is drawn anew, the day: nobody's orders depend on who else takes part, but by what it has learnt.
+`dem.community.adaptive` has those who learn, `dem.community.catalogue` all by name.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -83,7 +84,9 @@ class OrderColumns(NamedTuple):
     @staticmethod
     def together(parts: Sequence["OrderColumns"]) -> "OrderColumns":
         """One after the other."""
-        return OrderColumns(*(np.concatenate([_NOTHING, *columns]) for columns in zip(*(_NONE, *parts), strict=True)))
+        return OrderColumns(
+            *(np.concatenate([_NOTHING, *columns]) for columns in zip(*(NO_ORDERS, *parts), strict=True))
+        )
 
     def orders(self) -> list[Order]:
         """The orders, in their order."""
@@ -93,7 +96,9 @@ class OrderColumns(NamedTuple):
 
 _SIDES = ("buy", "sell")
 _NOTHING: Column = np.zeros(0, np.int64)
-_NONE = OrderColumns(*[_NOTHING] * len(OrderColumns._fields))
+NO_ORDERS = OrderColumns(*[_NOTHING] * len(OrderColumns._fields))
+WHOLE_BAND = 1_000
+"""Its width, in the parts in which it is shared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +112,8 @@ class Situation:
     known_bands: of these tariffs, if somebody has worked them out already.
     past: net consumption as it may turn out, Wh, less what is contracted: a row per day that it may be like, a column
     per slot. None if nothing is known but the forecast.
+    step, steps: which of the day's times to order this is, from 0, and how many there are: the day-ahead auction, then
+    the intraday sessions. memory: what its strategy has made of the days that have ended.
     """
 
     participant: int
@@ -121,6 +128,9 @@ class Situation:
     commission: int = 0
     known_bands: "Bands | None" = None
     past: Column | None = None
+    step: int = 0
+    steps: int = 1
+    memory: Any = None
 
     def __post_init__(self) -> None:
         if len(self.forecast) != len(self.tariffs):
@@ -133,21 +143,73 @@ class Situation:
         return self.known_bands or Bands.of(self.tariffs, self.rules, self.commission)
 
 
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A day that is final, as one participant knows it. Columns have an entry by slot, but for orders and filled.
+
+    prices: of the day-ahead auction, ticks, -1 where nothing was traded. traded: energy of everybody there, Wh.
+    bands: those of the day. orders: its own there, as taken. filled: of each of them, Wh.
+    contracted, metered: its net consumption, of all markets and at the meter, Wh.
+    paid: what it owes for the day, negative if it receives, before what the fund returns, money units.
+    alone: what it would owe at the fallback tariffs for what its meter showed.
+    memory: what its strategy remembered when it ordered.
+    """
+
+    day: int
+    name: str
+    seed: int
+    prices: Column
+    traded: Column
+    bands: Bands
+    orders: OrderColumns
+    filled: Column
+    contracted: Column
+    metered: Column
+    paid: int
+    alone: int
+    memory: Any
+
+
 class Strategy(BaseModel, ABC):
-    """A way of making orders. Its fields are its parameters, as a scenario may set them."""
+    """A way of making orders. Its fields are its parameters, as a scenario may set them.
+
+    `wanted` is enough. Whoever remembers says in `begin` what it knows at first, and in `learn` what it makes of every
+    day that has ended; `Situation.memory` has it.
+    """
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
     name: ClassVar[str]
 
     @abstractmethod
-    def wanted(self, situation: Situation) -> Sequence[int] | None:
+    def wanted(self, situation: Situation) -> Sequence[int] | Column | None:
         """The part of the band that the participant wants for itself, 1/1000 by slot; None if it has no orders."""
 
     def columns(self, situation: Situation) -> OrderColumns:
         """The participant's orders of the day, in slot order."""
         wanted = self.wanted(situation)
-        return _NONE if wanted is None else _columns(situation, wanted)
+        if wanted is None:
+            return NO_ORDERS
+        permille = np.asarray(wanted)
+        slots = len(situation.forecast)
+        if permille.shape != (slots,) or (slots and permille.dtype.kind not in "iu"):
+            raise InputError(f"{situation.name}: wanted", None, f"must be {slots} whole numbers, one for each slot")
+        if slots and not 0 <= int(permille.min()) <= int(permille.max()) <= WHOLE_BAND:
+            raise InputError(f"{situation.name}: wanted", permille.tolist(), f"must be 0 to {WHOLE_BAND} in each slot")
+        return in_band(situation, permille)
+
+    def begin(self, name: str, seed: int, slots: int) -> Any:  # noqa: ARG002
+        """What a participant of that name remembers before anything has happened."""
+        return None
+
+    def learn(self, memory: Any, ended: Ended) -> Any:  # noqa: ARG002
+        """What it remembers after another day; the memory is its own to change."""
+        return memory
+
+    @property
+    def learns(self) -> bool:
+        """Whether it makes anything of the days that have ended."""
+        return type(self).learn is not Strategy.learn
 
     def orders(self, situation: Situation) -> list[Order]:
         """The same, one by one."""
@@ -180,7 +242,7 @@ class Truthful(Strategy):
 
     def wanted(self, situation: Situation) -> list[int]:
         """Bids at ceiling minus the gain wanted, asks at floor plus it."""
-        wanted = _stream(situation.seed, situation.name).randint(0, self.max_gain_permille)
+        wanted = stream(situation.seed, situation.name).randint(0, self.max_gain_permille)
         return [wanted] * len(situation.forecast)
 
 
@@ -241,37 +303,76 @@ class ZeroIntelligence(Strategy):
 
     def wanted(self, situation: Situation) -> list[int]:
         """Bids and asks anywhere in the band."""
-        stream = _stream(situation.seed, situation.name, situation.day)
-        return [stream.randint(0, 1000) for _ in situation.forecast]
+        draws = stream(situation.seed, situation.name, situation.day)
+        return [draws.randint(0, 1000) for _ in situation.forecast]
 
 
-STRATEGIES: Mapping[str, type[Strategy]] = {
-    strategy.name: strategy for strategy in (NoOrders, Truthful, Quantile, ZeroIntelligence)
-}
-"""All strategies by the name a scenario calls them."""
+class UnconstrainedZeroIntelligence(Strategy):
+    """Random limits that heed no loss: the ZI-U traders of Gode and Sunder (1993).
 
-
-def strategy_named(name: str, where: str = "strategy") -> type[Strategy]:
-    """The strategy of that name, a model of its parameters.
-
-    Raises:
-        InputError: there is none; the message lists those there are.
+    Each slot's limit is drawn evenly from nothing to the highest tariff that the rules allow, whatever the band.
     """
-    if name not in STRATEGIES:
-        raise InputError(where, name, f"is no strategy; known are {', '.join(STRATEGIES)}")
-    return STRATEGIES[name]
+
+    name: ClassVar[str] = "zero_intelligence_unconstrained"
+
+    def wanted(self, situation: Situation) -> None:
+        """No part of the band: limits lie outside it, too."""
+
+    def columns(self, situation: Situation) -> OrderColumns:
+        """Bids and asks at any tick."""
+        draws, highest = stream(situation.seed, situation.name, situation.day), situation.rules.max_buy // TICK_UNITS
+        return at_limits(situation, [draws.randint(0, min(highest, MAX_TICK)) for _ in situation.forecast])
 
 
-def _columns(situation: Situation, permille: Sequence[int]) -> OrderColumns:
+class Ramp(Strategy):
+    """Wants much at first, and less each time it may order, in equal steps: from the auction to the last session.
+
+    Where the day-ahead auction is the only time it asks for what it wants at the last.
+    """
+
+    name: ClassVar[str] = "ramp"
+
+    first_permille: int = Field(default=WHOLE_BAND, ge=0, le=WHOLE_BAND)
+    last_permille: int = Field(default=0, ge=0, le=WHOLE_BAND)
+
+    def wanted(self, situation: Situation) -> list[int]:
+        """The same in all slots."""
+        left, whole = situation.steps - 1 - situation.step, max(1, situation.steps - 1)
+        wanted = self.last_permille + (self.first_permille - self.last_permille) * left // whole
+        return [wanted] * len(situation.forecast)
+
+
+class Inattentive(Strategy):
+    """Truthful on the days on which it remembers to order, which are drawn; the market's others it lets pass."""
+
+    name: ClassVar[str] = "inattentive"
+
+    forgets_permille: int = Field(default=200, ge=0, le=1_000)
+    """Of the days."""
+    max_gain_permille: int = Field(default=500, ge=0, le=WHOLE_BAND)
+
+    def wanted(self, situation: Situation) -> list[int] | None:
+        """As `Truthful`, or nothing."""
+        if stream(situation.seed, situation.name, situation.day, self.name).randrange(1_000) < self.forgets_permille:
+            return None
+        return Truthful(max_gain_permille=self.max_gain_permille).wanted(situation)
+
+
+def in_band(situation: Situation, permille: Sequence[int] | Column) -> OrderColumns:
     """One order per slot, its limit permille[slot]/1000 of the band away from its own edge."""
-    net = np.asarray(situation.forecast, np.int64)
     floor, ceiling = situation.bands
+    inside = np.maximum(0, ceiling - floor) * np.asarray(permille, np.int64) // WHOLE_BAND
+    # A bid of the highest limit that can be said is still at or below what it is worth.
+    bid = np.minimum(ceiling - inside, MAX_TICK)
+    return at_limits(situation, np.where(np.asarray(situation.forecast, np.int64) > 0, bid, floor + inside))
+
+
+def at_limits(situation: Situation, limit: Sequence[int] | Column) -> OrderColumns:
+    """One order per slot for the whole forecast at these limits, ticks; none where that is none that can be said."""
+    net, limit = np.asarray(situation.forecast, np.int64), np.asarray(limit, np.int64)
     is_bid = net > 0
     capacity = np.where(is_bid, situation.import_capacity, situation.export_capacity)
     energy = np.minimum(abs(net), np.minimum(capacity, MAX_ENERGY))
-    inside = np.maximum(0, ceiling - floor) * np.asarray(permille, np.int64) // 1000
-    # A bid of the highest limit that can be said is still at or below what it is worth.
-    limit = np.where(is_bid, np.minimum(ceiling - inside, MAX_TICK), floor + inside)
     slot = np.flatnonzero((energy >= situation.rules.min_order_energy) & (limit >= 0) & (limit <= MAX_TICK))
     return OrderColumns(
         participant=np.full(len(slot), situation.participant, np.int64),
@@ -298,6 +399,6 @@ def _step(situation: Situation, layer: int, side: Side, tick: Column, energy: Co
     )
 
 
-def _stream(*name: int | str) -> Random:
+def stream(*name: int | str) -> Random:
     """The random stream of that name: the same numbers on every machine."""
     return Random("/".join(map(str, name)))

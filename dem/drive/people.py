@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Mapping
 
 from dem.community.crowd import Crowd, Session
 from dem.community.keys import Wallet
+from dem.community.memory import Memories
 from dem.community.meters import Meter
 from dem.community.own import Reporting
 from dem.community.sessions import within_connections
@@ -35,6 +36,7 @@ class People:
         self._replay = Replay(market.calendar.periods_per_day, market.addresses)
         self._next_block = market.manifest.first_block
         self._ids: dict[str, int] = {}
+        self._memories = Memories(self.scenario)
         self._crowds: dict[int, Crowd] = {}
         self._metered: set[int] = set()
         self._meters: dict[str, Meter] = {}
@@ -59,7 +61,7 @@ class People:
     def crowd(self, day: int) -> Crowd:
         """The participants on a day; kept, as they do not change."""
         if day not in self._crowds:
-            self._crowds[day] = Crowd(self.scenario, day)
+            self._crowds[day] = Crowd(self.scenario, day, self._memories)
         return self._crowds[day]
 
     # ------------------------------------------------------------------------------------------------ what they know
@@ -72,8 +74,10 @@ class People:
         return self._replay
 
     def ended(self, day: int, replay: Replay) -> None:
-        """A day is final: what its meters showed is remembered, for registers go on counting."""
+        """A day is final: what its meters showed is remembered, for registers go on counting, and what it taught."""
         if day in self.scenario.days:
+            if self._memories.learners:
+                self._memories.end(day, self.ids, replay.book(day), replay.settlement(day))
             self._meter(day, replay)
             self._crowds.pop(day, None)
 
@@ -94,9 +98,11 @@ class People:
 
     def day_ahead_orders(self, day: int, replay: Replay | None = None) -> list[Order]:
         """Everybody's orders in the day-ahead auction; replay: of the events so far, or of all of a day not final."""
-        if self.scenario.markets == _ALONE:
+        if self.scenario.markets == _ALONE and not self._memories.learners:
             return self.crowd(day).orders(self.ids)
         replay = replay or self.follow()
+        if self.scenario.markets == _ALONE:
+            return self.crowd(day).orders(self.ids)
         had = self._contracted(day, replay, besides=[AUCTION, wholesale.CONTRACT, intraday.CONTRACT])
         names = [pool.name for pool in self.scenario.config.pools] if self.scenario.markets.pools else []
         books = {name: replay.pool(POOL + name).book(day) for name in names}

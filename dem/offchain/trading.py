@@ -7,6 +7,7 @@ import numpy as np
 
 from dem.community.agreements import Agreement
 from dem.community.crowd import Crowd, Session
+from dem.community.memory import Memories
 from dem.community.sessions import MAX_FILLS, SessionPlan, Standing, within_connections
 from dem.community.strategies import OrderColumns
 from dem.errors import ArrearsError, InsufficientFreeError, IntradayError, LedgerError
@@ -51,10 +52,13 @@ class Trading:
     """What every meter showed, by day and member, of days that may be corrected."""
     _contracts: int = 0
 
+    def __post_init__(self) -> None:
+        self._memories = Memories(self.market.scenario)
+
     def crowd(self, day: int) -> Crowd:
         """The participants on a day."""
         if day not in self._crowds:
-            self._crowds[day] = Crowd(self.market.scenario, day)
+            self._crowds[day] = Crowd(self.market.scenario, day, self._memories)
         return self._crowds[day]
 
     def rejected(self, day: int) -> list[RejectedOrder]:
@@ -62,7 +66,8 @@ class Trading:
         return self._rejected.get(day, [])
 
     def forget(self, day: int) -> None:
-        """The day is final."""
+        """The day is final, and the market still knows it."""
+        self._memories.end(day, self.market.ids, self.market.book(day), self.market.settlement(day))
         self._crowds.pop(day, None)
         self._rejected.pop(day, None)
 

@@ -517,8 +517,22 @@ def shipped(request: pytest.FixtureRequest) -> Scenario:
     return load_shipped(request.param)
 
 
-def test_there_are_five_of_a_village_and_a_town() -> None:
-    assert [*VILLAGES, "town"] == SHIPPED
+def test_there_are_five_of_a_village_and_a_town_and_metered_homes() -> None:
+    assert ["homes-year", *VILLAGES, "town"] == SHIPPED
+
+
+def test_metered_homes_are_as_their_source_says() -> None:
+    """All that was metered on the scenario's days, and an error of the forecast of about half of the load."""
+    homes = load_shipped("homes-year")
+    load, generation, wrong = 0, 0, 0
+    for day in homes.days:
+        load += sum(map(sum, homes.load(day).values()))
+        generation += sum(map(sum, homes.pv(day).values()))
+        metered = homes.metered(day)
+        expected = homes.forecasts(day)
+        wrong += sum(abs(a - b) for name in expected for a, b in zip(expected[name], metered[name], strict=True))
+    assert (load, generation) == (152_374_539, 93_802_725)
+    assert wrong / load == pytest.approx(0.541, abs=0.001)
 
 
 def test_shipped_scenarios_are_named_after_their_folder(shipped: Scenario) -> None:

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from support.rules import SMALL
 
+from dem.community.catalogue import STRATEGIES, strategy_named
 from dem.community.strategies import (
-    STRATEGIES,
     Band,
     NoOrders,
     Quantile,
@@ -18,7 +18,6 @@ from dem.community.strategies import (
     Strategy,
     Truthful,
     ZeroIntelligence,
-    strategy_named,
 )
 from dem.errors import InputError
 from dem.model.orders import Order, Side
@@ -198,9 +197,8 @@ def test_rejects_forecast_and_tariffs_of_two_lengths() -> None:
 
 def test_unknown_strategy_lists_those_known() -> None:
     with pytest.raises(InputError, match="'greedy' is no strategy; known are none, truthful, quantile, zero"):
-        strategy_named("greedy")
-    assert list(STRATEGIES) == ["none", "truthful", "quantile", "zero_intelligence"]
-    assert strategy_named("truthful") is Truthful
+        strategy_named("greedy", {})
+    assert {name: type(strategy_named(name, {})) for name in STRATEGIES} == STRATEGIES
 
 
 def test_rejects_unknown_and_wrong_parameters() -> None:

@@ -46,6 +46,7 @@ COMMANDS = {
     "role": ["--config", "operator", "household", "live.md"],
     "scenario": ["new", "first-scenario.md"],
     "sealers": ["FOLDER", "--apply", "--network", "own votes"],
+    "study": ["STUDY", "--out", "--workers", "--cluster", "--no-chain", "--network", "after an interruption"],
 }
 
 

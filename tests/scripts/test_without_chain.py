@@ -16,11 +16,11 @@ from dem.community.scenario import load_scenario
 from dem.offchain.run import write_days
 
 SHIPPED = PROJECT / "scenarios"
-YEAR, DAYS_OF_YEAR = "rural-year", 2
+YEARS, DAYS_OF_YEAR = {"rural-year": 365, "homes-year": 335}, 2
 """Of a year the first days: all of them follow the same steps."""
 EVERY_SCENARIO = "DEM_EVERY_SCENARIO"
 """Set by `make test-long`: those that take half a minute and more on a chain are played then, too."""
-SLOW = {"rural-markets", "rural-year", "town"}
+SLOW = {"rural-markets", "rural-year", "town", "homes-year"}
 PLAYED = {path.parent.name for path in SHIPPED.glob("*/scenario.toml")} - (
     set() if os.environ.get(EVERY_SCENARIO) else SLOW
 )
@@ -47,10 +47,15 @@ def assert_same(scenario: Path, folder: Path) -> None:
     assert [name for name in on_chain if on_chain[name] != without[name]] == []
 
 
+LEARNERS = [
+    (f"learner-{number}", "consumer", "", 900, 0, 50, 0, strategy)
+    for number, strategy in enumerate(("zip", "adaptive_aggressive", "erev_roth", "inattentive"))
+]
 HAMLETS = {
     "every market, three days": Hamlet(markets=MIXED, days=3),
     "some cannot pay, three days": Hamlet(more=(POOR, DEBTOR), days=3),
     "days that are short, three": Hamlet(consumers=0, plants=2, more=DEBTORS, days=3, credit="0.01"),
+    "members who learn, seven days": Hamlet(more=LEARNERS, days=7),
     "an island, two days": Hamlet(days=2, islanded=True),
 }
 
@@ -76,10 +81,10 @@ def test_a_shipped_scenarios_tables_are_the_contracts(name: str, tmp_path: Path)
     for folder in (name, "data"):
         shutil.copytree(SHIPPED / folder, tmp_path / "scenarios" / folder)
     config = tmp_path / "scenarios" / name / "scenario.toml"
-    if name == YEAR:
-        text = config.read_text(encoding="utf-8")
-        assert "days = 365\n" in text
-        config.write_text(text.replace("days = 365\n", f"days = {DAYS_OF_YEAR}\n"), encoding="utf-8")
+    if name in YEARS:
+        text, days = config.read_text(encoding="utf-8"), f"days = {YEARS[name]}\n"
+        assert days in text
+        config.write_text(text.replace(days, f"days = {DAYS_OF_YEAR}\n"), encoding="utf-8")
     assert_same(config.parent, tmp_path)
 
 

@@ -1,0 +1,44 @@
+"""Compare arms of scenarios over days and seeds, with statistics."""
+
+from pathlib import Path
+
+import click
+
+from dem.chain.options import on_chain
+from dem.commands import ABOUT
+from dem.console import StudyProgress, console, fail_readably, print_study
+from dem.drive.contracts import play_on_contracts
+from dem.lab.study import read_study, run_study
+from dem.lab.study.running import cores
+from dem.report.study import write_study_page
+
+
+@on_chain(short_help=ABOUT["study"])
+@click.argument("study", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), help="Folder for the results; default out/<study>.")
+@click.option("--workers", type=click.IntRange(1), help="Processes that play; default one for each core.")
+@click.option("--cluster", metavar="ADDRESS", help="A Dask scheduler that plays instead, such as tcp://host:8786.")
+@click.option("--no-chain", is_flag=True, help="Replay nothing on contracts, whatever the study says.")
+@fail_readably
+def cli(study: Path, out: Path | None, workers: int | None, cluster: str | None, no_chain: bool) -> None:
+    """Play STUDY, a study.toml that names arms, days and seeds, and say how the arms differ.
+
+    The reference model plays all days. The share of them that the study says is played on contracts, too, and must come
+    to the same, to the unit. What is finished is kept: after an interruption the same command goes on where it was.
+    """
+    design = read_study(study)
+    folder = out or Path("out") / design.name
+    with StudyProgress() as progress:
+        findings = run_study(
+            design,
+            folder,
+            workers=workers or cores(),
+            cluster=cluster,
+            on_contracts=None if no_chain else play_on_contracts,
+            told=progress.told,
+        )
+    page = write_study_page(folder, findings)
+    print_study(findings)
+    console.print(f"\nTables in [bold]{folder}[/], pictures in [bold]{page}[/]")
+    if not findings.replays["same"].all():
+        raise SystemExit(1)

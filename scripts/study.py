@@ -1,0 +1,5 @@
+"""`ape run study`."""
+
+from dem.commands.study import cli
+
+__all__ = ["cli"]
