@@ -34,7 +34,7 @@ def cli(folder: Path, members: tuple[str, ...], by: str, out: Path | None, code:
     target = out or folder / "bills"
     book = Book(target)
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    made = book.issue(bills_of(results, _SPANS[by], members), results.run.scenario, now)
+    made = book.issue(bills_of(results, _SPANS[by], members), results.run.scenario, by, now)
     write(target, book, language(code), pdf)
     corrected = sum(bool(document.corrects) for document in made)
     console.print(f"{len(made)} bills issued, {corrected} of them corrections, in {target}", highlight=False)

@@ -32,12 +32,17 @@ class Index:
         self._engine.dispose()
 
     def _rows(self, question: str, **values: Any) -> list[Row]:
-        """Raises:
-        RequestError: there is no index yet.
+        return [_exact(row) for row in self.rows(question, **values)]
+
+    def rows(self, question: str, **values: Any) -> list[Row]:
+        """What the database answers, as it is.
+
+        Raises:
+            RequestError: there is no index yet.
         """
         try:
             with self._engine.connect() as connection:
-                return [_exact(dict(row._mapping)) for row in connection.execute(text(question), values)]
+                return [dict(row._mapping) for row in connection.execute(text(question), values)]
         except OperationalError as error:
             raise RequestError(503, "NoIndex", "the market's index cannot be read now: try again later") from error
 

@@ -104,7 +104,8 @@ def test_days_follow_the_clock_on_the_wall(start: str, hours: Sequence[int], fol
 
 def issue(folder: Path, bills: Sequence[Bill]) -> tuple[Book, list[Document]]:
     book = Book(folder)
-    return book, book.issue(bills, "hamlet", NOW)
+    by = "day" if len(bills[0].span) > len("2016-05") else "month"
+    return book, book.issue(bills, "hamlet", by, NOW)
 
 
 def test_numbers_run_on_and_rests_are_carried(folder: Path, tmp_path: Path) -> None:
@@ -120,6 +121,17 @@ def test_numbers_run_on_and_rests_are_carried(folder: Path, tmp_path: Path) -> N
         assert 0 <= own[-1].rest_units < CENT
     assert issue(tmp_path, bills)[1] == []
     assert Book(tmp_path).documents == made
+
+
+def test_nothing_is_billed_by_month_and_by_day_or_with_the_bills_of_others(folder: Path, tmp_path: Path) -> None:
+    results = read_results(folder)
+    book, _ = issue(tmp_path, list(bills_of(results, MONTH)))
+    before = book.path.read_bytes()
+    with pytest.raises(InputError, match="has bills by month, not day"):
+        issue(tmp_path, list(bills_of(results, DAY)))
+    with pytest.raises(InputError, match="has the bills of hamlet, not town"):
+        book.issue([], "town", "month", NOW)
+    assert book.path.read_bytes() == before
 
 
 def test_a_correction_is_a_new_document_that_names_the_old(folder: Path, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from dem import formats
@@ -17,7 +18,7 @@ from dem.errors import InputError
 from dem.model.bills import Bill, Document
 
 FILE = "book.jsonl"
-_HEAD = "series"
+_SERIES, _BY = "series", "by"
 
 
 class Book:
@@ -33,9 +34,10 @@ class Book:
         self.documents: list[Document] = []
         self._by_number: dict[str, Document] = {}
         self._by_participant: dict[str, list[Document]] = {}
-        self._series = ""
+        self._series = self._by = ""
         self._end = 0
-        self._read()
+        self._reading = Lock()
+        self.refresh()
 
     def document(self, number: str) -> Document | None:
         """The one of that number."""
@@ -45,23 +47,28 @@ class Book:
         """Those of a member, the oldest first."""
         return self._by_participant.get(participant, [])
 
-    def issue(self, bills: Iterable[Bill], series: str, issued: str) -> list[Document]:
+    def issue(self, bills: Iterable[Bill], series: str, by: str, issued: str) -> list[Document]:
         """Number what is new, and what differs from what was issued, as a correction; returns these documents.
 
-        series: what numbers begin with, if the book is new. issued: the time.
+        series: what numbers begin with. by: whether bills are by month or by day. issued: the time.
 
         Raises:
-            InputError: the book is being written, cannot be, or was changed.
+            InputError: the book is of another kind, is being written, cannot be written, or was changed.
         """
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self._alone() as file:
-                self._read()
+                self.refresh()
                 file.truncate(self._end)
                 if not self._end:
                     self._series = series
-                    head = {formats.KEY: formats.BILLS, _HEAD: series}
+                    self._by = by
+                    head = {formats.KEY: formats.BILLS, _SERIES: series, _BY: by}
                     file.write(json.dumps(head).encode() + b"\n")
+                for is_, wanted, what in ((self._series, series, "the bills of"), (self._by, by, "bills by")):
+                    if is_ != wanted:
+                        why = f"has {what} {is_}, not {wanted}: a book has one kind, so that nothing is billed twice"
+                        raise InputError(str(self.path), wanted, why)
                 made = []
                 for bill in bills:
                     document = self._next(bill, issued)
@@ -107,12 +114,16 @@ class Book:
         self._by_number[document.number] = document
         self._by_participant.setdefault(document.bill.participant, []).append(document)
 
-    def _read(self) -> None:
-        """What was added since the last look. A last line that was cut off was never issued."""
+    def refresh(self) -> None:
+        """Read what was added since the last look. A last line that was cut off was never issued.
+
+        Raises:
+            InputError: the book was changed, or is of a newer version.
+        """
         if not self.path.exists():
             return
         try:
-            with self.path.open("rb") as file:
+            with self._reading, self.path.open("rb") as file:
                 file.seek(self._end)
                 for line in file:
                     if not line.endswith(b"\n"):
@@ -129,7 +140,7 @@ class Book:
             record = json.loads(line)
             if not self._series:
                 formats.require_format(self.path, record, formats.BILLS)
-                self._series = record[_HEAD]
+                self._series, self._by = str(record[_SERIES]), str(record[_BY])
                 return
             document = Document(**record | {"bill": Bill.of_dict(record["bill"])})
         except (ValueError, TypeError, KeyError) as error:

@@ -14,7 +14,7 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_currency, format_decimal, format_percent, get_currency_symbol
 
-from dem.gateway.pages.words import LINES
+from dem.gateway.pages.words import LINES, PROPOSED
 from dem.model.units import KWH_DECIMALS, MONEY_DECIMALS
 
 LANGUAGES = ("en", "de", "zh")
@@ -86,6 +86,10 @@ class Language:
     def moment(self, when: datetime) -> str:
         """A date and a time."""
         return f"{format_date(when, 'medium', self.locale)}, {self.clock(when)}"
+
+    def proposed(self, function: str) -> str:
+        """What the council is asked for by a function."""
+        return self.gettext(PROPOSED.get(function, function))
 
     def line(self, what: str) -> str:
         """What a line of a bill is for."""

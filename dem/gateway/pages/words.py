@@ -32,3 +32,37 @@ LINES: Mapping[str, str] = {
 """Lines of bills, as the package calls them and as people read them."""
 MARKETS: Sequence[str] = (N_("call auction"), N_("wholesale"), N_("intraday"), N_("bilateral"), N_("pool"))
 """In which energy was bought and sold."""
+PROPOSED: Mapping[str, str] = {
+    "ParticipantRegistry.admit": N_("Admit a member"),
+    "ParticipantRegistry.reject": N_("Reject an application"),
+    "ParticipantRegistry.suspend": N_("Suspend a member"),
+    "ParticipantRegistry.reinstate": N_("Let a suspended member trade again"),
+    "ParticipantRegistry.exit": N_("Let a member leave"),
+    "ParticipantRegistry.replaceMeter": N_("Replace a member's meter"),
+    "Replacements.announce": N_("Announce a new key for a member"),
+    "Replacements.allow": N_("Let a member go on with a new key"),
+    "Accounts.setCreditLimit": N_("Change a credit limit"),
+    "Accounts.keepPaused": N_("Keep deposits paused"),
+    "Accounts.unpause": N_("End a pause"),
+    "MarketRules.announce": N_("Change the rules of the market"),
+    "LateReconciliation.allow": N_("Allow a late statement"),
+    "Schedule.addMarket": N_("Add a market"),
+    "Schedule.retireMarket": N_("Retire a market"),
+    "Schedule.releaseHeld": N_("Release what a market holds"),
+    "WholesaleDesk.appoint": N_("Appoint a wholesale desk"),
+    "Council.takePause": N_("Take away the right to pause"),
+    "Council.seat": N_("Give somebody a seat on the council"),
+    "Council.unseat": N_("Take somebody's seat on the council"),
+    "Council.setThreshold": N_("Change how many seats decide"),
+    "Authority.grantRole": N_("Give a role"),
+    "Authority.revokeRole": N_("Take a role away"),
+}
+"""What the council is asked for, by function."""
+OTHERS: Sequence[str] = (
+    *(N_("OrderSheet"), N_("ReadingSheet"), N_("Withdrawal"), N_("Application"), N_("orders"), N_("readings")),
+    *(N_("from bank"), N_("from wallet"), N_("to bank"), N_("to wallet")),
+    *(N_("consumer"), N_("prosumer"), N_("grid_operator"), N_("operator"), N_("registrar"), N_("grid")),
+    *(N_("metering"), N_("council"), N_("auditor"), N_("member"), N_("energy"), N_("settlements"), N_("transfers")),
+    *(N_("members"), N_("message"), N_("deliveries"), N_("operations"), N_("audit"), N_("bills"), N_("access")),
+)
+"""Kinds, roles and resources, as tables have them."""
