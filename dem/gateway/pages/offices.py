@@ -153,13 +153,14 @@ def rule_versions(parts: Parts) -> list[Row]:
 def concentration(parts: Parts, day: int) -> dict[str, Any]:
     """Of contracted energy of a day: how many buy and sell, the largest part of one, and the concentration."""
     rows = parts.index.rows(
-        "SELECT participant, sum(max(contracted_kwh, 0)) AS bought, sum(max(-contracted_kwh, 0)) AS sold FROM energy "
-        "WHERE day = :day GROUP BY participant",
+        "SELECT id, sum(max(net_wh, 0)) AS bought, sum(max(-net_wh, 0)) AS sold FROM ("
+        "SELECT *, row_number() OVER (PARTITION BY id, slot ORDER BY block DESC, log_index DESC) AS age "
+        "FROM scheduled WHERE day = :day) WHERE age = 1 GROUP BY id",
         day=day,
     )
     found: dict[str, Any] = {}
     for side in ("bought", "sold"):
-        parts_ = [round(row[side] * 1_000) for row in rows if row[side] > 0]
+        parts_ = [row[side] for row in rows if row[side] > 0]
         found[side] = {
             "members": len(parts_),
             "wh": sum(parts_),
