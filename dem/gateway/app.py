@@ -15,6 +15,7 @@ from fastapi.routing import APIRouter
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
+from starlette.middleware.gzip import GZipMiddleware
 
 from dem.errors import InputError, RequestError
 from dem.gateway import answers as a
@@ -56,6 +57,7 @@ def make_app(parts: Parts) -> FastAPI:
     app.state.parts = parts
     app.state.streams = streams
     app.state.deliveries = Deliveries(parts.store, parts.configuration.meters)
+    app.add_middleware(GZipMiddleware, minimum_size=1_000)
     app.add_middleware(Guard, limits=parts.configuration.limits)
     app.add_exception_handler(RequestError, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)

@@ -178,15 +178,15 @@ class _Unstarted(Relaying):
         pass
 
 
-def make_gateway(folder: Path, index: Path, url: str = "", **limits: Any) -> Gateway:
-    """A gateway of a market. url: of its state."""
+def make_gateway(folder: Path, index: Path, url: str = "", base: str = URL, **limits: Any) -> Gateway:
+    """A gateway of a market. url: of its state; base: what its users call it."""
     few = {"requests_per_minute": 10**6, "messages_per_minute": 10**6, "logins_per_minute": 10**6}
     few["deliveries_per_minute"] = 10**6
     offices = {role: [account_of(role)] for role in Role if role not in (Role.PUBLIC, Role.MEMBER)}
     configuration = Configuration(
         folder=folder,
         index=index,
-        url=URL,
+        url=base,
         depth=DEPTH,
         limits=Limits(**few | limits),
         offices=offices,
@@ -208,7 +208,7 @@ def make_gateway(folder: Path, index: Path, url: str = "", **limits: Any) -> Gat
         clock=lambda: moment(now[0]),
         bills=Book(configuration.bills_path),
     )
-    return Gateway(parts, node, TestClient(make_app(parts), base_url=URL, raise_server_exceptions=False), now)
+    return Gateway(parts, node, TestClient(make_app(parts), base_url=base, raise_server_exceptions=False), now)
 
 
 def moment(time: float) -> Any:
