@@ -16,7 +16,9 @@ PURE := $(wildcard tests/model tests/published tests/metering tests/gateway test
 COMMANDS := $(wildcard tests/scripts)
 # So do those on a network of nodes, which take minutes of real time.
 DEVNET := tests/devnet
-CHAIN := $(filter-out tests/forge $(PURE) $(COMMANDS) $(DEVNET),$(sort $(foreach test,$(wildcard tests/*/test_*.py tests/*/*/test_*.py),tests/$(word 2,$(subst /, ,$(test))))))
+# And those in a browser.
+WEB := tests/web
+CHAIN := $(filter-out tests/forge $(PURE) $(COMMANDS) $(DEVNET) $(WEB),$(sort $(foreach test,$(wildcard tests/*/test_*.py tests/*/*/test_*.py),tests/$(word 2,$(subst /, ,$(test))))))
 
 .PHONY: help
 help: ## list the targets
@@ -139,6 +141,17 @@ test-devnet: artifacts .geth/geth ## days in real time on a network of four node
 	@pytest -q -p no:ape_test -n 2 --dist loadfile $(DEVNET)
 	@cat out/devnet/recovery.csv
 
+.PHONY: test-web screenshots
+test-web: setup ## the console in a browser (installs playwright, and chromium where apt-get can)
+	@python tools/setup.py web
+	$(SAY) 'pytest: $(WEB)'
+	@pytest -q -p no:ape_test -n 1 $(WEB)
+
+screenshots: setup ## pictures of the console for docs, from a day played on a chain (make demo)
+	@python tools/setup.py web
+	@test -f out/rural-sunday/events.jsonl || $(MAKE) demo
+	@PYTHONPATH=. python tools/screenshots.py out/rural-sunday docs/pictures
+
 .PHONY: coverage
 coverage: artifacts ## line and branch coverage of contracts and package
 	$(SAY) 'forge coverage: contracts'
@@ -218,7 +231,7 @@ vectors: setup ## write tests/vectors anew from the model
 .PHONY: check check-python check-contracts
 check: check-python check-contracts ## formatting, lints, types, layers, slither, contract sizes
 
-check-python: setup ## ruff, mypy, import-linter, prose
+check-python: setup ## ruff, mypy, import-linter, prose, catalogues, vendored scripts
 	$(SAY) 'ruff, mypy, import-linter, prose'
 	@ruff format --check .
 	@ruff check .
@@ -226,6 +239,8 @@ check-python: setup ## ruff, mypy, import-linter, prose
 	@lint-imports --no-logo
 	@python tools/prose.py
 	@python tools/natspec.py
+	@python tools/catalogues.py check
+	@python tools/vendor.py check
 
 check-contracts: setup ## forge fmt, solhint, slither, bytecode and sizes
 	$(SAY) 'forge fmt, solhint'

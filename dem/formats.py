@@ -25,6 +25,8 @@ RUN = 1
 """run.json, and the CSV tables beside it."""
 BOOK = 1
 """book.json: whose clearing a folder holds."""
+BILLS = 1
+"""book.jsonl: the bills that were issued."""
 
 
 def require_format(path: Path, record: Mapping[str, Any], newest: int) -> None:

@@ -2,6 +2,7 @@
 
     setup.py run      .venv with those packages of uv.lock that running needs: no node, no compiler, nothing for tests
     setup.py python   .venv with the locked packages of uv.lock, and node where the machine has none
+    setup.py web      what tests in a browser need: playwright, and chromium where apt-get can install it
     setup.py node     node_modules with the locked packages of package-lock.json; solc, anvil and forge put in reach
 
 Needs nothing but Python's standard library and the package registries. Nothing outside the checkout is written but the
@@ -88,6 +89,17 @@ def setup_python() -> None:
     sync("--compile-bytecode", "--all-extras", *([] if has_node else ["--group", "node"]))
 
 
+def setup_web() -> None:
+    sync("--compile-bytecode", "--all-extras", "--group", "web", "--inexact")
+    if any(map(which, ("chromium", "chromium-browser", "google-chrome"))):
+        return
+    if os.geteuid() or not which("apt-get"):
+        sys.exit("setup: tests in a browser need chromium: install it by your system's packages")
+    say("chromium, by apt-get")
+    run("apt-get", "update", "-qq")
+    run("apt-get", "install", "-qq", "-y", "--no-install-recommends", "chromium", DEBIAN_FRONTEND="noninteractive")
+
+
 def environment() -> None:
     """A .venv with uv."""
     if sys.version_info[:2] not in PYTHONS:
@@ -169,5 +181,5 @@ def which(tool: str) -> Path | None:
 
 if __name__ == "__main__":
     began = time.monotonic()
-    {"run": setup_run, "python": setup_python, "node": setup_node}[sys.argv[1]]()
+    {"run": setup_run, "python": setup_python, "web": setup_web, "node": setup_node}[sys.argv[1]]()
     say(f"{sys.argv[1]} done in {time.monotonic() - began:.0f} s")

@@ -6,6 +6,7 @@ from typing import Any
 
 from eth_abi.decoding import ContextFramesBytesIO, TupleDecoder
 from eth_abi.encoding import TupleEncoder
+from eth_abi.exceptions import DecodingError
 from eth_abi.registry import registry
 from eth_utils.abi import event_abi_to_log_topic, function_abi_to_4byte_selector
 from eth_utils.address import to_checksum_address
@@ -59,6 +60,18 @@ class EventCodec:
             args[entry["name"]] = plain(entry, value)
         transaction = f"0x{as_bytes(log['transactionHash']).hex()}"
         return Event(self.contract, self.name, args, as_int(log["blockNumber"]), transaction, as_int(log["logIndex"]))
+
+
+def decoded_call(abi: Sequence[Mapping[str, Any]], data: bytes) -> tuple[str, list[Any]] | None:
+    """Which function of a contract is called, and with what; None if the data are no call of any."""
+    for entry in abi:
+        if entry["type"] == "function" and bytes(function_abi_to_4byte_selector(entry)) == data[:4]:  # type: ignore[arg-type]
+            try:
+                values = _decoded(_decoder(entry["inputs"]), data[4:])
+            except DecodingError:
+                return None
+            return str(entry["name"]), [plain(i, value) for i, value in zip(entry["inputs"], values, strict=True)]
+    return None
 
 
 def canonical(entry: Mapping[str, Any]) -> str:

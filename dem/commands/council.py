@@ -57,7 +57,8 @@ def _print(market: Market, some: Iterable[Proposal]) -> None:
         ready = f", ready {_time(p.ready_at)}" if p.ready_at else ""
         lacking = ((p.missing_institutions, "institutions"), (p.missing_representatives, "representatives"))
         lacks = "".join(f", {count} more of the {kind}" for count, kind in lacking if count and p.state in _STANDING)
-        line = f"{p.number} {p.state}, {p.approvals} of {p.needed} approvals{lacks}{ready}: {in_words(market, p.calls)}"
+        words = in_words(market.addresses, p.calls)
+        line = f"{p.number} {p.state}, {p.approvals} of {p.needed} approvals{lacks}{ready}: {words}"
         console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 

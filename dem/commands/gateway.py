@@ -27,8 +27,10 @@ def cli(config: Path) -> None:
     try:
         import uvicorn
 
-        from dem.gateway.app import Parts, make_app
+        from dem.gateway.app import make_app
+        from dem.gateway.bills.book import Book
         from dem.gateway.config import load
+        from dem.gateway.parts import Parts
         from dem.gateway.reads import Index
         from dem.gateway.relaying import ChainPort, Relaying
         from dem.gateway.state import Store
@@ -56,6 +58,7 @@ def cli(config: Path) -> None:
         Index(configuration.index_path),
         store,
         relaying,
+        bills=Book(configuration.bills_path),
     )
     console.print(f"gateway of {configuration.folder} at {configuration.public_url}", highlight=False)
     app = make_app(parts)

@@ -2,9 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -16,42 +15,26 @@ from fastapi.routing import APIRouter
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
+from starlette.middleware.gzip import GZipMiddleware
 
 from dem.errors import InputError, RequestError
 from dem.gateway import answers as a
-from dem.gateway.config import Configuration
 from dem.gateway.deliveries import Deliveries, Told
 from dem.gateway.guard import PROBLEM, Guard, problem
 from dem.gateway.login import Logins
 from dem.gateway.oauth import Refusal, credentials
+from dem.gateway.pages import router as pages
+from dem.gateway.parts import Parts, about, known, parts_of
 from dem.gateway.protocol import TYPES, VERSION, Envelope, check
-from dem.gateway.reads import Index
-from dem.gateway.relaying import Relaying
-from dem.gateway.rights import Reader, Right, Role, mark, require
-from dem.gateway.state import CLIENT_MARK, Record, Store
+from dem.gateway.rights import Reader, Right, require
+from dem.gateway.state import Record
 from dem.gateway.streams import Streams
 from dem.metering.files import zone_of
 from dem.metering.record import kwh
-from dem.model.calendar import CalendarParameters
 
 _log = logging.getLogger(__name__)
 _NDJSON = "application/x-ndjson"
 _MOST_DAYS = 31
-
-
-@dataclass(frozen=True)
-class Parts:
-    """What a gateway is made of. relaying: None for one that only tells."""
-
-    configuration: Configuration
-    chain_id: int
-    genesis: str
-    contracts: Mapping[str, str]
-    calendar: CalendarParameters
-    index: Index
-    store: Store
-    relaying: Relaying | None
-    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
 
 def make_app(parts: Parts) -> FastAPI:
@@ -74,6 +57,7 @@ def make_app(parts: Parts) -> FastAPI:
     app.state.parts = parts
     app.state.streams = streams
     app.state.deliveries = Deliveries(parts.store, parts.configuration.meters)
+    app.add_middleware(GZipMiddleware, minimum_size=1_000)
     app.add_middleware(Guard, limits=parts.configuration.limits)
     app.add_exception_handler(RequestError, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
@@ -93,6 +77,7 @@ def _bare(lifespan: Any = None) -> FastAPI:
         openapi_url="/v1/openapi.json",
     )
     app.include_router(_router)
+    app.include_router(pages.router)
     return app
 
 
@@ -104,27 +89,34 @@ def describe() -> dict[str, Any]:
 # ------------------------------------------------------------------------------------------------------- refusals
 
 
+def _answer(request: Request, error: RequestError) -> Response:
+    """As a page where a page was asked for."""
+    wants_page = "text/html" in request.headers.get("accept", "")
+    is_page = wants_page and request.method == "GET" and not request.url.path.startswith("/v1/")
+    return pages.refusal(request, error) if is_page else _problem(error)
+
+
 def _problem(error: RequestError) -> JSONResponse:
     headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else None
     return JSONResponse(problem(error), error.status, headers, PROBLEM)
 
 
-def _refused(_request: Request, error: Exception) -> Response:
+def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestError)
-    return _problem(error)
+    return _answer(request, error)
 
 
-def _invalid(_request: Request, error: Exception) -> Response:
+def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    return _problem(RequestError(422, "MalformedRequest", _first(error.errors())))
+    return _answer(request, RequestError(422, "MalformedRequest", _first(error.errors())))
 
 
-def _http(_request: Request, error: Exception) -> Response:
+def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code == 400:  # a body that cannot even be parsed
         return _problem(RequestError(422, "MalformedRequest", str(error.detail)))
     names = {404: "NotFound", 405: "MethodNotAllowed"}
-    made = _problem(RequestError(error.status_code, names.get(error.status_code, "Refused"), str(error.detail)))
+    made = _answer(request, RequestError(error.status_code, names.get(error.status_code, "Refused"), str(error.detail)))
     made.headers.update(error.headers or {})
     return made
 
@@ -144,13 +136,8 @@ def _first(errors: Any) -> str:
 _bearer = HTTPBearer(auto_error=False, description="A token of /v1/login.")
 
 
-def _parts(request: Request) -> Parts:
-    parts: Parts = request.app.state.parts
-    return parts
-
-
 def _reader(request: Request, token: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]) -> Reader:
-    parts = _parts(request)
+    parts = parts_of(request)
     if token is None:
         if request.headers.get("authorization"):
             raise RequestError(401, "BadToken", "the header Authorization must be Bearer and a token")
@@ -158,20 +145,11 @@ def _reader(request: Request, token: Annotated[HTTPAuthorizationCredentials | No
     account = parts.store.account_of(token.credentials)
     if account is None:
         raise RequestError(401, "BadToken", "the token is unknown or has expired: log in again")
-    return _known(parts, account)
-
-
-def _known(parts: Parts, account: str) -> Reader:
-    if account.startswith(CLIENT_MARK):
-        offices = parts.store.offices_of(account.removeprefix(CLIENT_MARK))
-        return Reader(account, 0, frozenset({Role.PUBLIC, *map(Role, offices)}))
-    participant = parts.index.participant_of(account)
-    member = {Role.MEMBER} if participant else set()
-    return Reader(account, participant, frozenset({Role.PUBLIC, *member, *parts.configuration.roles_of(account)}))
+    return known(parts, account)
 
 
 Asking = Annotated[Reader, Depends(_reader)]
-Having = Annotated[Parts, Depends(_parts)]
+Having = Annotated[Parts, Depends(parts_of)]
 Purpose = Annotated[
     str, Header(max_length=200, description="why an office reads about others; they see it, and so does the auditor")
 ]
@@ -179,27 +157,6 @@ Number = Annotated[int, Path(ge=1, le=2**31 - 1, description="number in the regi
 DayNumber = Annotated[int, Query(ge=1, le=2**31 - 1, description="trading day, the first is 1")]
 After = Annotated[int, Query(ge=0, le=2**53, description="the last number of the page before")]
 Most = Annotated[int, Query(ge=1, le=1_000)]
-
-
-def _about(parts: Parts, reader: Reader, resource: str, participant: int, purpose: str) -> Callable[[int], None]:
-    """Check the right to a participant's data. What is returned notes how many rows were read, if another's were.
-
-    Raises:
-        RequestError: the reader has none, or says no purpose.
-    """
-    is_own = participant == reader.participant != 0
-    right = require(reader, resource, is_own)
-    if is_own or right is Right.OWN:
-        return lambda _rows: None
-    if not purpose.strip():
-        raise RequestError(400, "PurposeMissing", "say in the header Purpose why you read about another person")
-    role, account = mark(reader, resource), reader.account
-
-    def note(rows: int) -> None:
-        values = {"reader": account, "role": role, "resource": resource, "participant": participant}
-        parts.store.note_access(**values, rows=rows, purpose=purpose.strip())
-
-    return note
 
 
 _router = APIRouter(prefix="/v1", responses=a.refusals(400, 401, 403, 404, 408, 413, 422, 429, 500, 503))
@@ -270,7 +227,7 @@ def members(
     parts: Having, reader: Asking, after: After = 0, most: Most = 100, purpose: Purpose = ""
 ) -> list[a.Participant]:
     """All participants by number."""
-    note = _about(parts, reader, "members", 0, purpose)
+    note = about(parts, reader, "members", 0, purpose)
     found = [a.Participant(**row) for row in parts.index.participants(after, most)]
     note(len(found))
     return found
@@ -279,7 +236,7 @@ def members(
 @_router.get("/members/{participant}", tags=["members"])
 def member(parts: Having, reader: Asking, participant: Number, purpose: Purpose = "") -> a.Participant:
     """A participant and its money."""
-    note = _about(parts, reader, "member", participant, purpose)
+    note = about(parts, reader, "member", participant, purpose)
     found = a.Participant(**parts.index.participant(participant))
     note(1)
     return found
@@ -295,7 +252,7 @@ def energy(
     purpose: Purpose = "",
 ) -> list[a.Energy]:
     """Contracted and metered energy by period, of at most 31 days."""
-    note = _about(parts, reader, "energy", participant, purpose)
+    note = about(parts, reader, "energy", participant, purpose)
     _require_span(first_day, last_day)
     found = [a.Energy(**row) for row in parts.index.energy(participant, first_day, last_day)]
     note(len(found))
@@ -305,7 +262,7 @@ def energy(
 @_router.get("/members/{participant}/orders", tags=["members"])
 def orders(parts: Having, reader: Asking, participant: Number, day: DayNumber, purpose: Purpose = "") -> list[a.Order]:
     """Orders for a day, in the auction and in pools."""
-    note = _about(parts, reader, "orders", participant, purpose)
+    note = about(parts, reader, "orders", participant, purpose)
     found = [a.Order(**row) for row in parts.index.orders(participant, day)]
     note(len(found))
     return found
@@ -321,7 +278,7 @@ def settlements(
     purpose: Purpose = "",
 ) -> list[a.Settlement]:
     """What was paid for each day, of at most 31 days."""
-    note = _about(parts, reader, "settlements", participant, purpose)
+    note = about(parts, reader, "settlements", participant, purpose)
     _require_span(first_day, last_day)
     found = [a.Settlement(**row) for row in parts.index.settlements(participant, first_day, last_day)]
     note(len(found))
@@ -331,7 +288,7 @@ def settlements(
 @_router.get("/members/{participant}/transfers", tags=["members"])
 def transfers(parts: Having, reader: Asking, participant: Number, purpose: Purpose = "") -> list[a.Transfer]:
     """Deposits and withdrawals."""
-    note = _about(parts, reader, "transfers", participant, purpose)
+    note = about(parts, reader, "transfers", participant, purpose)
     found = [a.Transfer(**row) for row in parts.index.transfers(participant)]
     note(len(found))
     return found
@@ -394,7 +351,7 @@ def deliveries(
     if require(reader, "deliveries", is_own=True) is Right.OWN:
         rows = files.list_(reader.account, after, most)
     else:
-        note = _about(parts, reader, "deliveries", 0, purpose)
+        note = about(parts, reader, "deliveries", 0, purpose)
         rows = files.list_(None, after, most)
         note(len(rows))
     return [a.Delivery(**row, is_known=True) for row in rows]
@@ -415,7 +372,7 @@ def readings(
 
     What the market settles on is what meters have signed: see /energy.
     """
-    note = _about(parts, reader, "readings", participant, purpose)
+    note = about(parts, reader, "readings", participant, purpose)
     _require_span(first_day, last_day)
     calendar = parts.calendar
     seconds = calendar.period_length * calendar.periods_per_day
@@ -500,7 +457,7 @@ def message(
     if record is None:
         raise RequestError(404, "NotFound", f"the gateway was never brought {id_}")
     if not is_own:
-        _about(parts, reader, "message", parts.index.participant_of(record.sender), purpose)(1)
+        about(parts, reader, "message", parts.index.participant_of(record.sender), purpose)(1)
     return _status(record)
 
 
@@ -542,7 +499,7 @@ async def events(
 @_router.get("/login", tags=["login"])
 def login_text(request: Request, account: Annotated[str, Query(pattern="^0x[0-9a-fA-F]{40}$")]) -> a.LoginText:
     """The text that an account has to sign (EIP-4361)."""
-    parts = _parts(request)
+    parts = parts_of(request)
     if not is_address(account):
         raise RequestError(422, "MalformedRequest", "account: its checksum (EIP-55) is wrong")
     return a.LoginText(message=_logins(parts).text(account, parts.clock()))
@@ -552,7 +509,7 @@ def login_text(request: Request, account: Annotated[str, Query(pattern="^0x[0-9a
 def log_in(parts: Having, login: a.Login) -> a.Token:
     """A token for who signed the text."""
     account, token = _logins(parts).log_in(login.message, login.signature, parts.clock())
-    reader = _known(parts, account)
+    reader = known(parts, account)
     seconds = parts.configuration.token_seconds
     return a.Token(
         token=token,

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Annotated
+from zoneinfo import ZoneInfo, available_timezones
 
 from eth_utils.address import is_checksum_address
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -21,6 +22,12 @@ def _office(role: Role) -> Role:
     if role not in OFFICES:
         raise ValueError(f"must be one of {', '.join(OFFICES)}")
     return role
+
+
+def _zone(name: str) -> str:
+    if name not in available_timezones():
+        raise ValueError("must be a time zone such as Europe/Vienna")
+    return name
 
 
 Address = Annotated[str, AfterValidator(_checksummed)]
@@ -46,7 +53,9 @@ class Limits(BaseModel):
 class Configuration(BaseModel):
     """Of a gateway. folder: of the market, with its manifest.json; index, state: relative to it.
 
-    meters: participant of each meter, by the name that its metering operator calls it.
+    meters: participant of each meter, by the name that its metering operator calls it. name, currency, timezone: of the
+    market, on its pages. bills: folder of the book of bills. least_traders: on each side of the auction, for the public
+    to be told what was traded.
     relayer: an account of ape's that pays for transactions; or keystore, the file of one.
     """
 
@@ -65,6 +74,11 @@ class Configuration(BaseModel):
     token_seconds: int = Field(3_600, ge=60, le=86_400)
     limits: Limits = Limits.model_construct()
     offices: dict[Office, list[Address]] = {}
+    name: str = Field("DEM", min_length=1, max_length=60)
+    currency: str = Field("EUR", pattern=r"^[A-Z]{3}$")
+    timezone: Annotated[str, AfterValidator(_zone)] = "UTC"
+    bills: Path = Path("bills")
+    least_traders: int = Field(5, ge=1)
     meters: dict[str, Annotated[int, Field(ge=1, le=2**31 - 1)]] = {}
 
     @property
@@ -86,6 +100,16 @@ class Configuration(BaseModel):
     def state_url(self) -> str:
         """The database of what the gateway remembers."""
         return self.state or f"sqlite:///{(self.folder / 'gateway.sqlite').resolve()}"
+
+    @property
+    def bills_path(self) -> Path:
+        """Folder of the book of bills."""
+        return self.folder / self.bills
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """Of local time."""
+        return ZoneInfo(self.timezone)
 
     def roles_of(self, account: str) -> frozenset[Role]:
         """The offices of an account."""

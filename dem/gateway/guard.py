@@ -45,6 +45,7 @@ class Guard:
             "/v1/messages": RateLimitItemPerMinute(limits.messages_per_minute),
             "/v1/messages:batch": RateLimitItemPerMinute(limits.messages_per_minute),
             "/v1/login": RateLimitItemPerMinute(limits.logins_per_minute),
+            "/session": RateLimitItemPerMinute(limits.logins_per_minute),
             "/v1/oauth/token": RateLimitItemPerMinute(limits.logins_per_minute),
             "/v1/deliveries": RateLimitItemPerMinute(limits.deliveries_per_minute),
         }
@@ -61,7 +62,9 @@ class Guard:
 
         async def answer(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", []), *_HEADERS]
+                own = list(message.get("headers", []))
+                names = {name.lower() for name, _ in own}
+                message["headers"] = [*own, *(header for header in _HEADERS if header[0] not in names)]
             await send(message)
 
         try:

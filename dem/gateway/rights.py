@@ -51,6 +51,12 @@ message      own     own     own        all       own   own       own      all
 events       own     own     own        own       own   own       own      own
 queue        no      no      no         all       no    no        no       all
 access       no      own     no         no        no    no        no       all
+aggregates   all     all     all        all       all   all       all      all
+bills        no      own     no         all       no    no        no       all
+export       no      own     no         no        no    no        no       no
+proposals    no      all     all        all       all   no        all      all
+operations   no      no      no         all       no    no        no       all
+audit        no      no      no         no        no    no        no       all
 """
 _HEADER, *_ROWS = (line.split() for line in _TABLE.strip().splitlines())
 TABLE: dict[str, dict[Role, Right]] = {

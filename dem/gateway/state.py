@@ -254,6 +254,12 @@ class Store:
         with self._engine.connect() as connection:
             return [_record(row) for row in connection.execute(question)]
 
+    def messages_of(self, sender: str, most: int) -> list[Record]:
+        """Messages that an account signed, the newest first."""
+        question = select(MESSAGE).where(MESSAGE.c.sender == sender).order_by(MESSAGE.c.number.desc()).limit(most)
+        with self._engine.connect() as connection:
+            return [_record(row) for row in connection.execute(question)]
+
     def begin(self, ids: Sequence[str], block: int) -> None:
         """Note that messages are about to be brought. block: the newest one before."""
         values = {"attempts": MESSAGE.c.attempts + 1, "first_block": func.coalesce(MESSAGE.c.first_block, block)}

@@ -5,11 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from eth_abi.exceptions import DecodingError
 from web3.contract import Contract
-from web3.exceptions import Web3Exception
 
-from dem.chain.abi import canonical
+from dem.chain.abi import canonical, decoded_call
+from dem.chain.artifacts import shipped
 from dem.deployment.market import Market
 from dem.deployment.roles import ADMINS, AT_ONCE, GOVERNED, ROLES
 from dem.errors import ChainError, InputError
@@ -139,17 +138,23 @@ def calls_in_words(market: Market, words: Sequence[str]) -> list[Call]:
     return calls
 
 
-def in_words(market: Market, calls: Sequence[Call]) -> str:
-    """Calls as they would be proposed; one that no contract of the market understands as address and data."""
-    names = {address: name for name, address in market.addresses.items()}
+def in_words(addresses: Mapping[str, str], calls: Sequence[Call]) -> str:
+    """Calls as they would be proposed; one that no contract of the market understands as address and data.
+
+    addresses: of the market's contracts, by name.
+    """
+    names = {address.lower(): name for name, address in addresses.items()}
     said = []
     for target, data in calls:
-        try:
-            function, values = market.contract(names[target]).decode_function_input(data)
-        except (KeyError, Web3Exception, DecodingError):
+        name = names.get(target.lower(), "")
+        artifacts = shipped()
+        is_known = name.partition(":")[0] in artifacts
+        found = decoded_call(artifacts[name].abi, data) if is_known else None
+        if found is None:
             said.append(f"{target} 0x{data.hex()}")
         else:
-            said.append(" ".join([f"{names[target]}.{function.fn_name}", *map(_shown, values.values())]))
+            function, values = found
+            said.append(" ".join([f"{name}.{function}", *map(_shown, values)]))
     return f" {AND} ".join(said)
 
 

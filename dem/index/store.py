@@ -35,6 +35,14 @@ _FRAME = (
 
 Of blocks that only a run recorded nothing but the number is known.
 """
+_INDEXES = (
+    "CREATE INDEX reading_of ON reading (id, day)",
+    "CREATE INDEX estimate_of ON estimate (id, day)",
+    "CREATE INDEX scheduled_of ON scheduled (id, day)",
+    "CREATE INDEX order_lane_of ON order_lane (day, id)",
+    "CREATE INDEX settled_of ON settlement_settled (id, day)",
+)
+"""By which what is asked of one member is found."""
 CHAIN, RECORD = "chain", "record"
 """Where the events of an index come from."""
 _ROWS = 10_000
@@ -88,7 +96,7 @@ class Store:
 
     def _prepare(self, origin: Origin, depth: int | None, source: str) -> None:
         views = _VIEWS.read_text(encoding="utf-8")
-        schema = hashlib.sha256("\n".join([*_FRAME, *self._definitions, views]).encode()).hexdigest()
+        schema = hashlib.sha256("\n".join([*_FRAME, *self._definitions, *_INDEXES, views]).encode()).hexdigest()
         wanted = {
             "chain_id": origin.chain_id,
             "genesis": origin.genesis,
@@ -100,7 +108,7 @@ class Store:
             wanted["depth"] = depth
         if not self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
             with self._changes():
-                for statement in (*_FRAME, *self._definitions, *_statements(views)):
+                for statement in (*_FRAME, *self._definitions, *_INDEXES, *_statements(views)):
                     self._db.execute(statement)
                 self._db.executemany("INSERT INTO index_of VALUES (?, ?)", ({"depth": DEPTH} | wanted).items())
                 calendar = origin.calendar

@@ -12,12 +12,11 @@ import numpy as np
 import pandas as pd
 
 from dem.errors import DemError
+from dem.model.bills import CHARGE, PURCHASE, SALE, Line
 from dem.results.reader import OUTSIDERS, Results, Run
 from dem.results.savings import Split, exact, split_rows
-from dem.results.wording import UNITS_PER_CURRENCY
 
 WHOLE_DAY_SECONDS = 86_400
-PURCHASE, SALE, CHARGE = "purchase", "sale", "charge"
 MARKET_ACCOUNTS = ("fund", "clearing_house", "clearing house")
 """Kinds of accounts that are nobody's."""
 SUPPLY = "ordinary supply, without a contract"
@@ -32,21 +31,6 @@ _OPERATOR, _GRID_OPERATOR, _SUPPLIER = "operator", "grid operator", "fallback su
 
 class StatementError(DemError, ValueError):
     """Nobody of that name has an account."""
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """energy_wh: positive what it got, negative what it gave. units: positive paid, negative received."""
-
-    what: str
-    kind: str
-    units: int
-    energy_wh: int = 0
-
-    @property
-    def price(self) -> float | None:
-        """Currency/kWh; None without energy."""
-        return self.units / self.energy_wh * 1_000 / UNITS_PER_CURRENCY if self.energy_wh else None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -119,14 +103,14 @@ class Statements(Mapping[str, Statement]):
     def __init__(self, results: Results) -> None:
         self._results = results
         self._kinds = self.members(results)
-        self._bills = _by_name(results.bills)
-        self._trades = _by_name(results.trades)
-        self._payments = _by_name(results.payments)
+        self._bills = by_name(results.bills)
+        self._trades = by_name(results.trades)
+        self._payments = by_name(results.payments)
         accounts = results.accounts.assign(account=results.accounts["account"].astype(str))
         self._accounts = accounts.set_index("account")[
             ["opening_units", "deposited_units", "withdrawn_units", "closing_units", "arrears_units", "earned_units"]
         ]
-        self._split_rows = _by_name(split_rows(results))
+        self._split_rows = by_name(split_rows(results))
 
     @staticmethod
     def members(results: Results) -> dict[str, str]:
@@ -149,8 +133,8 @@ class Statements(Mapping[str, Statement]):
         rows["error_units"] = 0 if split is None else exact(split["error"])
         account = {key: int(value) for key, value in self._accounts.loc[name].items()}
         alone = results.paid_without_trade
-        energy = tuple(sorted(self._energy(name, rows), key=lambda line: (PURCHASE, SALE).index(line.kind)))
-        charges = tuple(_charges(rows))
+        energy = energy_lines(self._trades.get(name), rows)
+        charges = tuple(charge_lines(rows))
         return Statement(
             participant=name,
             kind=kind,
@@ -158,7 +142,7 @@ class Statements(Mapping[str, Statement]):
             energy=energy,
             charges=charges,
             payments=tuple(self._other_payments(name, kind)),
-            taxes=tuple(_taxes(results.run, energy, charges, rows)),
+            taxes=tuple(tax_lines(results.run, energy, charges, rows, len(results.periods))),
             unpaid_units=account["arrears_units"],
             tariff_units=sum(rows["tariff_only_units"].tolist()),
             alone_units=None if alone is None or rows.empty else alone.get(name, 0),
@@ -169,27 +153,9 @@ class Statements(Mapping[str, Statement]):
             closing_units=account["closing_units"],
         )
 
-    def _energy(self, name: str, rows: pd.DataFrame) -> Iterator[Line]:
-        trades = self._trades.get(name)
-        if trades is not None:
-            sums = trades.assign(is_bought=trades["bought_wh"] > 0).groupby(
-                [trades["market"].astype(str), "is_bought"], sort=False
-            )[["bought_wh", "sold_wh", "amount_units"]]
-            found = sums.sum()
-            for (market, is_bought), (bought, sold, amount) in zip(found.index, found.to_numpy().tolist(), strict=True):
-                verb, kind = ("bought", PURCHASE) if is_bought else ("sold", SALE)
-                yield Line(f"{verb}: {market}", kind, amount, bought - sold)
-        for what, kind in _SOURCES.items():
-            energy, units = (int(sum(rows[f"{what} {unit}"].tolist())) for unit in ("wh", "units"))
-            if energy or units:
-                yield Line(what, kind, units, energy)
-
     def _other_payments(self, name: str, kind: str) -> Iterator[Line]:
         """Money outside of the bill; also what an office earns by its office."""
-        own = self._payments.get(name)
-        if own is not None:
-            for cause, amount in own.groupby(own["cause"].astype(str), sort=False)["amount_units"].sum().items():
-                yield Line(str(cause), CHARGE, -int(amount))
+        yield from payment_lines(self._payments.get(name))
         for what, units in self._office(kind):
             if units:
                 yield Line(what, CHARGE, -units)
@@ -239,7 +205,28 @@ def split_off(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(**found)
 
 
-def _charges(rows: pd.DataFrame) -> Iterator[Line]:
+def energy_lines(trades: pd.DataFrame | None, rows: pd.DataFrame) -> tuple[Line, ...]:
+    """Where a member's energy came from and went, purchases first. trades: its own; rows: of its bills, split off."""
+    return tuple(sorted(_energy_lines(trades, rows), key=lambda line: (PURCHASE, SALE).index(line.kind)))
+
+
+def _energy_lines(trades: pd.DataFrame | None, rows: pd.DataFrame) -> Iterator[Line]:
+    if trades is not None:
+        sums = trades.assign(is_bought=trades["bought_wh"] > 0).groupby(
+            [trades["market"].astype(str), "is_bought"], sort=False
+        )[["bought_wh", "sold_wh", "amount_units"]]
+        found = sums.sum()
+        for (market, is_bought), (bought, sold, amount) in zip(found.index, found.to_numpy().tolist(), strict=True):
+            verb, kind = ("bought", PURCHASE) if is_bought else ("sold", SALE)
+            yield Line(verb, kind, amount, bought - sold, market)
+    for what, kind in _SOURCES.items():
+        energy, units = (int(sum(rows[f"{what} {unit}"].tolist())) for unit in ("wh", "units"))
+        if energy or units:
+            yield Line(what, kind, units, energy)
+
+
+def charge_lines(rows: pd.DataFrame) -> Iterator[Line]:
+    """Fees, and what was charged besides."""
     for what, column in (
         ("fees on what was bought and sold", "fees_units"),
         ("charge for contracts not kept beyond the tolerance", "deviation_units"),
@@ -250,11 +237,23 @@ def _charges(rows: pd.DataFrame) -> Iterator[Line]:
             yield Line(what, CHARGE, units)
 
 
-def _taxes(run: Run, energy: tuple[Line, ...], charges: tuple[Line, ...], rows: pd.DataFrame) -> Iterator[Line]:
-    """Levies on what the meter drew and by 24 hours, then VAT on them, on purchases and on fees, rounded down."""
+def payment_lines(payments: pd.DataFrame | None) -> Iterator[Line]:
+    """Money outside of the settlement, by its cause. payments: a member's own."""
+    if payments is not None:
+        for cause, amount in payments.groupby(payments["cause"].astype(str), sort=False)["amount_units"].sum().items():
+            yield Line(str(cause), CHARGE, -int(amount))
+
+
+def tax_lines(
+    run: Run, energy: tuple[Line, ...], charges: tuple[Line, ...], rows: pd.DataFrame, periods: int
+) -> Iterator[Line]:
+    """Levies on what the meter drew and by 24 hours, then VAT on them, on purchases and on fees, rounded down.
+
+    periods: how many the bill is for.
+    """
     if rows.empty:
         return
-    terms, seconds = run.bill, run.days * run.periods_per_day * run.period_seconds
+    terms, seconds = run.bill, periods * run.period_seconds
     drawn = int(rows["consumed_wh"].sum())
     levies = [
         Line(levy.name, CHARGE, levy.units_per_wh * drawn + levy.units_per_day * seconds // WHOLE_DAY_SECONDS)
@@ -264,8 +263,11 @@ def _taxes(run: Run, energy: tuple[Line, ...], charges: tuple[Line, ...], rows: 
     if terms.vat:
         fees = sum(rows["fees_units"].tolist()) if charges else 0
         taxed = sum(line.units for line in energy if line.kind == PURCHASE) + fees + sum(levy.units for levy in levies)
-        yield Line(f"VAT, {terms.vat / 100:g} % of purchases, fees and levies", CHARGE, taxed * terms.vat // 10_000)
+        yield Line(
+            "VAT on purchases, fees and levies", CHARGE, taxed * terms.vat // 10_000, 0, f"{terms.vat / 100:g} %"
+        )
 
 
-def _by_name(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
+def by_name(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """The rows of each participant."""
     return {str(name): own for name, own in rows.groupby(rows["participant"].astype(str), sort=False)}

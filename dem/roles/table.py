@@ -120,7 +120,9 @@ def _clerk(settings: s.Clerk, key: KeyAccount) -> Opened:
     from dem.roles.offices import Clerk
 
     def steps(relay: "Relay") -> Clerk:
-        return Clerk(relay, lambda p: in_words(relay.market, p.calls) in settings.approve, settings.credit_limits)
+        return Clerk(
+            relay, lambda p: in_words(relay.market.addresses, p.calls) in settings.approve, settings.credit_limits
+        )
 
     return Opened(_on_chain(settings, key, ["council", "node"], steps))
 

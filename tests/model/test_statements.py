@@ -123,7 +123,7 @@ def test_levies_and_vat_are_on_the_bill_and_on_no_account(tmp_path: Path) -> Non
         assert own.taxed_units == own.movement_units + own.unpaid_units + sum(line.units for line in own.taxes)
     page = write_members(tmp_path / "out-taxed", read_results(tmp_path / "out-taxed"), ["home-1"])[0]
     text = page.read_text(encoding="utf-8")
-    assert "VAT, 19 % of purchases, fees and levies" in text
+    assert "VAT on purchases, fees and levies: 19 %" in text
     assert "posted on no account of the market" in text
 
 

@@ -9,14 +9,16 @@ from typing import Any
 from eth_account import Account
 from starlette.testclient import TestClient
 
-from dem.chain.abi import EventCodec
+from dem.chain.abi import EventCodec, FunctionCodec
 from dem.chain.artifacts import shipped
 from dem.chain.events import Event
 from dem.deployment.plan import STEPS, rules_tuple
 from dem.deployment.roles import TOKEN
-from dem.gateway.app import Parts, make_app
+from dem.gateway.app import make_app
+from dem.gateway.bills.book import Book
 from dem.gateway.client import Client
 from dem.gateway.config import Configuration, Limits
+from dem.gateway.parts import Parts
 from dem.gateway.protocol import Checked
 from dem.gateway.reads import Index
 from dem.gateway.relaying import Outcome, Relaying
@@ -64,6 +66,11 @@ def _tables() -> Any:
     return tables_of(EventCodec(name, entry) for name, entry in entries if entry["type"] == "event")
 
 
+def error(name: str) -> bytes:
+    """A contract's error without arguments."""
+    return next(selector for selector, entry in shipped().errors.items() if entry["name"] == name)
+
+
 def _events() -> Iterator[tuple[str, str, dict[str, Any]]]:
     kinds = {1: 1, 2: 2, 3: 3, 4: 4, 5: 5, HOME: 6, ROOF: 7}
     for id_, kind in kinds.items():
@@ -90,6 +97,12 @@ def _events() -> Iterator[tuple[str, str, dict[str, Any]]]:
         yield "MeterReadings", "ReadingsAccepted", {"id": id_} | reading
         money = {"trade": 105_000, "imbalance": -3_000, "fees": 7, "deviation": 0}
         yield "Settlement", "Settled", {"id": id_, "day": 1} | money
+    refused = {"participant": account_of("roof"), "day": 1, "sequence": 2, "reason": error("OrderEntryPaused")}
+    yield "CallAuction", "SheetRejected", refused
+    suspend = FunctionCodec(next(e for e in shipped()["ParticipantRegistry"].abi if e.get("name") == "suspend"))
+    call = (CONTRACTS["ParticipantRegistry"], suspend.encode([ROOF]))
+    yield "Council", "Proposed", {"id": 1, "by": account_of("p1"), "calls": [call]}
+    yield "Council", "Approved", {"id": 1, "by": account_of("p1")}
 
 
 def make_index(path: Path) -> Path:
@@ -165,15 +178,15 @@ class _Unstarted(Relaying):
         pass
 
 
-def make_gateway(folder: Path, index: Path, url: str = "", **limits: Any) -> Gateway:
-    """A gateway of a market. url: of its state."""
+def make_gateway(folder: Path, index: Path, url: str = "", base: str = URL, **limits: Any) -> Gateway:
+    """A gateway of a market. url: of its state; base: what its users call it."""
     few = {"requests_per_minute": 10**6, "messages_per_minute": 10**6, "logins_per_minute": 10**6}
     few["deliveries_per_minute"] = 10**6
     offices = {role: [account_of(role)] for role in Role if role not in (Role.PUBLIC, Role.MEMBER)}
     configuration = Configuration(
         folder=folder,
         index=index,
-        url=URL,
+        url=base,
         depth=DEPTH,
         limits=Limits(**few | limits),
         offices=offices,
@@ -184,9 +197,18 @@ def make_gateway(folder: Path, index: Path, url: str = "", **limits: Any) -> Gat
     node = Node()
     relaying = _Unstarted(store, node, CHAIN, CONTRACTS, DEPTH)
     parts = Parts(
-        configuration, CHAIN, GENESIS, CONTRACTS, CALENDAR, Index(index), store, relaying, clock=lambda: moment(now[0])
+        configuration,
+        CHAIN,
+        GENESIS,
+        CONTRACTS,
+        CALENDAR,
+        Index(index),
+        store,
+        relaying,
+        clock=lambda: moment(now[0]),
+        bills=Book(configuration.bills_path),
     )
-    return Gateway(parts, node, TestClient(make_app(parts), base_url=URL, raise_server_exceptions=False), now)
+    return Gateway(parts, node, TestClient(make_app(parts), base_url=base, raise_server_exceptions=False), now)
 
 
 def moment(time: float) -> Any:

@@ -12,7 +12,7 @@ from dem.roles.service import Service
 def clerk(governed: Governed, seat: int, wanted: str) -> Service:
     market = governed.market
     relay = Relay(market.__class__(market.chain, market.manifest, {"node": governed.seats[seat]}))
-    steps = Clerk(relay, lambda proposal: in_words(market, proposal.calls) == wanted, {}).steps
+    steps = Clerk(relay, lambda proposal: in_words(market.addresses, proposal.calls) == wanted, {}).steps
     return Service("clerk", "clerk", lambda: ChainRole(relay, steps))
 
 

@@ -28,7 +28,7 @@ from dem.governance.council import calls_in_words, in_words
 )
 def test_words_and_calls_are_the_same(governed: Governed, market: Market, words: str) -> None:
     words = words.format(council=governed.council.address)
-    assert in_words(market, calls_in_words(market, words.split())) == words
+    assert in_words(market.addresses, calls_in_words(market, words.split())) == words
 
 
 def test_roles_go_by_name(governed: Governed, market: Market) -> None:
@@ -38,7 +38,7 @@ def test_roles_go_by_name(governed: Governed, market: Market) -> None:
 
 def test_new_rules_are_those_of_their_day_but_for_what_is_said(market: Market) -> None:
     calls = calls_in_words(market, ["MarketRules.announce", "5", "platformFee=77", "chargeHelpful=true"])
-    said = in_words(market, calls)
+    said = in_words(market.addresses, calls)
     assert said.startswith("MarketRules.announce 5 platformFee=77 networkFee=20 ")
     assert f"standingBuy={RULES.standing_buy} " in said
     assert " chargeHelpful=True " in said
@@ -70,4 +70,4 @@ def test_words_that_are_no_proposal(market: Market, words: str, complaint: str) 
 
 def test_what_nobody_understands_is_shown_as_it_is(governed: Governed, market: Market) -> None:
     strange = [(governed.seats[0].address, b"\1\2\3\4"), (market.registry.address, b"\1\2\3\4")]
-    assert in_words(market, strange) == f"{strange[0][0]} 0x01020304 and {strange[1][0]} 0x01020304"
+    assert in_words(market.addresses, strange) == f"{strange[0][0]} 0x01020304 and {strange[1][0]} 0x01020304"

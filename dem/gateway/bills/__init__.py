@@ -1,0 +1,1 @@
+"""Bills as documents: the book in which they are numbered, and how they are drawn."""

@@ -1,0 +1,1 @@
+"""The console: pages that a gateway draws for people."""

@@ -1,0 +1,605 @@
+"""The pages and who may open each: a table of page x resources, on top of the rights to resources."""
+
+import csv
+import io
+import json
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from importlib.resources import files
+from typing import Annotated, Any
+from urllib.parse import quote
+
+from fastapi import Depends, Path, Query, Request, Response
+from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.routing import APIRouter
+
+from dem.errors import RequestError
+from dem.gateway import answers as a
+from dem.gateway.bills.drawing import as_csv, as_html, as_pdf, as_xml, values
+from dem.gateway.login import Logins
+from dem.gateway.pages import offices
+from dem.gateway.pages.charts import steps
+from dem.gateway.pages.drawing import draw
+from dem.gateway.pages.figures import Day, Market, Slot, mean_price
+from dem.gateway.pages.language import LANGUAGES, Language, language, preferred
+from dem.gateway.parts import Parts, about, known, parts_of
+from dem.gateway.reads import Row
+from dem.gateway.rights import Reader, require
+from dem.gateway.state import Record
+from dem.model.bills import Document
+from dem.model.units import KWH_DECIMALS, MONEY_DECIMALS
+
+PAGES: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "community": ("/", ("aggregates",)),
+    "home": ("/members/{participant}", ("member", "energy", "settlements")),
+    "orders": ("/members/{participant}/orders", ("orders",)),
+    "money": ("/members/{participant}/money", ("member", "settlements", "transfers")),
+    "bills": ("/members/{participant}/bills", ("bills",)),
+    "bill": ("/members/{participant}/bills/{number}", ("bills",)),
+    "alerts": ("/members/{participant}/alerts", ("member", "energy", "orders", "settlements")),
+    "readers": ("/members/{participant}/readers", ("access",)),
+    "export": ("/members/{participant}/export", ("export",)),
+    "prices": ("/prices", ("prices",)),
+    "operations": ("/operations", ("operations",)),
+    "proposals": ("/proposals", ("proposals",)),
+    "audit": ("/audit", ("audit",)),
+}
+"""Path of each page, and the resources that it shows: who lacks the right to one of them cannot open it."""
+_OF_EVERYBODY = ("community", "prices", "proposals")
+"""Pages about nobody: members may open what is told to members."""
+SESSION, SPOKEN = "dem_session", "dem_language"
+"""Cookies."""
+POLICY = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'"
+)
+_OWN_DAYS = 14
+_FILES = (".pdf", ".csv", ".xml")
+_KINDS = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml", "txt": "text/plain"}
+_LAST_DAY = 1_000_000
+"""Of which a calendar still has a date."""
+_LOW_DAYS = 7
+"""Money is low if it does not last so many days like the last ones."""
+
+router = APIRouter(include_in_schema=False)
+
+
+class Asked:
+    """A request for a page: who asks, in which language, for what."""
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        self.parts = parts_of(request)
+        self.spoken = spoken_by(request)
+        self.reader = reader_by(request)
+        self.market = Market(self.parts)
+
+    def open(self, page: str, participant: int = 0, purpose: str = "") -> Callable[[int], None]:
+        """Check the right to a page. What is returned notes how many rows were read, if another's were."""
+        resources = PAGES[page][1]
+        is_own = participant == self.reader.participant != 0 or page in _OF_EVERYBODY
+        for resource in resources:  # before anybody is asked for a purpose
+            require(self.reader, resource, is_own)
+        if page in _OF_EVERYBODY:
+            return lambda _rows: None
+        notes = [about(self.parts, self.reader, resource, participant, purpose) for resource in resources]
+
+        def note(rows: int) -> None:
+            for one in notes:
+                one(rows)
+
+        return note
+
+    def page(self, name: str, status: int = 200, **values_: Any) -> HTMLResponse:
+        """The answer."""
+        told = {"page": name, "own": self.reader.participant} | values_
+        return page(self.request, self.spoken, self.reader, f"{name}.html.j2", status, **told)
+
+
+def _asked(request: Request) -> Asked:
+    return Asked(request)
+
+
+Asking = Annotated[Asked, Depends(_asked)]
+Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
+DayAsked = Annotated[int | None, Query(ge=1, le=_LAST_DAY)]
+Purpose = Annotated[str, Query(max_length=200)]
+
+
+def spoken_by(request: Request) -> Language:
+    """The language that was chosen, or that the browser prefers."""
+    chosen = request.cookies.get(SPOKEN, "")
+    return language(chosen if chosen in LANGUAGES else preferred(request.headers.get("accept-language", "")))
+
+
+def reader_by(request: Request) -> Reader:
+    """Who asks, by the session's cookie."""
+    parts, token = parts_of(request), request.cookies.get(SESSION, "")
+    account = parts.store.account_of(token) if token else None
+    return known(parts, account) if account else Reader()
+
+
+def page(
+    request: Request, spoken: Language, reader: Reader, template: str, status: int = 200, **told: Any
+) -> HTMLResponse:
+    """A page, with what all of them need."""
+    configuration = parts_of(request).configuration
+    allowed = [name for name in ("operations", "proposals", "audit", "prices") if _may(reader, PAGES[name][1])]
+    text = draw(
+        template,
+        spoken,
+        reader=reader,
+        allowed=allowed,
+        market_name=configuration.name,
+        currency=configuration.currency,
+        languages=[(code, language(code).name) for code in LANGUAGES],
+        here=request.url.path,
+        **told,
+    )
+    headers = {"content-security-policy": POLICY, "vary": "cookie, accept-language"}
+    return HTMLResponse(text, status, headers)
+
+
+def _may(reader: Reader, resources: Sequence[str]) -> bool:
+    try:
+        for resource in resources:
+            require(reader, resource, is_own=reader.participant != 0)
+    except RequestError:
+        return False
+    return True
+
+
+def refusal(request: Request, error: RequestError) -> Response:
+    """A refusal as a page: it says no more than the interface does."""
+    if error.status == 401:
+        return RedirectResponse(f"/login?next={quote(request.url.path)}", 303)
+    spoken, reader = spoken_by(request), reader_by(request)
+    template = "purpose.html.j2" if error.name == "PurposeMissing" else "error.html.j2"
+    return page(request, spoken, reader, template, error.status, page="error", error=error, own=reader.participant)
+
+
+# ------------------------------------------------------------------------------------------------------ everybody
+
+
+@router.get("/")
+def community(asked: Asking, day: DayAsked = None) -> Response:
+    """What everybody may know: days, and prices where enough members trade."""
+    asked.open("community")
+    market = asked.market
+    shown = market.shown_day(day)
+    slots = market.public_slots(shown)
+    days = market.days(market.day_now() + 1, _OWN_DAYS)
+    by_number = {slot.number: slot for slot in slots}
+    tariffs = market.slots(shown)
+    told = [by_number.get(slot.number, replace(slot, price=None)) for slot in tariffs]
+    return asked.page(
+        "community",
+        day=shown,
+        starts=market.local(market.calendar.start_of(shown)),
+        days=days,
+        slots=slots,
+        least=market.least_traders,
+        periods=market.calendar.periods_per_day,
+        volume_wh=sum(slot.volume_wh for slot in slots),
+        mean=mean_price(slots),
+        pictures=_price_pictures(told),
+    )
+
+
+@router.get("/static/{name}")
+def static(name: Annotated[str, Path(pattern=r"^[a-z0-9-]{1,40}\.(css|js|svg|txt)$")]) -> Response:
+    """What pages load."""
+    path = files("dem.gateway.pages") / "static" / name
+    if not path.is_file():
+        raise RequestError(404, "NotFound", f"there is no {name}")
+    headers = {"cache-control": "public, max-age=3600"}
+    return Response(path.read_bytes(), media_type=_KINDS[name.rpartition(".")[2]], headers=headers)
+
+
+@router.get("/language/{code}")
+def speak(request: Request, code: str, next_: Annotated[str, Query(alias="next")] = "/") -> Response:
+    """Choose a language."""
+    answer = RedirectResponse(_inside(next_), 303)
+    if code in LANGUAGES:
+        secure = parts_of(request).configuration.public_url.startswith("https://")
+        answer.set_cookie(SPOKEN, code, 31_536_000, httponly=True, samesite="lax", secure=secure)
+    return answer
+
+
+def _inside(path: str) -> str:
+    """A path of this gateway, whatever was asked for."""
+    return path if path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable() else "/"
+
+
+# --------------------------------------------------------------------------------------------------------- logins
+
+
+@router.get("/login")
+def login(asked: Asking, next_: Annotated[str, Query(alias="next")] = "") -> Response:
+    """Where one logs in."""
+    return asked.page("login", next=_inside(next_ or "/"))
+
+
+@router.post("/session")
+def begin(request: Request, login: a.Login) -> Response:
+    """Begin a session by a signed text."""
+    parts = parts_of(request)
+    configuration = parts.configuration
+    logins = Logins(
+        parts.store, configuration.domain, configuration.public_url, parts.chain_id, configuration.token_seconds
+    )
+    account, token = logins.log_in(login.message, login.signature, parts.clock())
+    participant = known(parts, account).participant
+    where = json.dumps({"participant": participant})
+    answer = Response(where, 200, media_type="application/json")
+    secure = configuration.public_url.startswith("https://")
+    answer.set_cookie(SESSION, token, configuration.token_seconds, httponly=True, samesite="strict", secure=secure)
+    return answer
+
+
+@router.post("/session/end")
+def end(request: Request) -> Response:
+    """End it."""
+    parts_of(request).store.shut(request.cookies.get(SESSION, ""))
+    answer = RedirectResponse("/", 303)
+    answer.delete_cookie(SESSION)
+    return answer
+
+
+# -------------------------------------------------------------------------------------------------------- members
+
+
+@router.get("/members/{participant}")
+def home(asked: Asking, participant: Number, day: DayAsked = None, purpose: Purpose = "") -> Response:
+    """A member's home: now, a day, the month."""
+    note = asked.open("home", participant, purpose)
+    market = asked.market
+    shown = market.shown_day(day)
+    member = asked.parts.index.participant(participant)
+    month = market.days_of_month(shown)
+    energy = market.energy(participant, range(shown, shown + 1))
+    note(len(energy))
+    slots = market.slots(shown)
+    use = [None] * market.calendar.periods_per_day
+    had: list[float | None] = [*use]
+    did: list[float | None] = [*use]
+    for row in energy:
+        had[row["slot"]], did[row["slot"]] = row["contracted"] / 1_000, row["metered"] / 1_000
+    now = _now(market, slots, shown)
+    read = [row for row in energy if row["slot"] <= (now.number if now else len(slots))]
+    return asked.page(
+        "home",
+        member=member,
+        participant=participant,
+        day=shown,
+        starts=market.local(market.calendar.start_of(shown)),
+        month=market.local(market.calendar.start_of(month[0])),
+        day_use=market.use(participant, range(shown, shown + 1)),
+        month_use=market.use(participant, month),
+        now=now,
+        latest=read[-1] if read and now else None,
+        has_next=shown + 1 in market.known_days(),
+        pictures=_pictures([("contracted", had), ("metered", did)], slots),
+        rows=[(slot.starts, had[slot.number], did[slot.number]) for slot in slots],
+        alerts=_alerts(asked, participant, member),
+        balance=units(member.get("balance") or "0.0"),
+        purpose=purpose,
+    )
+
+
+def _now(market: Market, slots: Sequence[Slot], day: int) -> Slot | None:
+    """The period that is delivered now, if it is one of the day."""
+    passed = int(market.now.timestamp()) - market.calendar.start_of(day)
+    number = passed // market.calendar.period_length
+    return slots[number] if 0 <= number < len(slots) else None
+
+
+@router.get("/members/{participant}/orders")
+def orders(asked: Asking, participant: Number, day: DayAsked = None, purpose: Purpose = "") -> Response:
+    """A member's orders of a day, and what became of each."""
+    note = asked.open("orders", participant, purpose)
+    market, index = asked.market, asked.parts.index
+    known_ = [one.number for one in market.days(2**31 - 1, 1)]
+    shown = day if day is not None else max([*known_, market.shown_day(None)])
+    member = index.participant(participant)
+    rows = market.orders(participant, shown)
+    sent = asked.parts.store.messages_of(member["account"], 30)
+    note(len(rows) + len(sent))
+    return asked.page(
+        "orders",
+        member=member,
+        participant=participant,
+        day=shown,
+        starts=market.local(market.calendar.start_of(shown)),
+        gate=market.local(market.calendar.gate_closes_at(shown)),
+        is_open=market.now.timestamp() < market.calendar.gate_closes_at(shown),
+        is_cleared=market.is_cleared(shown),
+        rows=rows,
+        sent=[_sent(record) for record in sent],
+        refused=offices.refused(asked.parts, market, member["account"]),
+        purpose=purpose,
+    )
+
+
+def _sent(record: Record) -> Row:
+    return {"type": record.type, "state": str(record.state), "block": record.block, "refusal": record.refusal}
+
+
+@router.get("/prices")
+def prices(asked: Asking, day: DayAsked = None) -> Response:
+    """Prices of today and tomorrow."""
+    asked.open("prices")
+    market = asked.market
+    shown = market.shown_day(day)
+    days = []
+    for number in (shown, shown + 1):
+        slots = market.slots(number)
+        days.append(
+            {
+                "number": number,
+                "starts": market.local(market.calendar.start_of(number)),
+                "slots": slots,
+                "mean": mean_price(slots),
+                "is_cleared": market.is_cleared(number),
+                "gate": market.local(market.calendar.gate_closes_at(number)),
+                "pictures": _price_pictures(slots),
+                "now": _now(market, slots, number),
+            }
+        )
+    return asked.page("prices", day=shown, days=days)
+
+
+@router.get("/members/{participant}/money")
+def money(asked: Asking, participant: Number, purpose: Purpose = "") -> Response:
+    """A member's account: what is on it, what came and went."""
+    note = asked.open("money", participant, purpose)
+    market, index = asked.market, asked.parts.index
+    last = market.shown_day(None)
+    days = index.settlements(participant, max(1, last - 30), last + 1)[::-1]
+    transfers = index.transfers(participant)
+    side = _side_payments(asked.parts, participant)
+    note(len(days) + len(transfers) + len(side))
+    for row in days:
+        row["starts"] = market.local(market.calendar.start_of(row["day"]))
+    return asked.page(
+        "money",
+        member=index.participant(participant),
+        participant=participant,
+        days=days,
+        transfers=transfers,
+        side=side,
+        units=units,
+        purpose=purpose,
+    )
+
+
+def _side_payments(parts: Parts, participant: int) -> list[Row]:
+    return parts.index.rows(
+        "SELECT day, what, CAST(round(amount_eur * 1e8) AS INTEGER) AS units FROM side_payments "
+        "WHERE participant = :participant ORDER BY day DESC LIMIT 100",
+        participant=participant,
+    )
+
+
+def units(amount: str) -> int:
+    """Money units of an exact decimal number."""
+    whole, _, rest = amount.lstrip("-").partition(".")
+    found = int(whole + rest.ljust(MONEY_DECIMALS, "0"))
+    return -found if amount.startswith("-") else found
+
+
+@router.get("/members/{participant}/bills")
+def bills(asked: Asking, participant: Number, purpose: Purpose = "") -> Response:
+    """A member's bills."""
+    note = asked.open("bills", participant, purpose)
+    documents = _documents(asked.parts, participant)
+    note(len(documents))
+    member = asked.parts.index.participant(participant)
+    return asked.page(
+        "bills",
+        member=member,
+        participant=participant,
+        documents=[(one, values(one)) for one in reversed(documents)],
+        purpose=purpose,
+    )
+
+
+@router.get("/members/{participant}/bills/{number}")
+def bill(asked: Asking, participant: Number, number: str, purpose: Purpose = "") -> Response:
+    """One of them, as a page or as a file."""
+    note = asked.open("bill", participant, purpose)
+    name, _, kind = number.rpartition(".") if number.endswith(_FILES) else (number, "", "")
+    document = next((one for one in _documents(asked.parts, participant) if one.number == name), None)
+    if document is None:
+        raise RequestError(404, "NotFound", f"participant {participant} has no bill of that number")
+    note(1)
+    if not kind:
+        told = values(document) | {"document": document}
+        return asked.page("bill", participant=participant, purpose=purpose, told=told)
+    makes: Mapping[str, tuple[str, Callable[[], str | bytes]]] = {
+        "pdf": ("application/pdf", lambda: as_pdf(as_html(document, asked.spoken))),
+        "csv": ("text/csv; charset=utf-8", lambda: as_csv(document)),
+        "xml": ("application/xml", lambda: as_xml(document)),
+    }
+    media, make = makes[kind]
+    return Response(make(), media_type=media, headers=_file(f"{document.number}.{kind}"))
+
+
+def _documents(parts: Parts, participant: int) -> list[Document]:
+    name = parts.index.participant(participant)["name"]
+    if parts.bills is None or name is None:
+        return []
+    parts.bills.refresh()
+    return parts.bills.of(name)
+
+
+def _file(name: str) -> dict[str, str]:
+    return {"content-disposition": f'attachment; filename="{name}"'}
+
+
+@router.get("/members/{participant}/alerts")
+def alerts(asked: Asking, participant: Number, purpose: Purpose = "") -> Response:
+    """What a member should look at."""
+    note = asked.open("alerts", participant, purpose)
+    member = asked.parts.index.participant(participant)
+    found = _alerts(asked, participant, member)
+    note(len(found))
+    return asked.page("alerts", member=member, participant=participant, alerts=found, purpose=purpose)
+
+
+def _alerts(asked: Asked, participant: int, member: Row) -> list[Row]:
+    """By kind, with what its sentence needs."""
+    market, parts, found = asked.market, asked.parts, list[Row]()
+    today = market.shown_day(None)
+    now = market.now.timestamp()
+    ended = [day for day in market.known_days() if market.calendar.start_of(day + 1) <= now]
+    for day in ended[-1:]:
+        rows = parts.index.rows(
+            "SELECT count(DISTINCT slot) AS n FROM reading WHERE id = :id AND day = :day", id=participant, day=day
+        )
+        if member["meter"] != "0x" + "00" * 20 and rows[0]["n"] < market.calendar.periods_per_day:
+            deadline = market.local(market.calendar.metering_deadline(day))
+            found.append({"kind": "meter", "day": market.local(market.calendar.start_of(day)), "deadline": deadline})
+    owed, balance = units(member.get("arrears") or "0.0"), units(member.get("balance") or "0.0")
+    if owed:
+        found.append({"kind": "arrears", "units": owed})
+    paid = [units(row["paid"]) for row in parts.index.settlements(participant, max(1, today - _LOW_DAYS + 1), today)]
+    if paid and 0 <= balance < _LOW_DAYS * max(0, sum(paid)) // len(paid):
+        found.append({"kind": "low", "units": balance})
+    refused = offices.refused(parts, market, member["account"])
+    if refused:
+        found.append({"kind": "refused", "count": len(refused), "reason": refused[0].reason})
+    tomorrow = market.day_now() + 1
+    gate = market.calendar.gate_closes_at(tomorrow)
+    if now < gate < now + 2 * 3_600 and not parts.index.orders(participant, tomorrow):
+        found.append({"kind": "gate", "gate": market.local(gate)})
+    return found
+
+
+@router.get("/members/{participant}/readers")
+def readers(asked: Asking, participant: Number, purpose: Purpose = "") -> Response:
+    """Who has read about a member, and why."""
+    note = asked.open("readers", participant, purpose)
+    rows = asked.parts.store.accesses(participant, 0, 1_000)[::-1]
+    note(len(rows))
+    return asked.page(
+        "readers",
+        member=asked.parts.index.participant(participant),
+        participant=participant,
+        rows=[row | {"when": offices.moment(row["at"]).astimezone(asked.market.zone)} for row in rows],
+        purpose=purpose,
+    )
+
+
+@router.get("/members/{participant}/export")
+def export(asked: Asking, participant: Number) -> Response:
+    """Everything about oneself, as one file."""
+    asked.open("export", participant)
+    parts, index = asked.parts, asked.parts.index
+    member = index.participant(participant)
+    last = max([1, *asked.market.known_days()])
+    tables: dict[str, list[Row]] = {
+        "energy": [row for first in range(1, last + 1, 31) for row in index.energy(participant, first, first + 30)],
+        "orders": [row | {"day": day} for day in asked.market.known_days() for row in index.orders(participant, day)],
+        "settlements": index.settlements(participant, 1, last),
+        "transfers": index.transfers(participant),
+        "payments": _side_payments(parts, participant),
+        "readers": parts.store.accesses(participant, 0, 100_000),
+        "messages": [_sent(record) for record in parts.store.messages_of(member["account"], 100_000)],
+    }
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("member.json", json.dumps(member, indent=1))
+        for name, rows in tables.items():
+            archive.writestr(f"{name}.csv", _table(rows))
+        for document in _documents(parts, participant):
+            archive.writestr(f"bills/{document.number}.xml", as_xml(document))
+            archive.writestr(f"bills/{document.number}.html", as_html(document, asked.spoken))
+    return Response(packed.getvalue(), media_type="application/zip", headers=_file(f"member-{participant}.zip"))
+
+
+def _table(rows: Sequence[Row]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, [*rows[0]] if rows else [], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+# -------------------------------------------------------------------------------------------------------- offices
+
+
+@router.get("/operations")
+def operations(asked: Asking, day: DayAsked = None) -> Response:
+    """The operator's day."""
+    note = asked.open("operations", 0, "the operator's page of the day")
+    market, parts = asked.market, asked.parts
+    days = market.days(market.day_now() + 1, _OWN_DAYS)
+    delivered = [one for one in days if market.calendar.start_of(one.number + 1) <= market.now.timestamp()]
+    shown = day if day is not None else delivered[0].number if delivered else market.day_now()
+    missing = offices.missing_meters(parts, market, shown)
+    owing, refused = offices.arrears(parts), offices.refused(parts, market)
+    note(len(missing.members) + len(owing) + len(refused))
+    names = {row["account"].lower(): row for row in parts.index.participants(0, 3_000)}
+    return asked.page(
+        "operations",
+        days=days,
+        missing=missing,
+        arrears=owing,
+        refused=refused,
+        names=names,
+        counts=parts.store.counts(),
+        trouble=parts.relaying.trouble if parts.relaying else "",
+    )
+
+
+@router.get("/proposals")
+def proposals(asked: Asking) -> Response:
+    """The council's proposals, in words."""
+    asked.open("proposals")
+    return asked.page("proposals", rows=offices.proposals(asked.parts, asked.market))
+
+
+@router.get("/audit")
+def audit(asked: Asking, day: DayAsked = None) -> Response:
+    """Decisions, rules, concentration, and who has read what."""
+    note = asked.open("audit", 0, "the auditor's page")
+    market, parts = asked.market, asked.parts
+    shown = market.shown_day(day)
+    note(1)
+    accesses = parts.store.accesses(None, 0, 100_000)[-200:][::-1]
+    return asked.page(
+        "audit",
+        day=shown,
+        starts=market.local(market.calendar.start_of(shown)),
+        proposals=offices.proposals(parts, market),
+        rules=offices.rule_versions(parts),
+        concentration=offices.concentration(parts, shown),
+        accesses=[row | {"when": offices.moment(row["at"]).astimezone(market.zone)} for row in accesses],
+    )
+
+
+# ------------------------------------------------------------------------------------------------------- pictures
+
+
+def _price_pictures(slots: Sequence[Slot]) -> Any:
+    lines = [(name, [_per_kwh(getattr(slot, name)) for slot in slots]) for name in ("buy", "sell", "price")]
+    return _pictures(lines, slots)
+
+
+def _pictures(lines: Sequence[tuple[str, Sequence[float | None]]], slots: Sequence[Slot]) -> Any:
+    every = max(1, len(slots) // 8)
+    return steps(lines, [(slot.number, _hour(slot.starts)) for slot in slots[::every]])
+
+
+def _per_kwh(price: int | None) -> float | None:
+    return None if price is None else price * 10**KWH_DECIMALS / 10**MONEY_DECIMALS
+
+
+def _hour(when: datetime) -> str:
+    return f"{when:%H:%M}"
+
+
+__all__ = ["PAGES", "Day", "refusal", "router"]

@@ -1,0 +1,69 @@
+"""What a gateway is made of, who asks it, and the right to what is about others: for its interface and its pages."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from fastapi import Request
+
+from dem.errors import RequestError
+from dem.gateway.bills.book import Book
+from dem.gateway.config import Configuration
+from dem.gateway.reads import Index
+from dem.gateway.relaying import Relaying
+from dem.gateway.rights import Reader, Right, Role, mark, require
+from dem.gateway.state import CLIENT_MARK, Store
+from dem.model.calendar import CalendarParameters
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a gateway is made of. relaying: None for one that only tells. bills: None if it has no book of them."""
+
+    configuration: Configuration
+    chain_id: int
+    genesis: str
+    contracts: Mapping[str, str]
+    calendar: CalendarParameters
+    index: Index
+    store: Store
+    relaying: Relaying | None
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    bills: Book | None = None
+
+
+def parts_of(request: Request) -> Parts:
+    """Of the application that is asked."""
+    parts: Parts = request.app.state.parts
+    return parts
+
+
+def known(parts: Parts, account: str) -> Reader:
+    """The reader with an account, and its roles."""
+    if account.startswith(CLIENT_MARK):
+        offices = parts.store.offices_of(account.removeprefix(CLIENT_MARK))
+        return Reader(account, 0, frozenset({Role.PUBLIC, *map(Role, offices)}))
+    participant = parts.index.participant_of(account)
+    member = {Role.MEMBER} if participant else set()
+    return Reader(account, participant, frozenset({Role.PUBLIC, *member, *parts.configuration.roles_of(account)}))
+
+
+def about(parts: Parts, reader: Reader, resource: str, participant: int, purpose: str) -> Callable[[int], None]:
+    """Check the right to a participant's data. What is returned notes how many rows were read, if another's were.
+
+    Raises:
+        RequestError: the reader has none, or says no purpose.
+    """
+    is_own = participant == reader.participant != 0
+    right = require(reader, resource, is_own)
+    if is_own or right is Right.OWN:
+        return lambda _rows: None
+    if not purpose.strip():
+        raise RequestError(400, "PurposeMissing", "say in the header Purpose why you read about another person")
+    role, account = mark(reader, resource), reader.account
+
+    def note(rows: int) -> None:
+        values = {"reader": account, "role": role, "resource": resource, "participant": participant}
+        parts.store.note_access(**values, rows=rows, purpose=purpose.strip())
+
+    return note
