@@ -15,6 +15,7 @@ from support.commands.shell import EMBEDDED, PROJECT, run, typed, without_pictur
 
 COMMANDS = {
     "access": ["--out", "--account", "--network"],
+    "bill": ["FOLDER", "--by", "--pdf", "names the old one"],
     "check": ["FOLDER", "everything that is wrong", "Needs no chain"],
     "clear": ["ORDERS", "--out", "--account", "--window", "--network", "participant, side,"],
     "compare": ["SCENARIO", "--out", "--account", "--period-length", "--network", "After an interruption"],
