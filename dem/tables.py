@@ -18,7 +18,7 @@ from decimal import Decimal
 from functools import cached_property, lru_cache
 from itertools import groupby, pairwise
 from pathlib import Path
-from typing import TextIO, TypeAlias
+from typing import NamedTuple, TextIO, TypeAlias
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -213,43 +213,34 @@ def read_series(
     Raises:
         InputError: the file cannot be read, has no lines, lacks a column, or a time or number will not do.
     """
-    wanted = None if only is None else frozenset(only)
+    asked = _Asked(zone, scale, None if only is None else frozenset(only), until, negative, single, unit)
     if mistakes is None or not mistakes.is_patient:
         with suppress(OSError):
             state = path.stat()
-            return _known_series(
-                path, (state.st_mtime_ns, state.st_size), zone, scale, wanted, until, negative, single, unit
-            )
-    return _read_series(path, zone, scale, wanted, until, negative, single, unit, mistakes or Mistakes())
+            return _known_series(path, (state.st_mtime_ns, state.st_size), asked)
+    return _read_series(path, asked, mistakes or Mistakes())
+
+
+class _Asked(NamedTuple):
+    """How a table is read, see `read_series`."""
+
+    zone: tzinfo
+    scale: int
+    wanted: frozenset[str] | None
+    until: int | None
+    negative: bool
+    single: int
+    unit: str
 
 
 @lru_cache(maxsize=4)
-def _known_series(
-    path: Path,
-    _state: tuple[int, int],
-    zone: tzinfo,
-    scale: int,
-    wanted: frozenset[str] | None,
-    until: int | None,
-    negative: bool,
-    single: int,
-    unit: str,
-) -> Series:
+def _known_series(path: Path, _state: tuple[int, int], asked: _Asked) -> Series:
     """As `read_series`, of a file that is not read again while it is the same: scenarios share large ones."""
-    return _read_series(path, zone, scale, wanted, until, negative, single, unit, Mistakes())
+    return _read_series(path, asked, Mistakes())
 
 
-def _read_series(
-    path: Path,
-    zone: tzinfo,
-    scale: int,
-    wanted: frozenset[str] | None,
-    until: int | None,
-    negative: bool,
-    single: int,
-    unit: str,
-    mistakes: Mistakes,
-) -> Series:
+def _read_series(path: Path, asked: _Asked, mistakes: Mistakes) -> Series:
+    zone, scale, wanted, until, negative, single, unit = asked
     if wanted and START in wanted:
         raise InputError(f"{path}, line 1", START, "is the column of times, not of numbers")
     lines = _lines(path, [START, *sorted(wanted or ())], mistakes)

@@ -24,6 +24,8 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
+from dem.community.scenario import PARTICIPANT_COLUMNS
+
 START = datetime(2016, 7, 31, 23, tzinfo=timezone(timedelta(hours=1)))
 FIRST_HOUR, LAST_HOUR = "2016-08-30T00:00", "2017-07-30T23:00"
 HOUR = timedelta(hours=1)
@@ -36,16 +38,6 @@ OFFICES = [
     ["supplier", "fallback_supplier", "", "0", "0", "0", "2000", "none"],
     ["operator", "operator", "", "0", "0", "0", "0", "none"],
     ["grid", "grid_operator", "", "0", "0", "0", "0", "none"],
-]
-COLUMNS = [
-    "participant",
-    "kind",
-    "bus",
-    "import_capacity_wh",
-    "export_capacity_wh",
-    "deposit",
-    "credit_limit",
-    "strategy",
 ]
 
 
@@ -76,7 +68,7 @@ def main() -> None:
         for name in pv
     ]
     with (SCENARIO / "participants.csv").open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file, lineterminator="\n").writerows([COLUMNS, *OFFICES, *homes])
+        csv.writer(file, lineterminator="\n").writerows([PARTICIPANT_COLUMNS, *OFFICES, *homes])
 
 
 def read_homes(source: Path) -> tuple[dict[str, list[int]], dict[str, list[int]]]:

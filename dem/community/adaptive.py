@@ -128,7 +128,7 @@ class Targets(NamedTuple):
 
 @dataclass
 class Aggressiveness:
-    """What an adaptive-aggressive trader makes of prices, with the parameters of the paper.
+    """What an adaptive-aggressive trader makes of prices.
 
     short, long: how fast it adapts to a price, and to how much prices vary. prices, varied: the last of each, newest
     last; not a number where there are none.
@@ -143,7 +143,7 @@ class Aggressiveness:
 
     RELATIVE: ClassVar[float] = 0.02
     ABSOLUTE: ClassVar[float] = 0.01
-    """How far beyond what was needed it goes, as a share and as an amount: the paper's lambdas."""
+    """How far beyond what was needed it goes, as a share and as an amount: our choice."""
     LEAST: ClassVar[float] = -8.0
     MOST: ClassVar[float] = 2.0
     GAMMA: ClassVar[float] = 2.0

@@ -20,7 +20,7 @@ import pandas as pd
 from dem.community.advice import needed
 from dem.community.config import MAX_PERIODS_PER_DAY, NAME, WHOLE_DAY_SECONDS
 from dem.community.forecast import DAYS_WANTED
-from dem.community.scenario import CONFIG, load_scenario
+from dem.community.scenario import CONFIG, PARTICIPANT_COLUMNS, load_scenario
 from dem.errors import InputError
 from dem.model.strips import MAX_POSITION
 from dem.model.units import MONEY_DECIMALS
@@ -295,12 +295,8 @@ def _write_members(
         (_GRID, "grid_operator", "", *losses, 0, 10_000, "none"),
         *((name, "prosumer" if name in plants else "consumer", "", *most, 0, "") for name, most in limits.items()),
     ]
-    header = (
-        *("participant", "kind", "bus", "import_capacity_wh", "export_capacity_wh"),
-        *("deposit", "credit_limit", "strategy"),
-    )
     with (folder / "participants.csv").open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file, lineterminator="\n").writerows([header, *rows])
+        csv.writer(file, lineterminator="\n").writerows([PARTICIPANT_COLUMNS, *rows])
 
 
 def _toml(folder: Path, wanted: Wanted, first: date, days: int, seconds: int, has_prices: bool) -> str:

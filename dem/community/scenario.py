@@ -81,6 +81,17 @@ TRADING = frozenset({Kind.CONSUMER, Kind.PROSUMER, Kind.INTERMEDIARY, Kind.WHOLE
 _CONNECTED = (Kind.CONSUMER, Kind.PROSUMER)
 """Kinds whose meters are somewhere in the network. The grid operator's losses are everywhere: they are computed."""
 
+PARTICIPANT_COLUMNS = (
+    "participant",
+    "kind",
+    "bus",
+    "import_capacity_wh",
+    "export_capacity_wh",
+    "deposit",
+    "credit_limit",
+    "strategy",
+)
+"""Of participants.csv, without those that it may lack."""
 _OPTIONAL = (
     "intermediary",
     "share_permille",
@@ -613,18 +624,8 @@ def _strategy(
 def _read_participants(
     path: Path, config: Config, toml: Path, network: Network | None, mistakes: Mistakes
 ) -> dict[str, Participant]:
-    columns = (
-        "participant",
-        "kind",
-        "bus",
-        "import_capacity_wh",
-        "export_capacity_wh",
-        "deposit",
-        "credit_limit",
-        "strategy",
-    )
     members: dict[str, Participant] = {}
-    for row in read_rows(path, columns, _OPTIONAL, mistakes):
+    for row in read_rows(path, PARTICIPANT_COLUMNS, _OPTIONAL, mistakes):
         with mistakes:
             member = _member(row, config)
             if member.name in members:

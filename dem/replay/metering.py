@@ -1,6 +1,7 @@
 """Readings and estimates, as their events tell, and what the registers show beside them."""
 
 from collections import defaultdict
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,20 @@ from dem.replay.events import Args
 from dem.replay.market import differences
 from dem.replay.members import Membership
 from dem.replay.readings import CORRECTED, ESTIMATED, MEASURED, MISSING, NOT_READ, SUBSTITUTED, MeterValues
+
+
+class _Sheet(NamedTuple):
+    """Of a member and day. at: its first strip since the opening. left_out: its strips that count as not read, from 0.
+
+    before: what counted for each of its strips.
+    """
+
+    id: int
+    day: int
+    at: int
+    registers: NDArray[np.uint64]
+    left_out: frozenset[int]
+    before: list[ReadStrip | None]
 
 
 class Metering:
@@ -79,9 +94,10 @@ class Metering:
         strips = range((len(registers) - 1) // LANES)
         left_out = frozenset(n for n in strips if args["leftOut"] >> n & 1)
         before = [self._before(own, first + n) for n in strips]
-        parts, ended = self._take_part(id_, number, first, registers, left_out, before)
+        sheet = _Sheet(id_, number, self.first_strip(number) + first, registers, left_out, before)
+        parts, ended = self._take_part(sheet)
         if id_ != GRID_OPERATOR:
-            self._account_for(id_, number, first, registers, left_out, before, parts)
+            self._account_for(sheet, parts)
             self._end(id_, ended)
         self._named = None
         net = net_of(registers)
@@ -98,45 +114,29 @@ class Metering:
         if id_ == GRID_OPERATOR and number <= self._last_closed:
             self._note_losses(number, [first + n for n in strips if n not in left_out])
 
-    def _take_part(
-        self,
-        id_: int,
-        number: int,
-        first: int,
-        registers: NDArray[np.uint64],
-        left_out: frozenset[int],
-        before: list[ReadStrip | None],
-    ) -> tuple[list[Part] | None, str | None]:
+    def _take_part(self, sheet: _Sheet) -> tuple[list[Part] | None, str | None]:
         """What a sheet of one of several meters makes of its strips, and one that has ended."""
         if self._named is None:
             return None, None
-        read = [None if known is None else known.net for known in before]
-        meters, meter = self._membership.meters[id_], self._meter(id_, self._named, number)
+        read = [None if known is None else known.net for known in sheet.before]
+        meter = self._meter(sheet.id, self._named, sheet.day)
         since: int | None = meter.since if meter else 0
-        if meter is None and self._is_estimated(id_, number):
-            has_opening = self._opening(id_, self._named) is not None
-            since = 0 if has_opening and id_ in self._accounts else None
-        return meters.take(self._named, registers, self.first_strip(number) + first, left_out, read, since)
+        if meter is None and self._is_estimated(sheet.id, sheet.day):
+            has_opening = self._opening(sheet.id, self._named) is not None
+            since = 0 if has_opening and sheet.id in self._accounts else None
+        meters = self._membership.meters[sheet.id]
+        return meters.take(self._named, sheet.registers, sheet.at, sheet.left_out, read, since)
 
     def _is_estimated(self, id_: int, number: int) -> bool:
         """Whether anything of a member's day is, or the day is closed."""
         return bool(number <= self._last_closed or (self._values(id_, number).status == ESTIMATED).any())
 
-    def _account_for(
-        self,
-        id_: int,
-        number: int,
-        first: int,
-        registers: NDArray[np.uint64],
-        left_out: frozenset[int],
-        before: list[ReadStrip | None],
-        parts: list[Part] | None,
-    ) -> None:
+    def _account_for(self, sheet: _Sheet, parts: list[Part] | None) -> None:
+        id_, at, before = sheet.id, sheet.at, sheet.before
         if id_ not in self._membership.members:
             return
         key = self._named or self._membership.members[id_].meter
-        at = self.first_strip(number) + first
-        meter = self._meter(id_, key, number) or self._begin(id_, key, number, registers, at)
+        meter = self._meter(id_, key, sheet.day) or self._begin(id_, key, sheet.day, sheet.registers, at)
         if meter is None:
             others = self._accounts.get(id_)
             if parts is not None and others is not None and any(others.bill_others(at, before, parts)):
@@ -145,7 +145,7 @@ class Metering:
         if at + len(before) >= meter.read_at:
             self._silence.read(id_)
         account = self._accounts[id_]
-        changes = account.take(meter, registers, at, left_out, before, parts)
+        changes = account.take(meter, sheet.registers, at, sheet.left_out, before, parts)
         if any(changes):
             self._explain(id_, account)
 

@@ -14,6 +14,7 @@ from xml.etree import ElementTree
 import pytest
 from click.testing import CliRunner
 from support.commands.hamlet import DEBTORS, MIXED, POOR, Hamlet
+from support.model.bills import BILL, played
 
 from dem.commands.bill import cli
 from dem.community.scenario import load_scenario
@@ -36,16 +37,6 @@ COMMUNITIES: dict[str, dict[str, Any]] = {
     "a supplier that is short": {"consumers": 0, "plants": 2, "more": DEBTORS, "days": 3, "credit": "0.01"},
     "an island": {"islanded": True},
 }
-BILL = """
-[bill]
-vat = 19
-levies = [{ name = "Electricity tax", per_kwh = 0.0205 }, { name = "Metering", per_day = 0.05 }]
-"""
-
-
-def played(scenario: Path, folder: Path) -> Results:
-    write_days(load_scenario(scenario), folder)
-    return read_results(folder)
 
 
 @pytest.fixture(scope="module")

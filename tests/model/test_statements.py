@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 from support.commands.hamlet import DEBTORS, MIXED, POOR, Hamlet
+from support.model.bills import BILL, played
 
 from dem.community.scenario import load_scenario
 from dem.errors import InputError
-from dem.offchain.run import write_days
 from dem.report import write_members
 from dem.report.members import MOST_PAGES
 from dem.results.reader import Results, ResultsError, read_results
@@ -37,16 +37,6 @@ COMMUNITIES: Mapping[str, Mapping[str, Any]] = {
     "a supplier that is short": {"consumers": 0, "plants": 2, "more": DEBTORS, "days": 3, "credit": "0.01"},
     "an island": {"islanded": True},
 }
-BILL = """
-[bill]
-vat = 19
-levies = [{ name = "Electricity tax", per_kwh = 0.0205 }, { name = "Metering", per_day = 0.05 }]
-"""
-
-
-def played(scenario: Path, folder: Path) -> Results:
-    write_days(load_scenario(scenario), folder)
-    return read_results(folder)
 
 
 def check(results: Results) -> Mapping[str, Statement]:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
 
+from dem.community.scenario import PARTICIPANT_COLUMNS
 from support.scenario_text import LEADS, rules
 
 HISTORY_DAYS = 3
@@ -101,16 +102,6 @@ AGREEMENTS = (
     ("roof-2", "home-2", "0.065", 50, "2016-05-01", "2016-05-08", "Mo-Su", "08:00-18:00"),
 )
 
-PARTICIPANTS = (
-    "participant",
-    "kind",
-    "bus",
-    "import_capacity_wh",
-    "export_capacity_wh",
-    "deposit",
-    "credit_limit",
-    "strategy",
-)
 FLEXIBLE = ("intermediary", "share_permille", "battery_wh", "battery_w")
 OFFICES = (
     ("operator", "operator", "", 0, 0, 0, 0, "none"),
@@ -163,7 +154,7 @@ class Hamlet:
             has_pool = "pools" in (*self.markets, *self.described)
             members = [(*member, *_extras(str(member[0]), has_pool)) for member in (*members, *INTERMEDIARIES)]
             self._describe_markets(folder)
-        columns = (*PARTICIPANTS, *FLEXIBLE) if self.markets else PARTICIPANTS
+        columns = (*PARTICIPANT_COLUMNS, *FLEXIBLE) if self.markets else PARTICIPANT_COLUMNS
         write_table(folder / "participants.csv", columns, members)
         metered = [*consumers, *(str(member[0]) for member in self.more)]
         random = Random(self.periods_per_day)

@@ -55,7 +55,7 @@ def objections(market: Market, person: Person, sheet: OrderSheet, signer: Key) -
         if tagged != day:
             found.add("WrongDay")
         for lane in lanes:
-            capacity = _capacity(replay, person, day, Side(lane >> 39))
+            capacity = capacity_of(replay, person, day, Side(lane >> 39))
             if lane and lane & MAX_ENERGY < rules.min_order_energy:
                 found.add("OrderTooSmall")
             if lane & MAX_ENERGY > capacity:
@@ -83,7 +83,7 @@ def _bounds(replay: Replay, person: Person, sheet: OrderSheet) -> set[str]:
     ]
     after = [order for order in before if order not in gone] + come
     for side in Side:
-        capacity = _capacity(replay, person, sheet.day, side)
+        capacity = capacity_of(replay, person, sheet.day, side)
         if any(_energy(after, slot, side) > capacity for slot in range(periods)):
             found.add("ExceedsCapacity")
     if crosses(after + orders_in(book, (book.participant == person.id) & ~is_own)):
@@ -122,7 +122,7 @@ def crosses(orders: list[Order]) -> bool:
     return any(bids[slot] >= asks[slot] for slot in bids.keys() & asks.keys())
 
 
-def _capacity(replay: Replay, person: Person, day: int, side: Side) -> int:
+def capacity_of(replay: Replay, person: Person, day: int, side: Side) -> int:
     """What is a person's own to trade, Wh per period; the rest of the connection is its intermediary's."""
     _, share = replay.intermediaries.model.mandate_of(person.id, day)
     connection = replay.membership.connection(person.id, day)

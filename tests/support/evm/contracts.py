@@ -6,13 +6,12 @@ from dataclasses import replace
 from dem.messages.contracts import Acceptance, Ending, Proposal, Revocation
 from dem.messages.signing import message_hash
 from dem.model.markets.bilateral import ALL_WEEKDAYS, Contract, Profile, is_in_default
-from dem.model.markets.intermediaries import own_part
-from dem.model.orders import MAX_ENERGY
+from dem.model.orders import MAX_ENERGY, Side
 from dem.model.units import Money
 from dem.replay.bilateral import BilateralReplay
 from dem.replay.market import ROLLING
 
-from .acceptance import credit_for_orders
+from .acceptance import capacity_of, credit_for_orders
 from .chain import NOBODY, Event
 from .keys import Key, struct
 from .market import Market
@@ -136,11 +135,10 @@ class ContractMarket:
         if keys & self.used:
             found.add("ProposalUsed")
         buyer, seller = (accepter, proposer) if proposal.is_sale else (proposer, accepter)
-        first_day, membership = self._first_day(proposal), self.market.replay.membership
-        for place, side in enumerate((buyer, seller)):
+        replay, first_day = self.market.replay, self._first_day(proposal)
+        for side, of_orders in ((buyer, Side.BID), (seller, Side.ASK)):
             found |= self._of_side(side, proposal)
-            _, share = self.market.replay.intermediaries.model.mandate_of(side.id, first_day)
-            if side.id and proposal.energy > own_part(membership.connection(side.id, first_day)[place] or 0, share):
+            if side.id and proposal.energy > capacity_of(replay, side, first_day, of_orders):
                 found.add("ExceedsCapacity")
         return found if found else self._of_money(proposal, buyer, seller)
 
