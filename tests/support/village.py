@@ -107,6 +107,15 @@ class Village:
         """A transaction of whoever holds a role."""
         return self.market.chain.send(self.market.keys[role], contract, function, *arguments)
 
+    def send_with(self, gas: int, role: str, contract: Contract, function: str, *arguments: Any) -> None:
+        """As `send`, with so much gas and no more."""
+        chain = self.market.chain
+        [(_, refusal)] = chain.send_all(
+            self.market.keys[role], [chain.transaction(contract, function, *arguments, gas=gas)]
+        )
+        if refusal is not None:
+            raise refusal
+
     def waiting(self, account: str) -> tuple[str, bytes]:
         """What an account is admitted by: its address and the application that waits."""
         return account, self.market.registry.functions.applicationOf(account).call()

@@ -6,6 +6,8 @@ from support.refusals import refused
 from support.village import ADMITTED, EXITED, SUSPENDED, Member, Village, events
 from web3.contract import Contract
 
+from dem.errors import RefusedError
+
 MAX_WATCHERS = 8
 REVERTS = "0x60006000fd"
 SPINS = "0x5b600056"
@@ -72,11 +74,9 @@ def test_a_faulty_one_is_removed(village: Village, registry: Contract, buyer: Me
 def test_whoever_changes_a_standing_does_not_make_one_fail_by_little_gas(
     village: Village, registry: Contract, buyer: Member
 ) -> None:
-    sender = village.market.keys["registrar"].address
-    call = registry.functions.suspend(buyer.id)
-    with pytest.raises(Exception, match="execution reverted"):
-        call.call({"from": sender, "gas": 200_000})
-    call.call({"from": sender, "gas": 400_000})
+    with pytest.raises(RefusedError, match="TooLittleGas"):
+        village.send_with(200_000, "registrar", registry, "suspend", buyer.id)
+    village.send_with(400_000, "registrar", registry, "suspend", buyer.id)
 
 
 def test_the_most_there_can_be_fit_a_transaction(village: Village, registry: Contract, buyer: Member) -> None:
