@@ -106,9 +106,9 @@ class Index:
     # ------------------------------------------------------------------------------------- about everybody
 
     def days(self, after: int, most: int) -> list[Row]:
-        """How far each day is, and its volume."""
+        """How far each day is, which everybody may know; so there is no volume among it."""
         question = (
-            "SELECT day, starts_at, slots_cleared, coalesce(volume_kwh, 0) AS volume, is_metered, is_settled, is_final "
+            "SELECT day, starts_at, slots_cleared, is_metered, is_settled, is_final "
             "FROM days WHERE day > :after ORDER BY day LIMIT :most"
         )
         return self._rows(question, after=after, most=most)

@@ -156,7 +156,7 @@ class Live:
         for service in (index, *others):
             service.start()
         with screen.busy("waiting for the index"):
-            index.await_ready((town.folder / "index.sqlite").exists, _START_SECONDS)
+            index.await_ready(town.index.exists, _START_SECONDS)
         gateway.start()
 
     def _has_answer(self) -> bool:

@@ -67,6 +67,11 @@ class Town:
         return self.folder / MANIFEST
 
     @property
+    def index(self) -> Path:
+        """The index of the market."""
+        return self.folder / "index.sqlite"
+
+    @property
     def passphrase(self) -> Path:
         """Of all keystores here: one person starts them all. Where roles are many people's, each has its own."""
         return self.folder / "passphrase"

@@ -1,8 +1,9 @@
 """A gateway without a chain: an index of a small market, and a port that stands for a node."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -105,14 +106,25 @@ def _events() -> Iterator[tuple[str, str, dict[str, Any]]]:
     yield "Council", "Approved", {"id": 1, "by": account_of("p1")}
 
 
-def make_index(path: Path) -> Path:
-    """An index of a market in which two participants have traded a day."""
+def make_index(path: Path, more: Iterable[tuple[str, str, dict[str, Any]]] = ()) -> Path:
+    """An index of a market in which two participants have traded a day. more: events that follow."""
     store = IndexStore(path, _tables(), Origin(CHAIN, GENESIS, CONTRACTS["ParticipantRegistry"], CALENDAR), DEPTH)
-    made = (Event(contract, name, args, 10 + n, f"0x{n:064x}", 0) for n, (contract, name, args) in enumerate(_events()))
+    told = enumerate(chain(_events(), more))
+    made = (Event(contract, name, args, 10 + n, f"0x{n:064x}", 0) for n, (contract, name, args) in told)
     store.record(CONTRACTS, made)
     store.name({account_of("home"): "home", account_of("roof"): "roof"})
     store.close()
     return path
+
+
+def auction(day: int, orders: Mapping[int, Sequence[Order]], cleared: Sequence[dict[str, int]]) -> Iterator[Any]:
+    """Events of a day's auction: a sheet of each participant, and what is cleared by slot."""
+    for id_, own in orders.items():
+        words = lines_of(own, day, 96).values()
+        sheet = {"id": id_, "day": day, "sequence": 1, "firstLine": 0, "lines": [w.to_bytes(32, "big") for w in words]}
+        yield "CallAuction", "SheetAccepted", sheet
+    for slot in cleared:
+        yield "CallAuction", "Cleared", {"day": day, "rationed": 0, "share": 0, "marginal": 0} | slot
 
 
 @dataclass
