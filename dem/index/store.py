@@ -64,6 +64,7 @@ _INDEXES = (
     "CREATE INDEX orders_refused_of ON call_auction_sheet_rejected (lower(participant))",
     "CREATE INDEX readings_refused_of ON meter_readings_readings_rejected (lower(meter))",
     # Of a day.
+    "CREATE INDEX settled_at ON settlement_settled (day)",
     "CREATE INDEX order_lane_at ON order_lane (place, day, contract)",
     "CREATE INDEX cleared_at ON call_auction_cleared (day, contract, slot)",
     "CREATE INDEX traders_at ON cleared_traders (day, contract)",

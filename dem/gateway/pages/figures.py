@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from enum import StrEnum
 from typing import Any
 
-from dem.gateway.parts import Parts
 from dem.gateway.reads import Index
 from dem.model.calendar import CalendarParameters
 from dem.model.markets.auction import pro_rata
@@ -98,14 +97,13 @@ class Slot:
 
 
 class Market:
-    """The market as its pages see it now."""
+    """The market as its pages and bills see it now. least_traders: of whom the public is told."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._index: Index = parts.index
-        self.calendar: CalendarParameters = parts.calendar
-        self.zone: tzinfo = parts.configuration.zone
-        self.now = parts.clock()
-        self.least_traders = parts.configuration.least_traders
+    def __init__(
+        self, index: Index, calendar: CalendarParameters, zone: tzinfo, now: datetime, least_traders: int = 0
+    ) -> None:
+        self._index, self.calendar, self.zone = index, calendar, zone
+        self.now, self.least_traders = now, least_traders
 
     def local(self, time: float) -> datetime:
         """Unix time by the clock on the wall."""

@@ -17,6 +17,7 @@ from fastapi.routing import APIRouter
 
 from dem.errors import RequestError
 from dem.gateway import answers as a
+from dem.gateway.bills.days import of_member
 from dem.gateway.bills.drawing import as_csv, as_html, as_pdf, as_xml, values
 from dem.gateway.login import Logins
 from dem.gateway.pages import offices
@@ -77,7 +78,8 @@ class Asked:
         self.parts = parts_of(request)
         self.spoken = spoken_by(request)
         self.reader = reader_by(request)
-        self.market = Market(self.parts)
+        parts, told = self.parts, self.parts.configuration
+        self.market = Market(parts.index, parts.calendar, told.zone, parts.clock(), told.least_traders)
 
     def open(self, page: str, participant: int = 0, purpose: str = "") -> Callable[[int], None]:
         """Check the right to a page. What is returned notes how many rows were read, if another's were."""
@@ -431,10 +433,10 @@ def bill(asked: Asking, participant: Number, number: str, purpose: Purpose = "")
 
 def _documents(parts: Parts, participant: int) -> list[Document]:
     name = parts.index.participant(participant)["name"]
-    if parts.bills is None or name is None:
+    if parts.bills is None:
         return []
     parts.bills.refresh()
-    return parts.bills.of(name)
+    return of_member(parts.bills, participant, name)
 
 
 def _file(name: str) -> dict[str, str]:

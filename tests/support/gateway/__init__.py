@@ -32,6 +32,7 @@ from dem.messages.orders import OrderSheet
 from dem.messages.readings import Register, pack_registers
 from dem.model.calendar import CalendarParameters
 from dem.model.orders import Order, Side, lines_of
+from dem.model.readings import Reading
 from dem.model.rules import Tariff
 from dem.model.strips import LANES, pack
 from dem.model.units import Tick, UnitsPerWh, Wh
@@ -130,7 +131,8 @@ def auction(day: int, orders: Mapping[int, Sequence[Order]], cleared: Sequence[d
 def town(members: int, day: int = 2) -> Iterator[Any]:
     """Events of a day of so many members after the two: all of them order, trade, are metered, settled and paid."""
     ids = range(ROOF + 1, ROOF + 1 + members)
-    net, registers = [pack(1, [5] * LANES)] * 16, pack_registers([Register(Wh(10 * n), Wh(0)) for n in range(97)])
+    net = [pack(1, [Reading(Wh(5)).lane()] * LANES)] * 16
+    registers = pack_registers([Register(Wh(10 * n), Wh(0)) for n in range(97)])
     for id_ in ids:
         about = {"account": f"0x{id_:040x}", "meter": f"0x{id_ + 10**6:040x}", "kind": 6}
         papers = {"importCapacity": 5_000, "exportCapacity": 0, "feeder": bytes(32), "documents": bytes(32)}
