@@ -3,17 +3,18 @@
 from pathlib import Path
 
 import click
-import requests
 
 from dem.commands import ABOUT
 from dem.community.scenario import load_scenario
 from dem.console import Terminal, console, fail_readably, print_table
 from dem.devnet.live.service import Live
 from dem.devnet.live.town import Town
-from dem.errors import ChainError, DemError, RequestError
-from dem.gateway.client import Client
+from dem.errors import ChainError, RequestError
+from dem.gateway.reads import Index
 
 _MOST_SAID = 80
+_DAYS = "SELECT day, coalesce(volume_kwh, 0) AS kwh, is_metered, is_settled, is_final FROM days ORDER BY day"
+"""Of the index, which the public is not shown."""
 _OUT = click.option(
     "--out", type=click.Path(path_type=Path), default=Path("out/live"), show_default=True, help="Folder of the market."
 )
@@ -60,14 +61,13 @@ def status(out: Path, port: int) -> None:
     ]
     print_table(f"Market in {out}", ("process", "pid", "state", "health"), rows)
     try:
-        days = Client(live.town.gateway, seconds=10).get("/v1/days")
-    except (DemError, RequestError, requests.RequestException) as error:
-        console.print(f"the gateway tells nothing: {error}", highlight=False, markup=False)
+        days = Index(live.town.index).rows(_DAYS)
+    except RequestError as error:
+        console.print(str(error), highlight=False, markup=False)
     else:
         marks = ("is_metered", "is_settled", "is_final")
         lines = [
-            (str(day["day"]), f"{day['volume_wh'] / 1_000:.1f}", *("yes" if day[mark] else "" for mark in marks))
-            for day in days
+            (str(day["day"]), f"{day['kwh']:.1f}", *("yes" if day[mark] else "" for mark in marks)) for day in days
         ]
         print_table("Days", ("day", "kWh traded", "metered", "settled", "final"), lines, figures=True)
     if any(trouble for _, trouble in troubles):

@@ -26,7 +26,8 @@ from dem.errors import DemError, InputError
 def cli(name: str, configs: tuple[Path, ...]) -> None:
     """Do again and again what is due of the role NAME, until interrupted.
 
-    Roles: operator, registrar, treasurer, supplier, clerk, relayer, metering, household, meter.
+    Roles: operator, registrar, treasurer, supplier, clerk, relayer, metering, biller, household,
+    meter.
 
     What is due it asks the chain, or the gateway, so it may be killed and started at any moment. It logs a line of
     JSON for each step. docs/guide/live.md describes roles and settings.

@@ -53,12 +53,11 @@ class Market(Answer):
 
 
 class Day(Answer):
-    """How far a day is."""
+    """How far a day is. What was traded is not in it: see docs/guide/gateway.md, "What the public is told"."""
 
     day: int
     starts_at: str | None
     slots_cleared: int
-    volume_wh: int
     is_metered: bool
     is_settled: bool
     is_final: bool

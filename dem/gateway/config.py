@@ -32,6 +32,7 @@ def _zone(name: str) -> str:
 
 Address = Annotated[str, AfterValidator(_checksummed)]
 Office = Annotated[Role, AfterValidator(_office)]
+Zone = Annotated[str, AfterValidator(_zone)]
 
 
 class Limits(BaseModel):
@@ -76,7 +77,7 @@ class Configuration(BaseModel):
     offices: dict[Office, list[Address]] = {}
     name: str = Field("DEM", min_length=1, max_length=60)
     currency: str = Field("EUR", pattern=r"^[A-Z]{3}$")
-    timezone: Annotated[str, AfterValidator(_zone)] = "UTC"
+    timezone: Zone = "UTC"
     bills: Path = Path("bills")
     least_traders: int = Field(5, ge=1)
     meters: dict[str, Annotated[int, Field(ge=1, le=2**31 - 1)]] = {}

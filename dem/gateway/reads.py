@@ -1,9 +1,11 @@
 """What the index knows, as the gateway tells it: energy in whole Wh, money and prices as exact decimal numbers."""
 
+import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import create_engine, text
+from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.exc import OperationalError
 
 from dem.errors import RequestError
@@ -38,6 +40,25 @@ SELECT day, slot, sum(contracted_wh) AS contracted_wh, sum(metered_wh) AS metere
 FROM both GROUP BY day, slot ORDER BY day, slot LIMIT :most
 """
 """The view `energy` of one participant: a condition on the view would look at everybody's readings first."""
+_NAMED = """
+WITH
+  asked (account) AS (SELECT value FROM json_each(:accounts)),
+  once (id) AS (
+    SELECT id FROM participant_registry_admitted WHERE lower(account) IN (SELECT account FROM asked)
+    UNION SELECT id FROM participant_registry_account_replaced WHERE lower(account) IN (SELECT account FROM asked)
+  )
+SELECT p.participant, p.name, lower(p.account) AS account
+FROM once JOIN participants AS p ON p.participant = once.id
+WHERE lower(p.account) IN (SELECT account FROM asked)
+"""
+"""Who has ever had an account is found by an index; whose it is now, the view tells."""
+_DAYS = """
+SELECT day, starts_at, slots_cleared, coalesce(volume_kwh, 0) AS kwh, is_metered, is_settled, is_final FROM days
+WHERE day BETWEEN (
+  SELECT min(day) FROM (SELECT day FROM known_days WHERE day <= :last ORDER BY day DESC LIMIT :most)
+) AND :last ORDER BY day DESC
+"""
+"""Counts and sums are made of the days that are asked for alone."""
 
 
 class Index:
@@ -46,6 +67,11 @@ class Index:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._engine = create_engine(f"sqlite:///file:{path.resolve()}?mode=ro&uri=true")
+
+    @property
+    def engine(self) -> Engine:
+        """For tests and tools."""
+        return self._engine
 
     def close(self) -> None:
         """Let go of it."""
@@ -78,9 +104,13 @@ class Index:
 
     def participant_of(self, account: str) -> int:
         """Number of the participant with an account, 0 if it is none's."""
-        question = "SELECT participant FROM participants WHERE lower(account) = :account"
-        found = self._rows(question, account=account.lower())
-        return int(found[0]["participant"]) if found else 0
+        found = self.named([account])
+        return int(found[account.lower()]["participant"]) if found else 0
+
+    def named(self, accounts: Iterable[str]) -> dict[str, Row]:
+        """Number and name of participants by their accounts, in lower case; those that are nobody's are left out."""
+        rows = self.rows(_NAMED, accounts=json.dumps(sorted({account.lower() for account in accounts})))
+        return {row["account"]: row for row in rows}
 
     def participants(self, after: int, most: int) -> list[Row]:
         """Participants by number."""
@@ -106,12 +136,21 @@ class Index:
     # ------------------------------------------------------------------------------------- about everybody
 
     def days(self, after: int, most: int) -> list[Row]:
-        """How far each day is, and its volume."""
+        """How far each day is, which everybody may know; so there is no volume among it."""
         question = (
-            "SELECT day, starts_at, slots_cleared, coalesce(volume_kwh, 0) AS volume, is_metered, is_settled, is_final "
-            "FROM days WHERE day > :after ORDER BY day LIMIT :most"
+            "SELECT day, starts_at, slots_cleared, is_metered, is_settled, is_final FROM days WHERE day IN "
+            "(SELECT day FROM known_days WHERE day > :after ORDER BY day LIMIT :most) ORDER BY day"
         )
         return self._rows(question, after=after, most=most)
+
+    def last_days(self, last: int, most: int) -> list[Row]:
+        """How far days up to one are, the newest first, and how many kWh were traded."""
+        return self.rows(_DAYS, last=last, most=most)
+
+    def known_days(self, first: int, last: int) -> list[int]:
+        """Those of which anything is known, in order."""
+        question = "SELECT day FROM known_days WHERE day BETWEEN :first AND :last ORDER BY day"
+        return [int(row["day"]) for row in self.rows(question, first=first, last=last)]
 
     def prices(self, day: int) -> list[Row]:
         """Prices and volumes of the call auction."""

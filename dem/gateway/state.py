@@ -25,6 +25,7 @@ from sqlalchemy import (
     Index,
     Integer,
     MetaData,
+    Select,
     String,
     Table,
     delete,
@@ -62,6 +63,7 @@ MESSAGE = Table(
     Column("number", _BIG, nullable=False),
 )
 Index("message_by_state", MESSAGE.c.state, MESSAGE.c.number)
+Index("message_by_sender", MESSAGE.c.sender, MESSAGE.c.number)
 JOURNAL = Table(
     "journal",
     METADATA,
@@ -260,6 +262,14 @@ class Store:
         with self._engine.connect() as connection:
             return [_record(row) for row in connection.execute(question)]
 
+    def refused(self, most: int, sender: str | None = None) -> list[Record]:
+        """Messages that were refused, the newest first. sender: only of this account."""
+        question = select(MESSAGE).where(MESSAGE.c.state == State.REFUSED).order_by(MESSAGE.c.number.desc()).limit(most)
+        if sender is not None:
+            question = question.where(MESSAGE.c.sender == sender)
+        with self._engine.connect() as connection:
+            return [_record(row) for row in connection.execute(question)]
+
     def begin(self, ids: Sequence[str], block: int) -> None:
         """Note that messages are about to be brought. block: the newest one before."""
         values = {"attempts": MESSAGE.c.attempts + 1, "first_block": func.coalesce(MESSAGE.c.first_block, block)}
@@ -393,6 +403,13 @@ class Store:
     def accesses(self, participant: int | None, after: int, most: int) -> list[dict[str, Any]]:
         """Who read about a participant, or about anybody."""
         question = select(ACCESS).where(ACCESS.c.number > after).order_by(ACCESS.c.number).limit(most)
+        return self._accesses(question, participant)
+
+    def newest_accesses(self, participant: int | None, most: int) -> list[dict[str, Any]]:
+        """Who read about a participant, or about anybody, the newest first."""
+        return self._accesses(select(ACCESS).order_by(ACCESS.c.number.desc()).limit(most), participant)
+
+    def _accesses(self, question: Select[Any], participant: int | None) -> list[dict[str, Any]]:
         if participant is not None:
             question = question.where(ACCESS.c.participant.in_((participant, 0)))
         with self._engine.connect() as connection:

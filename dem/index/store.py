@@ -11,6 +11,8 @@ from pathlib import Path
 from dem.chain.blocks import Header
 from dem.chain.events import Event
 from dem.errors import ChainError
+from dem.index import clearings
+from dem.index.clearings import Clearing
 from dem.index.tables import Table, type_name
 from dem.model.calendar import CalendarParameters
 
@@ -40,9 +42,40 @@ _INDEXES = (
     "CREATE INDEX estimate_of ON estimate (id, day)",
     "CREATE INDEX scheduled_of ON scheduled (id, day)",
     "CREATE INDEX order_lane_of ON order_lane (day, id)",
+    "CREATE INDEX order_at_price_of ON order_at_price (day, id)",
     "CREATE INDEX settled_of ON settlement_settled (id, day)",
+    "CREATE INDEX admitted_of ON participant_registry_admitted (id)",
+    "CREATE INDEX admitted_as ON participant_registry_admitted (lower(account))",
+    "CREATE INDEX replaced_as ON participant_registry_account_replaced (lower(account))",
+    "CREATE INDEX replaced_of ON participant_registry_account_replaced (id)",
+    "CREATE INDEX meter_replaced_of ON participant_registry_meter_replaced (id)",
+    "CREATE INDEX applied_as ON participant_registry_applied (account)",
+    "CREATE INDEX status_of ON participant_registry_status_changed (id)",
+    "CREATE INDEX connection_of ON participant_registry_connection_changed (id)",
+    "CREATE INDEX deposited_of ON accounts_deposited (id)",
+    "CREATE INDEX withdrawn_of ON accounts_withdrawn (id)",
+    "CREATE INDEX posted_of ON accounts_posted (id)",
+    "CREATE INDEX arrears_of ON accounts_arrears_changed (id)",
+    "CREATE INDEX credit_limit_of ON accounts_credit_limit_set (id)",
+    "CREATE INDEX taken_back_of ON shortfalls_taken_back (id)",
+    "CREATE INDEX made_good_of ON shortfalls_made_good (id)",
+    "CREATE INDEX restored_of ON shortfalls_restored (id)",
+    "CREATE INDEX rewarded_of ON balancing_fund_rewarded (id)",
+    "CREATE INDEX orders_refused_of ON call_auction_sheet_rejected (lower(participant))",
+    "CREATE INDEX readings_refused_of ON meter_readings_readings_rejected (lower(meter))",
+    # Of a day.
+    "CREATE INDEX settled_at ON settlement_settled (day)",
+    "CREATE INDEX order_lane_at ON order_lane (place, day, contract)",
+    "CREATE INDEX cleared_at ON call_auction_cleared (day, contract, slot)",
+    "CREATE INDEX traders_at ON cleared_traders (day, contract)",
+    "CREATE INDEX strip_read_at ON strip_read (day, id, strip)",
+    "CREATE INDEX scheduled_at ON scheduled_day (day, id)",
+    "CREATE INDEX tariff_at ON tariff (day)",
+    "CREATE INDEX sheet_at ON call_auction_sheet_accepted (day)",
+    "CREATE INDEX tariffs_published_at ON fallback_supply_tariffs_published (day)",
+    "CREATE INDEX metering_closed_at ON meter_readings_metering_closed (day)",
 )
-"""By which what is asked of one member is found."""
+"""By which what is asked of one member, or of one day, is found."""
 CHAIN, RECORD = "chain", "record"
 """Where the events of an index come from."""
 _ROWS = 10_000
@@ -81,6 +114,7 @@ class Store:
         self.path = path
         self._tables = tables
         self._definitions = [table.definition for event in tables.values() for table in event]
+        self._definitions += clearings.DEFINITIONS
         path.parent.mkdir(parents=True, exist_ok=True)
         self._db = sqlite3.connect(path, isolation_level=None)
         try:
@@ -162,9 +196,9 @@ class Store:
         with self._changes():
             self._db.execute("DELETE FROM header WHERE number > ?", (number,))
             self._db.execute("DELETE FROM block WHERE number > ?", (number,))
-            for event in self._tables.values():
-                for table in event:
-                    self._db.execute(f"DELETE FROM {table.name} WHERE block > ?", (number,))
+            names = [table.name for event in self._tables.values() for table in event]
+            for name in (*names, *clearings.TABLES):
+                self._db.execute(f"DELETE FROM {name} WHERE block > ?", (number,))
 
     def _insert(self, blocks: Sequence[Header], events: Iterable[Event]) -> None:
         # A contract that comes later may have events in blocks that are known.
@@ -172,13 +206,17 @@ class Store:
             "INSERT OR IGNORE INTO block VALUES (?, ?, ?)", [(b.number, b.hash, b.time) for b in blocks]
         )
         rows: dict[str, list[tuple[object, ...]]] = {}
+        cleared: list[Clearing] = []
         for event in events:
             for table in self._tables[type_name(event.contract), event.name]:
                 rows.setdefault(table.name, []).extend(table.rows(event))
+            if (clearing := Clearing.of(event)) is not None:
+                cleared.append(clearing)
         for name, some in rows.items():
             if some:
                 places = ", ".join("?" * len(some[0]))
                 self._db.executemany(f"INSERT INTO {name} VALUES ({places})", some)
+        clearings.keep(self._db, cleared)
 
     # ----------------------------------------------------------------------------------------------- contracts
 

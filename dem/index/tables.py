@@ -144,6 +144,15 @@ def _readings(event: Event) -> Iterator[Row]:
             yield args["id"], args["day"], slot, net, False, bool(args["substituted"] >> slot & 1)
 
 
+def _strips_read(event: Event) -> Iterator[Row]:
+    """Strips that were not left out."""
+    args = event.args
+    readings = len(net_of(registers_of(args["registers"])))
+    for n in range(readings // LANES):
+        if not args["leftOut"] >> n & 1:
+            yield args["id"], args["day"], args["firstStrip"] + n
+
+
 def _estimates(event: Event) -> Iterator[Row]:
     args = event.args
     for slot, lane in enumerate(unpack(args["word"])[1], start=args["strip"] * LANES):
@@ -151,9 +160,21 @@ def _estimates(event: Event) -> Iterator[Row]:
 
 
 def _scheduled(event: Event) -> Iterator[Row]:
-    lanes = unpack_all([word.to_bytes(32, "big") for word in event.args["net"]])[1]
-    for slot, net in enumerate(net_of_lanes(lanes).ravel().tolist()):
+    for slot, net in enumerate(_nets(event)):
         yield event.args["id"], event.args["day"], slot, net
+
+
+def _scheduled_days(event: Event) -> Iterator[Row]:
+    """An event tells all of a day."""
+    nets = _nets(event)
+    bought, sold = (sum(max(sign * net, 0) for net in nets) for sign in (1, -1))
+    yield event.args["id"], event.args["day"], bought, sold
+
+
+def _nets(event: Event) -> list[int]:
+    lanes = unpack_all([word.to_bytes(32, "big") for word in event.args["net"]])[1]
+    found: list[int] = net_of_lanes(lanes).ravel().tolist()
+    return found
 
 
 _READING = "id INTEGER, day INTEGER, slot INTEGER, net_wh INTEGER, is_estimated INTEGER, is_substituted INTEGER"
@@ -169,10 +190,19 @@ _UNPACKED = {
     ("FallbackSupply", "TariffsPublished"): [
         _unpacked("tariff", "day INTEGER, slot INTEGER, buy INTEGER, sell INTEGER", "slot", _tariffs)
     ],
-    ("MeterReadings", "ReadingsAccepted"): [_unpacked("reading", _READING, "slot", _readings)],
+    ("MeterReadings", "ReadingsAccepted"): [
+        _unpacked("reading", _READING, "slot", _readings),
+        _unpacked("strip_read", "id INTEGER, day INTEGER, strip INTEGER", "strip", _strips_read),
+    ],
     ("MeterReadings", "Estimated"): [_unpacked("estimate", _READING, "slot", _estimates)],
     ("Schedule", "Scheduled"): [
-        _unpacked("scheduled", "id INTEGER, day INTEGER, slot INTEGER, net_wh INTEGER", "slot", _scheduled)
+        _unpacked("scheduled", "id INTEGER, day INTEGER, slot INTEGER, net_wh INTEGER", "slot", _scheduled),
+        _unpacked(
+            "scheduled_day",
+            "id INTEGER, day INTEGER, bought_wh INTEGER, sold_wh INTEGER",
+            "id",
+            _scheduled_days,
+        ),
     ],
 }
 """By contract and event."""

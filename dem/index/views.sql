@@ -193,7 +193,7 @@ SELECT day, slot, buy / 1e5 AS buy_eur_per_kwh, sell / 1e5 AS sell_eur_per_kwh F
 CREATE VIEW settlements AS
 SELECT
   s.id AS participant,
-  n.name,
+  (SELECT name FROM names AS n WHERE n.participant = s.id) AS name,
   s.day,
   s.trade / 1e8 AS trade_eur,
   s.imbalance / 1e8 AS imbalance_eur,
@@ -205,7 +205,6 @@ FROM (
   SELECT *, row_number() OVER (PARTITION BY id, day ORDER BY block DESC, log_index DESC) AS age
   FROM settlement_settled
 ) AS s
-LEFT JOIN names AS n ON n.participant = s.id
 LEFT JOIN settlement_penalty_charged AS p ON p.block = s.block AND p.log_index = s.log_index + 1
 WHERE s.age = 1;
 
@@ -243,46 +242,67 @@ FROM accounts_withdrawn JOIN block AS b ON b.number = block;
 -- Free and locked money together: how it divides depends on orders, not on events about money. The fallback supplier (3) has
 -- advanced the arrears of all others.
 CREATE VIEW balances AS
-WITH
-  flow AS (
-    SELECT id, amount FROM accounts_deposited
-    UNION ALL SELECT id, -amount FROM accounts_withdrawn
-    UNION ALL SELECT id, amount FROM accounts_posted
-    -- Shortfalls: from and to the fallback supplier (3), and what is set aside with the clearing house (2).
-    UNION ALL SELECT id, -units FROM shortfalls_taken_back
-    UNION ALL SELECT 3, units FROM shortfalls_taken_back
-    UNION ALL SELECT 3, -units FROM shortfalls_set_aside
-    UNION ALL SELECT 2, units FROM shortfalls_set_aside
-    UNION ALL SELECT 2, -units FROM shortfalls_made_good
-    UNION ALL SELECT id, units FROM shortfalls_made_good
-    UNION ALL SELECT 2, -returned FROM shortfalls_reopened
-    UNION ALL SELECT 3, returned FROM shortfalls_reopened
-    UNION ALL SELECT 3, -units FROM shortfalls_restored
-    UNION ALL SELECT id, units FROM shortfalls_restored
-  ),
-  owed AS (
-    SELECT id, arrears, row_number() OVER (PARTITION BY id ORDER BY block DESC, log_index DESC) AS age
-    FROM accounts_arrears_changed
-  ),
-  allowed AS (
-    SELECT id, "limit", row_number() OVER (PARTITION BY id ORDER BY block DESC, log_index DESC) AS age
-    FROM accounts_credit_limit_set
-  ),
-  advanced AS (SELECT coalesce(sum(arrears), 0) AS amount FROM owed WHERE age = 1)
 SELECT
-  participant,
+  id AS participant,
   name,
   kind,
   (
-    coalesce((SELECT sum(amount) FROM flow WHERE id = participant), 0) + coalesce(arrears, 0)
-    - iif(participant = 3, advanced.amount, 0)
+    (SELECT coalesce(sum(amount), 0) FROM accounts_deposited AS f WHERE f.id = m.id)
+    - (SELECT coalesce(sum(amount), 0) FROM accounts_withdrawn AS f WHERE f.id = m.id)
+    + (SELECT coalesce(sum(amount), 0) FROM accounts_posted AS f WHERE f.id = m.id)
+    -- Shortfalls: from and to the fallback supplier (3), and what is set aside with the clearing house (2).
+    - (SELECT coalesce(sum(units), 0) FROM shortfalls_taken_back AS f WHERE f.id = m.id)
+    + (SELECT coalesce(sum(units), 0) FROM shortfalls_made_good AS f WHERE f.id = m.id)
+    + (SELECT coalesce(sum(units), 0) FROM shortfalls_restored AS f WHERE f.id = m.id)
+    + CASE id
+      WHEN 2 THEN
+        (SELECT coalesce(sum(units), 0) FROM shortfalls_set_aside)
+        - (SELECT coalesce(sum(units), 0) FROM shortfalls_made_good)
+        - (SELECT coalesce(sum(returned), 0) FROM shortfalls_reopened)
+      WHEN 3 THEN
+        (SELECT coalesce(sum(units), 0) FROM shortfalls_taken_back)
+        - (SELECT coalesce(sum(units), 0) FROM shortfalls_set_aside)
+        + (SELECT coalesce(sum(returned), 0) FROM shortfalls_reopened)
+        - (SELECT coalesce(sum(units), 0) FROM shortfalls_restored)
+        - (SELECT coalesce(sum(arrears), 0) FROM (
+          SELECT arrears, row_number() OVER (PARTITION BY id ORDER BY block DESC, log_index DESC) AS age
+          FROM accounts_arrears_changed
+        ) WHERE age = 1)
+      ELSE 0
+    END
+    + arrears
   ) / 1e8 AS balance_eur,
-  coalesce(arrears, 0) / 1e8 AS arrears_eur,
-  coalesce("limit", 0) / 1e8 AS credit_limit_eur
-FROM participants
-JOIN advanced
-LEFT JOIN owed ON owed.id = participant AND owed.age = 1
-LEFT JOIN allowed ON allowed.id = participant AND allowed.age = 1;
+  arrears / 1e8 AS arrears_eur,
+  credit_limit / 1e8 AS credit_limit_eur
+FROM (
+  SELECT
+    participant AS id,
+    name,
+    kind,
+    coalesce((
+      SELECT c.arrears FROM accounts_arrears_changed AS c
+      WHERE c.id = p.participant ORDER BY c.block DESC, c.log_index DESC LIMIT 1
+    ), 0) AS arrears,
+    coalesce((
+      SELECT c."limit" FROM accounts_credit_limit_set AS c
+      WHERE c.id = p.participant ORDER BY c.block DESC, c.log_index DESC LIMIT 1
+    ), 0) AS credit_limit
+  FROM participants AS p
+) AS m;
+
+-- Days of which anything is known. The next one is looked up, for there are far fewer days than sheets.
+CREATE VIEW known_days AS
+WITH RECURSIVE known (day) AS (
+  SELECT 0
+  UNION ALL
+  SELECT min(
+    coalesce((SELECT min(day) FROM fallback_supply_tariffs_published WHERE day > known.day), 1 << 32),
+    coalesce((SELECT min(day) FROM call_auction_sheet_accepted WHERE day > known.day), 1 << 32),
+    coalesce((SELECT min(day) FROM call_auction_cleared WHERE day > known.day), 1 << 32),
+    coalesce((SELECT min(day) FROM meter_readings_metering_closed WHERE day > known.day), 1 << 32)
+  ) FROM known WHERE day < 1 << 32
+)
+SELECT day FROM known WHERE day BETWEEN 1 AND (1 << 32) - 1;
 
 -- How far each day is.
 CREATE VIEW days AS
@@ -295,7 +315,4 @@ SELECT
   day IN (SELECT day FROM meter_readings_metering_closed) AS is_metered,
   day IN (SELECT day FROM settlement_day_settled) AS is_settled,
   day IN (SELECT day FROM market_rules_day_final) AS is_final
-FROM (
-  SELECT day FROM fallback_supply_tariffs_published UNION SELECT day FROM call_auction_sheet_accepted
-  UNION SELECT day FROM call_auction_cleared UNION SELECT day FROM meter_readings_metering_closed
-) AS known JOIN calendar;
+FROM known_days AS known JOIN calendar;

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from dem.errors import InputError
 from dem.formats import read_settings
+from dem.gateway.config import Zone
 from dem.model.units import Money, Tick, parse_money, parse_price
 
 FOLDER = "folder"
@@ -54,14 +55,19 @@ class Common(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     name: str = Field("", max_length=60)
-    keystore: File
-    passphrase_file: File | None = None
     host: str = "127.0.0.1"
     port: int | None = Field(None, ge=1, le=65_535)
     pause_seconds: float = Field(1.0, ge=0.05, le=600)
 
 
-class OnChain(Common):
+class Keyed(Common):
+    """Of a role that signs something, or sends transactions."""
+
+    keystore: File
+    passphrase_file: File | None = None
+
+
+class OnChain(Keyed):
     """Of a role with a connection to the chain. network: as --network. folder: with the market's manifest.json."""
 
     network: str
@@ -109,7 +115,7 @@ class Clerk(OnChain):
     credit_limits: dict[Address, Amount] = {}
 
 
-class Household(Common):
+class Household(Keyed):
     """gateway: all that it knows of the market. Prices are per kWh, before fees, as text."""
 
     gateway: Url
@@ -125,13 +131,29 @@ class Household(Common):
     pause_seconds: float = Field(3.0, ge=0.05, le=600)
 
 
-class Meter(Common):
+class Meter(Keyed):
     """readings: what it shows. bring: a metering gateway; without one the gateway takes its sheets."""
 
     gateway: Url
     readings: File
     bring: Url | None = None
     pause_seconds: float = Field(3.0, ge=0.05, le=600)
+
+
+class Biller(Common):
+    """index: as `index --follow` keeps it. bills: folder of the book. series: what numbers of bills begin with.
+
+    depth: blocks above a day's end from which on the chain keeps it.
+    """
+
+    folder: File
+    index: File
+    bills: File
+    series: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+    currency: str = Field("EUR", pattern=r"^[A-Z]{3}$")
+    timezone: Zone = "UTC"
+    depth: int = Field(64, ge=0)
+    pause_seconds: float = Field(5.0, ge=0.05, le=600)
 
 
 T = TypeVar("T", bound=Common)

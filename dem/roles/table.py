@@ -4,11 +4,14 @@ A further role is one more entry of ROLES, with its settings in `dem.roles.setti
 own. The command, the services, health and metrics follow from the table.
 """
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 from starlette.routing import BaseRoute
 
@@ -32,11 +35,11 @@ class Opened(NamedTuple):
 
 @dataclass(frozen=True)
 class RoleKind:
-    """about: what it does. settings: of its file. open: the role of these settings with this key."""
+    """about: what it does. settings: of its file. open: the role of these settings with this key, if it has one."""
 
     about: str
     settings: type[s.Common]
-    open: Callable[[Any, KeyAccount], Opened]
+    open: Callable[[Any, Any], Opened]
 
 
 def open_role(name: str, path: Path) -> tuple[s.Common, Opened]:
@@ -48,7 +51,8 @@ def open_role(name: str, path: Path) -> tuple[s.Common, Opened]:
     """
     kind = ROLES[name]
     found = s.read(path, kind.settings)
-    return found, kind.open(found, open_keystore(found.keystore, found.passphrase_file))
+    key = open_keystore(found.keystore, found.passphrase_file) if isinstance(found, s.Keyed) else None
+    return found, kind.open(found, key)
 
 
 # ------------------------------------------------------------------------------------------------------ on the chain
@@ -184,6 +188,31 @@ def _meter(settings: s.Meter, key: KeyAccount) -> Opened:
     return Opened(make)
 
 
+# ---------------------------------------------------------------------------------------------------- at an index
+
+
+def _biller(settings: s.Biller, _key: None) -> Opened:
+    from dem.deployment.market import Manifest
+    from dem.gateway.bills.book import Book
+    from dem.gateway.bills.days import Billing
+    from dem.gateway.pages.figures import Market
+    from dem.gateway.reads import Index
+    from dem.roles.biller import Biller
+
+    zone, index = ZoneInfo(settings.timezone), Index(settings.index)
+
+    def make() -> Role:
+        calendar, book = Manifest.load(settings.folder / MANIFEST).calendar, Book(settings.bills)
+
+        def begin(now: int) -> Billing:
+            market = Market(index, calendar, zone, datetime.fromtimestamp(now, UTC))
+            return Billing(index, market, book, settings.series, settings.currency, settings.depth)
+
+        return Biller(begin, time.time)
+
+    return Opened(make)
+
+
 ROLES: dict[str, RoleKind] = {
     "operator": RoleKind("clears, closes metering, settles, ends days, pays the fund", s.Operator, _operator),
     "registrar": RoleKind("admits members whose papers are in order", s.Registrar, _registrar),
@@ -192,6 +221,7 @@ ROLES: dict[str, RoleKind] = {
     "clerk": RoleKind("approves and executes for a seat of the council, sets credit limits", s.Clerk, _clerk),
     "relayer": RoleKind("takes signed messages and brings them in batches", s.Carrier, partial(_carrier, False)),
     "metering": RoleKind("takes meters' sheets and brings them in batches", s.Carrier, partial(_carrier, True)),
+    "biller": RoleKind("issues the bills of final days", s.Biller, _biller),
     "household": RoleKind("orders for a household within its standing limits", s.Household, _household),
     "meter": RoleKind("signs the readings of a meter", s.Meter, _meter),
 }

@@ -251,7 +251,7 @@ def test_orders_say_what_became_of_them(browsers: dict[str, TestClient]) -> None
 def test_the_public_is_told_of_enough_traders_only(tmp_path: Path, index: Path) -> None:
     copy = Path(shutil.copy(index, tmp_path / "index.sqlite"))
     with sqlite3.connect(copy) as connection:
-        connection.execute("UPDATE order_lane SET tick = iif(is_ask, 140, 160)")
+        connection.execute("UPDATE cleared_traders SET bids = 1, asks = 1")
     for least, shown in ((1, True), (2, False)):
         (tmp_path / str(least)).mkdir()
         gateway = make_gateway(tmp_path / str(least), copy)

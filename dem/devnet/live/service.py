@@ -16,7 +16,7 @@ from dem.chain.options import connect_to
 from dem.community.scenario import Scenario
 from dem.deployment.market import Market, connect, deploy
 from dem.deployment.plan import Parameters
-from dem.devnet.live.town import HOST, ON_CHAIN, Town
+from dem.devnet.live.town import BILLER, HOST, ON_CHAIN, Town
 from dem.devnet.process import Process
 from dem.drive.pace import Pace
 from dem.drive.run import SIMULATED
@@ -125,6 +125,7 @@ class Live:
             for number, paths in enumerate(parts, start=1):
                 configs = [word for path in paths for word in ("--config", path)]
                 found.append(self._role(f"{kind}-{number}", [dem, "role", kind.removesuffix("s"), *configs]))
+        found.append(self._role(BILLER, [dem, "role", BILLER, "--config", town.settings(BILLER)]))
         return found
 
     def _role(self, name: str, command: Sequence[str | Path]) -> Service:
@@ -156,7 +157,7 @@ class Live:
         for service in (index, *others):
             service.start()
         with screen.busy("waiting for the index"):
-            index.await_ready((town.folder / "index.sqlite").exists, _START_SECONDS)
+            index.await_ready(town.index.exists, _START_SECONDS)
         gateway.start()
 
     def _has_answer(self) -> bool:

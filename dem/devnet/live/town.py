@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 from dem.chain.accounts import KeyAccount, make_keystore, write_secret
@@ -28,7 +29,13 @@ FIRST_PAYMENT = "1000"
 """Currency that every member has paid in, newcomers too."""
 STANDBY_SECONDS = 15
 HOMES_A_PROCESS = 12
+_VERSION = 2
+"""Of the files: 2 has a biller."""
+_BILLS = "bills"
+_LONGEST_NAME = 60
+"""Of a market, on a gateway's pages."""
 _GRID, _BOUNDARY, _GATEWAY = "grid-operator", "boundary", "gateway"
+BILLER = "biller"
 ON_CHAIN = ("operator", "operator-2", "registrar", "treasurer", "supplier", "clerk", "metering", "relayer")
 """Services with a connection to the chain, in the order of their ports; each has settings and a key of its name."""
 
@@ -67,6 +74,11 @@ class Town:
         return self.folder / MANIFEST
 
     @property
+    def index(self) -> Path:
+        """The index of the market."""
+        return self.folder / "index.sqlite"
+
+    @property
     def passphrase(self) -> Path:
         """Of all keystores here: one person starts them all. Where roles are many people's, each has its own."""
         return self.folder / "passphrase"
@@ -88,9 +100,9 @@ class Town:
 
     @cached_property
     def services(self) -> list[str]:
-        """All that have a port of their own: those on the chain, and processes of several households or meters."""
+        """All that have a port of their own, in the order of their ports."""
         many = [f"{kind}-{n}" for kind, parts in self.groups.items() for n in range(1, len(parts) + 1)]
-        return [*ON_CHAIN, *many]
+        return [*ON_CHAIN, *many, BILLER]
 
     @property
     def groups(self) -> Mapping[str, list[list[Path]]]:
@@ -108,11 +120,15 @@ class Town:
             InputError: the folder has another scenario's.
         """
         mark = self.folder / "town.json"
-        own = {"scenario": scenario.config.name, "port": self.port}
+        own = {"scenario": scenario.config.name, "port": self.port, "version": _VERSION}
         if mark.exists():
             held = json.loads(mark.read_text(encoding="utf-8"))
             if held != own:
-                raise InputError(str(self.folder), held, "is of another market: name another folder with --out")
+                raise InputError(
+                    str(self.folder),
+                    held,
+                    "is of another market, or an older version's: name another folder with --out",
+                )
             return
         self.folder.mkdir(parents=True, exist_ok=True)
         write_secret(self.passphrase, secrets.token_hex(32) + "\n")
@@ -181,8 +197,14 @@ class Town:
             "messages_per_minute": 100_000,
             "logins_per_minute": 100_000,
         }
+        local = {"currency": scenario.config.currency, "timezone": _zone(scenario)}
+        biller = {"folder": ".", "index": self.index.name, "bills": _BILLS, "series": scenario.config.name, **local}
+        self._write_settings(self.settings(BILLER), biller)
         gateway: dict[str, Any] = {
             "folder": ".",
+            "name": shorten(scenario.config.title, _LONGEST_NAME, placeholder="..."),
+            **local,
+            "bills": _BILLS,
             "port": self.port + 1,
             "keystore": f"keys/{_GATEWAY}.json",
             "passphrase_file": "passphrase",
@@ -229,7 +251,7 @@ class Town:
 
     def listen(self) -> None:
         """Give each service its port, once it is known how many there are."""
-        for name in ON_CHAIN:
+        for name in (*ON_CHAIN, BILLER):
             self._set_port(self.settings(name), self.port_of(name))
         for kind, parts in self.groups.items():
             for number, paths in enumerate(parts, start=1):
@@ -265,6 +287,15 @@ class Town:
         """Addresses of all who pay for transactions."""
         keys = [self.key(name) for name in (ADMIN, _GATEWAY, *ON_CHAIN)]
         return [key.address for key in keys]
+
+
+def _zone(scenario: Scenario) -> str:
+    """For pages: that of the scenario. Without one its offset, if it is whole hours, as the names of zones have it."""
+    calendar = scenario.calendar
+    hours, rest = divmod(calendar.utc_offset_seconds or 0, 3_600)
+    if calendar.timezone is not None or rest or not -12 <= hours <= 14:
+        return calendar.timezone or "UTC"
+    return f"Etc/GMT{-hours:+d}" if hours else "UTC"  # its sign is that of what is added to get to UTC
 
 
 def _parts(paths: list[Path]) -> list[list[Path]]:

@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from enum import StrEnum
 from typing import Any
 
-from dem.gateway.parts import Parts
 from dem.gateway.reads import Index
 from dem.model.calendar import CalendarParameters
 from dem.model.markets.auction import pro_rata
@@ -19,6 +18,8 @@ from dem.model.units import TICK_UNITS
 
 Row = dict[str, Any]
 BID = "bid"
+_LAST = 2**31 - 1
+"""No day is later."""
 _LATEST_TARIFF = """
 SELECT day, slot, buy, sell FROM (
   SELECT *, row_number() OVER (PARTITION BY day, slot ORDER BY block DESC, log_index DESC) AS age FROM tariff
@@ -96,14 +97,13 @@ class Slot:
 
 
 class Market:
-    """The market as its pages see it now."""
+    """The market as its pages and bills see it now. least_traders: of whom the public is told."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._index: Index = parts.index
-        self.calendar: CalendarParameters = parts.calendar
-        self.zone: tzinfo = parts.configuration.zone
-        self.now = parts.clock()
-        self.least_traders = parts.configuration.least_traders
+    def __init__(
+        self, index: Index, calendar: CalendarParameters, zone: tzinfo, now: datetime, least_traders: int = 0
+    ) -> None:
+        self._index, self.calendar, self.zone = index, calendar, zone
+        self.now, self.least_traders = now, least_traders
 
     def local(self, time: float) -> datetime:
         """Unix time by the clock on the wall."""
@@ -116,27 +116,21 @@ class Market:
         passed = int(self.now.timestamp()) - self.calendar.opening
         return max(1, passed // self.calendar.day_length + 1)
 
-    def known_days(self) -> list[int]:
+    def known_days(self, first: int = 1, last: int = _LAST) -> list[int]:
         """Days of which anything is known, in order."""
-        return [int(row["day"]) for row in self._index.rows("SELECT day FROM days ORDER BY day")]
+        return self._index.known_days(first, last)
 
     def shown_day(self, asked: int | None) -> int:
         """The day to show: the one that is asked for, or today, or the last one before that anything is known of."""
         if asked is not None:
             return asked
         today = self.day_now()
-        known = [day for day in self.known_days() if day <= today]
+        known = self.known_days(last=today)
         return known[-1] if known else today
 
     def days(self, last: int, most: int) -> list[Day]:
         """How far days are, the newest first."""
-        rows = self._index.rows(
-            "SELECT day, coalesce(volume_kwh, 0) AS volume, is_settled, is_final, is_metered FROM days "
-            "WHERE day <= :last ORDER BY day DESC LIMIT :most",
-            last=last,
-            most=most,
-        )
-        return [self._day(row) for row in rows]
+        return [self._day(row) for row in self._index.last_days(last, most)]
 
     def _day(self, row: Row) -> Day:
         number, calendar = int(row["day"]), self.calendar
@@ -146,7 +140,7 @@ class Market:
             self.phase(number, bool(row["is_metered"]), bool(row["is_settled"]), bool(row["is_final"])),
             self.local(calendar.gate_closes_at(number)),
             self.local(calendar.metering_deadline(number)),
-            round(row["volume"] * 1_000),
+            round(row["kwh"] * 1_000),
             bool(row["is_settled"]),
         )
 
@@ -266,22 +260,20 @@ class Market:
     def _parts_at_the_price(self, participant: int, day: int) -> Mapping[tuple[str, int, int, str], int]:
         """What a member's orders get that share, with others at the price, what is left (rule 5)."""
         rows = self._index.rows(
-            "SELECT o.market, o.slot, o.layer, o.side, o.participant, round(o.energy_kwh * 1e3) AS wh, "
-            "c.share, c.marginal FROM orders AS o JOIN call_auction_cleared AS c "
-            "ON c.contract = o.market AND c.day = o.day AND c.slot = o.slot "
-            "AND c.price = round(o.limit_eur_per_kwh * 1e3) AND c.rationed = iif(o.side = 'bid', 1, 2) "
-            "WHERE o.day = :day AND c.volume > 0 ORDER BY o.market, o.slot, o.participant, o.layer",
+            "SELECT p.contract AS market, p.slot, p.layer, iif(c.rationed = 1, 'bid', 'ask') AS side, p.ahead_wh, "
+            "round(o.energy_kwh * 1e3) AS wh, c.share, c.marginal FROM order_at_price AS p "
+            "JOIN call_auction_cleared AS c ON (c.block, c.log_index) = (p.block, p.log_index) "
+            "JOIN orders AS o ON (o.market, o.slot, o.layer) = (p.contract, p.slot, p.layer) "
+            "WHERE p.day = :day AND p.id = :id AND o.day = :day AND o.participant = :id",
             day=day,
+            id=participant,
         )
-        found, before = {}, dict[tuple[str, int], int]()
-        for row in rows:
-            book = row["market"], row["slot"]
-            ahead = before.get(book, 0)
-            if row["participant"] == participant:
-                wh = pro_rata(ahead, int(row["wh"]), row["share"], row["marginal"])
-                found[*book, row["layer"], row["side"]] = wh
-            before[book] = ahead + int(row["wh"])
-        return found
+        return {
+            (row["market"], row["slot"], row["layer"], row["side"]): pro_rata(
+                row["ahead_wh"], int(row["wh"]), row["share"], row["marginal"]
+            )
+            for row in rows
+        }
 
     def _pricings(self, days: range) -> Mapping[int, ImbalancePricing]:
         rows = self._versions("rules_imbalance_pricing AS pricing")
@@ -346,24 +338,14 @@ class Market:
 
         Certainly: with a limit better than the price, for at the price some may have got nothing.
         """
-        sides = {
-            row["slot"]: row
-            for row in self._index.rows(
-                "SELECT o.slot, count(DISTINCT iif(o.side = 'bid' AND round(o.limit_eur_per_kwh * 1e3) > c.price, "
-                "o.participant, NULL)) AS bids, count(DISTINCT iif(o.side = 'ask' AND "
-                "round(o.limit_eur_per_kwh * 1e3) < c.price, o.participant, NULL)) AS asks FROM orders AS o "
-                "JOIN call_auction_cleared AS c ON c.contract = o.market AND c.day = o.day AND c.slot = o.slot "
-                "WHERE o.market = :market AND o.day = :day AND c.volume > 0 GROUP BY o.slot",
-                market=AUCTION,
-                day=day,
-            )
-        }
-        return [
-            slot
-            for slot in self.slots(day)
-            if slot.number in sides
-            and min(sides[slot.number]["bids"], sides[slot.number]["asks"]) >= self.least_traders
-        ]
+        rows = self._index.rows(
+            "SELECT slot FROM cleared_traders WHERE contract = :market AND day = :day AND min(bids, asks) >= :least",
+            market=AUCTION,
+            day=day,
+            least=self.least_traders,
+        )
+        told = {row["slot"] for row in rows}
+        return [slot for slot in self.slots(day) if slot.number in told]
 
 
 _MONEY = ("trade", "supply", "fees", "charges")

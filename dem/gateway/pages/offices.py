@@ -10,18 +10,29 @@ from typing import Any
 from dem.chain.artifacts import shipped
 from dem.gateway.pages.figures import Market, Row, shares
 from dem.gateway.parts import Parts
-from dem.gateway.state import State
 from dem.governance.council import in_words
+from dem.model.strips import LANES
 
 _MOST = 50
+"""On a page, of a list."""
 
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """Members whose meter has not read all of a day, or whose day is estimated."""
+    """Members whose meter has not read all of a day, or whose day is estimated. members: the first ones of them."""
 
     day: int
     deadline: datetime
+    count: int
+    members: Sequence[Row]
+
+
+@dataclass(frozen=True, slots=True)
+class Arrears:
+    """How many members owe how much. members: those that owe most."""
+
+    count: int
+    units: int
     members: Sequence[Row]
 
 
@@ -52,14 +63,19 @@ class Proposal:
 def missing_meters(parts: Parts, market: Market, day: int) -> Missing:
     """Who has not read, of those that are to: members with a meter who were admitted before the day."""
     rows = parts.index.rows(
-        "SELECT p.participant, coalesce(p.name, '') AS name, p.kind, "
-        "(SELECT count(DISTINCT slot) FROM reading AS r WHERE r.id = p.participant AND r.day = :day) AS periods "
-        "FROM participants AS p WHERE p.kind IN ('consumer', 'prosumer', 'grid_operator') AND p.status = 'admitted' "
-        "AND p.first_day <= :day ORDER BY p.participant",
+        "WITH came AS ("
+        "SELECT id, count(DISTINCT strip) * :lanes AS periods FROM strip_read WHERE day = :day GROUP BY id) "
+        "SELECT p.participant, coalesce(p.name, '') AS name, p.kind, coalesce(came.periods, 0) AS periods, "
+        "count(*) OVER () AS members FROM participants AS p LEFT JOIN came ON came.id = p.participant "
+        "WHERE p.kind IN ('consumer', 'prosumer', 'grid_operator') AND p.status = 'admitted' AND p.first_day <= :day "
+        "AND coalesce(came.periods, 0) < :all ORDER BY p.participant LIMIT :most",
         day=day,
+        lanes=LANES,
+        all=market.calendar.periods_per_day,
+        most=_MOST,
     )
-    lacking = [row for row in rows if row["periods"] < market.calendar.periods_per_day]
-    return Missing(day, market.local(market.calendar.metering_deadline(day)), lacking)
+    count = rows[0]["members"] if rows else 0
+    return Missing(day, market.local(market.calendar.metering_deadline(day)), count, rows)
 
 
 def refused(parts: Parts, market: Market, sender: str | None = None) -> list[Refused]:
@@ -69,28 +85,35 @@ def refused(parts: Parts, market: Market, sender: str | None = None) -> list[Ref
         ("orders", "call_auction_sheet_rejected", "participant"),
         ("readings", "meter_readings_readings_rejected", "meter"),
     ):
+        theirs = "" if sender is None else f"WHERE lower(r.{who}) = :sender "
         question = (
             f"SELECT r.{who} AS who, r.day, r.reason, b.time FROM {table} AS r JOIN block AS b ON b.number = r.block "
-            f"WHERE :sender IS NULL OR lower(r.{who}) = :sender ORDER BY r.block DESC, r.log_index DESC LIMIT :most"
+            f"{theirs}ORDER BY r.block DESC, r.log_index DESC LIMIT :most"
         )
-        for row in parts.index.rows(question, sender=sender and sender.lower(), most=_MOST):
+        values = {} if sender is None else {"sender": sender.lower()}
+        for row in parts.index.rows(question, most=_MOST, **values):
             when = None if row["time"] is None else market.local(row["time"])
             reason = shipped().describe(bytes.fromhex(row["reason"][2:]))
             found.append(Refused(what, row["who"], row["day"], when, reason))
-    for record in parts.store.messages(State.REFUSED, 1_000)[-_MOST:]:
-        if sender is None or record.sender == sender:
-            found.append(Refused(record.type, record.sender, None, None, record.refusal or ""))
+    found += [
+        Refused(record.type, record.sender, None, None, record.refusal or "")
+        for record in parts.store.refused(_MOST, sender)
+    ]
     return found
 
 
-def arrears(parts: Parts) -> list[Row]:
-    """Who owes, the most first; money units."""
-    return parts.index.rows(
-        "SELECT id AS participant, coalesce(n.name, '') AS name, arrears FROM ("
+def arrears(parts: Parts) -> Arrears:
+    """Who owes, the most first."""
+    rows = parts.index.rows(
+        "SELECT id AS participant, coalesce(n.name, '') AS name, arrears, count(*) OVER () AS members, "
+        "sum(arrears) OVER () AS units FROM ("
         "SELECT *, row_number() OVER (PARTITION BY id ORDER BY block DESC, log_index DESC) AS age "
         "FROM accounts_arrears_changed) AS a JOIN names AS n ON n.participant = a.id "
-        "WHERE age = 1 AND arrears > 0 ORDER BY arrears DESC"
+        "WHERE age = 1 AND arrears > 0 ORDER BY arrears DESC LIMIT :most",
+        most=_MOST,
     )
+    count, units = (rows[0]["members"], rows[0]["units"]) if rows else (0, 0)
+    return Arrears(count, units, rows)
 
 
 def proposals(parts: Parts, market: Market) -> list[Proposal]:
@@ -153,9 +176,9 @@ def rule_versions(parts: Parts) -> list[Row]:
 def concentration(parts: Parts, day: int) -> dict[str, Any]:
     """Of contracted energy of a day: how many buy and sell, the largest part of one, and the concentration."""
     rows = parts.index.rows(
-        "SELECT id, sum(max(net_wh, 0)) AS bought, sum(max(-net_wh, 0)) AS sold FROM ("
-        "SELECT *, row_number() OVER (PARTITION BY id, slot ORDER BY block DESC, log_index DESC) AS age "
-        "FROM scheduled WHERE day = :day) WHERE age = 1 GROUP BY id",
+        "SELECT bought_wh AS bought, sold_wh AS sold FROM ("
+        "SELECT *, row_number() OVER (PARTITION BY id ORDER BY block DESC, log_index DESC) AS age "
+        "FROM scheduled_day WHERE day = :day) WHERE age = 1",
         day=day,
     )
     found: dict[str, Any] = {}

@@ -17,6 +17,7 @@ from fastapi.routing import APIRouter
 
 from dem.errors import RequestError
 from dem.gateway import answers as a
+from dem.gateway.bills.days import of_member
 from dem.gateway.bills.drawing import as_csv, as_html, as_pdf, as_xml, values
 from dem.gateway.login import Logins
 from dem.gateway.pages import offices
@@ -29,6 +30,7 @@ from dem.gateway.reads import Row
 from dem.gateway.rights import Reader, require
 from dem.gateway.state import Record
 from dem.model.bills import Document
+from dem.model.strips import LANES
 from dem.model.units import KWH_DECIMALS, MONEY_DECIMALS
 
 PAGES: Mapping[str, tuple[str, tuple[str, ...]]] = {
@@ -56,6 +58,8 @@ POLICY = (
     "base-uri 'none'; frame-ancestors 'none'"
 )
 _OWN_DAYS = 14
+_ACCESSES = 200
+"""Readings about members that a page shows, the newest ones."""
 _FILES = (".pdf", ".csv", ".xml")
 _KINDS = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml", "txt": "text/plain"}
 _LAST_DAY = 1_000_000
@@ -74,7 +78,8 @@ class Asked:
         self.parts = parts_of(request)
         self.spoken = spoken_by(request)
         self.reader = reader_by(request)
-        self.market = Market(self.parts)
+        parts, told = self.parts, self.parts.configuration
+        self.market = Market(parts.index, parts.calendar, told.zone, parts.clock(), told.least_traders)
 
     def open(self, page: str, participant: int = 0, purpose: str = "") -> Callable[[int], None]:
         """Check the right to a page. What is returned notes how many rows were read, if another's were."""
@@ -280,7 +285,7 @@ def home(asked: Asking, participant: Number, day: DayAsked = None, purpose: Purp
         month_use=market.use(participant, month),
         now=now,
         latest=read[-1] if read and now else None,
-        has_next=shown + 1 in market.known_days(),
+        has_next=bool(market.known_days(shown + 1, shown + 1)),
         pictures=_pictures([("contracted", had), ("metered", did)], slots),
         rows=[(slot.starts, had[slot.number], did[slot.number]) for slot in slots],
         alerts=_alerts(asked, participant, member),
@@ -301,8 +306,7 @@ def orders(asked: Asking, participant: Number, day: DayAsked = None, purpose: Pu
     """A member's orders of a day, and what became of each."""
     note = asked.open("orders", participant, purpose)
     market, index = asked.market, asked.parts.index
-    known_ = [one.number for one in market.days(2**31 - 1, 1)]
-    shown = day if day is not None else max([*known_, market.shown_day(None)])
+    shown = day if day is not None else max([*market.known_days(), market.shown_day(None)])
     member = index.participant(participant)
     rows = market.orders(participant, shown)
     sent = asked.parts.store.messages_of(member["account"], 30)
@@ -429,10 +433,10 @@ def bill(asked: Asking, participant: Number, number: str, purpose: Purpose = "")
 
 def _documents(parts: Parts, participant: int) -> list[Document]:
     name = parts.index.participant(participant)["name"]
-    if parts.bills is None or name is None:
+    if parts.bills is None:
         return []
     parts.bills.refresh()
-    return parts.bills.of(name)
+    return of_member(parts.bills, participant, name)
 
 
 def _file(name: str) -> dict[str, str]:
@@ -454,12 +458,11 @@ def _alerts(asked: Asked, participant: int, member: Row) -> list[Row]:
     market, parts, found = asked.market, asked.parts, list[Row]()
     today = market.shown_day(None)
     now = market.now.timestamp()
-    ended = [day for day in market.known_days() if market.calendar.start_of(day + 1) <= now]
-    for day in ended[-1:]:
+    for day in market.known_days(last=market.day_now() - 1)[-1:]:
         rows = parts.index.rows(
-            "SELECT count(DISTINCT slot) AS n FROM reading WHERE id = :id AND day = :day", id=participant, day=day
+            "SELECT count(DISTINCT strip) AS n FROM strip_read WHERE id = :id AND day = :day", id=participant, day=day
         )
-        if member["meter"] != "0x" + "00" * 20 and rows[0]["n"] < market.calendar.periods_per_day:
+        if member["meter"] != "0x" + "00" * 20 and rows[0]["n"] * LANES < market.calendar.periods_per_day:
             deadline = market.local(market.calendar.metering_deadline(day))
             found.append({"kind": "meter", "day": market.local(market.calendar.start_of(day)), "deadline": deadline})
     owed, balance = units(member.get("arrears") or "0.0"), units(member.get("balance") or "0.0")
@@ -482,7 +485,7 @@ def _alerts(asked: Asked, participant: int, member: Row) -> list[Row]:
 def readers(asked: Asking, participant: Number, purpose: Purpose = "") -> Response:
     """Who has read about a member, and why."""
     note = asked.open("readers", participant, purpose)
-    rows = asked.parts.store.accesses(participant, 0, 1_000)[::-1]
+    rows = asked.parts.store.newest_accesses(participant, _ACCESSES)
     note(len(rows))
     return asked.page(
         "readers",
@@ -541,15 +544,14 @@ def operations(asked: Asking, day: DayAsked = None) -> Response:
     shown = day if day is not None else delivered[0].number if delivered else market.day_now()
     missing = offices.missing_meters(parts, market, shown)
     owing, refused = offices.arrears(parts), offices.refused(parts, market)
-    note(len(missing.members) + len(owing) + len(refused))
-    names = {row["account"].lower(): row for row in parts.index.participants(0, 3_000)}
+    note(len(missing.members) + len(owing.members) + len(refused))
     return asked.page(
         "operations",
         days=days,
         missing=missing,
         arrears=owing,
         refused=refused,
-        names=names,
+        names=parts.index.named(one.who for one in refused),
         counts=parts.store.counts(),
         trouble=parts.relaying.trouble if parts.relaying else "",
     )
@@ -569,7 +571,7 @@ def audit(asked: Asking, day: DayAsked = None) -> Response:
     market, parts = asked.market, asked.parts
     shown = market.shown_day(day)
     note(1)
-    accesses = parts.store.accesses(None, 0, 100_000)[-200:][::-1]
+    accesses = parts.store.newest_accesses(None, _ACCESSES)
     return asked.page(
         "audit",
         day=shown,

@@ -15,6 +15,8 @@ LINES: Mapping[str, str] = {
     "ordinary surplus, without a contract": N_("Surplus without a contract"),
     "bought and not drawn, sold back as imbalance": N_("Bought and not drawn, given back"),
     "sold and not fed in, bought back as imbalance": N_("Sold and not fed in, bought back"),
+    "bought and sold by contract, net": N_("By contract, bought less sold"),
+    "supply and surplus beyond contracts, net": N_("Beyond contracts, supplied less given back"),
     "fees on what was bought and sold": N_("Fees of platform and network"),
     "charge for contracts not kept beyond the tolerance": N_("Charge for contracts not kept"),
     "penalty of the upper market": N_("Penalty of the wholesale market"),

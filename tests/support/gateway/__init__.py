@@ -1,8 +1,9 @@
 """A gateway without a chain: an index of a small market, and a port that stands for a node."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +32,9 @@ from dem.messages.orders import OrderSheet
 from dem.messages.readings import Register, pack_registers
 from dem.model.calendar import CalendarParameters
 from dem.model.orders import Order, Side, lines_of
+from dem.model.readings import Reading
 from dem.model.rules import Tariff
-from dem.model.strips import pack
+from dem.model.strips import LANES, pack
 from dem.model.units import Tick, UnitsPerWh, Wh
 from support.rules import FIELDS, SMALL
 
@@ -105,14 +107,56 @@ def _events() -> Iterator[tuple[str, str, dict[str, Any]]]:
     yield "Council", "Approved", {"id": 1, "by": account_of("p1")}
 
 
-def make_index(path: Path) -> Path:
-    """An index of a market in which two participants have traded a day."""
+def make_index(path: Path, more: Iterable[tuple[str, str, dict[str, Any]]] = ()) -> Path:
+    """An index of a market in which two participants have traded a day. more: events that follow."""
     store = IndexStore(path, _tables(), Origin(CHAIN, GENESIS, CONTRACTS["ParticipantRegistry"], CALENDAR), DEPTH)
-    made = (Event(contract, name, args, 10 + n, f"0x{n:064x}", 0) for n, (contract, name, args) in enumerate(_events()))
+    told = enumerate(chain(_events(), more))
+    made = (Event(contract, name, args, 10 + n, f"0x{n:064x}", 0) for n, (contract, name, args) in told)
     store.record(CONTRACTS, made)
     store.name({account_of("home"): "home", account_of("roof"): "roof"})
     store.close()
     return path
+
+
+def auction(day: int, orders: Mapping[int, Sequence[Order]], cleared: Sequence[dict[str, int]]) -> Iterator[Any]:
+    """Events of a day's auction: a sheet of each participant, and what is cleared by slot."""
+    for id_, own in orders.items():
+        words = lines_of(own, day, 96).values()
+        sheet = {"id": id_, "day": day, "sequence": 1, "firstLine": 0, "lines": [w.to_bytes(32, "big") for w in words]}
+        yield "CallAuction", "SheetAccepted", sheet
+    for slot in cleared:
+        yield "CallAuction", "Cleared", {"day": day, "rationed": 0, "share": 0, "marginal": 0} | slot
+
+
+def town(members: int, day: int = 2) -> Iterator[Any]:
+    """Events of a day of so many members after the two: all of them order, trade, are metered, settled and paid."""
+    ids = range(ROOF + 1, ROOF + 1 + members)
+    net = [pack(1, [Reading(Wh(5)).lane()] * LANES)] * 16
+    registers = pack_registers([Register(Wh(10 * n), Wh(0)) for n in range(97)])
+    for id_ in ids:
+        about = {"account": f"0x{id_:040x}", "meter": f"0x{id_ + 10**6:040x}", "kind": 6}
+        papers = {"importCapacity": 5_000, "exportCapacity": 0, "feeder": bytes(32), "documents": bytes(32)}
+        yield "ParticipantRegistry", "Applied", about | papers
+        yield "ParticipantRegistry", "Admitted", about | {"id": id_, "firstDay": 1}
+        yield "Accounts", "Deposited", {"id": id_, "amount": 10**10, "paymentReference": bytes([1] * 32)}
+        refused = {"participant": about["account"], "day": day, "sequence": 2, "reason": error("OrderEntryPaused")}
+        yield "CallAuction", "SheetRejected", refused
+    orders = {
+        id_: [Order(id_, 0, slot, (Side.BID, Side.ASK)[id_ % 2], Tick(148 + id_ % 5), Wh(10)) for slot in range(96)]
+        for id_ in ids
+    }
+    traded = {"price": 150, "volume": 1_000, "rationed": 1, "share": 500, "marginal": 1_000}
+    yield from auction(day, orders, [{"slot": slot} | traded for slot in range(96)])
+    for id_ in ids:
+        yield "Schedule", "Scheduled", {"id": id_, "day": day, "net": net}
+        reading = {"id": id_, "day": day, "firstStrip": 0, "sequence": 1, "isCorrection": False}
+        # The last strip lacks.
+        yield "MeterReadings", "ReadingsAccepted", reading | {
+            "registers": registers, "leftOut": 1 << 15, "substituted": 0
+        }  # fmt: skip
+        yield "Settlement", "Settled", {"id": id_, "day": day, "trade": 3, "imbalance": 2, "fees": 1, "deviation": 0}
+        yield "Accounts", "Posted", {"id": id_, "amount": -6, "release": 0}
+        yield "Accounts", "ArrearsChanged", {"id": id_, "arrears": id_}
 
 
 @dataclass
