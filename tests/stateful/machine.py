@@ -186,6 +186,7 @@ class Machine(LostKeys, Hostile, Homes):
         self.people: dict[int, Person] = {GRID_OPERATOR_ID: Person.grid_operator()}
         self.supplier = Person(SUPPLIER, None, id=SUPPLIER_ID, status=ADMITTED)
         self.applicants: list[Person] = []
+        self.applications: set[tuple[object, ...]] = set()
         self.paid_in = self.paid_out = 0
         self.brought: Counter[str] = Counter()
         self.posted: dict[tuple[int, int], int] = defaultdict(int)
@@ -502,7 +503,9 @@ class Machine(LostKeys, Hostile, Homes):
         )
 
     def _apply(self, person: Person) -> None:
-        self._do("ParticipantRegistry.applyFor", *application(self.market, person))
+        signed = application(self.market, person)
+        self._do("ParticipantRegistry.applyFor", *signed)
+        self.applications.add(signed[0])
         self.applicants.append(person)
 
     def _admit(self, person: Person) -> None:
@@ -521,8 +524,11 @@ class Machine(LostKeys, Hostile, Homes):
             self._apply(self._new_person())
             return
         known, fresh = self._person(), self._new_person()
+        again = application(self.market, known)
+        if self._may_return(known) and again[0] not in self.applications:
+            return  # its keys are others by now, so it may come back
         for signed, reason in (
-            (application(self.market, known), "ApplicationUsed" if self._may_return(known) else "WrongStatus"),
+            (again, "ApplicationUsed" if self._may_return(known) else "WrongStatus"),
             (application(self.market, fresh, signer=STRANGER), "NotSignedByApplicant"),
             (application(self.market, fresh, kind=3), "KindNotOpen"),
             (application(self.market, fresh, meter=BOUNDARY_METER.address), "KeyUnusable"),
@@ -1139,9 +1145,10 @@ class Machine(LostKeys, Hostile, Homes):
             if now >= CALENDAR.metering_deadline(day):
                 self._do("MeterReadings.close", day, self.random.choice((3, 100)))
         elif not phase.is_settled:
-            may = {"CorrectionsOpen"} if now < CALENDAR.corrections_close_at(day) else set()
-            some = 1 if self._is_asked_in_vain(day) else self.random.choice((1, 3, 100))
-            self._do("Settlement.settle", day, some, may=may)
+            due = self.state.in_settlement or day  # what others have begun is finished first
+            may = {"CorrectionsOpen"} if due == day and now < CALENDAR.corrections_close_at(day) else set()
+            some = 1 if self._is_asked_in_vain(due) else self.random.choice((1, 3, 100))
+            self._do("Settlement.settle", due, some, may=may)
         elif now >= CALENDAR.corrections_close_at(day):
             self._do("Settlement.finalize", day)
 
