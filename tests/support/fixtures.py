@@ -8,6 +8,7 @@ from dem.community.keys import Wallet, wallet
 from dem.deployment.market import Market
 
 from .brokers import admit_intermediary
+from .once import once
 from .village import Member, Village, found_village
 
 
@@ -86,12 +87,12 @@ def intermediaries(market: Market) -> Contract:
     return market.contract("Intermediaries")
 
 
-@pytest.fixture
+@once
 def retailer(village: Village) -> Member:
     return admit_intermediary(village, "retailer")
 
 
-@pytest.fixture
+@once
 def aggregator(village: Village) -> Member:
     return admit_intermediary(village, "aggregator")
 

@@ -1,9 +1,9 @@
-import pytest
 from ape.api import AccountAPI
+from support.once import once
 from support.village import CLEARING_HOUSE, Member, Village
 
 
-@pytest.fixture
+@once
 def bookkeeper(village: Village) -> AccountAPI:
     """An account that counts as a market of the schedule and has the roles of the contracts that post."""
     village.grant("schedule", village.stranger)
@@ -13,7 +13,7 @@ def bookkeeper(village: Village) -> AccountAPI:
     return village.stranger
 
 
-@pytest.fixture
+@once
 def debtor(village: Village, bookkeeper: AccountAPI, buyer: Member) -> Member:
     """The buyer, who owes the fallback supplier 500."""
     due = village.free(buyer) + 500

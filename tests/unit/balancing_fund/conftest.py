@@ -1,6 +1,7 @@
 from dataclasses import replace
 
 import pytest
+from support.once import once
 from support.signed import ask, bid
 from support.village import RULES, Member, Village
 from web3.contract import Contract
@@ -17,7 +18,7 @@ def fund(village: Village) -> Contract:
     return village.market.contract("BalancingFund")
 
 
-@pytest.fixture
+@once
 def paying(village: Village, rules: Contract) -> MarketRules:
     """Half of what the fund earns rewards energy that was kept as contracted, from day 3 on."""
     generous = replace(RULES, reward_share=5_000)
@@ -25,7 +26,7 @@ def paying(village: Village, rules: Contract) -> MarketRules:
     return generous
 
 
-@pytest.fixture
+@once
 def earned(village: Village, paying: MarketRules, buyer: Member, seller: Member) -> None:
     """Days 1 and 2 pass by; on day 3 the seller delivers 500 of the 1,000 Wh it contracted; all three are final."""
     days = (1, 2, PAYING_DAY)

@@ -1,4 +1,5 @@
 import pytest
+from support.once import once
 from support.refusals import refused
 from support.village import BALANCING_FUND, RULES, Member, Village, events
 from web3.contract import Contract
@@ -11,7 +12,7 @@ KEPT = {"buyer": 1_000, "seller": 500}
 POT = INCOME // 2
 
 
-@pytest.fixture
+@once
 def idle_days_paid(village: Village, fund: Contract, earned: None) -> None:
     for day in (1, 2):
         village.relay(fund, "pay", day, 1)

@@ -2,6 +2,7 @@
 
 import pytest
 from support.brokers import BROKERED_LINE, choose, order, place
+from support.once import once
 from support.refusals import refused
 from support.signed import bid, empty_line, lines_sheet, orders_sheet
 from support.village import CAPACITY, CEILING, DEPOSIT, FEES, RULES, STRIPS, SUSPENDED, Member, Village, events
@@ -16,7 +17,7 @@ HIGHEST = RULES.max_buy // 100
 """Of a brokered limit, in ticks."""
 
 
-@pytest.fixture
+@once
 def mandated(village: Village, buyer: Member, retailer: Member) -> None:
     """The buyer trades a quarter through the retailer; day 1 is open."""
     choose(village, buyer, retailer, share=2_500)

@@ -1,6 +1,7 @@
 from collections.abc import Callable
 
 import pytest
+from support.once import once
 from support.village import Member, Village
 from web3.contract import Contract
 from web3.types import TxReceipt
@@ -11,13 +12,13 @@ FUNDS = 9 * 10**8
 Send = Callable[..., TxReceipt]
 
 
-@pytest.fixture
+@once
 def plugged(village: Village, intraday: Contract) -> None:
     """The market counts from day 1 on."""
     village.send("council", village.market.contract("Schedule"), "addMarket", intraday.address, 1)
 
 
-@pytest.fixture
+@once
 def opened(village: Village, plugged: None) -> None:
     """Day 1 trades."""
     village.wait_until(village.calendar.gate_closes_at(1))
@@ -33,7 +34,7 @@ def by(village: Village, intraday: Contract) -> Send:
     return send
 
 
-@pytest.fixture
+@once
 def funded(by: Send, buyer: Member, seller: Member, opened: None) -> None:
     """The buyer and the seller can order for day 1."""
     for member in (buyer, seller):

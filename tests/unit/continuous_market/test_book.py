@@ -1,5 +1,6 @@
 import pytest
 from ape.api import AccountAPI
+from support.once import once
 from support.refusals import refused
 from support.signed import NO_ENERGY, signed_lanes
 from support.village import PERIOD, PERIODS, Member, Village
@@ -15,7 +16,7 @@ def booker(village: Village) -> AccountAPI:
     return village.stranger
 
 
-@pytest.fixture
+@once
 def traded(village: Village, buyer: Member, seller: Member, by: Send, funded: None) -> None:
     by(seller, "place", 1, 7, True, 100, 600, 0)
     by(buyer, "place", 1, 7, False, 100, 600, 1)

@@ -1,4 +1,5 @@
 import pytest
+from support.once import once
 from support.refusals import refused
 from support.village import PERIOD, Member, Village, events
 from web3.contract import Contract
@@ -11,7 +12,7 @@ from .conftest import FUNDS, Send
 NUMBER = order_number(7, Side.ASK, 100, 0)
 
 
-@pytest.fixture
+@once
 def resting(seller: Member, by: Send, funded: None) -> None:
     by(seller, "place", 1, 7, True, 100, 1_000, 0)
 

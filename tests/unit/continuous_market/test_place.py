@@ -1,4 +1,5 @@
 import pytest
+from support.once import once
 from support.refusals import refused
 from support.signed import intraday as signed
 from support.signed import signed_lanes
@@ -67,7 +68,7 @@ def test_an_order_of_its_own_gives_way(intraday: Contract, buyer: Member, by: Se
     assert intraday.functions.prices(1, 7, True).call() == []
 
 
-@pytest.fixture
+@once
 def emptied(buyer: Member, seller: Member, by: Send, funded: None) -> None:
     """The seller's best asks are gone: five at one price, one at another."""
     for _ in range(5):

@@ -1,6 +1,7 @@
 """fundSigned, placeSigned and cancelSigned: the same as direct calls once it is known who signed."""
 
 import pytest
+from support.once import once
 from support.refusals import refused
 from support.signed import intraday as signed
 from support.village import FEES, Member, Village, events
@@ -17,7 +18,7 @@ NEVER = 2**40
 """A time that does not come."""
 
 
-@pytest.fixture
+@once
 def funded_by_signature(village: Village, intraday: Contract, rival: Member, opened: None) -> None:
     message = IntradayFunding(rival.account, 1, FUNDS, False, 1)
     village.relay(intraday, "fundSigned", *signed(village.market, rival.wallet, message))

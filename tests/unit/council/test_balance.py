@@ -5,6 +5,7 @@ from itertools import combinations
 import pytest
 from ape.api import AccountAPI
 from support.council import DECIDED, OPEN, Governed
+from support.once import once
 from support.refusals import refused
 from support.signed import application
 from support.village import CONSUMER, Village, wallet_of
@@ -17,7 +18,7 @@ from dem.deployment.roles import ROLES
 TREASURER = next(role.id for role in ROLES if role.name == "treasurer")
 
 
-@pytest.fixture
+@once
 def representatives(governed: Governed, village: Village, market: Market) -> list[AccountAPI]:
     """Those whom the participants elect: as many as by default, beside the three institutions."""
     third = wallet_of(village.spare, "third")
@@ -35,7 +36,7 @@ def representatives(governed: Governed, village: Village, market: Market) -> lis
     return elected
 
 
-@pytest.fixture
+@once
 def one_institution(governed: Governed, council: Contract) -> AccountAPI:
     """The default numbers: the only institution there is."""
     governed.decide(*(governed.call(council, "unseat", seat.address) for seat in governed.seats[1:]))

@@ -3,6 +3,7 @@ from collections.abc import Callable
 import pytest
 from support.brokers import admit_intermediary
 from support.council import Governed
+from support.once import once
 from support.refusals import refused
 from support.signed import application, domain
 from support.village import CONSUMER, NOBODY, Member, Village, events
@@ -22,7 +23,7 @@ def opening(village: Village) -> int:
     return village.calendar.opening
 
 
-@pytest.fixture
+@once
 def voters(village: Village) -> list[Member]:
     """Three more consumers beside buyer, seller and rival."""
     return [admitted(village, n) for n in range(3)]

@@ -1,6 +1,6 @@
-import pytest
 from support.brokers import choose, order, place, publish
 from support.faults import set_bookable
+from support.once import once
 from support.refusals import refused
 from support.signed import ask
 from support.village import CLEARING_HOUSE, FALLBACK_SUPPLIER, RULES, Member, Village, events
@@ -47,7 +47,7 @@ def settle_brokered(village: Village, buyer: Member, seller: Member) -> None:
     village.settle(DAY)
 
 
-@pytest.fixture
+@once
 def booked(village: Village, buyer: Member, seller: Member, retailer: Member) -> None:
     """On day 2 the retailer buys 600 Wh for the buyer, at 150 ticks, of the seller, who trades itself."""
     publish(village, retailer, COMMISSION, first_day=DAY)
@@ -57,7 +57,7 @@ def booked(village: Village, buyer: Member, seller: Member, retailer: Member) ->
     settle_brokered(village, buyer, seller)
 
 
-@pytest.fixture
+@once
 def final(village: Village, booked: None) -> None:
     """The same when nothing of it changes any more."""
     end_days(village)

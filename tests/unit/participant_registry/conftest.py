@@ -1,4 +1,5 @@
 import pytest
+from support.once import once
 from support.signed import Signed, application
 from support.village import CONSUMER, Village
 
@@ -11,7 +12,7 @@ def signed_application(market: Market, applicant: Wallet) -> Signed:
     return application(market, applicant, CONSUMER)
 
 
-@pytest.fixture
+@once
 def applied(village: Village, signed_application: Signed) -> None:
     """The applicant's request is on record."""
     village.relay(village.market.registry, "applyFor", *signed_application)

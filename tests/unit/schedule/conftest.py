@@ -1,5 +1,6 @@
 import pytest
 from ape.api import AccountAPI
+from support.once import once
 from support.village import Member, Village
 from web3.types import TxReceipt
 
@@ -15,7 +16,7 @@ def collector(village: Village) -> AccountAPI:
     return village.stranger
 
 
-@pytest.fixture
+@once
 def second_auction(village: Village) -> str:
     """Another market, its days still to be cleared."""
     market = village.market

@@ -1,9 +1,9 @@
-import pytest
+from support.once import once
 from support.signed import ask, bid
 from support.village import Member, Village
 
 
-@pytest.fixture
+@once
 def traded(village: Village, buyer: Member, seller: Member) -> None:
     """The buyer takes 1,000 Wh of the seller's in period 7, at 150 ticks."""
     village.open_auction()
@@ -12,7 +12,7 @@ def traded(village: Village, buyer: Member, seller: Member) -> None:
     village.clear_day()
 
 
-@pytest.fixture
+@once
 def short(village: Village, buyer: Member, seller: Member, traded: None) -> None:
     """The seller delivers 500 Wh in period 7, half of what it sold, and the day's readings are closed."""
     village.wait_until(village.calendar.start_of(2))

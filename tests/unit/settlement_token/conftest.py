@@ -1,4 +1,4 @@
-import pytest
+from support.once import once
 from support.signed import withdrawal
 from support.village import Member, Village
 
@@ -6,7 +6,7 @@ WALLET = 1_000
 """Tokens the buyer holds itself, money units."""
 
 
-@pytest.fixture
+@once
 def holder(village: Village, buyer: Member) -> Member:
     """The buyer, who has taken tokens out to its own wallet."""
     village.relay(village.market.accounts, "withdraw", *withdrawal(village.market, buyer.wallet, WALLET))

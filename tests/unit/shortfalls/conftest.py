@@ -1,5 +1,6 @@
 import pytest
 from ape.api import AccountAPI
+from support.once import once
 from support.shortfalls import let_the_buyer_default
 from support.village import Village
 from web3.contract import Contract
@@ -10,7 +11,7 @@ def shortfalls(village: Village) -> Contract:
     return village.market.contract("Shortfalls")
 
 
-@pytest.fixture
+@once
 def bookkeeper(village: Village) -> AccountAPI:
     """An account that counts as a market of the schedule and may post."""
     village.grant("schedule", village.stranger)
@@ -20,13 +21,13 @@ def bookkeeper(village: Village) -> AccountAPI:
     return village.stranger
 
 
-@pytest.fixture
+@once
 def defaulted(village: Village) -> None:
     """The buyer owes more than the supplier can advance, and day 1 can be settled."""
     let_the_buyer_default(village)
 
 
-@pytest.fixture
+@once
 def shared(village: Village, defaulted: None) -> None:
     """Day 1 is settled, and what it was short of is taken back."""
     village.settle()

@@ -1,4 +1,5 @@
 import pytest
+from support.once import once
 from support.village import Member, Village
 from support.wholesale import admit_desk
 from web3.contract import Contract
@@ -9,7 +10,7 @@ def office(village: Village) -> Contract:
     return village.market.contract("WholesaleDesk")
 
 
-@pytest.fixture
+@once
 def desk(village: Village) -> Member:
     """Admitted, and not appointed."""
     return admit_desk(village)
