@@ -187,6 +187,7 @@ class Machine(LostKeys, Hostile, Homes):
         self.supplier = Person(SUPPLIER, None, id=SUPPLIER_ID, status=ADMITTED)
         self.applicants: list[Person] = []
         self.applications: set[tuple[object, ...]] = set()
+        """All that were brought; none counts twice."""
         self.paid_in = self.paid_out = 0
         self.brought: Counter[str] = Counter()
         self.posted: dict[tuple[int, int], int] = defaultdict(int)
@@ -1211,8 +1212,9 @@ class Machine(LostKeys, Hostile, Homes):
         case = self.random.randrange(3)
         if case == 0 and len(self.people) + len(self.applicants) < 12:
             person = self._new_person()
-            call = self.market.contracts["ParticipantRegistry"].encode("applyFor", *application(self.market, person))
-            self._do("ParticipantRegistry.multicall", [call])
+            registry, signed = self.market.contracts["ParticipantRegistry"], application(self.market, person)
+            self._do("ParticipantRegistry.multicall", [registry.encode("applyFor", *signed)])
+            self.applications.add(signed[0])
             self.applicants.append(person)
         elif case == 1:
             accounts, owner = self.market.contracts["Accounts"], self._person().account.address
