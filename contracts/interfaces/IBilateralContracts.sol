@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.24;
 
-import {Energy, Price} from "../types/Units.sol";
+import {Energy, Price, SignedPrice} from "../types/Units.sol";
 import {IMarket} from "./IMarket.sol";
 
 /// What a proposer signs (EIP-712): to buy or to sell the same energy in every period of a profile.
@@ -12,8 +12,9 @@ struct Proposal {
     address counterparty;
     /// Whether the proposer sells.
     bool isSale;
-    /// At most the highest fallback price by the rules of the first day; any price, not only whole ticks.
-    Price price;
+    /// From the market's lowest price to the highest fallback price by the rules of the first day; any price, not only whole ticks.
+    /// Below zero the seller pays.
+    SignedPrice price;
     /// Wh per period delivered.
     Energy energy;
     /// Delivery periods, counted from the market's opening: (day - 1) * periodsPerDay + slot.
@@ -44,8 +45,8 @@ struct Ending {
 
 /// What a contract says, and the terms its collateral is reckoned with.
 struct Terms {
-    /// Units/Wh.
-    Price price;
+    /// Units/Wh; below zero the seller pays.
+    SignedPrice price;
     /// Wh per period.
     Energy energy;
     /// Counted from the market's opening.
@@ -55,8 +56,9 @@ struct Terms {
     /// Profile, as in Proposal.
     uint96 slots;
     uint8 weekdays;
-    /// Fees and highest cost of replacing energy, units/Wh, by the rules of the first day.
-    Price fees;
+    /// What a buyer may have to pay besides the price, and the highest cost of replacing energy, units/Wh, by the rules of the first
+    /// day.
+    Price extra;
     Price ceiling;
     /// Periods of its fullest day.
     uint8 fullest;
@@ -128,6 +130,10 @@ interface IBilateralContracts is IMarket {
     /// A counter-proposal must name its counterparty.
     /// @param answers hash of the proposal that it answers.
     error AnswerToNobody(bytes32 answers);
+
+    /// The price is below the market's lowest one, or above the highest fallback price.
+    /// @param price units/Wh, as the bounds are.
+    error PriceOutOfRange(int256 price, int256 lowest, int256 highest);
 
     /// A term of the proposal cannot be.
     /// @param term its name in Proposal.

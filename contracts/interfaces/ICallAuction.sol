@@ -45,7 +45,7 @@ interface ICallAuction is IBrokeredMarket {
     event SheetRejected(address indexed participant, uint32 indexed day, uint40 sequence, bytes reason);
 
     /// One slot of the auction is cleared.
-    /// @param price clearing price, ticks of 0.001 currency/kWh; 0 if nothing is traded.
+    /// @param price clearing price, ticks from the lowest price on; 0 if nothing is traded.
     /// @param volume energy traded, Wh; 0: nothing is traded, and all others are 0 as well.
     /// @param rationed side whose orders at the price get less than they ask for (UniformPrice.sol).
     /// @param share what those orders get together, Wh; 0 if no side is rationed.
@@ -119,7 +119,7 @@ interface ICallAuction is IBrokeredMarket {
     error ExceedsCapacity(uint32 id, uint256 slot, uint256 asked, uint256 allowed);
 
     /// The orders that the sheet leaves would let the member trade with itself in a period, its intermediary's included.
-    /// @param bid highest limit of its bids, ticks of 0.001 currency/kWh.
+    /// @param bid highest limit of its bids, ticks from the lowest price on.
     /// @param ask lowest limit of its asks, ticks.
     error TradesWithItself(uint32 id, uint256 slot, uint256 bid, uint256 ask);
 
@@ -131,7 +131,7 @@ interface ICallAuction is IBrokeredMarket {
     error AlreadyCleared(uint256 day, uint256 strip);
 
     /// The pivot is not the lowest equilibrium price of this slot.
-    /// @param pivot price given as such, ticks of 0.001 currency/kWh.
+    /// @param pivot price given as such, ticks from the lowest price on.
     error WrongPivot(uint256 slot, uint256 pivot);
 
     /// The call is to add up no group at all.

@@ -86,10 +86,10 @@ struct RestingOrder {
 /// numbers are laid out in OrderNumbers.sol.
 interface IContinuousMarket is IMarket, IStandingWatcher, IPausable {
     /// Somebody funded a day for the first time, which fixes its terms.
-    /// @param fees platform and network fee, units/Wh (10^-8 currency per Wh).
+    /// @param extra what a buyer may have to pay for a Wh besides its price, fees included, units/Wh (10^-8 currency per Wh; rule 5.4).
     /// @param ceiling what replacing an energy may cost at most, fees included, units/Wh (rule 5.4).
     /// @param smallest smallest order, Wh.
-    event DayOpened(uint32 indexed day, uint24 fees, uint24 ceiling, uint32 smallest);
+    event DayOpened(uint32 indexed day, uint24 extra, uint24 ceiling, uint32 smallest);
 
     /// Money was locked for a member's orders of a day.
     /// @param amount locked in addition, money units (10^-8 currency).
@@ -103,7 +103,7 @@ interface IContinuousMarket is IMarket, IStandingWatcher, IPausable {
     /// An order meets prices that the other side lists; what comes of it follows: trades and cancellations, then
     /// OrderRested or OrderReturned, if anything is left of it.
     /// @param isAsk whether it sells.
-    /// @param tick its limit, ticks of 0.001 currency/kWh.
+    /// @param tick its limit, ticks from the lowest price on.
     /// @param energy Wh.
     /// @param maxFills orders that it may meet, as asked for; 256 in any case.
     event OrderCrossed(
@@ -152,7 +152,7 @@ interface IContinuousMarket is IMarket, IStandingWatcher, IPausable {
     error NoSuchSlot(uint256 slot, uint256 slots);
 
     /// No order names so high a price.
-    /// @param tick limit of the order, ticks of 0.001 currency/kWh.
+    /// @param tick limit of the order, ticks from the lowest price on.
     /// @param highest highest limit, in ticks.
     error NoSuchTick(uint256 tick, uint256 highest);
 
@@ -183,7 +183,7 @@ interface IContinuousMarket is IMarket, IStandingWatcher, IPausable {
 
     /// So many orders have rested at this price that no more fits until the next day.
     /// @param isAsk whether the order sells.
-    /// @param tick its limit, ticks of 0.001 currency/kWh.
+    /// @param tick its limit, ticks from the lowest price on.
     error LevelFull(uint256 slot, bool isAsk, uint256 tick);
 
     /// The order was never there, or is filled or cancelled.

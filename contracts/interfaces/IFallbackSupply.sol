@@ -7,7 +7,7 @@ pragma solidity ^0.8.24;
 interface IFallbackSupply {
     /// The tariffs of a day, in place of any published before.
     /// @param words a word a strip, six tariffs each (Strips.sol): buy in bits 39..20 of a lane, sell in bits 19..0,
-    /// units/Wh (10^-8 currency per Wh).
+    /// units/Wh (10^-8 currency per Wh) above the market's lowest price (PriceScale.sol).
     event TariffsPublished(uint32 indexed day, uint256[] words);
 
     /// The day's day-ahead auction has opened; its tariffs stand.
@@ -28,11 +28,12 @@ interface IFallbackSupply {
     /// @param expected day that the tariffs are for.
     error WrongTariffDay(uint256 strip, uint256 day, uint256 expected);
 
-    /// Buy must be at least sell, and at most what the rules of the day allow.
+    /// Buy must be at least sell, and both within what the rules of the day allow.
     /// @param buy at which the supplier would sell, units/Wh.
     /// @param sell at which it would buy, units/Wh.
+    /// @param minSell lowest price at which it may buy, units/Wh.
     /// @param maxBuy highest price it may ask for, units/Wh.
-    error TariffOutOfRange(uint256 slot, uint256 buy, uint256 sell, uint256 maxBuy);
+    error TariffOutOfRange(uint256 slot, int256 buy, int256 sell, int256 minSell, int256 maxBuy);
 
     /// @notice Publishes, or replaces, the tariffs of a day before its day-ahead auction opens.
     function publish(uint32 day, uint256[] calldata words) external;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.24;
 
-import {Energy, Price} from "../types/Units.sol";
+import {Energy, Price, PriceRange, SignedPrice} from "../types/Units.sol";
 
 /// How imbalances are priced, see ImbalancePrice.sol.
 enum ImbalancePricing {
@@ -18,10 +18,12 @@ struct Rules {
     /// Charge per Wh that was contracted and not kept, beyond the tolerance.
     Price deviationRate;
     /// Tariff of the fallback supplier for days it published none for.
-    Price standingBuy;
-    Price standingSell;
-    /// Highest price the fallback supplier may ask for.
-    Price maxBuy;
+    SignedPrice standingBuy;
+    SignedPrice standingSell;
+    /// Highest price the fallback supplier may ask for, not below zero.
+    SignedPrice maxBuy;
+    /// Lowest price at which it may buy, not above zero. Below zero it wants to be paid for taking energy.
+    SignedPrice minSell;
     /// Highest commission an intermediary may ask for per Wh (rule 9).
     Price commissionCap;
     /// Imbalance free of charge: the larger of a fixed energy and a share (1/10,000) of what was contracted.
@@ -56,6 +58,11 @@ interface IMarketRules {
     /// @param rules all parameters, see Rules.
     event RulesChanged(uint32 indexed firstDay, Rules rules);
 
+    /// The market is deployed with these prices, for good.
+    /// @param lowest price that orders and tariffs can have, units/Wh.
+    /// @param tick distance of the prices that orders can have, units/Wh.
+    event PriceRangeSet(int32 lowest, uint32 tick);
+
     /// Nothing about the day can change any more.
     event DayFinal(uint32 indexed day);
 
@@ -63,7 +70,13 @@ interface IMarketRules {
     /// @param parameter its name in Rules.
     /// @param value what was announced.
     /// @param limit the lowest or highest value it breaks, in the unit of the parameter.
-    error BadRule(string parameter, uint256 value, uint256 limit);
+    error BadRule(string parameter, int256 value, int256 limit);
+
+    /// The prices that orders could name are none the market can compute with.
+    /// @param parameter its name in PriceRange; `highest` for the lowest price and 4,095 ticks.
+    /// @param value units/Wh.
+    /// @param limit the lowest or highest value it breaks, units/Wh.
+    error BadPriceRange(string parameter, int256 value, int256 limit);
 
     /// Rules change only for days after the next one whose day-ahead auction opens.
     /// @param firstDay day from which they were to hold.
@@ -94,6 +107,9 @@ interface IMarketRules {
 
     /// @notice Reverts unless every day that used the same storage before is final.
     function requireRoom(uint256 day) external view;
+
+    /// @return the prices that orders can name.
+    function priceRange() external view returns (PriceRange memory);
 
     /// @return the last day that is final; 0 for none.
     function lastFinalDay() external view returns (uint32);

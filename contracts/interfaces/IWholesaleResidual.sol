@@ -50,7 +50,7 @@ interface IWholesaleResidual is IMarket, IExchange {
     /// @param direction whether members buy (import) or sell (export).
     /// @param price paid (import) or received (export) by the members, units/Wh; it may be negative.
     /// @param volume Wh; 0: nothing is traded, and all others are 0 as well.
-    /// @param tick limit of the last orders that get anything, ticks of 0.001 currency/kWh.
+    /// @param tick limit of the last orders that get anything, ticks from the lowest price on.
     /// @param share what those orders get together, Wh.
     /// @param marginal what those orders asked for and the auction has not filled, Wh.
     event ResidualCleared(
@@ -121,7 +121,7 @@ interface IWholesaleResidual is IMarket, IExchange {
     error AuctionNotCleared(uint256 day, uint256 strip);
 
     /// The ticks are not those of the last orders to be served in this slot.
-    /// @param importTick limit of the bids given as such, ticks of 0.001 currency/kWh.
+    /// @param importTick limit of the bids given as such, ticks from the lowest price on.
     /// @param exportTick limit of the asks given as such, ticks.
     error WrongTicks(uint256 slot, uint256 importTick, uint256 exportTick);
 

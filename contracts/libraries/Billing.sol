@@ -39,7 +39,7 @@ struct StripPrices {
 /// when the day is settled and when one member's day is settled late.
 library Billing {
     /// Of a strip's imbalance prices in one word: lanes as Tariffs packs them, what the short pay and what the long receive,
-    /// units/Wh; above them the periods in which the area is short, and those in which it is long, a bit each; then whether the
+    /// units/Wh above the market's lowest price; above them the periods in which the area is short, and those in which it is long, a bit each; then whether the
     /// boundary meter counts in the strip.
     uint256 internal constant SHORT_AREA = Strips.DAY_SHIFT;
     uint256 internal constant LONG_AREA = Strips.DAY_SHIFT + Strips.LANES;
@@ -62,15 +62,18 @@ library Billing {
         if (!chargeHelpful) (p.freeMore, p.freeLess) = (p.longArea, p.shortArea);
     }
 
+    /// @param lowestPrice from which the prices are counted, units/Wh.
     /// @return bill of one member over the day.
     function billOf(
         uint256[] memory contracted,
         uint256[] memory metered,
         Rules memory rules,
-        StripPrices[] memory prices
+        StripPrices[] memory prices,
+        int256 lowestPrice
     ) internal pure returns (Bill memory bill) {
         uint256 toleranceFixed = Energy.unwrap(rules.toleranceFixed);
         uint256 charged = 0;
+        uint256 moved = 0;
         for (uint256 strip = 0; strip < prices.length; ++strip) {
             uint256 c = lanesOf(contracted, strip);
             uint256 m = lanesOf(metered, strip);
@@ -92,6 +95,8 @@ library Billing {
                 uint256 more = isMore & Strips.spread(isMore, Strips.SIGNED_MASK);
                 uint256 less = Strips.minus(c, m) & Strips.spread(~isMore, Strips.SIGNED_MASK);
                 bill.imbalance += _payment(more, less, p);
+                if (estimated != 0) bill.imbalance += _unpaid(more, estimated, p, lowestPrice);
+                moved += Strips.pairs(m) - Strips.pairs(c);
                 if (p.penaltyEven | p.penaltyOdd != 0) bill.penalty += _penalty(more, less, p);
                 uint256 unkept = size;
                 if (estimated == 0) unkept = Strips.least(size, (less & isBuyer) | (more & ~isBuyer));
@@ -104,6 +109,7 @@ library Billing {
             }
         }
         bill.deviation = charged * Price.unwrap(rules.deviationRate);
+        bill.imbalance += Strips.totalOf(moved) * lowestPrice;
     }
 
     /// @return six signed lanes, flagged where estimated; zero for a member without an order, or without a meter.
@@ -116,6 +122,21 @@ library Billing {
         unchecked {
             if (more != 0) units += int256(Strips.dot(more, p.shortEven, p.shortOdd));
             if (less != 0) units -= int256(Strips.dot(less, p.longEven, p.longOdd));
+        }
+    }
+
+    /// @param flags of the lanes that are estimated.
+    /// @return units what an estimate of energy taken beyond would be paid at prices below zero (Wh by lane), money units: it is not.
+    function _unpaid(uint256 more, uint256 flags, StripPrices memory p, int256 lowestPrice)
+        private
+        pure
+        returns (int256 units)
+    {
+        unchecked {
+            more &= Strips.spread(flags, Strips.SIGNED_MASK);
+            uint256 zero = uint256(-lowestPrice) * Strips.ONES & Strips.EVEN_LANES;
+            uint256 raised = Strips.dot(more, Strips.most(p.shortEven, zero), Strips.most(p.shortOdd, zero));
+            units = int256(raised) - int256(Strips.dot(more, p.shortEven, p.shortOdd));
         }
     }
 

@@ -2,7 +2,7 @@
 pragma solidity ^0.8.24;
 
 import {Rules} from "../interfaces/IMarketRules.sol";
-import {Price} from "../types/Units.sol";
+import {Price, SignedPrice} from "../types/Units.sol";
 
 /// @title Terms of a day
 /// @notice What the rules of a day make an order cost at most: the same for every market (rule 5.4).
@@ -12,24 +12,33 @@ library DayTerms {
         return Price.unwrap(rules.platformFee + rules.networkFee);
     }
 
+    /// @return the most that a Wh can cost a buyer besides its price, units/Wh: the fees and, if it does not take the energy, what
+    /// the supplier wants for it.
+    function extra(Rules memory rules) internal pure returns (uint256) {
+        return fees(rules) + uint256(-int256(SignedPrice.unwrap(rules.minSell)));
+    }
+
     /// @return the most that replacing a Wh can cost a seller who does not deliver, units/Wh.
     function ceiling(Rules memory rules) internal pure returns (uint256) {
-        return Price.unwrap(rules.maxBuy + rules.deviationRate) + fees(rules);
+        uint256 dearest = uint256(int256(SignedPrice.unwrap(rules.maxBuy)));
+        return dearest + Price.unwrap(rules.deviationRate) + fees(rules);
     }
 
     /// @param energy Wh, within 32 bits times the periods of a day.
-    /// @param price units/Wh, within 32 bits, as the fees and the ceiling are.
-    /// @return collateral of a buyer, money units: its payment and the fees.
-    function buyerLocks(uint256 energy, uint256 price, uint256 fees_) internal pure returns (uint256) {
+    /// @param price units/Wh, within 32 bits and a sign, as the extra and the ceiling are.
+    /// @return collateral of a buyer, money units: its payment and what it costs besides.
+    function buyerLocks(uint256 energy, int256 price, uint256 extra_) internal pure returns (uint256) {
         unchecked {
-            return energy * (price + fees_);
+            int256 most = price + int256(extra_);
+            return most > 0 ? energy * uint256(most) : 0;
         }
     }
 
     /// @return collateral of a seller, money units: what replacing its energy may cost beyond the price.
-    function sellerLocks(uint256 energy, uint256 price, uint256 ceiling_) internal pure returns (uint256) {
+    function sellerLocks(uint256 energy, int256 price, uint256 ceiling_) internal pure returns (uint256) {
         unchecked {
-            return ceiling_ > price ? energy * (ceiling_ - price) : 0;
+            int256 most = int256(ceiling_) - price;
+            return most > 0 ? energy * uint256(most) : 0;
         }
     }
 }

@@ -6,7 +6,8 @@ import {ImbalancePricing} from "../interfaces/IMarketRules.sol";
 /// @title Imbalance price and deviation charge
 /// @notice Rule 11. Single price: EU target model (Electricity Balancing Guideline, art. 55) and GB; two-price: the classic Nordic
 /// scheme; tariff: what everybody has without a market. All are prices that exist already, so nothing is rounded
-/// but the middle of the tariffs (down, by less than 1 unit/Wh: short members gain, long ones lose).
+/// but the middle of the tariffs (down, by less than 1 unit/Wh: short members gain, long ones lose). Prices are counted from the
+/// market's lowest one, as tariffs are packed.
 library ImbalancePrice {
     /// @param buy the fallback supplier sells at this price, units/Wh.
     /// @param sell the fallback supplier buys at this price, units/Wh.

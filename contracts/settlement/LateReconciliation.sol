@@ -16,12 +16,13 @@ import {Bill, Billing, StripPrices} from "../libraries/Billing.sol";
 import {Commitments} from "../libraries/Commitments.sol";
 import {Calendar, CalendarParameters} from "../types/Calendar.sol";
 import {FALLBACK_SUPPLIER, FIRST_PARTICIPANT, GRID_OPERATOR, Kind} from "../types/Members.sol";
+import {PriceScale} from "../types/PriceScale.sol";
 import {SigningDomain} from "../types/SigningDomain.sol";
 import {Strips} from "../types/Strips.sol";
 import {Tariffs} from "../types/Tariffs.sol";
 
 /// @title Late reconciliation
-contract LateReconciliation is ILateReconciliation, AccessManaged, SigningDomain, Calendar {
+contract LateReconciliation is ILateReconciliation, AccessManaged, SigningDomain, Calendar, PriceScale {
     using SafeCast for int256;
 
     bytes32 private constant READING_TYPEHASH = keccak256("LateReading(uint32 id,uint32 day,uint8 run,bytes32[] net)");
@@ -97,7 +98,7 @@ contract LateReconciliation is ILateReconciliation, AccessManaged, SigningDomain
         IMeters meters,
         IMeterReadings readings,
         ISettlement settlement
-    ) AccessManaged(authority) Calendar(calendar_) {
+    ) AccessManaged(authority) Calendar(calendar_) PriceScale(rules) {
         REGISTRY = registry;
         RULES = rules;
         ACCOUNTS = accounts;
@@ -297,7 +298,8 @@ contract LateReconciliation is ILateReconciliation, AccessManaged, SigningDomain
             (uint256 short, uint256 long) = Tariffs.unpack(Strips.lane(prices[strip] & Strips.LANES_MASK, k));
             // Prices and rates have 20 bits.
             int32 penalty = int32(uint32(Strips.lane(penalties, k)));
-            (int32 dearest, int32 lowest) = (int32(uint32(short)) + penalty, int32(uint32(long)) - penalty);
+            int32 dearest = int32(int256(short) + LOWEST_PRICE) + penalty;
+            int32 lowest = int32(int256(long) + LOWEST_PRICE) - penalty;
             if ((isFirst && k == 0) || dearest > t.dearest) t.dearest = dearest;
             if ((isFirst && k == 0) || lowest < t.lowest) t.lowest = lowest;
         }
@@ -432,7 +434,7 @@ contract LateReconciliation is ILateReconciliation, AccessManaged, SigningDomain
 
     /// @param chosen strips that count, a bit each; in all others nothing is due.
     /// @return units due more than before, money units.
-    function _difference(Terms memory t, uint256 chosen) private pure returns (int256 units) {
+    function _difference(Terms memory t, uint256 chosen) private view returns (int256 units) {
         if (chosen == 0) return 0;
         uint256 strips = t.prices.length;
         uint256[] memory before = new uint256[](strips);
@@ -451,8 +453,8 @@ contract LateReconciliation is ILateReconciliation, AccessManaged, SigningDomain
         uint256[] memory metered,
         Rules memory rules,
         StripPrices[] memory prices
-    ) private pure returns (int256 units) {
-        Bill memory bill = Billing.billOf(contracted, metered, rules, prices);
+    ) private view returns (int256 units) {
+        Bill memory bill = Billing.billOf(contracted, metered, rules, prices, LOWEST_PRICE);
         return bill.imbalance + int256(bill.deviation + bill.penalty);
     }
 

@@ -20,14 +20,15 @@ import {ImbalancePrice} from "../libraries/ImbalancePrice.sol";
 import {UniformPrice} from "../libraries/UniformPrice.sol";
 import {Calendar, CalendarParameters} from "../types/Calendar.sol";
 import {BALANCING_FUND, CLEARING_HOUSE, FALLBACK_SUPPLIER, GRID_OPERATOR, OPERATOR} from "../types/Members.sol";
+import {PriceScale} from "../types/PriceScale.sol";
 import {Ring} from "../types/Ring.sol";
 import {Strips} from "../types/Strips.sol";
 import {Tariffs} from "../types/Tariffs.sol";
-import {Price, UNITS_PER_TICK} from "../types/Units.sol";
+import {Price} from "../types/Units.sol";
 
 /// @title Settlement
 /// @dev Guarded against re-entry because the schedule calls every market that is plugged into it.
-contract Settlement is ISettlement, Calendar, ReentrancyGuard {
+contract Settlement is ISettlement, Calendar, PriceScale, ReentrancyGuard {
     using SafeCast for int256;
     using SafeCast for uint256;
 
@@ -125,7 +126,7 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
         IFallbackSupply fallbackSupply,
         IExchange exchange,
         IShortfalls shortfalls
-    ) Calendar(calendar_) {
+    ) Calendar(calendar_) PriceScale(rules) {
         RULES = rules;
         ACCOUNTS = accounts;
         SCHEDULE = schedule;
@@ -282,7 +283,7 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
         uint256[] memory outcomes,
         uint256 tariffs,
         int256[] memory area
-    ) private pure returns (uint256 word, int256 due) {
+    ) private view returns (uint256 word, int256 due) {
         for (uint256 k = 0; k < Strips.LANES; ++k) {
             uint256 outcome = outcomes[strip * Strips.LANES + k];
             int256 net = area[strip * Strips.LANES + k];
@@ -293,7 +294,7 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
             word |= Tariffs.pack(short, long) << (k * Strips.LANE_BITS);
             if (net > 0) word |= 1 << (Billing.SHORT_AREA + k);
             if (net < 0) word |= 1 << (Billing.LONG_AREA + k);
-            due += net * int256(net > 0 ? buy : sell);
+            due += net * (int256(net > 0 ? buy : sell) + LOWEST_PRICE);
         }
     }
 
@@ -311,7 +312,7 @@ contract Settlement is ISettlement, Calendar, ReentrancyGuard {
         Posting[] memory postings = new Posting[](count + 1);
         int256 collected = 0;
         for (uint256 i = 0; i < count; ++i) {
-            Bill memory bill = Billing.billOf(positions.net[i], metered[i], rules, prices);
+            Bill memory bill = Billing.billOf(positions.net[i], metered[i], rules, prices, LOWEST_PRICE);
             uint256 fees = positions.traded[i] * DayTerms.fees(rules);
             int256 payment = positions.payment[i] + bill.imbalance + int256(fees + bill.deviation + bill.penalty);
             state.traded += positions.traded[i].toUint64();

@@ -123,6 +123,12 @@ library Strips {
         return (b & isMore) | (a & ~isMore);
     }
 
+    /// @return lanes the larger one of each pair of 39-bit lanes.
+    function most(uint256 a, uint256 b) internal pure returns (uint256 lanes) {
+        uint256 isMore = spread(minus(a, b), SIGNED_MASK);
+        return (a & isMore) | (b & ~isMore);
+    }
+
     /// @return total of six lanes that together fit a lane.
     function sum(uint256 lanes) internal pure returns (uint256 total) {
         unchecked {
@@ -136,6 +142,24 @@ library Strips {
         unchecked {
             total = (((lanes & EVEN_LANES) * even) >> (2 * PAIR_BITS)) & PAIR_MASK;
             total += ((((lanes >> LANE_BITS) & EVEN_LANES) * odd) >> (2 * PAIR_BITS)) & PAIR_MASK;
+        }
+    }
+
+    /// @return three sums of two lanes: what `totalOf` adds up, of several words added to and subtracted from each other, modulo 2^256.
+    function pairs(uint256 lanes) internal pure returns (uint256) {
+        unchecked {
+            return (lanes & EVEN_LANES) + ((lanes >> LANE_BITS) & EVEN_LANES);
+        }
+    }
+
+    /// @param sums what `pairs` makes, each sum within 79 bits and a sign.
+    function totalOf(uint256 sums) internal pure returns (int256 total) {
+        // With half of its room added none of the sums is below zero.
+        unchecked {
+            uint256 half = 1 << (PAIR_BITS - 1);
+            sums += half | (half << PAIR_BITS) | (half << (2 * PAIR_BITS));
+            uint256 raised = (sums & PAIR_MASK) + ((sums >> PAIR_BITS) & PAIR_MASK) + (sums >> (2 * PAIR_BITS));
+            total = int256(raised) - int256(3 * half);
         }
     }
 

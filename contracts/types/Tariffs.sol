@@ -4,7 +4,8 @@ pragma solidity ^0.8.24;
 import {Strips} from "./Strips.sol";
 
 /// @title Tariffs
-/// @notice One period's fallback tariffs in the 40 bits of a strip's lane: buy in bits 39..20, sell in bits 19..0, units/Wh.
+/// @notice One period's fallback tariffs in the 40 bits of a strip's lane: buy in bits 39..20, sell in bits 19..0, units/Wh above
+/// the market's lowest price (PriceScale.sol).
 library Tariffs {
     uint256 private constant BITS = 20;
     uint256 private constant MASK = (1 << BITS) - 1;

@@ -9,7 +9,7 @@ from dem.chain.options import on_chain
 from dem.commands import ABOUT
 from dem.console import Terminal, console, fail_readably
 from dem.drive.book import clear_book, clear_without_chain, read_book, write_book
-from dem.model.units import kwh, price_of, price_per_kwh
+from dem.model.units import kwh, price_per_kwh
 
 _MANY = 2_000
 """Orders that the chain inside a process takes a minute for."""
@@ -52,6 +52,6 @@ def cli(orders: Path, out: Path, account: str | None, window: int, no_chain: boo
     if result.price is None:
         console.print(f"nothing trades among {len(rows)} orders")
     else:
-        price, volume = price_per_kwh(price_of(result.price)), kwh(result.volume)
-        console.print(f"price {price} currency/kWh ({result.price} ticks), volume {volume} kWh", highlight=False)
+        price, volume = price_per_kwh(result.price), kwh(result.volume)
+        console.print(f"price {price} currency/kWh, volume {volume} kWh", highlight=False)
     console.print(f"written to {out / 'clearing.csv'} and {out / 'fills.csv'}", highlight=False)

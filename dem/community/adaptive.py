@@ -16,7 +16,6 @@ from pydantic import Field
 
 from dem.community.strategies import WHOLE_BAND, Ended, Situation, Strategy, stream
 from dem.model.orders import Side
-from dem.model.units import TICK_UNITS
 
 Reals: TypeAlias = NDArray[np.float64]
 Flags: TypeAlias = NDArray[np.bool_]
@@ -278,7 +277,7 @@ class ErevRoth(Strategy):
     def learn(self, memory: Reals, ended: Ended) -> Reals:
         """What its choice brought."""
         width = np.maximum(0, ended.bands.ceiling - ended.bands.floor)[ended.orders.slot]
-        most = int((ended.orders.energy * width).sum()) * TICK_UNITS
+        most = int((ended.orders.energy * width).sum()) * ended.tick
         if not most:
             return memory
         choice = self._choice(ended.memory, ended.seed, ended.name, ended.day)

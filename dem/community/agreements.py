@@ -65,12 +65,12 @@ def read_agreements(
     path: Path,
     calendar: Calendar,
     traders: Mapping[str, bool],
-    highest_price: int,
+    prices: tuple[int, int],
     mistakes: Mistakes | None = None,
 ) -> Iterator[Agreement]:
     """Read and check the bilateral contracts.
 
-    traders: whether it may trade, by participant's name. highest_price: units/Wh.
+    traders: whether it may trade, by participant's name. prices: the lowest and highest that may be agreed, units/Wh.
 
     Raises:
         InputError: something in the file is wrong.
@@ -78,10 +78,10 @@ def read_agreements(
     mistakes = mistakes or Mistakes()
     for row in read_rows(path, COLUMNS, mistakes=mistakes):
         with mistakes:
-            yield _agreement(row, calendar, traders, highest_price)
+            yield _agreement(row, calendar, traders, prices)
 
 
-def _agreement(row: Row, calendar: Calendar, traders: Mapping[str, bool], highest_price: int) -> Agreement:
+def _agreement(row: Row, calendar: Calendar, traders: Mapping[str, bool], prices: tuple[int, int]) -> Agreement:
     for cell in (row["seller"], row["buyer"]):
         if not traders.get(cell.text):
             known = cell.text in traders
@@ -89,8 +89,10 @@ def _agreement(row: Row, calendar: Calendar, traders: Mapping[str, bool], highes
     if row["seller"].text == row["buyer"].text:
         raise row["buyer"].wrong("is the seller, too")
     price, energy = row["price"].multiple(_UNITS_PER_WH, "0.00001 currency/kWh"), row["energy_wh"].integer()
-    if not 0 <= price <= highest_price:
-        raise row["price"].wrong(f"must be 0 to the highest tariff allowed, {highest_price / _UNITS_PER_WH}")
+    least, most = prices
+    if not least <= price <= most:
+        bounds = f"{least / _UNITS_PER_WH}, the lowest price, to {most / _UNITS_PER_WH}, the highest tariff allowed"
+        raise row["price"].wrong(f"must be {bounds}")
     if not 1 <= energy <= MAX_ENERGY:
         raise row["energy_wh"].wrong(f"must be 1 to {MAX_ENERGY} Wh")
     first, last = period_of(row["first"], calendar, last=False), period_of(row["last"], calendar, last=True)

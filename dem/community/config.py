@@ -20,7 +20,7 @@ from dem.errors import InputError, Mistakes
 from dem.model.mechanisms import MECHANISMS, Markets
 from dem.model.rules import ImbalancePricing, MarketRules
 from dem.model.strips import LANES, MAX_POSITION
-from dem.model.units import UnitsPerWh, Wh, parse_money, parse_tariff
+from dem.model.units import PriceRange, UnitsPerWh, Wh, parse_money, parse_tariff
 from dem.model.worst_day import most_layers
 
 MAX_PERIODS_PER_DAY = 96
@@ -37,7 +37,8 @@ def _per_kwh(value: object) -> object:
     return parse_tariff(format(Decimal(value), "f"))
 
 
-PerKwh = Annotated[int, BeforeValidator(_per_kwh)]
+SignedPerKwh = Annotated[int, BeforeValidator(_per_kwh)]
+PerKwh = Annotated[SignedPerKwh, Field(ge=0)]
 
 
 def _seconds(value: object) -> object:
@@ -157,16 +158,37 @@ class Calendar(_Model):
         return 2 + (self.open_lead_seconds + self.correction_lag_seconds) // self.day_seconds
 
 
+class Prices(_Model):
+    """The prices that orders can name: 4,096 of them from the lowest on, a tick apart. units/Wh."""
+
+    lowest: SignedPerKwh = -100_000
+    tick: PerKwh = 100
+
+    @model_validator(mode="after")
+    def _accepted_by_the_market(self) -> "Prices":
+        _ = self.range
+        return self
+
+    @property
+    def range(self) -> PriceRange:
+        """As the reference model takes it."""
+        return PriceRange(UnitsPerWh(self.lowest), self.tick)
+
+
 class RulesVersion(_Model):
-    """One version of the market's rules. Prices in units/Wh (in the file currency/kWh), Wh."""
+    """One version of the market's rules. Prices in units/Wh (in the file currency/kWh), Wh.
+
+    min_sell: lowest price at which the fallback supplier may buy; None: what its tariffs of these days need.
+    """
 
     first_day: int = Field(ge=1, le=65_535)
     platform_fee: PerKwh
     network_fee: PerKwh
     deviation_rate: PerKwh
-    standing_buy: PerKwh
-    standing_sell: PerKwh
+    standing_buy: SignedPerKwh
+    standing_sell: SignedPerKwh
     max_buy: PerKwh
+    min_sell: SignedPerKwh | None = None
     commission_cap: PerKwh = 0
     tolerance_fixed_wh: int = Field(ge=0)
     tolerance_share: int = Field(ge=0, le=10_000)
@@ -180,14 +202,17 @@ class RulesVersion(_Model):
     premium_rate: PerKwh = 0
     reward_share: int = Field(default=0, ge=0, le=10_000)
 
-    @model_validator(mode="after")
-    def _accepted_by_the_market(self) -> "RulesVersion":
-        _ = self.market_rules
-        return self
-
     @property
-    def market_rules(self) -> MarketRules:
-        """The rules as the reference model takes them."""
+    def pricing(self) -> ImbalancePricing:
+        """How imbalances are priced."""
+        return ImbalancePricing[self.imbalance_pricing.upper()]
+
+    def within(self, prices: PriceRange) -> MarketRules:
+        """The rules as the reference model takes them.
+
+        Raises:
+            InputError: the market does not accept them.
+        """
         return MarketRules(
             platform_fee=UnitsPerWh(self.platform_fee),
             network_fee=UnitsPerWh(self.network_fee),
@@ -195,12 +220,14 @@ class RulesVersion(_Model):
             standing_buy=UnitsPerWh(self.standing_buy),
             standing_sell=UnitsPerWh(self.standing_sell),
             max_buy=UnitsPerWh(self.max_buy),
+            min_sell=UnitsPerWh(min(0, self.standing_sell) if self.min_sell is None else self.min_sell),
+            prices=prices,
             commission_cap=UnitsPerWh(self.commission_cap),
             tolerance_fixed=Wh(self.tolerance_fixed_wh),
             tolerance_share=self.tolerance_share,
             min_order_energy=Wh(self.min_order_energy_wh),
             max_layers=self.max_layers,
-            imbalance_pricing=ImbalancePricing[self.imbalance_pricing.upper()],
+            imbalance_pricing=self.pricing,
             charge_helpful=self.charge_helpful,
             boundary_margin=Wh(self.boundary_margin_wh),
             wholesale_margin=UnitsPerWh(self.wholesale_margin),
@@ -242,7 +269,7 @@ class Shapes(_Model):
 
 
 class SpotTariff(_Model):
-    """The wholesale price, dearer when bought and, less a margin, never negative when sold."""
+    """The wholesale price, dearer when bought and, less a margin, when sold; both may be below zero."""
 
     kind: Literal["spot"]
     prices: str
@@ -252,7 +279,7 @@ class SpotTariff(_Model):
 
     def at(self, wholesale: int) -> tuple[int, int]:
         """(buy, sell) in units/Wh at a wholesale price in units/Wh."""
-        return wholesale + self.buy_adder, max(0, wholesale - self.sell_margin)
+        return wholesale + self.buy_adder, wholesale - self.sell_margin
 
 
 class FeedInTariff(_Model):
@@ -262,7 +289,7 @@ class FeedInTariff(_Model):
     prices: str
     price_seconds: int | None = Field(default=None, ge=1)
     buy_adder: PerKwh
-    feed_in: PerKwh
+    feed_in: SignedPerKwh
 
     def at(self, wholesale: int) -> tuple[int, int]:
         """(buy, sell) in units/Wh at a wholesale price in units/Wh."""
@@ -273,8 +300,8 @@ class FlatTariff(_Model):
     """The same prices at all times."""
 
     kind: Literal["flat"]
-    buy: PerKwh
-    sell: PerKwh
+    buy: SignedPerKwh
+    sell: SignedPerKwh
 
 
 class Window(_Model):
@@ -282,16 +309,16 @@ class Window(_Model):
 
     hours: Annotated[tuple[tuple[int, int], ...], BeforeValidator(hours_of)] = ((0, 86_400),)
     weekdays: Annotated[frozenset[int], BeforeValidator(weekdays_of)] = frozenset(range(7))
-    buy: PerKwh
-    sell: PerKwh
+    buy: SignedPerKwh
+    sell: SignedPerKwh
 
 
 class TimeOfUseTariff(_Model):
     """Prices by the hour and the weekday: those of the first window that a period begins in, else the general ones."""
 
     kind: Literal["time_of_use"]
-    buy: PerKwh
-    sell: PerKwh
+    buy: SignedPerKwh
+    sell: SignedPerKwh
     windows: list[Window] = Field(min_length=1)
 
     def at(self, start: datetime) -> tuple[int, int]:
@@ -434,6 +461,7 @@ class Config(_Model):
     tables: Tables
     profiles: Shapes | None = None
     tariff: SpotTariff | FeedInTariff | FlatTariff | TimeOfUseTariff | TableTariff = Field(discriminator="kind")
+    prices: Prices = Prices()
     rules: list[RulesVersion] = Field(min_length=1)
     strategies: Strategies
     markets: Markets = Markets()
@@ -449,6 +477,15 @@ class Config(_Model):
     def possible(self) -> Markets:
         """All mechanisms for which it says how; one without a section of its own needs none."""
         return Markets(**{name: bool(getattr(self, name, True)) for name in MECHANISMS})
+
+    @model_validator(mode="after")
+    def _rules_accepted_by_the_market(self) -> "Config":
+        for number, version in enumerate(self.rules):
+            try:
+                _ = version.within(self.prices.range)
+            except InputError as error:
+                raise ValueError(f"rules.{number}.{error}") from error
+        return self
 
     @model_validator(mode="after")
     def _markets_are_described(self) -> "Config":
@@ -553,7 +590,7 @@ _STAND_INS: dict[str, Any] = {
             **dict.fromkeys(("platform_fee", "network_fee", "deviation_rate", "standing_buy", "standing_sell"), 0),
             **dict.fromkeys(("tolerance_fixed_wh", "tolerance_share", "boundary_margin_wh"), 0),
             "first_day": 1,
-            "max_buy": 10,
+            "max_buy": 9,
             "min_order_energy_wh": 1,
             "max_layers": 1,
             "imbalance_pricing": "single",

@@ -33,7 +33,7 @@ from dem.model.mechanisms import Markets
 from dem.model.orders import MAX_ENERGY, Order, Side
 from dem.model.positions import Grid
 from dem.model.rules import MarketRules, Tariff
-from dem.model.units import MAX_TICK, TICK_UNITS, Tick, UnitsPerWh, Wh
+from dem.model.units import MAX_TICK, Tick, UnitsPerWh, Wh
 
 Contracted: TypeAlias = Mapping[str, Sequence[int]]
 """Net consumption contracted, Wh by slot, by participant's name."""
@@ -394,7 +394,8 @@ class Crowd:
         for tariff, imbalance in zip(self._tariffs, area, strict=True):
             band = Band.of(tariff, self._rules)
             inside = band.inside(EXPECTED_PERMILLE)
-            price = (band.ceiling - inside if imbalance > 0 else band.floor + inside) * TICK_UNITS
+            tick = band.ceiling - inside if imbalance > 0 else band.floor + inside
+            price = self._rules.prices.price_of(tick)
             buy.append(min(tariff.buy, price + fees))
             sell.append(min(buy[-1], max(tariff.sell, price - fees)))
         return Prices(buy, sell)
@@ -472,13 +473,13 @@ class Crowd:
         the market less, or plus, the fees of both trades and its margin, no worse than its own fallback tariff.
         """
         if pool.preset is Mode.MICROGRID:
-            return quoted(self._tariffs)
+            return quoted(self._tariffs, self._rules.prices)
         if pool.preset is Mode.RETAILER:
             return posted([_tick((band.floor + band.ceiling) // 2) for band in self._bands])
-        fees, quotes = self._rules.fees + pool.margin, []
+        fees, prices, quotes = self._rules.fees + pool.margin, self._rules.prices, []
         for band, buy, sell in zip(self._bands, self.prices.buy, self.prices.sell, strict=True):
-            bid = _tick(min((sell - fees) // TICK_UNITS, band.ceiling))
-            quotes.append(Quote(bid, max(bid, _tick(max(-(-(buy + fees) // TICK_UNITS), band.floor)))))
+            bid = _tick(min(prices.tick_down(sell - fees), band.ceiling))
+            quotes.append(Quote(bid, max(bid, _tick(max(prices.tick_up(buy + fees), band.floor)))))
         return quotes
 
     def _onwards(self, pool: Pool, ids: Ids, book: OrderBook, fills: Column) -> list[Order]:
@@ -585,17 +586,17 @@ class Crowd:
         """Rows of orders for what stores add, beside the firm energy of a situation."""
         rows: list[tuple[int, int, int, int, int, int]] = []
         floor, ceiling = situation.bands
-        fees, firm = self._rules.fees + situation.commission, situation.forecast
+        fees, firm, prices = self._rules.fees + situation.commission, situation.forecast, self._rules.prices
         for slot in np.flatnonzero(energies).tolist():
             limit, flexible = limits[slot], int(energies[slot])
             if limit is None:
                 continue
             if flexible > 0:
                 side, most = Side.BID, min(flexible, bought[slot] - max(0, firm[slot]))
-                tick = min(int(ceiling[slot]), (limit - fees) // TICK_UNITS, MAX_TICK)
+                tick = min(int(ceiling[slot]), prices.tick_down(limit - fees), MAX_TICK)
             else:
                 side, most = Side.ASK, min(-flexible, sold[slot] - max(0, -firm[slot]))
-                tick = max(int(floor[slot]), -(-(limit + fees) // TICK_UNITS))
+                tick = max(int(floor[slot]), prices.tick_up(limit + fees))
             energy = min(most, MAX_ENERGY)
             # None if it is too small or its limit is none that can be said.
             if energy >= self._rules.min_order_energy and 0 <= tick <= MAX_TICK:

@@ -108,5 +108,6 @@ class _Market:
             metered=metered,
             paid=sum(self._settlement.bill_of(id_)),
             alone=int((np.where(metered > 0, self._buy, self._sell) * metered).sum()),
+            tick=self._scenario.config.prices.tick,
             memory=memory,
         )

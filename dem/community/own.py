@@ -18,13 +18,13 @@ from dem.community.forecast import Energy
 from dem.community.profiles import check_cover, whole_days
 from dem.errors import Mistakes
 from dem.model.orders import MAX_ENERGY, Side
-from dem.model.units import MAX_TICK, Tick, Wh
+from dem.model.units import PRICE_DECIMALS, PriceRange, Tick, UnitsPerWh, Wh, price_per_kwh
 from dem.tables import FRACTIONS, Cell, Row, read_rows, read_series
 
 ORDER_COLUMNS = ("participant", "start", "side", "price", "energy_wh")
 READING_COLUMNS = ("participant", "date", "reading", "first_permille")
 _SIDES = {"bid": Side.BID, "ask": Side.ASK}
-_TICKS = 1_000
+_UNITS_PER_WH = 10**PRICE_DECIMALS
 """Of 1 currency/kWh."""
 
 
@@ -70,6 +70,7 @@ class Community:
     clients: of whom an intermediary orders."""
 
     calendar: Calendar
+    prices: PriceRange
     rules: tuple[RulesVersion, ...]
     members: Set[str]
     capacities: Mapping[str, tuple[int, int]]
@@ -135,15 +136,24 @@ def _order(row: Row, community: Community) -> tuple[int, OwnOrder]:
     )
     if not 0 <= days < calendar.days:
         raise row["start"].wrong(f"is no period of the scenario's {calendar.days} days from {calendar.start} on")
-    side, price, energy = row["side"], row["price"].multiple(_TICKS, "0.001 currency/kWh"), row["energy_wh"].integer()
+    side, energy = row["side"], row["energy_wh"].integer()
     if side.text not in _SIDES:
         raise side.wrong("must be bid or ask")
-    if not 0 <= price <= MAX_TICK:
-        raise row["price"].wrong(f"must be 0 to {MAX_TICK / _TICKS} currency/kWh")
+    tick = _tick(row["price"], community.prices)
     least = community.rules_on(days + 1).min_order_energy_wh
     if not least <= energy <= MAX_ENERGY:
         raise row["energy_wh"].wrong(f"must be {least} (min_order_energy_wh) to {MAX_ENERGY} Wh")
-    return days + 1, OwnOrder(name, 0, slot, _SIDES[side.text], Tick(price), Wh(energy))
+    return days + 1, OwnOrder(name, 0, slot, _SIDES[side.text], tick, Wh(energy))
+
+
+def _tick(cell: Cell, prices: PriceRange) -> Tick:
+    price = cell.multiple(_UNITS_PER_WH, "0.00001 currency/kWh")
+    if price % prices.tick:
+        raise cell.wrong(f"must be a whole number of {price_per_kwh(UnitsPerWh(prices.tick))} currency/kWh")
+    if not prices.lowest <= price <= prices.highest:
+        least, most = price_per_kwh(prices.lowest), price_per_kwh(prices.highest)
+        raise cell.wrong(f"must be {least} to {most} currency/kWh")
+    return Tick(prices.tick_down(price))
 
 
 def read_forecasts(path: Path, unit: int, community: Community, mistakes: Mistakes) -> dict[str, Energy]:

@@ -24,7 +24,7 @@ from dem.model.markets.auction import Column, OrderBook, pro_rata
 from dem.model.orders import BROKERED_LAYER, MAX_ENERGY, Order, Side
 from dem.model.positions import Grid
 from dem.model.rules import Tariff
-from dem.model.units import MAX_TICK, TICK_UNITS, Tick, Wh
+from dem.model.units import MAX_TICK, PriceRange, Tick, Wh
 
 
 class Mode(StrEnum):
@@ -80,13 +80,13 @@ class Placed:
     pool: tuple[Order, ...] = ()
 
 
-def quoted(tariffs: Sequence[Tariff]) -> list[Quote]:
+def quoted(tariffs: Sequence[Tariff], prices: PriceRange) -> list[Quote]:
     """A microgrid's quotes: it sells on what it bought, and buys what it sold, at the fallback tariffs without a loss.
 
     Rounded to whole ticks outwards: the intermediary gains, by less than a tick.
     """
     return [
-        Quote(Tick(min(tariff.sell // TICK_UNITS, MAX_TICK)), Tick(min(-(-tariff.buy // TICK_UNITS), MAX_TICK)))
+        Quote(prices.nearest(prices.tick_down(tariff.sell)), prices.nearest(prices.tick_up(tariff.buy)))
         for tariff in tariffs
     ]
 

@@ -5,7 +5,7 @@ A folder holds `scenario.toml` and names the CSV tables it reads, its own or sha
 that names the file, the key or line and column, the value, and why it is refused.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
@@ -48,7 +48,7 @@ from dem.model.meters import SOURCES
 from dem.model.orders import Order
 from dem.model.rules import MarketRules, Tariff
 from dem.model.strips import MAX_POSITION
-from dem.model.units import Money, UnitsPerWh, Wh, currency
+from dem.model.units import Money, UnitsPerWh, Wh, currency, price_per_kwh
 from dem.tables import START, Cell, Row, read_rows, read_series
 
 CONFIG = "scenario.toml"
@@ -359,7 +359,7 @@ class Scenario:
         """The rules that apply to a day."""
         self._slots(day)
         valid = [version for version in self.config.rules if version.first_day <= day]
-        return valid[-1].market_rules
+        return valid[-1].within(self.config.prices.range)
 
     def tariffs(self, day: int) -> list[Tariff]:
         """The fallback supplier's prices of a day, by slot."""
@@ -567,6 +567,7 @@ def examine(folder: Path, mistakes: Mistakes, changes: Mapping[str, Any] | None 
         _check_offices(config, members, path, mistakes)
         with mistakes:
             parts["_tariffs"] = tuple(_read_tariffs(folder, config, mistakes))
+            config = _with_least_sell(config, parts["_tariffs"])
         with mistakes:
             parts["_agreements"] = tuple(_read_agreements(folder, config, members, mistakes))
         with mistakes:
@@ -607,6 +608,7 @@ def _community(config: Config, members: Mapping[str, Participant]) -> Community:
     households = {member.name for member in members.values() if member.kind in (Kind.CONSUMER, Kind.PROSUMER)}
     return Community(
         calendar=config.calendar,
+        prices=config.prices.range,
         rules=tuple(config.rules),
         members=members.keys(),
         capacities={name: (members[name].import_capacity, members[name].export_capacity) for name in households},
@@ -786,7 +788,8 @@ def _read_agreements(
         return
     traders = {name: member.kind in TRADING for name, member in members.items()}
     highest = max(version.max_buy for version in config.rules)
-    yield from read_agreements(folder / config.bilateral.contracts, config.calendar, traders, highest, mistakes)
+    bounds = (config.prices.lowest, highest)
+    yield from read_agreements(folder / config.bilateral.contracts, config.calendar, traders, bounds, mistakes)
 
 
 def _read_wholesale(folder: Path, config: Config, mistakes: Mistakes) -> Iterator[int]:
@@ -802,12 +805,31 @@ def _read_tariffs(folder: Path, config: Config, mistakes: Mistakes) -> Iterator[
     calendar = config.calendar
     for i, (where, buy, sell) in enumerate(_priced(folder, config, mistakes)):
         day = i // calendar.periods_per_day + 1
-        allowed = [version.max_buy for version in config.rules if version.first_day <= day][-1]
-        if 0 <= sell <= buy <= allowed:
+        rules = [version for version in config.rules if version.first_day <= day][-1]
+        least = config.prices.lowest if rules.min_sell is None else rules.min_sell
+        if least <= sell <= buy <= rules.max_buy:
             yield Tariff(UnitsPerWh(buy), UnitsPerWh(sell))
         else:
-            why = f"must be 0 <= sell <= buy <= max_buy = {allowed}, in units/Wh"
-            mistakes.add(InputError(f"{where}: tariff (buy, sell)", (buy, sell), why))
+            told = f"buy {_shown(buy)}, sell {_shown(sell)}"
+            what = "prices.lowest" if rules.min_sell is None else "min_sell"
+            bounds = f"{what} {_shown(least)} <= sell <= buy <= max_buy {_shown(rules.max_buy)}"
+            why = f"must be {bounds}, in currency/kWh: change the tariff, or these bounds"
+            mistakes.add(InputError(f"{where}: tariff", told, why))
+
+
+def _with_least_sell(config: Config, tariffs: Sequence[Tariff]) -> Config:
+    """With the lowest price at which the supplier may buy, where the rules do not say one."""
+    per_day, rules = config.calendar.periods_per_day, []
+    firsts = [version.first_day for version in config.rules]
+    for version, first, end in zip(config.rules, firsts, [*firsts[1:], None], strict=True):
+        days = tariffs[(first - 1) * per_day : None if end is None else (end - 1) * per_day]
+        least = min(0, version.standing_sell, *(tariff.sell for tariff in days))
+        rules.append(version if version.min_sell is not None else version.model_copy(update={"min_sell": least}))
+    return config.model_copy(update={"rules": rules})
+
+
+def _shown(price: int) -> str:
+    return price_per_kwh(UnitsPerWh(price))
 
 
 def _priced(folder: Path, config: Config, mistakes: Mistakes) -> Iterator[tuple[str, int, int]]:

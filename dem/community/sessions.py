@@ -12,11 +12,12 @@ from dem.community.signing import signed
 from dem.messages.orders import IntradayCancellation, IntradayFunding, IntradayOrder
 from dem.messages.signed import M, Signed
 from dem.messages.signing import Domain
+from dem.model.collateral import order_collateral
 from dem.model.ledger import Ledger
 from dem.model.markets.intraday import IntradayDay, place_of
 from dem.model.orders import Order, Side
 from dem.model.rules import MarketRules
-from dem.model.units import TICK_UNITS, Tick, Wh
+from dem.model.units import Tick, Wh
 
 MAX_FILLS = 24
 """Steps of matching that an intraday order may take."""
@@ -69,8 +70,8 @@ class SessionPlan:
         intraday, rules = self._standing.intraday, self._standing.rules
         account = intraday.accounts.get(id_) if intraday else None
         has = account.available if account else 0
-        gets_back = sum(_collateral(order, rules) for _, order in self.resting.get(id_, ()))
-        return sum(_collateral(order, rules) for order in self._wanted.get(id_, ())) - has - gets_back
+        gets_back = sum(order_collateral(order, rules) for _, order in self.resting.get(id_, ()))
+        return sum(order_collateral(order, rules) for order in self._wanted.get(id_, ())) - has - gets_back
 
 
 class SessionMessages:
@@ -149,14 +150,6 @@ class SessionMessages:
 
     def _signed(self, id_: int, message: M) -> Signed[M]:
         return signed(self._domain, self._wallets[id_].account_key, message)
-
-
-def _collateral(order: Order, rules: MarketRules) -> int:
-    """Money units that an intraday order needs (rule 5.4)."""
-    price = order.tick * TICK_UNITS
-    if order.side == Side.BID:
-        return order.energy * (price + rules.fees)
-    return order.energy * max(0, rules.ceiling - price)
 
 
 def _available(ledger: Ledger, id_: int) -> int:

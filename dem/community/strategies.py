@@ -24,7 +24,7 @@ from dem.errors import InputError
 from dem.model.markets.auction import Column, OrderBook
 from dem.model.orders import MAX_ENERGY, Order, Side
 from dem.model.rules import MarketRules, Tariff
-from dem.model.units import MAX_TICK, TICK_UNITS
+from dem.model.units import MAX_TICK
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +43,8 @@ class Band:
         """The band of one slot."""
         fees = rules.fees + commission
         return Band(
-            floor=-(-(tariff.sell + fees) // TICK_UNITS),
-            ceiling=(tariff.buy - fees) // TICK_UNITS,
+            floor=rules.prices.tick_up(tariff.sell + fees),
+            ceiling=rules.prices.tick_down(tariff.buy - fees),
         )
 
     def inside(self, permille: int) -> int:
@@ -152,6 +152,7 @@ class Ended:
     contracted, metered: its net consumption, of all markets and at the meter, Wh.
     paid: what it owes for the day, negative if it receives, before what the fund returns, money units.
     alone: what it would owe at the fallback tariffs for what its meter showed.
+    tick: distance of two prices, units/Wh.
     memory: what its strategy remembered when it ordered.
     """
 
@@ -167,6 +168,7 @@ class Ended:
     metered: Column
     paid: int
     alone: int
+    tick: int
     memory: Any
 
 
@@ -281,11 +283,13 @@ class Quantile(Strategy):
         nothing = np.zeros((1, past.shape[1]), np.int64)
         drawn, fed = (np.maximum(sign * past[[rank - 1 for rank in ranks]], 0) for sign in (1, -1))
         energies = np.diff(np.vstack([nothing, drawn]), axis=0), -np.diff(np.vstack([fed, nothing]), axis=0)
-        fees, scale = (rules.fees + situation.commission) * chances, TICK_UNITS * chances
+        fees, prices = (rules.fees + situation.commission) * chances, rules.prices
+        # Ticks of prices that are worths divided by the chances.
+        lowest, scale = prices.lowest * chances, prices.tick * chances
         parts = []
         for step, rank in enumerate(ranks):
             worth = sell * chances + (buy - sell) * (chances - rank)
-            ticks = (worth - fees) // scale, -(-(worth + fees) // scale)
+            ticks = (worth - fees - lowest) // scale, -(-(worth + fees - lowest) // scale)
             for side in Side:
                 parts.append(_step(situation, step, side, ticks[side], energies[side][step]))
         columns = OrderColumns.together(parts)
@@ -320,8 +324,9 @@ class UnconstrainedZeroIntelligence(Strategy):
 
     def columns(self, situation: Situation) -> OrderColumns:
         """Bids and asks at any tick."""
-        draws, highest = stream(situation.seed, situation.name, situation.day), situation.rules.max_buy // TICK_UNITS
-        return at_limits(situation, [draws.randint(0, min(highest, MAX_TICK)) for _ in situation.forecast])
+        draws, rules = stream(situation.seed, situation.name, situation.day), situation.rules
+        least, most = rules.prices.zero, rules.prices.nearest(rules.prices.tick_down(rules.max_buy))
+        return at_limits(situation, [draws.randint(least, most) for _ in situation.forecast])
 
 
 class Ramp(Strategy):

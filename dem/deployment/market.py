@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from dem.errors import ChainError
 from dem.messages.signing import Domain
 from dem.model.calendar import CalendarParameters
 from dem.model.mechanisms import AUCTION, POOL
+from dem.model.units import PriceRange
 
 HUMAN_ROLES = tuple(role for role in ROLES if role.holder is None)
 ADMIN = "admin"
@@ -107,6 +109,12 @@ class Market:
         self.readings: Contract = contract["MeterReadings"]
         self.fallback: Contract = contract["FallbackSupply"]
         self.settlement: Contract = contract["Settlement"]
+
+    @cached_property
+    def prices(self) -> PriceRange:
+        """Those that orders can name."""
+        lowest, tick = self.rules.functions.priceRange().call()
+        return PriceRange(lowest, tick)
 
     def contract(self, name: str) -> Contract:
         """Any of the deployed contracts by name."""

@@ -8,6 +8,7 @@ from dem.errors import InputError
 from dem.model.calendar import CalendarParameters
 from dem.model.mechanisms import AUCTION
 from dem.model.rules import CONTRACT_PRICINGS, MarketRules
+from dem.model.units import PriceRange
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,7 @@ def rules_tuple(rules: MarketRules) -> tuple[Any, ...]:
         rules.standing_buy,
         rules.standing_sell,
         rules.max_buy,
+        rules.min_sell,
         rules.commission_cap,
         rules.tolerance_fixed,
         rules.tolerance_share,
@@ -105,6 +107,11 @@ def rules_tuple(rules: MarketRules) -> tuple[Any, ...]:
         rules.premium_rate,
         rules.reward_share,
     )
+
+
+def range_tuple(prices: PriceRange) -> tuple[int, int]:
+    """The prices that orders can name, in the order of the Solidity struct `PriceRange`."""
+    return prices.lowest, prices.tick
 
 
 STEPS = (
@@ -122,7 +129,10 @@ STEPS = (
     ),
     Step("Meters", lambda p, at: (at["Authority"], p.calendar.as_tuple(), at["ParticipantRegistry"])),
     Step("Accounts", lambda p, at: (at["Authority"], p.calendar.as_tuple(), at["ParticipantRegistry"])),
-    Step("MarketRules", lambda p, at: (at["Authority"], p.calendar.as_tuple(), rules_tuple(p.rules))),
+    Step(
+        "MarketRules",
+        lambda p, at: (at["Authority"], p.calendar.as_tuple(), range_tuple(p.rules.prices), rules_tuple(p.rules)),
+    ),
     Step("Schedule", lambda p, at: (at["Authority"], p.calendar.as_tuple(), at["MarketRules"], at["Accounts"])),
     Step(
         "CallAuction",

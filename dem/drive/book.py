@@ -4,7 +4,7 @@ import csv
 import json
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from hashlib import sha256
 from io import StringIO
 from pathlib import Path
@@ -29,15 +29,15 @@ from dem.model.orders import MAX_ENERGY, Order, Side
 from dem.model.rules import ImbalancePricing, MarketRules
 from dem.model.strips import LANES, MAX_POSITION
 from dem.model.units import (
+    FROM_ZERO,
     Money,
+    PriceRange,
     Tick,
     UnitsPerWh,
     Wh,
     currency,
     kwh,
     parse_kwh,
-    parse_price,
-    price_of,
     price_per_kwh,
 )
 from dem.relay.batches import Relay, batches
@@ -89,6 +89,8 @@ _RULES = MarketRules(
     imbalance_pricing=ImbalancePricing.SINGLE,
 )
 """A market for the sake of its auction: no fees, nobody imbalanced."""
+_BELOW_ZERO = PriceRange(lowest=UnitsPerWh(-100_000))
+"""The prices of a book in which any is below zero."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,15 +99,15 @@ class Row:
 
     participant: str
     side: Side
-    tick: Tick
+    price: UnitsPerWh
     energy: Wh
 
 
 @dataclass(frozen=True, slots=True)
 class BookResult:
-    """Price in ticks (None if nothing trades), volume, and what each row trades, Wh, in the file's order."""
+    """Price (None if nothing trades), volume, and what each row trades, Wh, in the file's order."""
 
-    price: Tick | None
+    price: UnitsPerWh | None
     volume: Wh
     filled: tuple[Wh, ...]
 
@@ -129,6 +131,10 @@ def read_book(path: Path) -> list[Row]:
         raise InputError(f"{path}, line {reader.line_num}", None, f"cannot be read: {error}") from None
     if not rows:
         raise InputError("order book", str(path), "has no orders")
+    dearest, most = max(row.price for row in rows), _prices_of(rows).highest
+    if dearest > most:
+        why = f"is too far from the prices below zero: with those, prices are at most {price_per_kwh(most)}"
+        raise InputError(f"{path}, column price", price_per_kwh(dearest), why)
     return rows
 
 
@@ -166,7 +172,8 @@ def _row(where: str, record: dict[str | None, str | None]) -> Row:
     if side not in _SIDES:
         raise InputError(f"{where}, column side", side, "must be bid or ask")
     try:
-        tick = parse_price(price)
+        prices = _BELOW_ZERO if price.startswith("-") else FROM_ZERO
+        limit = UnitsPerWh(prices.price_of(prices.parse(price)))
     except InputError as error:
         raise InputError(f"{where}, column price", price, error.why + hint(price)) from None
     try:
@@ -175,7 +182,7 @@ def _row(where: str, record: dict[str | None, str | None]) -> Row:
         raise InputError(f"{where}, column energy", energy, error.why + hint(energy)) from None
     if not 1 <= wh <= MAX_ENERGY:
         raise InputError(f"{where}, column energy", energy, f"must be from 0.001 to {kwh(Wh(MAX_ENERGY))} kWh")
-    return Row(participant, _SIDES[side], tick, wh)
+    return Row(participant, _SIDES[side], limit, wh)
 
 
 def clear_book(
@@ -200,8 +207,9 @@ def clear_book(
     """
     _claim(folder, rows, is_anew=chain.is_embedded)
     orders, accounts = _orders(rows)
+    rules = replace(_RULES, prices=_prices_of(rows))
     tell("deploying a market", 0, 0)
-    market = _deploy(chain, folder, account, _WINDOW if chain.is_development else window)
+    market = _deploy(chain, folder, account, _WINDOW if chain.is_development else window, rules)
     doing = ""
 
     def begin(what: str, whole: int) -> None:
@@ -212,7 +220,7 @@ def clear_book(
     relay = Relay(market, lambda _, done, whole: tell(doing, done, whole))
     deposits: dict[int, int] = defaultdict(int)
     for order in orders:
-        deposits[order.participant] += order_collateral(order, _RULES)
+        deposits[order.participant] += order_collateral(order, rules)
     wallets = {number: wallet(_COMMUNITY, 0, str(number)) for number in range(1, accounts + 1)}
     domain = market.domain("ParticipantRegistry")
     begin("registering accounts", accounts)
@@ -237,8 +245,9 @@ def clear_book(
 def clear_without_chain(rows: Sequence[Row]) -> BookResult:
     """What the reference model says of a book."""
     orders, _ = _orders(rows)
-    clearing = clear_by_model(orders)
-    return BookResult(clearing.price, clearing.volume, tuple(fills(orders, clearing)))
+    clearing, prices = clear_by_model(orders), _prices_of(rows)
+    price = None if clearing.price is None else UnitsPerWh(prices.price_of(clearing.price))
+    return BookResult(price, clearing.volume, tuple(fills(orders, clearing)))
 
 
 def _claim(folder: Path, rows: Sequence[Row], is_anew: bool) -> None:
@@ -254,43 +263,49 @@ def _claim(folder: Path, rows: Sequence[Row], is_anew: bool) -> None:
 def write_book(folder: Path, rows: Sequence[Row], result: BookResult) -> None:
     """clearing.csv with price and volume, fills.csv with one row per input row."""
     folder.mkdir(parents=True, exist_ok=True)
-    price = ("", "") if result.price is None else (result.price, price_per_kwh(price_of(result.price)))
+    price = ("", "") if result.price is None else (result.price // FROM_ZERO.tick, price_per_kwh(result.price))
     with (folder / "clearing.csv").open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(("period", "price_ticks", "volume_wh", "price_per_kwh", "volume_kwh"))
         writer.writerow((_SLOT, price[0], result.volume, price[1], kwh(result.volume)))
-    units = 0 if result.price is None else price_of(result.price)
+    units = result.price or 0
     with (folder / "fills.csv").open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(_FILLS)
         for number, (row, filled) in enumerate(zip(rows, result.filled, strict=True), start=1):
             amount = Money((1 if row.side is Side.BID else -1) * filled * units)
-            side, limit = row.side.name.lower(), price_per_kwh(price_of(row.tick))
+            side, limit = row.side.name.lower(), price_per_kwh(row.price)
             own = (number, row.participant, side, limit, kwh(row.energy), filled, kwh(filled), currency(amount))
             writer.writerow(own)
 
 
+def _prices_of(rows: Sequence[Row]) -> PriceRange:
+    """The prices that the orders of a book need."""
+    return _BELOW_ZERO if any(row.price < 0 for row in rows) else FROM_ZERO
+
+
 def _orders(rows: Sequence[Row]) -> tuple[list[Order], int]:
     """The rows as orders of accounts, numbered from 1, and how many accounts there are."""
-    ranked = sorted(range(len(rows)), key=lambda i: (rows[i].participant, rows[i].tick, rows[i].energy, i))
+    ranked = sorted(range(len(rows)), key=lambda i: (rows[i].participant, rows[i].price, rows[i].energy, i))
     orders: dict[int, Order] = {}
-    account = 0
+    account, prices = 0, _prices_of(rows)
     for side in Side:
         for some in batches([i for i in ranked if rows[i].side is side], ORDERS_PER_ACCOUNT):
             account += 1
             for layer, i in enumerate(some):
-                orders[i] = Order(account, layer, _SLOT, side, rows[i].tick, rows[i].energy)
+                tick = Tick(prices.tick_down(rows[i].price))
+                orders[i] = Order(account, layer, _SLOT, side, tick, rows[i].energy)
     return [orders[i] for i in range(len(rows))], account
 
 
-def _deploy(chain: Chain, folder: Path, account: str | None, window: int) -> Market:
+def _deploy(chain: Chain, folder: Path, account: str | None, window: int, rules: MarketRules) -> Market:
     """A market of its own, with a day of one strip: `window` seconds to set it up, then as many to bring the orders."""
     keys = role_keys(chain, account)
     opening = chain.now() + 2 * window
     calendar = CalendarParameters(opening, window, LANES, window, 1, window, 2 * window)
     supplier, operator, grid = (wallet("offices of a book", 0, office) for office in ("supplier", "operator", "grid"))
     offices = Offices(supplier.account, operator.account, grid.account, grid.meter)
-    parameters = Parameters(keys[ADMIN].address, calendar, _RULES, offices)
+    parameters = Parameters(keys[ADMIN].address, calendar, rules, offices)
     return deploy(chain, keys, parameters, folder / "manifest.json")
 
 
@@ -328,4 +343,5 @@ def _result(relay: Relay, orders: Sequence[Order], tell: Callable[[int], None]) 
     price = Tick(cleared.args["price"]) if volume else None
     if (price, volume) != (model.price, model.volume) or chain_fills != fills(orders, model):
         raise ChainError(f"the contract cleared at {price} for {volume} Wh, the reference model says {model}")
-    return BookResult(price, volume, tuple(chain_fills))
+    paid = None if price is None else UnitsPerWh(relay.market.prices.price_of(price))
+    return BookResult(paid, volume, tuple(chain_fills))

@@ -113,7 +113,7 @@ class TradingDays:
     def announce_rules(self) -> None:
         """Later versions of the rules; the first came with the deployment."""
         for version in self.scenario.config.rules[1:]:
-            terms.announce_rules(self.relay, version.first_day, version.market_rules)
+            terms.announce_rules(self.relay, version.first_day, version.within(self.scenario.config.prices.range))
 
     def appoint_desk(self) -> None:
         """The wholesale desk, for all days."""

@@ -90,6 +90,8 @@ class Rules(Answer):
     standing_sell: str
     min_order_energy_wh: int
     max_layers: int
+    lowest_price: str = Field(description="that orders can name: tick 0 of a sheet")
+    price_tick: str = Field(description="how far apart the prices are that orders can name")
 
 
 class Participant(Answer):

@@ -33,7 +33,7 @@ MOST_BYTES = 4_096
 
 _ADDRESS, _WORD = re.compile(r"0x[0-9a-fA-F]{40}"), re.compile(r"0x[0-9a-f]{64}")
 _BYTES = re.compile(r"0x(?:[0-9a-f]{2})*")
-_NUMBER = re.compile(r"0|[1-9][0-9]{0,77}")
+_NUMBER = re.compile(r"0|-?[1-9][0-9]{0,77}")
 
 
 class Kind(NamedTuple):
@@ -193,8 +193,9 @@ def _value(where: str, solidity_type: str, value: object) -> Any:
             raise RequestError(422, "MalformedMessage", f"{where} must be a list of 1 to {LINES_PER_SHEET} words")
         return tuple(int.from_bytes(_value(f"{where}[{n}]", "bytes32", word), "big") for n, word in enumerate(value))
     number = int(fits(_NUMBER, "a whole number as a decimal string"))
-    bits = int(solidity_type.removeprefix("uint"))
-    if number >> bits:
+    is_signed = solidity_type.startswith("int")
+    bits = int(solidity_type.removeprefix("int" if is_signed else "uint")) - is_signed
+    if not -(is_signed << bits) <= number < 1 << bits:
         raise RequestError(422, "MalformedMessage", f"{where} does not fit {solidity_type}")
     return number
 

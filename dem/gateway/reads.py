@@ -10,6 +10,7 @@ from sqlalchemy.exc import OperationalError
 
 from dem.errors import RequestError
 from dem.model.mechanisms import AUCTION
+from dem.model.units import PRICE_DECIMALS, UnitsPerWh, price_per_kwh
 
 Row = dict[str, Any]
 
@@ -176,8 +177,9 @@ class Index:
         question = (
             "SELECT first_day, rules_platform_fee / 1e5 AS platform_fee, rules_network_fee / 1e5 AS network_fee, "
             "rules_standing_buy / 1e5 AS standing_buy, rules_standing_sell / 1e5 AS standing_sell, "
-            "rules_min_order_energy AS min_order_energy_wh, rules_max_layers AS max_layers "
-            "FROM market_rules_rules_changed WHERE first_day <= :day "
+            "rules_min_order_energy AS min_order_energy_wh, rules_max_layers AS max_layers, "
+            "p.lowest / 1e5 AS lowest_price, p.tick / 1e5 AS price_tick "
+            "FROM market_rules_rules_changed JOIN price_range AS p WHERE first_day <= :day "
             "ORDER BY first_day DESC, block DESC, log_index DESC LIMIT 1"
         )
         found = self._rows(question, day=day)
@@ -219,8 +221,8 @@ class Index:
 
 _ENERGY = ("import_capacity", "export_capacity", "volume", "contracted", "metered", "energy")
 _MONEY = ("balance", "arrears", "credit_limit", "trade", "imbalance", "fees", "deviation", "penalty", "paid", "amount")
-_PER_WH = dict.fromkeys(("buy", "sell", "platform_fee", "network_fee", "standing_buy", "standing_sell"), 5)
-_PRICES = {"price": 3, "limit": 3} | _PER_WH
+_PER_WH = ("buy", "sell", "platform_fee", "network_fee", "standing_buy", "standing_sell")
+_PRICES = ("price", "limit", "lowest_price", "price_tick")
 
 
 def _exact(row: Row) -> Row:
@@ -232,7 +234,9 @@ def _exact(row: Row) -> Row:
         elif name in _MONEY:
             found[name] = _decimal(round(value * 10**8), 8)
         elif name in _PRICES:
-            found[name] = None if value is None else _decimal(round(value * 10 ** _PRICES[name]), _PRICES[name])
+            found[name] = None if value is None else price_per_kwh(UnitsPerWh(round(value * 10**PRICE_DECIMALS)))
+        elif name in _PER_WH:
+            found[name] = None if value is None else _decimal(round(value * 10**PRICE_DECIMALS), PRICE_DECIMALS)
         elif name.startswith("is_"):
             found[name] = bool(value)
         else:

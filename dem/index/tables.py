@@ -130,6 +130,7 @@ def _orders(event: Event) -> Iterator[Row]:
 
 
 def _tariffs(event: Event) -> Iterator[Row]:
+    """Counted from the market's lowest price, as they are packed."""
     lanes = (lane for word in event.args["words"] for lane in unpack(word)[1])
     for slot, tariff in enumerate(map(Tariff.of_lane, lanes)):
         yield event.args["day"], slot, tariff.buy, tariff.sell

@@ -68,6 +68,11 @@ JOIN calendar
 JOIN names AS n ON n.participant = m.id
 LEFT JOIN meters_meter_removed AS r ON r.id = m.id AND r.meter = m.meter;
 
+-- The prices that orders can name: the lowest, and how far they are apart, units/Wh. Tables count prices from the lowest one.
+-- A market of an older version told none: its prices count from zero.
+CREATE VIEW price_range AS
+SELECT coalesce(max(lowest), 0) AS lowest, coalesce(max(tick), 100) AS tick FROM market_rules_price_range_set;
+
 -- Prices and volumes of the call auction and the pools.
 CREATE VIEW clearing AS
 SELECT
@@ -75,9 +80,9 @@ SELECT
   day,
   slot,
   datetime(opening + ((day - 1) * periods_per_day + slot) * period_seconds, 'unixepoch') AS starts_at,
-  iif(volume = 0, NULL, price / 1e3) AS price_eur_per_kwh,
+  iif(volume = 0, NULL, (p.lowest + price * p.tick) / 1e5) AS price_eur_per_kwh,
   volume / 1e3 AS volume_kwh
-FROM call_auction_cleared JOIN calendar;
+FROM call_auction_cleared JOIN calendar JOIN price_range AS p;
 
 -- Orders of the call auction and the pools that were not replaced or cancelled. They stay when the day is cleared.
 CREATE VIEW orders AS
@@ -88,12 +93,12 @@ SELECT
   place % periods_per_day AS slot,
   place / periods_per_day AS layer,
   iif(is_ask, 'ask', 'bid') AS side,
-  tick / 1e3 AS limit_eur_per_kwh,
+  (p.lowest + sent.tick * p.tick) / 1e5 AS limit_eur_per_kwh,
   energy_wh / 1e3 AS energy_kwh
 FROM (
   SELECT *, row_number() OVER (PARTITION BY contract, id, day, place ORDER BY block DESC, log_index DESC) AS age
   FROM order_lane
-) JOIN calendar
+) AS sent JOIN calendar JOIN price_range AS p
 WHERE age = 1 AND energy_wh > 0;
 
 CREATE VIEW intraday_trades AS
@@ -102,10 +107,10 @@ SELECT
   iif(t.number >> 44 & 1, maker, taker) AS seller,
   day,
   t.number >> 45 AS slot,
-  (t.number >> 32 & 4095) / 1e3 AS price_eur_per_kwh,
+  (p.lowest + (t.number >> 32 & 4095) * p.tick) / 1e5 AS price_eur_per_kwh,
   energy / 1e3 AS energy_kwh,
   datetime(time, 'unixepoch') AS traded_at
-FROM continuous_market_traded AS t JOIN block AS b ON b.number = t.block;
+FROM continuous_market_traded AS t JOIN block AS b ON b.number = t.block JOIN price_range AS p;
 
 CREATE VIEW bilateral_contracts AS
 SELECT
@@ -187,7 +192,8 @@ WHERE age = 1;
 
 -- As published. Other days have the standing tariff of the rules.
 CREATE VIEW tariffs AS
-SELECT day, slot, buy / 1e5 AS buy_eur_per_kwh, sell / 1e5 AS sell_eur_per_kwh FROM tariff;
+SELECT day, slot, (buy + lowest) / 1e5 AS buy_eur_per_kwh, (sell + lowest) / 1e5 AS sell_eur_per_kwh
+FROM tariff JOIN price_range;
 
 -- What each participant pays (positive) or receives for a day, on the readings as settled last.
 CREATE VIEW settlements AS

@@ -129,7 +129,7 @@ class AuctionDay:
         """
         book = OrderBook(*(self.orders if orders is None else orders))
         clearings = clear_day(book, self.slots)
-        trades = [auction_trades(book, fills_of_day(book, clearings), clearings)]
+        trades = [auction_trades(book, fills_of_day(book, clearings), clearings, self.rules.prices)]
         trades += [] if afterwards is None else [afterwards]
         bought, sold, payments = positions(trades, self.members, self.slots)
         settled = settle(

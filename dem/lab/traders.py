@@ -22,7 +22,7 @@ from dem.model.orders import Side
 _UNIT = 1
 """Wh: values are of so much."""
 _MONEY, _LIMIT = 10**12, 10**6
-_FREE = Terms(fees=0, ceiling=0, smallest=_UNIT)
+_FREE = Terms(extra=0, ceiling=0, smallest=_UNIT)
 _ONE = np.array([True])
 
 

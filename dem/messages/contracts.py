@@ -19,7 +19,7 @@ class Proposal:
         ("proposer", "address"),
         ("counterparty", "address"),
         ("isSale", "bool"),
-        ("price", "uint32"),
+        ("price", "int32"),
         ("energy", "uint64"),
         ("firstPeriod", "uint32"),
         ("lastPeriod", "uint32"),

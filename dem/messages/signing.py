@@ -180,6 +180,9 @@ def _require_type(where: str, solidity_type: str, value: Any) -> None:
     """Refuse what the type cannot hold; the encoder would pad or truncate some of it."""
     if solidity_type.startswith("uint"):
         require_range(where, value, 0, (1 << int(solidity_type.removeprefix("uint"))) - 1)
+    elif solidity_type.startswith("int"):
+        bound = 1 << int(solidity_type.removeprefix("int")) - 1
+        require_range(where, value, -bound, bound - 1)
     elif solidity_type == "address" and not is_address(value):
         raise InputError(where, value, "must be an address")
     elif solidity_type == "bool" and not isinstance(value, bool):

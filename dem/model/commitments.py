@@ -20,7 +20,7 @@ from dem.model.readings import READING_BIAS
 from dem.model.rules import MarketRules, Tariff
 from dem.model.settlement import DaySettlement
 from dem.model.strips import DAY_BITS, LANE_BITS, LANES
-from dem.model.units import UnitsPerWh
+from dem.model.units import PriceRange, UnitsPerWh
 
 WORD_BYTES = 32
 
@@ -62,6 +62,7 @@ class DayPrices:
 
     short, long: what the short pay and the long receive. area: 1 where the area is short, -1 where it is long, else 0.
     at_boundary: where the boundary meter counts. penalties: rates of the upper market, None on a day without any.
+    scale: from whose lowest price the words count.
     """
 
     short: Column
@@ -69,6 +70,7 @@ class DayPrices:
     area: Column
     at_boundary: NDArray[np.bool_]
     penalties: Column | None
+    scale: PriceRange
 
     def words(self) -> list[int]:
         """As the contracts have them: a word of prices for each strip, then one of penalty rates if there are any."""
@@ -78,7 +80,7 @@ class DayPrices:
             for k in range(LANES):
                 slot = first + k
                 pair = Tariff(UnitsPerWh(int(self.short[slot])), UnitsPerWh(int(self.long[slot])))
-                word |= pair.lane() << k * LANE_BITS
+                word |= pair.lane(self.scale) << k * LANE_BITS
                 word |= int(self.area[slot] > 0) << _SHORT_AREA + k | int(self.area[slot] < 0) << _LONG_AREA + k
             words.append(word)
         if self.penalties is None:
@@ -91,12 +93,12 @@ def day_prices(rules: MarketRules, settlement: DaySettlement, at_boundary: NDArr
     """The prices that a day was settled at. at_boundary: by slot."""
     day, area = settlement.delivery, settlement.area.imbalance
     buy, sell = (np.array([getattr(tariff, side) for tariff in day.tariffs], np.int64) for side in ("buy", "sell"))
-    middle = mid_prices(buy, sell, day.prices)
+    middle = mid_prices(buy, sell, day.prices, rules.prices)
     pricing, one = rules.imbalance_pricing, np.ones_like(area)
     short, long = (imbalance_prices(pricing, sign * one, area, buy, sell, middle, day.unknown) for sign in (1, -1))
     has_penalties = day.exchange is not None and (day.exchange.penalties[day.exchange.net != 0] > 0).any()
     rates = penalties(area, day.exchange, day.unknown)[1] if day.exchange is not None and has_penalties else None
-    return DayPrices(short, long, np.sign(area), at_boundary, rates)
+    return DayPrices(short, long, np.sign(area), at_boundary, rates, rules.prices)
 
 
 @dataclass(frozen=True, eq=False)

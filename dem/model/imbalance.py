@@ -11,15 +11,14 @@ from numpy.typing import NDArray
 from dem.model.markets.auction import Column, pro_rata
 from dem.model.positions import Exchange, Grid
 from dem.model.rules import LEVIED_PRICINGS, SHARE_SCALE, SHARED_PRICINGS, ImbalancePricing, MarketRules
-from dem.model.units import Tick, price_of
-
-_NOTHING_TRADED = -1
+from dem.model.units import FROM_ZERO, PriceRange, Tick
 
 
-def mid_prices(buy: Column, sell: Column, prices: Sequence[Tick | None]) -> Column:
+def mid_prices(buy: Column, sell: Column, ticks: Sequence[Tick | None], prices: PriceRange = FROM_ZERO) -> Column:
     """By slot the clearing price held within the tariff, or the tariff's middle (floor), units/Wh."""
-    cleared = np.array([_NOTHING_TRADED if price is None else price_of(price) for price in prices], np.int64)
-    return np.where(cleared == _NOTHING_TRADED, (buy + sell) // 2, np.clip(cleared, sell, buy))
+    is_traded = np.array([tick is not None for tick in ticks], np.bool_)
+    cleared = prices.price_of(np.array([tick or 0 for tick in ticks], np.int64))
+    return np.where(is_traded, np.clip(cleared, sell, buy), (buy + sell) // 2)
 
 
 def imbalance_prices(
@@ -75,13 +74,16 @@ def imbalance_payments(
     sell: Column,
     mid: Column,
     unknown: NDArray[np.bool_] | None = None,
+    estimated: NDArray[np.bool_] | None = None,
 ) -> tuple[Grid, Grid]:
     """What is due for the participants' imbalances, money units, and the energy that the network fee is due on, Wh.
 
-    unknown: slots in which N is not known. There nothing matches.
+    unknown: slots in which N is not known. There nothing matches. estimated: where no meter has read.
     """
     pricing, area = rules.imbalance_pricing, imbalance.sum(axis=0)
     price = imbalance_prices(pricing, imbalance, area, buy, sell, mid, unknown)
+    if estimated is not None:
+        price = price_of_estimates(imbalance, price, estimated)
     due, levied = imbalance * price, np.zeros_like(imbalance)
     if pricing not in SHARED_PRICINGS + LEVIED_PRICINGS:
         return due, levied
@@ -92,6 +94,11 @@ def imbalance_payments(
         # In the middle of the tariffs the short pay less, and the long receive more.
         due -= matched * abs(price - (buy + sell) // 2)
     return due, matched if pricing in LEVIED_PRICINGS else levied
+
+
+def price_of_estimates(imbalance: Grid, price: Grid, estimated: NDArray[np.bool_]) -> Grid:
+    """Prices with those at which nobody is paid for an estimate (rule 12.3), units/Wh: below zero it costs nothing."""
+    return np.where(estimated & (imbalance > 0), np.maximum(price, 0), price)
 
 
 def tolerances(contracted: Grid, rules: MarketRules) -> Grid:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from dem.model.markets.auction import Clearing, Column, OrderBook
 from dem.model.orders import Side
-from dem.model.units import price_of
+from dem.model.units import FROM_ZERO, PriceRange
 
 Grid: TypeAlias = NDArray[np.int64]
 """A row per participant, a column per slot."""
@@ -61,10 +61,12 @@ def no_exchange(slots: int) -> Exchange:
     return Exchange(0, nothing, nothing)
 
 
-def auction_trades(book: OrderBook, filled: Column, clearings: Sequence[Clearing]) -> Trades:
+def auction_trades(
+    book: OrderBook, filled: Column, clearings: Sequence[Clearing], prices: PriceRange = FROM_ZERO
+) -> Trades:
     """What the orders of a call auction trade, each at its slot's price."""
-    prices = np.array([0 if c.price is None else price_of(c.price) for c in clearings], np.int64)
-    return trades_at(book, filled, prices)
+    ticks = np.array([0 if c.price is None else c.price for c in clearings], np.int64)
+    return trades_at(book, filled, prices.price_of(ticks))
 
 
 def trades_at(book: OrderBook, filled: Column, prices: Column) -> Trades:

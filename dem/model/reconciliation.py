@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dem.model.commitments import DayPrices
-from dem.model.imbalance import charged_energy, penalties_passed_on
+from dem.model.imbalance import charged_energy, penalties_passed_on, price_of_estimates
 from dem.model.markets.auction import Column
 from dem.model.rules import MarketRules
 from dem.model.strips import LANES
@@ -106,7 +106,8 @@ def _due(
 ) -> int:
     """For a day besides its trades and fees, money units. either_way: where a penalty is due whatever the sign of N."""
     imbalance = metered - contracted
-    units = imbalance * np.where(imbalance > 0, prices.short, prices.long)
+    price = np.where(imbalance > 0, prices.short, prices.long)
+    units = imbalance * price_of_estimates(imbalance, price, estimated)
     charged = charged_energy(imbalance, prices.area, contracted, rules, estimated, was_estimated)
     due = units + charged * rules.deviation_rate
     if prices.penalties is not None:

@@ -7,11 +7,11 @@ from dem.errors import require_range
 from dem.model.orders import MAX_ENERGY, MAX_LINE
 from dem.model.readings import READING_BIAS
 from dem.model.strips import LANE_BITS
-from dem.model.units import UnitsPerWh, Wh
+from dem.model.units import FROM_ZERO, PRICE_BOUND, PriceRange, UnitsPerWh, Wh
 
 TARIFF_BITS = 20
 MAX_TARIFF = (1 << TARIFF_BITS) - 1
-"""Highest price a tariff lane holds, units/Wh."""
+"""Highest price a tariff lane holds, units/Wh above the lowest price of the market."""
 SHARE_SCALE = 10_000
 """toleranceShare counts 1/10,000."""
 
@@ -43,28 +43,40 @@ LEVIED_PRICINGS = (ImbalancePricing.LEVIED, ImbalancePricing.SHARED_LEVIED)
 
 @dataclass(frozen=True, slots=True)
 class Tariff:
-    """Fallback supply of one period, units/Wh: it sells at `buy` and buys at `sell`."""
+    """Fallback supply of one period, units/Wh: it sells at `buy` and buys at `sell`.
+
+    In a lane they are counted from the lowest price of the market, so that neither has a sign.
+    """
 
     buy: UnitsPerWh
     sell: UnitsPerWh
 
     def __post_init__(self) -> None:
-        require_range("tariff buy", self.buy, 0, MAX_TARIFF)
-        require_range("tariff sell", self.sell, 0, self.buy)
+        require_range("tariff buy", self.buy, -PRICE_BOUND, MAX_TARIFF)
+        require_range("tariff sell", self.sell, -PRICE_BOUND, self.buy)
 
-    def lane(self) -> int:
-        """The 40-bit lane: buy above sell, 20 bits each."""
-        return self.buy << TARIFF_BITS | self.sell
+    def lane(self, prices: PriceRange = FROM_ZERO) -> int:
+        """The 40-bit lane: buy above sell, 20 bits each.
+
+        Raises:
+            InputError: a price that a lane does not hold.
+        """
+        buy, sell = self.buy - prices.lowest, self.sell - prices.lowest
+        require_range("tariff buy", self.buy, prices.lowest, MAX_TARIFF + prices.lowest)
+        require_range("tariff sell", self.sell, prices.lowest, self.buy)
+        return buy << TARIFF_BITS | sell
 
     @staticmethod
-    def of_lane(lane: int) -> "Tariff":
+    def of_lane(lane: int, prices: PriceRange = FROM_ZERO) -> "Tariff":
         """The tariff in a lane.
 
         Raises:
             InputError: more than 40 bits, or the supplier would buy dearer than it sells.
         """
         require_range("tariff lane", lane, 0, (1 << LANE_BITS) - 1)
-        return Tariff(UnitsPerWh(lane >> TARIFF_BITS), UnitsPerWh(lane & MAX_TARIFF))
+        return Tariff(
+            UnitsPerWh((lane >> TARIFF_BITS) + prices.lowest), UnitsPerWh((lane & MAX_TARIFF) + prices.lowest)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +85,8 @@ class MarketRules:
 
     Fees, rates, standing tariff, max_buy and commission_cap in units/Wh, tolerance_fixed and min_order_energy in
     Wh, tolerance_share in 1/10,000 of |contracted|. A period is flagged where the boundary meter
-    and the sum of the meters differ by more than boundary_margin, Wh.
+    and the sum of the meters differ by more than boundary_margin, Wh. min_sell: lowest price at which the fallback
+    supplier may buy, not above zero. prices: those that orders can name, the same in every version.
     commission_cap: highest commission of an intermediary. wholesale_margin: between the wholesale price and
     what the desk trades at. penalty_cap: highest wholesale penalty. premium_rate: paid for demand response
     that helps. All units/Wh. reward_share: of the fund for what was kept as contracted, 1/10,000.
@@ -97,14 +110,17 @@ class MarketRules:
     premium_rate: UnitsPerWh = _NO_RATE
     reward_share: int = 0
     commission_cap: UnitsPerWh = _NO_RATE
+    min_sell: UnitsPerWh = _NO_RATE
+    prices: PriceRange = FROM_ZERO
 
     def __post_init__(self) -> None:
         require_range("platform_fee", self.platform_fee, 0, MAX_TARIFF)
         require_range("network_fee", self.network_fee, 0, MAX_TARIFF)
         require_range("deviation_rate", self.deviation_rate, 0, MAX_TARIFF)
-        require_range("max_buy", self.max_buy, 0, MAX_TARIFF)
-        require_range("standing_buy", self.standing_buy, 0, self.max_buy)
-        require_range("standing_sell", self.standing_sell, 0, self.standing_buy)
+        require_range("max_buy", self.max_buy, 0, MAX_TARIFF + self.prices.lowest)
+        require_range("min_sell", self.min_sell, self.prices.lowest, 0)
+        require_range("standing_buy", self.standing_buy, self.min_sell, self.max_buy)
+        require_range("standing_sell", self.standing_sell, self.min_sell, self.standing_buy)
         require_range("commission_cap", self.commission_cap, 0, MAX_TARIFF)
         require_range("tolerance_fixed", self.tolerance_fixed, 0, READING_BIAS)
         require_range("tolerance_share", self.tolerance_share, 0, SHARE_SCALE)
@@ -122,6 +138,14 @@ class MarketRules:
     def fees(self) -> UnitsPerWh:
         """Platform and network fee together, per side, units/Wh."""
         return UnitsPerWh(self.platform_fee + self.network_fee)
+
+    @property
+    def extra(self) -> UnitsPerWh:
+        """The most that a Wh can cost a buyer besides its price, units/Wh (rule 5.4).
+
+        The fees and, if it does not take the energy, what the supplier wants for it.
+        """
+        return UnitsPerWh(self.fees - self.min_sell)
 
     @property
     def ceiling(self) -> UnitsPerWh:

@@ -196,11 +196,11 @@ class DaySettlement:
 def settle(rules: MarketRules, day: Delivery) -> DaySettlement:
     """Settle the periods of a day."""
     buy, sell = (np.array([getattr(tariff, side) for tariff in day.tariffs], np.int64) for side in ("buy", "sell"))
-    mid = mid_prices(buy, sell, day.prices)
+    mid = mid_prices(buy, sell, day.prices, rules.prices)
     contracted = day.bought - day.sold
     imbalance = day.metered - contracted
     area = imbalance.sum(axis=0)
-    imbalance_units, levied = imbalance_payments(rules, imbalance, buy, sell, mid, day.unknown)
+    imbalance_units, levied = imbalance_payments(rules, imbalance, buy, sell, mid, day.unknown, day.estimated)
     estimated = np.zeros_like(imbalance, np.bool_) if day.estimated is None else day.estimated
     charged = charged_energy(imbalance, area, contracted, rules, estimated)
     deviation = charged * rules.deviation_rate

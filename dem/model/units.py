@@ -1,39 +1,109 @@
 """Integer units of the market, and the only conversions from and to what people read.
 
 Inside, everything is a plain int: energy in Wh, money in 10^-8 currency, prices in money units
-per Wh or in ticks of 100 units/Wh. One currency/kWh is 10^8 units / 10^3 Wh = 10^5 units/Wh, so
+per Wh or in ticks of a `PriceRange`. One currency/kWh is 10^8 units / 10^3 Wh = 10^5 units/Wh, so
 energy times price is exact.
 """
 
 import re
+from dataclasses import dataclass
 from fractions import Fraction
-from typing import NewType
+from typing import NewType, TypeVar
 
-from dem.errors import InputError
+import numpy as np
+from numpy.typing import NDArray
+
+from dem.errors import InputError, require_range
 
 Wh = NewType("Wh", int)
 """Energy; where signed, consumption is positive and generation negative."""
 Money = NewType("Money", int)
 """Money in 10^-8 of one currency unit."""
 UnitsPerWh = NewType("UnitsPerWh", int)
-"""Price in money units per Wh, 10^-5 currency/kWh."""
+"""Price in money units per Wh, 10^-5 currency/kWh; below zero who sells pays."""
 Tick = NewType("Tick", int)
-"""Order price in steps of TICK_UNITS."""
+"""Order price, counted from the lowest one of a `PriceRange`."""
 
-TICK_UNITS = 100
-"""Units/Wh of one tick: 0.001 currency/kWh."""
 MAX_TICK = 4095
 MONEY_DECIMALS = 8
 PRICE_DECIMALS = 5
 """Decimals of a currency/kWh price of one unit/Wh."""
 KWH_DECIMALS = 3
 
-_PLAIN_DECIMAL = re.compile(r"[0-9]{1,30}(\.[0-9]{1,30})?")
+PRICE_BOUND = 1 << 19
+"""Prices of orders and of the wholesale market have 19 bits and a sign, units/Wh."""
+
+_PLAIN_DECIMAL = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?")
+_Integers = TypeVar("_Integers", int, NDArray[np.int64])
 
 
-def price_of(tick: Tick) -> UnitsPerWh:
-    """The price of a tick in units/Wh."""
-    return UnitsPerWh(tick * TICK_UNITS)
+@dataclass(frozen=True, slots=True)
+class PriceRange:
+    """The prices that orders can name, for as long as a market is deployed: MAX_TICK + 1 of them from the lowest on.
+
+    lowest: units/Wh, at most 0 and a whole number of ticks. tick: distance of two prices, units/Wh.
+    """
+
+    lowest: UnitsPerWh = UnitsPerWh(0)
+    tick: int = 100
+
+    def __post_init__(self) -> None:
+        require_range("price tick in units/Wh", self.tick, 1)
+        require_range("lowest price in units/Wh", self.lowest, -PRICE_BOUND, 0)
+        if self.lowest % self.tick:
+            why = f"must be a whole number of ticks of {self.tick}, so that zero is a price"
+            raise InputError("lowest price in units/Wh", self.lowest, why)
+        require_range("highest price in units/Wh", self.highest, 1, PRICE_BOUND - 1)
+
+    @property
+    def highest(self) -> UnitsPerWh:
+        """The price of MAX_TICK."""
+        return UnitsPerWh(self.lowest + MAX_TICK * self.tick)
+
+    @property
+    def zero(self) -> Tick:
+        """The tick of a price of 0."""
+        return Tick(-self.lowest // self.tick)
+
+    def steps(self, tick: _Integers) -> _Integers:
+        """A tick counted from a price of zero, as tables have it."""
+        return tick - self.zero
+
+    def price_of(self, tick: _Integers) -> _Integers:
+        """The price of a tick in units/Wh."""
+        return self.lowest + tick * self.tick
+
+    def tick_down(self, price: _Integers) -> _Integers:
+        """The highest tick that is not above a price; it may be none of the range."""
+        return (price - self.lowest) // self.tick
+
+    def tick_up(self, price: _Integers) -> _Integers:
+        """The lowest tick that is not below a price; it may be none of the range."""
+        return -((self.lowest - price) // self.tick)
+
+    def nearest(self, tick: int) -> Tick:
+        """The tick of the range next to a value."""
+        return Tick(max(0, min(MAX_TICK, tick)))
+
+    def parse(self, text: str) -> Tick:
+        """An order price from currency/kWh in plain decimal notation; from zero on '0.085' is tick 85.
+
+        Raises:
+            InputError: not a plain decimal number, no whole tick, or none of the range.
+        """
+        where = "price in currency/kWh"
+        price = _parse(where, text, 10**PRICE_DECIMALS, "units/Wh", is_signed=True)
+        if price % self.tick:
+            step = price_per_kwh(UnitsPerWh(self.tick))
+            raise InputError(where, text, f"must be a whole number of ticks of {step}")
+        if not self.lowest <= price <= self.highest:
+            least, most = price_per_kwh(self.lowest), price_per_kwh(self.highest)
+            raise InputError(where, text, f"must be at least {least} and at most {most}")
+        return Tick(self.tick_down(price))
+
+
+FROM_ZERO = PriceRange()
+"""Prices without a sign, 0.001 currency/kWh apart."""
 
 
 def parse_kwh(text: str) -> Wh:
@@ -58,22 +128,9 @@ def parse_tariff(text: str) -> UnitsPerWh:
     """A tariff or fee from currency/kWh in plain decimal notation: '0.3' is 30,000 units/Wh.
 
     Raises:
-        InputError: not a plain decimal number, negative, or finer than 5 decimals.
+        InputError: not a plain decimal number, or finer than 5 decimals.
     """
-    return UnitsPerWh(_parse("tariff in currency/kWh", text, 10**PRICE_DECIMALS, "units/Wh"))
-
-
-def parse_price(text: str) -> Tick:
-    """An order price from currency/kWh in plain decimal notation: '0.085' is tick 85.
-
-    Raises:
-        InputError: not a plain decimal number, negative, no whole tick, or above MAX_TICK.
-    """
-    where = "price in currency/kWh"
-    tick = _parse(where, text, 10**PRICE_DECIMALS // TICK_UNITS, "ticks of 0.001")
-    if tick > MAX_TICK:
-        raise InputError(where, text, f"must be at most {price_per_kwh(price_of(Tick(MAX_TICK)))}")
-    return Tick(tick)
+    return UnitsPerWh(_parse("tariff in currency/kWh", text, 10**PRICE_DECIMALS, "units/Wh", is_signed=True))
 
 
 def kwh(energy: Wh) -> str:
@@ -91,9 +148,9 @@ def price_per_kwh(price: UnitsPerWh) -> str:
     return _format(price, PRICE_DECIMALS, shown=3)
 
 
-def _parse(where: str, text: str, scale: int, unit: str) -> int:
+def _parse(where: str, text: str, scale: int, unit: str, is_signed: bool = False) -> int:
     """Text times scale, which must come out whole."""
-    if not _PLAIN_DECIMAL.fullmatch(text):
+    if not _PLAIN_DECIMAL.fullmatch(text) or (text.startswith("-") and not is_signed):
         raise InputError(where, text, "must be a plain decimal number such as 12 or 0.125")
     scaled = Fraction(text) * scale
     if scaled.denominator != 1:

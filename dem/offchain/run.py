@@ -74,6 +74,7 @@ def setting_of(scenario: Scenario) -> Setting:
         paid_without_trade=paid_without_trade(scenario),
         uncut=scenario.metered if scenario.islanded else None,
         bill=scenario.config.bill.record() if scenario.config.bill else None,
+        prices=scenario.config.prices.range,
     )
 
 

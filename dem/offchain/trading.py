@@ -90,14 +90,14 @@ class Trading:
             profile=Profile(
                 sum(1 << slot for slot in agreement.slots), sum(1 << weekday for weekday in agreement.weekdays)
             ),
-            fees=UnitsPerWh(0),
+            extra=UnitsPerWh(0),
             ceiling=UnitsPerWh(0),
         )
         first_day = next(contracts.days(contract), None)
         if first_day is None or market.silence.members & {contract.buyer, contract.seller}:
             return
         number, rules = self._contracts + 1, market.rules(first_day)
-        contracts.conclude(number, replace(contract, fees=rules.fees, ceiling=rules.ceiling))
+        contracts.conclude(number, replace(contract, extra=rules.extra, ceiling=rules.ceiling))
         if self._lock_all(dict(zip((contract.buyer, contract.seller), contracts.collateral(number), strict=True))):
             self._contracts = number
         else:
@@ -198,7 +198,7 @@ class Trading:
         book = market.intraday.days.get(day)
         plan = SessionPlan(orders, Standing(book, market.ledger, rules))
         if book is None:
-            terms = Terms(rules.fees, rules.ceiling, rules.min_order_energy)
+            terms = Terms(rules.extra, rules.ceiling, rules.min_order_energy, rules.prices)
             book = IntradayDay(day, terms)
         # Members decide on all of it before any of it is done.
         cancellations, fundings = plan.cancellations(), plan.fundings()

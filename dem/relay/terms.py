@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dem.deployment.plan import rules_tuple
 from dem.model.rules import MarketRules, Tariff
 from dem.model.strips import LANES, pack
+from dem.model.units import PriceRange
 from dem.relay.batches import Relay, batches
 
 
@@ -18,15 +19,17 @@ def announce_rules(relay: Relay, first_day: int, rules: MarketRules) -> None:
 def are_published(relay: Relay, day: int, tariffs: Sequence[Tariff]) -> bool:
     """Whether these tariffs are those of the day."""
     published: list[int] = relay.market.fallback.functions.tariffsOf(day).call()
-    return published == _words(day, tariffs)
+    return published == _words(day, tariffs, relay.market.prices)
 
 
 def publish_tariffs(relay: Relay, day: int, tariffs: Sequence[Tariff]) -> None:
     """The fallback supplier's tariffs, unless they are published or the day has opened."""
     if are_published(relay, day, tariffs) or relay.chain.now() >= relay.market.calendar.opens_at(day):
         return
-    relay.chain.send(relay.market.keys["supplier"], relay.market.fallback, "publish", day, _words(day, tariffs))
+    words = _words(day, tariffs, relay.market.prices)
+    relay.chain.send(relay.market.keys["supplier"], relay.market.fallback, "publish", day, words)
 
 
-def _words(day: int, tariffs: Sequence[Tariff]) -> list[int]:
-    return [pack(day, [tariff.lane() for tariff in some]) for some in batches(tariffs, LANES)]
+def _words(day: int, tariffs: Sequence[Tariff], prices: PriceRange) -> list[int]:
+    lanes = [tariff.lane(prices) for tariff in tariffs]
+    return [pack(day, some) for some in batches(lanes, LANES)]

@@ -65,7 +65,7 @@ class AuctionReplay(MarketReplay):
     def trades(self, day: int) -> Trades:
         """What its orders contracted."""
         book = self.book(day)
-        return auction_trades(book.standing, book.fills, book.clearing)
+        return auction_trades(book.standing, book.fills, book.clearing, self._rules(day).prices)
 
     def brokered(self, day: int) -> Mapping[int, int]:
         """Wh of a day that members traded through their intermediaries."""

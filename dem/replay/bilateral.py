@@ -87,7 +87,7 @@ class BilateralReplay(MarketReplay):
             first_period=terms["firstPeriod"],
             end_period=terms["endPeriod"],
             profile=Profile(terms["slots"], terms["weekdays"]),
-            fees=UnitsPerWh(terms["fees"]),
+            extra=UnitsPerWh(terms["extra"]),
             ceiling=UnitsPerWh(terms["ceiling"]),
         )
         model = self.contracts.conclude(args["number"], contract)

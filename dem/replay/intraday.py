@@ -1,6 +1,6 @@
 """The intraday market (rule 7) as an outsider follows it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -9,12 +9,16 @@ from dem.errors import IntradayError
 from dem.model.markets.intraday import Event, IntradayDay, Terms, place_of
 from dem.model.orders import Side
 from dem.model.positions import Flexible, Trades
+from dem.model.rules import MarketRules
 from dem.replay.events import OFFICE
 from dem.replay.market import NOTHING, MarketReplay, Moved
 
 
 class IntradayReplay(MarketReplay):
-    """Follows the contract's events: inputs feed the model, what must come of them is compared event by event."""
+    """Follows the contract's events: inputs feed the model, what must come of them is compared event by event.
+
+    rules: the rules of a day.
+    """
 
     EVENTS = frozenset(
         {
@@ -31,8 +35,9 @@ class IntradayReplay(MarketReplay):
     # A pause stops new orders and a revocation those not brought; they move nothing.
     IGNORED = OFFICE | {"PauseFollowed", "MessagesRevoked"}
 
-    def __init__(self, periods_per_day: int) -> None:
+    def __init__(self, periods_per_day: int, rules: Callable[[int], MarketRules]) -> None:
         self.periods_per_day = periods_per_day
+        self._rules = rules
         self.days: dict[int, IntradayDay] = {}
         self._expected: list[Event] = []
 
@@ -53,7 +58,8 @@ class IntradayReplay(MarketReplay):
             return [f"intraday event: chain {event}, model {expected}"]
         name, args = event
         if name == "DayOpened":
-            terms = Terms(args["fees"], args["ceiling"], args["smallest"])
+            prices = self._rules(args["day"]).prices
+            terms = Terms(args["extra"], args["ceiling"], args["smallest"], prices)
             self.days[args["day"]] = IntradayDay(args["day"], terms)
             return []
         try:

@@ -187,7 +187,7 @@ MARKETS: Mapping[str, Callable[[Markets], MarketReplay]] = {
     "call_auction": lambda markets: AuctionReplay(markets.periods_per_day, markets.rules),
     "wholesale": lambda markets: ResidualReplay(markets.periods_per_day, markets.book, markets.rules),
     "bilateral": lambda markets: BilateralReplay(markets.periods_per_day),
-    "intraday": lambda markets: IntradayReplay(markets.periods_per_day),
+    "intraday": lambda markets: IntradayReplay(markets.periods_per_day, markets.rules),
     "pools": lambda markets: PoolReplay(markets.periods_per_day, markets.rules),
 }
 """How each mechanism is followed, by its key; in the order of their trades in tables."""

@@ -242,6 +242,7 @@ HANDLERS: Mapping[tuple[str, str], Callable[[Replay], Callable[[Args], None]]] =
     ("Meters", "SourceNoted"): lambda replay: replay.membership.note_source,
     ("Meters", "PartRead"): lambda replay: replay.metering.name_meter,
     ("ParticipantRegistry", "AccountReplaced"): lambda replay: replay.membership.replace_account,
+    ("MarketRules", "PriceRangeSet"): lambda replay: replay.law.set_prices,
     ("MarketRules", "RulesChanged"): lambda replay: replay.law.change,
     ("FallbackSupply", "TariffsPublished"): lambda replay: replay.law.publish,
     ("Accounts", "Deposited"): lambda replay: replay.transfers.deposit,

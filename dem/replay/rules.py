@@ -2,7 +2,7 @@
 
 from dem.model.rules import ImbalancePricing, MarketRules, Tariff
 from dem.model.strips import unpack
-from dem.model.units import UnitsPerWh, Wh
+from dem.model.units import FROM_ZERO, PriceRange, UnitsPerWh, Wh
 from dem.replay.days import Days
 from dem.replay.events import Args
 
@@ -14,6 +14,7 @@ class Rules:
         self._periods_per_day = periods_per_day
         self._days = days
         self._versions: list[tuple[int, MarketRules]] = []
+        self._prices = FROM_ZERO
 
     def on(self, day: int) -> MarketRules:
         """The rules that apply to a day."""
@@ -22,6 +23,10 @@ class Rules:
     def tariffs(self, day: int) -> list[Tariff]:
         """Fallback tariffs of a day by slot: as published, else the standing tariff."""
         return self._days.known(day).published or [self.on(day).standing_tariff] * self._periods_per_day
+
+    def set_prices(self, args: Args) -> None:
+        """A PriceRangeSet, which comes before all versions."""
+        self._prices = PriceRange(UnitsPerWh(args["lowest"]), args["tick"])
 
     def change(self, args: Args) -> None:
         """A RulesChanged."""
@@ -33,6 +38,8 @@ class Rules:
             standing_buy=UnitsPerWh(r["standingBuy"]),
             standing_sell=UnitsPerWh(r["standingSell"]),
             max_buy=UnitsPerWh(r["maxBuy"]),
+            min_sell=UnitsPerWh(r["minSell"]),
+            prices=self._prices,
             commission_cap=UnitsPerWh(r["commissionCap"]),
             tolerance_fixed=Wh(r["toleranceFixed"]),
             tolerance_share=r["toleranceShare"],
@@ -52,4 +59,4 @@ class Rules:
     def publish(self, args: Args) -> None:
         """A TariffsPublished."""
         lanes = [lane for word in args["words"] for lane in unpack(word)[1]]
-        self._days.changing(args["day"]).published = [Tariff.of_lane(lane) for lane in lanes]
+        self._days.changing(args["day"]).published = [Tariff.of_lane(lane, self._prices) for lane in lanes]

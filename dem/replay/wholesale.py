@@ -113,7 +113,7 @@ class ResidualReplay(MarketReplay):
         words = ([int.from_bytes(word, "big") for word in args[name]] for name in ("prices", "imports", "exports"))
         offers = offers_of(*words)
         auction = self.auction(day)
-        outcomes = clear_residual(auction.standing, auction.fills, offers, margin)
+        outcomes = clear_residual(auction.standing, auction.fills, offers, margin, rules.prices)
         fills = residual_fills(auction.standing, auction.fills, outcomes)
         locked = report_collateral(offers, rules)
         self._reports[day] = _Report(args["id"], offers, outcomes, fills, locked)

@@ -13,7 +13,6 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
-from dem.model.units import TICK_UNITS
 from dem.report.sankey import money_drawing
 from dem.report.style import (
     BAND,
@@ -124,7 +123,7 @@ def read_course(results: Results) -> Course:
     return Course(
         step="day" if by_day else f"{run.period_seconds / 60:g} min",
         edges=start + np.array([*firsts, len(periods)]) * run.period_seconds / 3600,
-        price=mean(prices_of(results.traded["price_ticks"], TICK_UNITS), volume),
+        price=mean(prices_of(results.traded["price_ticks"], run.prices.tick), volume),
         buy=mean(prices_of(tariffs["buy_units_per_wh"]), every),
         sell=mean(prices_of(tariffs["sell_units_per_wh"]), every),
         volume=total(volume),
@@ -169,9 +168,9 @@ def book(results: Results, period: int) -> tuple[Side, Side]:
     return bids, asks
 
 
-def _gain(bids: Side, asks: Side, volume: float) -> tuple[Array, Array, Array]:
+def _gain(bids: Side, asks: Side, volume: float, tick: int) -> tuple[Array, Array, Array]:
     """What buyers were ready to pay and sellers ready to take, energy unit by energy unit, up to the volume."""
-    steps = [_curve(side) for side in (bids, asks)]
+    steps = [_curve(side, tick) for side in (bids, asks)]
     points = np.unique(np.concatenate([np.append(energy[energy < volume], volume) for energy, _ in steps]))
     high, low = (
         limits[np.minimum(np.searchsorted(energy, points, side="right"), len(limits) - 1)] for energy, limits in steps
@@ -179,9 +178,9 @@ def _gain(bids: Side, asks: Side, volume: float) -> tuple[Array, Array, Array]:
     return points, high, low
 
 
-def _curve(orders: Side) -> tuple[Array, Array]:
+def _curve(orders: Side, tick: int) -> tuple[Array, Array]:
     energy = np.concatenate([[0.0], orders.cumsum().to_numpy() / WH_PER_KWH])
-    limits = np.array([per_kwh(tick * TICK_UNITS) for tick in orders.index])
+    limits = np.array([per_kwh(steps * tick) for steps in orders.index])
     return np.repeat(energy, 2)[1:-1], np.repeat(limits, 2)
 
 
@@ -192,24 +191,25 @@ def merit_order(results: Results, wide: bool) -> Figure:
     grid = figure.subplots(*((1, count) if wide else (count, 1)), squeeze=False, sharey=True)
     axes: list[Axes] = list(grid.flat)
     top = 1.2 * per_kwh(int(results.tariffs["buy_units_per_wh"].max()))
+    bottom = min(0.0, 1.2 * per_kwh(int(results.tariffs["sell_units_per_wh"].min())))
     for axis, period in zip(axes, periods, strict=False):
         bids, asks = book(results, period)
         volume = results.traded["volume_wh"][period] / WH_PER_KWH
-        value = per_kwh(int(results.traded["price_ticks"][period]) * TICK_UNITS)
+        value = per_kwh(int(results.traded["price_ticks"][period]) * results.run.prices.tick)
         demand, supply = bids.sum() / WH_PER_KWH, asks.sum() / WH_PER_KWH
         right = min(max(demand, supply), max(2.2 * volume, 1.25 * min(demand, supply))) * 1.06
         buy, sell = (int(results.tariffs[f"{side}_units_per_wh"][period]) for side in ("buy", "sell"))
         axis.axhspan(per_kwh(sell), per_kwh(buy), color=BAND, lw=0)
-        points, high, low = _gain(bids, asks, volume)
+        points, high, low = _gain(bids, asks, volume, results.run.prices.tick)
         axis.fill_between(points, np.minimum(high, 2 * top), low, step="post", color=LOCAL, alpha=0.22, lw=0)
         for orders, colour in ((bids, IMPORTED), (asks, EXPORTED)):
-            energy, limits = _curve(orders)
+            energy, limits = _curve(orders, results.run.prices.tick)
             axis.plot(energy, np.minimum(limits, 2 * top), color=colour, lw=1.8, solid_joinstyle="miter")
         axis.plot([0, volume, volume], [value, value, 0], color=MUTED, lw=0.8, ls=(0, (3, 2)))
         axis.plot([volume], [value], "o", color=LOCAL, ms=7, mec=PAPER, mew=1.2, zorder=5)
         axis.set_title(results.run.clock(period))
         axis.set_title(f"{volume:,.1f} kWh at {value:.3f}", loc="right", fontweight="normal", color=LOCAL)
-        axis.set(xlim=(0, right), ylim=(0, top), xlabel=f"kWh   (bids {demand:,.1f}, asks {supply:,.1f})")
+        axis.set(xlim=(0, right), ylim=(bottom, top), xlabel=f"kWh   (bids {demand:,.1f}, asks {supply:,.1f})")
         axis.grid(axis="x", visible=False)
     for axis in axes[:1] if wide else axes:
         axis.set_ylabel(f"{results.run.currency}/kWh")
@@ -243,7 +243,8 @@ def price_over_time(results: Results, summary: Summary, course: Course, wide: bo
     if summary.mean_price is not None:
         upper.axhline(per_kwh(summary.mean_price), color=INK, lw=0.9, ls=(0, (4, 3)))
         handles.append(Line2D([], [], color=INK, lw=0.9, ls=(0, (4, 3)), label="volume-weighted mean"))
-    upper.set(ylim=(0, 1.1 * top(course.buy, course.price)), ylabel=f"{results.run.currency}/kWh")
+    lowest, highest = floor(course.sell, course.price), 1.1 * top(course.buy, course.price)
+    upper.set(ylim=(lowest, highest), ylabel=f"{results.run.currency}/kWh")
     lower.stairs(course.volume, course.edges, fill=True, color=LOCAL, alpha=0.55, lw=0)
     lower.set(ylabel=per_step("kWh", course, wide), ylim=(0, None))
     time_axis(lower, results, course, wide)
@@ -338,7 +339,10 @@ def imbalance_over_time(results: Results, course: Course, wide: bool) -> Figure:
     prices.stairs(course.price, course.edges, baseline=None, color=LOCAL, lw=1.4)
     prices.stairs(course.imbalance_price, course.edges, baseline=None, color=INK, lw=1.4)
     prices.set(
-        ylim=(0, 1.1 * top(course.buy, course.price, course.imbalance_price)),
+        ylim=(
+            floor(course.sell, course.price, course.imbalance_price),
+            1.1 * top(course.buy, course.price, course.imbalance_price),
+        ),
         ylabel=f"{results.run.currency}/kWh",
     )
     charges.stairs(course.deviation, course.edges, fill=True, color=CHARGE, lw=0)
@@ -433,6 +437,12 @@ def _short(name: str) -> str:
 def colour_of(kind: str) -> str:
     """Of a group."""
     return (KIND_COLOURS | _OFFICE_COLOURS).get(kind.replace("_", " "), FEE)
+
+
+def floor(*series: Array) -> float:
+    """Where an axis of prices begins: at zero, or below the lowest price."""
+    lowest = min((float(np.nanmin(one)) for one in series if np.isfinite(one).any()), default=0.0)
+    return min(0.0, 1.2 * lowest)
 
 
 def top(*series: Array) -> float:

@@ -2,7 +2,6 @@
 
 from fractions import Fraction
 
-from dem.model.units import TICK_UNITS
 from dem.report.charts import book, interesting_periods
 from dem.report.flows import FALLBACK, IMBALANCE, TRADE, money_flows
 from dem.results.reader import Results
@@ -41,7 +40,8 @@ def merit(results: Results) -> str:
 
 def _met(results: Results, period: int) -> str:
     wanted, offered = _sizes(results, period)
-    value = price(int(results.traded["price_ticks"][period]) * TICK_UNITS, results.run.currency)
+    units = int(results.traded["price_ticks"][period]) * results.run.prices.tick
+    value = price(units, results.run.currency)
     return f"at {results.run.clock(period)}, with {kwh(offered)} offered for {kwh(wanted)} wanted, it was {value}"
 
 

@@ -134,6 +134,8 @@ def read_columns(table: str) -> dict[str, Kind]:
 
 
 RUN = "run.json"
+PRICES = "prices"
+"""Key of run.json: the lowest price that orders can name, and the tick between two, units/Wh."""
 """What a run says of itself."""
 CHECKSUMS = "checksums"
 """Key of run.json: of its tables by file, and under the name of run.json of all else that it says."""

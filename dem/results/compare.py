@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 
 from dem.errors import DemError
-from dem.model.units import TICK_UNITS
 from dem.replay.reconcile import Check
 from dem.results.reader import OUTSIDERS, Results
 from dem.results.savings import Split, exact, of_community, split_rows
@@ -281,7 +280,7 @@ def _gains(results: Results) -> int | None:
         return None
     filled = results.orders.merge(results.fills, on="order")
     sign = np.where(filled["side"] == "bid", 1, -1)
-    return int((filled["filled_wh"] * filled["limit_ticks"] * sign).sum()) * TICK_UNITS
+    return int((filled["filled_wh"] * filled["limit_ticks"] * sign).sum()) * results.run.prices.tick
 
 
 def _sources(results: Results) -> dict[str, int]:

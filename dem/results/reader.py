@@ -22,12 +22,13 @@ from dem import formats
 from dem.errors import DemError
 from dem.grid.record import KEY
 from dem.model.mechanisms import MECHANISMS
-from dem.model.units import TICK_UNITS
+from dem.model.units import FROM_ZERO, PriceRange, UnitsPerWh
 from dem.replay.reconcile import Check
 from dem.results.columns import (
     CHECKSUMS,
     OPTIONAL,
     OPTIONAL_TABLES,
+    PRICES,
     RUN,
     TABLES,
     TEXT,
@@ -97,6 +98,8 @@ class Run:
     facts: tuple[tuple[str, str], ...]
     """Whatever else run.json says (network, blocks, gas, seconds), as readable text."""
     timezone: str | None = None
+    prices: PriceRange = FROM_ZERO
+    """Those that orders could name; from zero on in runs of older versions."""
     bill: BillTerms = BillTerms()
     checksums: tuple[tuple[str, str], ...] = ()
     """Of its files as the run wrote them, by name; none of an older version."""
@@ -173,7 +176,7 @@ class Results:
 
     @cached_property
     def traded(self) -> pd.DataFrame:
-        """Price in ticks and volume by period, of the periods in which something was traded."""
+        """Price in ticks from zero and volume by period, of the periods in which something was traded."""
         rows = self.clearing[self.clearing["price_ticks"].notna() & (self.clearing["volume_wh"] > 0)]
         return rows.set_index("period").astype("int64")
 
@@ -393,17 +396,27 @@ def read_run(folder: Path) -> Run:
     if not isinstance(grid, dict):
         raise ResultsError(f"{path}: {KEY} is {grid!r}")
     known["grid"] = tuple((str(name), str(own)) for name, own in grid.items())
+    known["prices"] = _prices(path, record.get(PRICES))
     known["bill"] = _bill_terms(path, record.get(BILL, {}))
     checksums = record.get(CHECKSUMS, {})
     if not isinstance(checksums, dict):
         raise ResultsError(f"{path}: {CHECKSUMS} is {checksums!r}")
     known |= {"checksums": tuple((str(name), str(own)) for name, own in checksums.items())}
-    not_facts = {formats.KEY, WITHOUT_CHAIN, BILL, CHECKSUMS, "timezone", *_RUN_KEYS}
+    not_facts = {formats.KEY, WITHOUT_CHAIN, BILL, CHECKSUMS, PRICES, "timezone", *_RUN_KEYS}
     others = {key: value for key, value in record.items() if key not in not_facts}
     known["checksum"] = checksum_of(record)
     return Run(
         **known, without_chain=bool(record.get(WITHOUT_CHAIN)), invariants=invariants, facts=tuple(_facts(others))
     )
+
+
+def _prices(path: Path, record: Any) -> PriceRange:
+    if record is None:
+        return FROM_ZERO
+    try:
+        return PriceRange(UnitsPerWh(int(record["lowest"])), int(record["tick"]))
+    except (KeyError, TypeError, ValueError):
+        raise ResultsError(f"{path}: {PRICES} must say lowest and tick, in units/Wh") from None
 
 
 def _bill_terms(path: Path, record: Any) -> BillTerms:
@@ -451,8 +464,8 @@ def _check(folder: Path, results: Results) -> None:
         (
             "tariffs",
             tariffs.reset_index(),
-            ((tariffs["sell_units_per_wh"] < 0) | (tariffs["sell_units_per_wh"] > tariffs["buy_units_per_wh"])),
-            "period {period}: tariffs must be 0 <= sell <= buy",
+            tariffs["sell_units_per_wh"] > tariffs["buy_units_per_wh"],
+            "period {period}: tariffs must be sell <= buy",
         ),
         ("fills", *_mispriced(results), "order {order}: {amount_units} units are not {filled_wh} Wh at {price_ticks}"),
     ):
@@ -504,9 +517,9 @@ def _mispriced(results: Results) -> tuple[pd.DataFrame, "pd.Series[bool]"]:
     """Fills that are not at the price of their period."""
     filled = results.fills[results.fills["filled_wh"] > 0].merge(results.orders, on="order")
     filled["price_ticks"] = results.clearing.set_index("period")["price_ticks"].reindex(filled["period"]).to_numpy()
-    sign = np.where(filled["side"] == "bid", TICK_UNITS, -TICK_UNITS)
-    due = filled["filled_wh"] * filled["price_ticks"].fillna(-1).astype("int64") * sign
-    return filled, due != filled["amount_units"]
+    sign, is_priced = np.where(filled["side"] == "bid", 1, -1), filled["price_ticks"].notna()
+    due = filled["filled_wh"] * filled["price_ticks"].fillna(0).astype("int64") * results.run.prices.tick * sign
+    return filled, (due != filled["amount_units"]) | ~is_priced
 
 
 def _check_trades(path: Path, results: Results) -> None:

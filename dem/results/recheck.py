@@ -71,6 +71,7 @@ def _setting(run: Run, without_trade: list[dict[str, str]]) -> Setting:
         zone=run.zone,
         utc_offset_hours=run.utc_offset_hours,
         timezone=run.timezone,
+        prices=run.prices,
         first_period=run.first_period,
         days=range(1, run.days + 1),
         paid_without_trade=lambda day: paid[day],
@@ -87,7 +88,7 @@ def _rejected(run: Run, orders: Iterable[Mapping[str, str]]) -> dict[int, list[R
                 participant=row["participant"],
                 side=_SIDES[row["side"]],
                 slot=slot,
-                tick=Tick(int(row["limit_ticks"])),
+                tick=Tick(int(row["limit_ticks"]) + run.prices.zero),
                 energy=Wh(int(row["energy_wh"])),
                 reason=row["reason"],
             )

@@ -8,7 +8,7 @@ without a chain the reference model says the same.
 import csv
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, tzinfo
 from itertools import count, islice, repeat
 from pathlib import Path
@@ -24,13 +24,24 @@ from dem.model.orders import Side
 from dem.model.positions import Trades
 from dem.model.rules import Tariff
 from dem.model.settlement import DaySettlement
-from dem.model.units import Tick, Wh, kwh, price_of, price_per_kwh
+from dem.model.units import FROM_ZERO, PriceRange, Tick, UnitsPerWh, Wh, kwh, price_per_kwh
 from dem.replay.book import Book
 from dem.replay.members import Member
 from dem.replay.payments import Payments
 from dem.replay.readings import CORRECTED, ESTIMATED, MEASURED, MISSING, SUBSTITUTED, MeterValues
 from dem.replay.transfers import Transfers
-from dem.results.columns import CHECKSUMS, CUTS, GUARANTEES, RUN, TABLES, WITHOUT_TRADE, checksum, checksum_of, file_of
+from dem.results.columns import (
+    CHECKSUMS,
+    CUTS,
+    GUARANTEES,
+    PRICES,
+    RUN,
+    TABLES,
+    WITHOUT_TRADE,
+    checksum,
+    checksum_of,
+    file_of,
+)
 
 _SIDES = {Side.BID: "bid", Side.ASK: "ask"}
 _STATUS = {
@@ -61,7 +72,7 @@ class Setting:
     first_period: of day 1. days: delivery days. paid_without_trade: what members would pay for a day under the same
     rules if nobody traded, money units by name. timezone: the zone's name, if it has one. uncut: of an island, what its
     members' meters would have shown on a day with an upper grid, Wh by name and slot. bill: what bills add, as run.json
-    has it.
+    has it. prices: those that orders can name.
     """
 
     scenario: str
@@ -77,6 +88,7 @@ class Setting:
     timezone: str | None = None
     uncut: Callable[[int], Mapping[str, Sequence[int]]] | None = None
     bill: Mapping[str, Any] | None = None
+    prices: PriceRange = FROM_ZERO
 
     def periods(self, day: int) -> range:
         """Period numbers of a day, in slot order."""
@@ -168,6 +180,7 @@ class Exporter:
             "first_period": self.setting.first_period,
             "days": len(self.setting.days),
             **({"bill": self.setting.bill} if self.setting.bill else {}),
+            PRICES: asdict(self.setting.prices),
             **run,
         }
         paths = [self.folder / file_of(table) for table in TABLES]
@@ -191,7 +204,7 @@ class Exporter:
         slots = sent.place % self.market.periods_per_day
         filled = np.zeros_like(slots)
         filled[sent.stands] = book.fills
-        prices = np.array([0 if clearing.price is None else price_of(clearing.price) for clearing in book.clearing])
+        prices = self.setting.prices.price_of(np.array([clearing.price or 0 for clearing in book.clearing]))
         amounts = filled * prices[slots] * np.where(sent.lanes.side == Side.BID, 1, -1)
         numbers = list(islice(self._numbers, len(slots)))
         names, lanes = self._names(sent.participant), [column.tolist() for column in sent.lanes]
@@ -219,14 +232,14 @@ class Exporter:
         energy: list[Wh],
     ) -> tuple[Iterable[Any], ...]:
         """The columns of orders up to the energy for people."""
-        local = [self._local(period) for period in periods]
-        limits = {tick: price_per_kwh(price_of(tick)) for tick in set(ticks)}
+        local, prices = [self._local(period) for period in periods], self.setting.prices
+        limits = {tick: price_per_kwh(UnitsPerWh(prices.price_of(tick))) for tick in set(ticks)}
         return (
             numbers,
             names,
             [_SIDES[side] for side in sides],
             [periods[slot] for slot in slots],
-            ticks,
+            [prices.steps(tick) for tick in ticks],
             energy,
             [local[slot] for slot in slots],
             [limits[tick] for tick in ticks],
@@ -234,10 +247,10 @@ class Exporter:
         )
 
     def _clearing(self, day: int, periods: range) -> None:
-        rows = []
+        rows, prices = [], self.setting.prices
         for period, clearing in zip(periods, self.market.book(day).clearing, strict=True):
-            price = "" if clearing.price is None else price_per_kwh(price_of(clearing.price))
-            tick = "" if clearing.price is None else clearing.price
+            price = "" if clearing.price is None else price_per_kwh(UnitsPerWh(prices.price_of(clearing.price)))
+            tick = "" if clearing.price is None else prices.steps(clearing.price)
             rows.append((period, tick, clearing.volume, self._local(period), price, kwh(clearing.volume)))
         self._append("clearing", rows)
 

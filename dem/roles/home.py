@@ -18,7 +18,7 @@ from dem.messages.orders import OrderSheet, order_sheets
 from dem.messages.readings import ReadingSheet, Register, pack_registers
 from dem.model.calendar import CalendarParameters
 from dem.model.orders import MAX_ENERGY, Order, Side
-from dem.model.units import MAX_TICK, TICK_UNITS, Tick, Wh, parse_tariff
+from dem.model.units import MAX_TICK, PriceRange, Tick, UnitsPerWh, Wh, parse_tariff
 from dem.roles.step import Day, Step
 
 GRACE_SECONDS = 3
@@ -55,10 +55,10 @@ class AtGateway:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """The limits that a household sets once, ticks, before fees. None: what the fallback tariff makes of it."""
+    """The limits that a household sets once, units/Wh, before fees. None: what the fallback tariff makes of it."""
 
-    buy_at_most: Tick | None = None
-    sell_at_least: Tick | None = None
+    buy_at_most: UnitsPerWh | None = None
+    sell_at_least: UnitsPerWh | None = None
 
 
 class Autopilot(AtGateway):
@@ -161,28 +161,27 @@ class Autopilot(AtGateway):
         rules, number = self.client.get("/v1/rules", day=day), self.number
         tariffs = {row["slot"]: row for row in self.client.get("/v1/tariffs", day=day)}
         fees = parse_tariff(rules["platform_fee"]) + parse_tariff(rules["network_fee"])
+        prices = PriceRange(parse_tariff(rules["lowest_price"]), parse_tariff(rules["price_tick"]))
         found: list[Order] = []
         for slot, net in enumerate(expected):
             told = tariffs.get(slot)
             buy = parse_tariff(told["buy"] if told else rules["standing_buy"])
             sell = parse_tariff(told["sell"] if told else rules["standing_sell"])
             side = Side.BID if net > 0 else Side.ASK
-            tick = self._limit(side, buy, sell, fees)
+            tick = self._limit(side, buy - fees, sell + fees, prices)
             capacity = self._application.import_capacity if net > 0 else self._application.export_capacity
             energy = min(abs(net), capacity, MAX_ENERGY)
             if energy >= max(1, rules["min_order_energy_wh"]) and 0 <= tick <= MAX_TICK:
                 found.append(Order(number, 0, slot, side, Tick(tick), Wh(energy)))
         return found
 
-    def _limit(self, side: Side, buy: int, sell: int, fees: int) -> int:
-        """Ticks, rounded so that it is never worse for the household."""
+    def _limit(self, side: Side, most: int, least: int, prices: PriceRange) -> int:
+        """A tick, rounded so that it is never worse for the household; most, least: what a trade is worth, units/Wh."""
         if side is Side.BID:
-            worth = (buy - fees) // TICK_UNITS
             standing = self._standing.buy_at_most
-            return worth if standing is None else min(worth, standing)
-        worth = -(-(sell + fees) // TICK_UNITS)
+            return prices.tick_down(most if standing is None else min(most, standing))
         standing = self._standing.sell_at_least
-        return worth if standing is None else max(worth, standing)
+        return prices.tick_up(least if standing is None else max(least, standing))
 
     def _as_lately(self, day: Day) -> list[Wh] | None:
         """The mean of the last days whose readings are in, rounded down; None if there are none."""

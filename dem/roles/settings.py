@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from dem.errors import InputError
 from dem.formats import read_settings
 from dem.gateway.config import Zone
-from dem.model.units import Money, Tick, parse_money, parse_price
+from dem.model.units import Money, UnitsPerWh, parse_money, parse_tariff
 
 FOLDER = "folder"
 """In the context of validation: of the file, to which paths are relative."""
@@ -45,7 +45,7 @@ Address = Annotated[str, AfterValidator(_checksummed)]
 File = Annotated[Path, AfterValidator(_relative)]
 Url = Annotated[str, Field(pattern=r"^https?://[^\s]+$", max_length=200)]
 Amount = Annotated[Money, _exact(parse_money)]
-Price = Annotated[Tick, _exact(parse_price)]
+Price = Annotated[UnitsPerWh, _exact(parse_tariff)]
 Hash = Annotated[str, Field(pattern=r"^0x[0-9a-f]{64}$")]
 
 

@@ -48,7 +48,9 @@ class RandomContracts:
     def __init__(self, seed: int) -> None:
         self.random = random = Random(f"contracts/{seed}")
         self.calendar = calendar = random_calendar(random)
-        self.market = Market(calendar, random_rules(random), OPENING - calendar.open_lead - 1_000)
+        rules = random_rules(random)
+        self.prices = rules.prices
+        self.market = Market(calendar, rules, OPENING - calendar.open_lead - 1_000)
         self.contracts = ContractMarket(self.market)
         self.days = random.choice((3, 6, 12))
         self.people: dict[int, Person] = {}
@@ -134,7 +136,7 @@ class RandomContracts:
             proposer=proposer.account.address,
             counterparty=counterparty,
             is_sale=random.random() < 0.5,
-            price=random.choice((0, *[random.randrange(self._max_buy(first) + 1) for _ in range(8)], 1 << 21)),
+            price=self._price(first),
             energy=random.choice((1, 10, 40, random.randint(1, 2_000))),
             first_period=first,
             last_period=first + length,
@@ -157,8 +159,10 @@ class RandomContracts:
             proposal = replace(proposal, **random.choice(bad))
         return proposal
 
-    def _max_buy(self, first_period: int) -> int:
-        return self.market.replay.rules(first_period // self.calendar.periods_per_day + 1).max_buy
+    def _price(self, first_period: int) -> int:
+        highest = self.market.replay.rules(first_period // self.calendar.periods_per_day + 1).max_buy
+        fitting = [self.random.randint(self.prices.lowest, highest) for _ in range(8)]
+        return self.random.choice((0, *fitting, 1 << 21, self.prices.lowest - self.random.choice((0, 1))))
 
     def _pick(self, other: Person | None = None) -> Person:
         """Anybody; mostly somebody else than the other."""
@@ -308,7 +312,7 @@ class RandomContracts:
     def announce(self) -> None:
         """Other rules, as early as they may apply."""
         first = next(day for day in count(1) if self.calendar.opens_at(day) > self.market.now) + 1
-        self.market.act("MarketRules.announce", first, rules_tuple(random_rules(self.random)))
+        self.market.act("MarketRules.announce", first, rules_tuple(random_rules(self.random, self.prices)))
 
     # -------------------------------------------------------------------------------------------------------- days
 

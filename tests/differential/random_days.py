@@ -44,7 +44,7 @@ from dem.model.markets.wholesale import MAX_EXCHANGE, PRICE_BIAS, Offer, report_
 from dem.model.orders import BROKERED_LAYER, MAX_ENERGY, Order, Side, encode_lane
 from dem.model.rules import CONTRACT_PRICINGS, MAX_TARIFF, MarketRules, Tariff
 from dem.model.strips import LANES, pack, strips_per_day
-from dem.model.units import MAX_TICK, TICK_UNITS
+from dem.model.units import FROM_ZERO, MAX_TICK, PriceRange
 
 OPENING = 10_000_000
 PLENTY = 10**16
@@ -73,10 +73,20 @@ def random_calendar(random: Random) -> CalendarParameters:
     )
 
 
-def random_rules(random: Random) -> MarketRules:
-    """Rules of any kind; parameters often stand at the ends of their ranges."""
-    max_buy = random.choice((random.randint(0, 3_000), random.randint(3_000, 60_000), MAX_TARIFF))
-    standing_buy = random.randint(0, max_buy)
+def random_prices(random: Random) -> PriceRange:
+    """From zero on, as by default, or of any kind."""
+    tick = random.choice((1, 7, 100, 128, random.randint(1, 128)))
+    below = random.choice((0, 1, MAX_TICK - 1, random.randint(0, MAX_TICK - 1)))
+    return random.choice((FROM_ZERO, PriceRange(-100_000, 100), PriceRange(-below * tick, tick)))
+
+
+def random_rules(random: Random, prices: PriceRange | None = None) -> MarketRules:
+    """Rules of any kind; parameters often stand at the ends of their ranges. prices: of a market that there is."""
+    prices = prices or random_prices(random)
+    most = MAX_TARIFF + prices.lowest
+    max_buy = random.choice((random.randint(0, min(most, 3_000)), random.randint(min(most, 3_000), 60_000), most))
+    min_sell = random.choice((0, 0, prices.lowest, random.randint(prices.lowest, 0)))
+    standing_buy = random.randint(min_sell, max_buy)
 
     def rate() -> int:
         return random.choice((0, 1, random.randint(1, 5_000), random.randint(1, MAX_TARIFF)))
@@ -86,8 +96,10 @@ def random_rules(random: Random) -> MarketRules:
         network_fee=rate(),
         deviation_rate=rate(),
         standing_buy=standing_buy,
-        standing_sell=random.randint(0, standing_buy),
+        standing_sell=random.randint(min_sell, standing_buy),
         max_buy=max_buy,
+        min_sell=min_sell,
+        prices=prices,
         commission_cap=rate(),
         tolerance_fixed=random.choice((0, 1, random.randint(1, 500))),
         tolerance_share=random.choice((0, 1, random.randint(1, 9_999), 10_000)),
@@ -103,12 +115,13 @@ def random_rules(random: Random) -> MarketRules:
     )
 
 
-def random_tariffs(random: Random, day: int, periods: int, max_buy: int) -> list[int]:
+def random_tariffs(random: Random, day: int, periods: int, rules: MarketRules) -> list[int]:
     """Tariff words of a day."""
     tariffs = []
     for _ in range(periods):
-        buy = random.choice((random.randint(0, max_buy), max_buy))
-        tariffs.append(Tariff(buy, random.choice((0, buy, random.randint(0, buy)))).lane())
+        least, most = rules.min_sell, rules.max_buy
+        buy = random.choice((random.randint(least, most), most))
+        tariffs.append(Tariff(buy, random.choice((least, buy, random.randint(least, buy)))).lane(rules.prices))
     return [pack(day, tariffs[at : at + LANES]) for at in range(0, periods, LANES)]
 
 
@@ -149,7 +162,9 @@ class RandomDays:
         self.strips = strips_per_day(self.calendar.periods_per_day)
         # Accounts that are replaced have been announced for seven days.
         beginning = OPENING - self.calendar.open_lead - 1_000 - 7 * self.calendar.day_length
-        self.market = self.MARKET(self.calendar, random_rules(random), beginning)
+        rules = random_rules(random)
+        self.prices = rules.prices
+        self.market = self.MARKET(self.calendar, rules, beginning)
         Cover(self.market)
         self.center = random.choice((2, 40, MAX_TICK - 2, random.randrange(MAX_TICK)))
         self.energy = random.choice((10, 40, 2_000))
@@ -393,6 +408,8 @@ class RandomDays:
         else:
             refused = self.market.attempt("Accounts.withdraw", *message)
         assert (refused and refused.error) == expected, f"{amount} of {free}: {refused}, should be {expected}"
+        if not (to_bank or refused) and self.random.random() < 0.5:
+            self._soon(self.deposit, person)
 
     def _is_held(self) -> bool:
         """Whether a day is being settled whose money may have to be shared."""
@@ -409,13 +426,14 @@ class RandomDays:
         """New rules, from this day or one of the next on."""
         first = day + self.random.choice((0, 0, 1))
         in_time = first > self._next_to_open()
-        refused = self.market.attempt("MarketRules.announce", first, rules_tuple(random_rules(self.random)))
+        refused = self.market.attempt(
+            "MarketRules.announce", first, rules_tuple(random_rules(self.random, self.prices))
+        )
         assert (refused and refused.error) == (None if in_time else "TooLateToChange")
 
     def publish(self, day: int) -> None:
         """The fallback supplier's tariffs."""
-        max_buy = self.market.replay.rules(day).max_buy
-        words = random_tariffs(self.random, day, self.calendar.periods_per_day, max_buy)
+        words = random_tariffs(self.random, day, self.calendar.periods_per_day, self.market.replay.rules(day))
         following = self._next_to_open()
         expected = "TooLateToPublish" if day < following else "TooEarlyToPublish" if day > following else None
         refused = self.market.attempt("FallbackSupply.publish", day, words)
@@ -596,7 +614,7 @@ class RandomDays:
             return random.choice((0, 0, random.randint(1, 3 * self.energy), random.randint(1, 3 * self.energy)))
 
         bound = min(rules.max_buy, PRICE_BIAS - 1)
-        price = self.center * TICK_UNITS + random.randint(-300, 300)
+        price = self.prices.price_of(self.center) + random.randint(-300, 300)
         if random.random() < 0.1:
             price = random.choice((-bound, bound, random.randint(-bound, bound)))
         price = min(max(price, -bound), bound)
@@ -637,9 +655,9 @@ class RandomDays:
         offer = report.offers(day)[strip * LANES + k]
         margin = self.market.replay.rules(day).wholesale_margin
         is_import = side is imports
-        counts = offer.imports > 0 and offer.price + margin <= MAX_TICK * TICK_UNITS
+        counts = offer.imports > 0 and offer.price + margin <= self.prices.highest
         if not is_import:
-            counts = offer.exports > 0 and offer.price >= margin
+            counts = offer.exports > 0 and offer.price - margin >= self.prices.lowest
         if not counts or not 0 <= side[k] + offset <= MAX_TICK:
             return
         wrong = side.copy()

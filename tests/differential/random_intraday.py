@@ -72,7 +72,7 @@ class RandomIntraday:
         self.suspended: set[int] = set()
         self.is_paused = False
         self.days: dict[int, IntradayDay] = {}
-        self.replay = IntradayReplay(self.calendar.periods_per_day)
+        self.replay = IntradayReplay(self.calendar.periods_per_day, lambda _: world.rules)
         self.sequences: dict[str, int] = {}
         self.counts: Counter[str] = Counter()
         self.center = random.choice((2, 40, 255, 256, MAX_TICK - 2, random.randrange(MAX_TICK)))
@@ -294,9 +294,10 @@ class RandomIntraday:
             events = []
             if day not in self.days:
                 rules = self.world.rules
-                terms = Terms(rules.fees, rules.max_buy + rules.deviation_rate + rules.fees, rules.min_order_energy)
+                ceiling = rules.max_buy + rules.deviation_rate + rules.fees
+                terms = Terms(rules.extra, ceiling, rules.min_order_energy, rules.prices)
                 self.days[day] = IntradayDay(day, terms)
-                args = {"day": day, "fees": terms.fees, "ceiling": terms.ceiling, "smallest": terms.smallest}
+                args = {"day": day, "extra": terms.extra, "ceiling": terms.ceiling, "smallest": terms.smallest}
                 events.append(Event("DayOpened", args))
             limit = min(person.import_capacity + person.export_capacity, MAX_LIMIT)
             return events + self.days[day].fund(person.id, arguments[0], limit)

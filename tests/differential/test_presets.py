@@ -23,7 +23,7 @@ from dem.model.calendar import CalendarParameters
 from dem.model.orders import BROKERED_LAYER, Order, Side, lines_of
 from dem.model.settlement import DaySettlement
 from dem.model.strips import LANES
-from dem.model.units import Tick, Wh, price_of
+from dem.model.units import Tick, Wh
 from dem.replay.book import Book
 from dem.replay.members import KINDS
 
@@ -151,7 +151,7 @@ def _assert_paid_back(settled: DaySettlement, book: Book) -> None:
     for slot, outcome in enumerate(book.clearing):
         if outcome.price is not None:
             paid = settled.trade[:, slot] + settled.imbalance_units[:, slot]
-            assert (paid == settled.delivery.metered[:, slot] * price_of(outcome.price)).all()
+            assert (paid == settled.delivery.metered[:, slot] * RULES.prices.price_of(outcome.price)).all()
 
 
 @pytest.mark.parametrize("seed", SEEDS)

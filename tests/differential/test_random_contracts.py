@@ -38,6 +38,7 @@ def test_contracts_and_reference_model_agree_on_random_bilateral_contracts(porti
     assert {
         "AnswerToNobody",
         "BadTerm",
+        "PriceOutOfRange",
         "ConsentRevoked",
         "ContractWithItself",
         "ExceedsCapacity",

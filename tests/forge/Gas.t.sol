@@ -20,7 +20,7 @@ contract GasTest is Market {
     /// EIP-7825
     uint256 private constant TRANSACTION_LIMIT = 1 << 24;
     /// All limits lie in this many ticks from here.
-    uint256 private constant FIRST_TICK = 80;
+    uint256 private constant FIRST_TICK = 1_080;
     uint256 private constant TICKS = 96;
 
     /// Gas of all transactions of one kind.
@@ -163,7 +163,7 @@ contract GasTest is Market {
         for (uint256 s = 0; s < STRIPS; ++s) {
             words[s] = Strips.withDay(0, day);
             for (uint256 k = 0; k < Strips.LANES; ++k) {
-                words[s] |= Tariffs.pack(30_000 + s, 8_000 + k) << (k * Strips.LANE_BITS);
+                words[s] |= Tariffs.pack(130_000 + s, 108_000 + k) << (k * Strips.LANE_BITS);
             }
         }
         fallbackSupply.publish(day, words);

@@ -3,7 +3,7 @@ pragma solidity ^0.8.24;
 
 import {ImbalancePricing} from "../../contracts/interfaces/IMarketRules.sol";
 import {ImbalancePrice} from "../../contracts/libraries/ImbalancePrice.sol";
-import {MAX_TICK, UNITS_PER_TICK} from "../../contracts/types/Units.sol";
+import {MAX_TICK} from "../../contracts/types/Units.sol";
 import {bound, boundSigned} from "./Vm.sol";
 
 /// Rule 11: whatever the imbalances, the balancing fund never pays for them.
@@ -17,7 +17,7 @@ contract ImbalancePriceTest {
     }
 
     function _middle(uint256 buy, uint256 sell, uint256 price, bool hasPrice) private pure returns (uint256) {
-        return ImbalancePrice.mid(buy, sell, bound(price, 0, MAX_TICK) * UNITS_PER_TICK, hasPrice);
+        return ImbalancePrice.mid(buy, sell, bound(price, 0, MAX_TICK) * 100, hasPrice);
     }
 
     /// @return surplus what members pay beyond what the fallback supplier is owed, money units.
@@ -62,7 +62,7 @@ contract ImbalancePriceTest {
     /// forge-config: default.fuzz.runs = 1000
     function test_mid_lies_within_the_tariffs(uint256 buy, uint256 sell, uint256 price, bool hasPrice) external pure {
         (buy, sell) = _tariffs(buy, sell);
-        price = bound(price, 0, MAX_TICK) * UNITS_PER_TICK;
+        price = bound(price, 0, MAX_TICK) * 100;
         uint256 middle = ImbalancePrice.mid(buy, sell, price, hasPrice);
         require(sell <= middle && middle <= buy, "outside");
         if (!hasPrice) require(buy + sell - 2 * middle <= 1 && 2 * middle <= buy + sell, "not the middle, down");

@@ -19,7 +19,7 @@ import {VM} from "./Vm.sol";
 contract IntradayGasTest is Market {
     uint256 private constant MEMBERS = 60;
     uint32 private constant ENERGY = 100;
-    uint16 private constant BEST = 200;
+    uint16 private constant BEST = 1_224;
     uint16 private constant SLOT = 40;
 
     IContinuousMarket private _intraday;
@@ -57,7 +57,7 @@ contract IntradayGasTest is Market {
             _place(i, 1, true, tick + 1, 50, 0);
             _cancelOne(i, 1, uint64(OrderNumbers.firstOf(SLOT, 1, tick + 1)));
         }
-        uint256 gas = _place(bound, 1, false, 1_000, uint32(50 * bound + 50), uint16(bound));
+        uint256 gas = _place(bound, 1, false, 2_000, uint32(50 * bound + 50), uint16(bound));
         require(_intraday.accountOf(uint32(FIRST_PARTICIPANT + bound), 1).traded == 50 * bound, "all met");
         require(_intraday.prices(1, SLOT, false).length == 1, "the rest rests");
         require(gas < 1 << 24, "a transaction's cap");
@@ -132,7 +132,7 @@ contract IntradayGasTest is Market {
         _note("existing level, dearest of three", most);
         _note("new level", _place(3, day, true, BEST + 21, ENERGY, 0));
         _note("new best", _place(4, day, true, BEST - 1, ENERGY, 0));
-        _note("empty side", _place(5, day, false, 100, ENERGY, 0));
+        _note("empty side", _place(5, day, false, BEST - 100, ENERGY, 0));
         _note("existing level, signed", _placeSigned(6, day, BEST + 4));
         require(_intraday.prices(day, SLOT, true).length == (depth < 50 ? depth : 50) + 2, "prices");
     }

@@ -18,7 +18,7 @@ import {IWholesaleDesk} from "../../contracts/interfaces/IWholesaleDesk.sol";
 import {IWholesaleResidual} from "../../contracts/interfaces/IWholesaleResidual.sol";
 import {CalendarParameters} from "../../contracts/types/Calendar.sol";
 import {FALLBACK_SUPPLIER, FIRST_PARTICIPANT, Kind} from "../../contracts/types/Members.sol";
-import {Energy, Money, Price} from "../../contracts/types/Units.sol";
+import {Energy, Money, Price, PriceRange, SignedPrice} from "../../contracts/types/Units.sol";
 import {VM} from "./Vm.sol";
 
 /// The whole market, deployed and with the roles of dem/deployment/plan.py; the test is admin and holds all roles of people.
@@ -57,14 +57,20 @@ abstract contract Market {
         });
     }
 
+    /// From -1.000 to 3.095 currency/kWh: a price of zero is tick 1,000.
+    function _prices() internal pure returns (PriceRange memory) {
+        return PriceRange({lowest: -100_000, tick: 100});
+    }
+
     function _rules() internal view virtual returns (Rules memory) {
         return Rules({
             platformFee: Price.wrap(50),
             networkFee: Price.wrap(200),
             deviationRate: Price.wrap(1_000),
-            standingBuy: Price.wrap(30_000),
-            standingSell: Price.wrap(8_000),
-            maxBuy: Price.wrap(60_000),
+            standingBuy: SignedPrice.wrap(30_000),
+            standingSell: SignedPrice.wrap(8_000),
+            maxBuy: SignedPrice.wrap(60_000),
+            minSell: SignedPrice.wrap(0),
             commissionCap: Price.wrap(500),
             toleranceFixed: Energy.wrap(10),
             toleranceShare: 500,
@@ -92,7 +98,7 @@ abstract contract Market {
             )
         );
         accounts = IAccounts(VM.deployCode("Accounts.sol:Accounts", abi.encode(a, c, registry)));
-        rules = IMarketRules(VM.deployCode("MarketRules.sol:MarketRules", abi.encode(a, c, _rules())));
+        rules = IMarketRules(VM.deployCode("MarketRules.sol:MarketRules", abi.encode(a, c, _prices(), _rules())));
         schedule = ISchedule(VM.deployCode("Schedule.sol:Schedule", abi.encode(a, c, rules, accounts)));
         auction = _deployAuction(address(registry));
         desk = IWholesaleDesk(VM.deployCode("WholesaleDesk.sol:WholesaleDesk", abi.encode(a, c, registry, rules)));

@@ -5,7 +5,6 @@ import {ImbalancePricing} from "../../contracts/interfaces/IMarketRules.sol";
 import {ImbalancePrice} from "../../contracts/libraries/ImbalancePrice.sol";
 import {UniformPrice} from "../../contracts/libraries/UniformPrice.sol";
 import {Strips} from "../../contracts/types/Strips.sol";
-import {UNITS_PER_TICK} from "../../contracts/types/Units.sol";
 import {Book} from "./Book.sol";
 import {magnitude, unkept} from "./Energies.sol";
 import {VM} from "./Vm.sol";
@@ -31,8 +30,10 @@ contract VectorsTest {
         uint256 toleranceFixed;
         uint256 toleranceShare;
         uint256 deviationRate;
-        uint256 buy;
-        uint256 sell;
+        int256 lowest;
+        uint256 tick;
+        int256 buy;
+        int256 sell;
         bool isTraded;
         uint256 price;
         int256[] contracted;
@@ -83,7 +84,7 @@ contract VectorsTest {
         bytes memory data = VM.parseJsonTypeArray(
             json,
             "$",
-            "Settlement(uint8 pricing,bool chargeHelpful,uint256 toleranceFixed,uint256 toleranceShare,uint256 deviationRate,uint256 buy,uint256 sell,bool isTraded,uint256 price,int256[] contracted,int256[] metered,int256[] imbalance,int256[] deviation,int256 fallbackSupply,int256 surplus)"
+            "Settlement(uint8 pricing,bool chargeHelpful,uint256 toleranceFixed,uint256 toleranceShare,uint256 deviationRate,int256 lowest,uint256 tick,int256 buy,int256 sell,bool isTraded,uint256 price,int256[] contracted,int256[] metered,int256[] imbalance,int256[] deviation,int256 fallbackSupply,int256 surplus)"
         );
         Settlement[] memory cases = abi.decode(data, (Settlement[]));
         require(cases.length == 300, "cases");
@@ -97,12 +98,13 @@ contract VectorsTest {
         for (uint256 i = 0; i < c.metered.length; ++i) {
             area += c.metered[i];
         }
-        uint256 middle = ImbalancePrice.mid(c.buy, c.sell, c.price * UNITS_PER_TICK, c.isTraded);
-        (uint256 short, uint256 long) = ImbalancePrice.prices(ImbalancePricing(c.pricing), area, c.buy, c.sell, middle);
+        (uint256 buy, uint256 sell) = (uint256(c.buy - c.lowest), uint256(c.sell - c.lowest));
+        uint256 middle = ImbalancePrice.mid(buy, sell, c.price * c.tick, c.isTraded);
+        (uint256 short, uint256 long) = ImbalancePrice.prices(ImbalancePricing(c.pricing), area, buy, sell, middle);
         int256 surplus = 0;
         for (uint256 i = 0; i < c.metered.length; ++i) {
             int256 d = c.metered[i] - c.contracted[i];
-            int256 payment = d * int256(d > 0 ? short : long);
+            int256 payment = d * (int256(d > 0 ? short : long) + c.lowest);
             require(payment == c.imbalance[i], string.concat("imbalance ", name));
             surplus += payment;
             uint256 charged = ImbalancePrice.chargeableDown(
@@ -114,7 +116,7 @@ contract VectorsTest {
             uint256 lane = uint256(c.metered[i] + int256(Strips.BIAS));
             require(Strips.signedLane(lane << ((i % 6) * Strips.LANE_BITS), i % 6) == c.metered[i], name);
         }
-        int256 due = area * int256(area > 0 ? c.buy : c.sell);
+        int256 due = area * (area > 0 ? c.buy : c.sell);
         require(due == c.fallbackSupply && surplus - due == c.surplus, string.concat("area ", name));
     }
 }

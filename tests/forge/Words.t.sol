@@ -11,7 +11,7 @@ import {Ring} from "../../contracts/types/Ring.sol";
 import {SigningDomain} from "../../contracts/types/SigningDomain.sol";
 import {Strips} from "../../contracts/types/Strips.sol";
 import {Tariffs} from "../../contracts/types/Tariffs.sol";
-import {MAX_TICK, Price, UNITS_PER_TICK} from "../../contracts/types/Units.sol";
+import {MAX_TICK, Price} from "../../contracts/types/Units.sol";
 import {bound} from "./Vm.sol";
 
 contract OrdersTest {
@@ -71,7 +71,7 @@ contract SheetsTest {
         terms = Sheets.withCommission(terms, commission);
         require(Sheets.commission(terms) == commission, "commission");
         require(terms < 1 << 104, "104 bits");
-        require(Sheets.fees(terms) == fees && Sheets.ceiling(terms) == ceiling, "fees, ceiling");
+        require(Sheets.extra(terms) == fees && Sheets.ceiling(terms) == ceiling, "fees, ceiling");
         require(Sheets.minEnergy(terms) == minEnergy && Sheets.maxLayers(terms) == maxLayers, "energy, layers");
     }
 }
@@ -105,9 +105,6 @@ contract UnitsTest {
         if (fits) require(abi.decode(sum, (uint256)) == uint256(a) + b, "price");
     }
 
-    function test_the_highest_limit_fits_the_tariffs() external pure {
-        require(MAX_TICK * UNITS_PER_TICK < 1 << 20, "20 bits");
-    }
 }
 
 contract OutcomesTest {

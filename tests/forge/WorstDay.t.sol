@@ -18,7 +18,7 @@ import {Calendar, CalendarParameters} from "../../contracts/types/Calendar.sol";
 import {FIRST_PARTICIPANT, Kind, OPERATOR} from "../../contracts/types/Members.sol";
 import {Orders} from "../../contracts/types/Orders.sol";
 import {Strips} from "../../contracts/types/Strips.sol";
-import {Energy, Money, Price} from "../../contracts/types/Units.sol";
+import {Energy, Money, SignedPrice} from "../../contracts/types/Units.sol";
 import {Book} from "./Book.sol";
 import {Fault, FaultyMarket} from "./FaultyMarket.t.sol";
 import {Market} from "./Market.sol";
@@ -38,7 +38,7 @@ contract WorstDayTest is Market {
     uint256 private constant CONTRACTS = 64;
     uint256 private constant GAS_OF_TRANSACTION = 16_777_216;
     uint32 private constant DAY = 2;
-    uint16 private constant TICK = 100;
+    uint16 private constant TICK = 1_100;
     uint256 private constant ENERGY = 5;
 
     uint16 private _periods;
@@ -87,7 +87,7 @@ contract WorstDayTest is Market {
     }
 
     function deployRules() external {
-        VM.deployCode("MarketRules.sol:MarketRules", abi.encode(address(this), _calendar(), _rules()));
+        VM.deployCode("MarketRules.sol:MarketRules", abi.encode(address(this), _calendar(), _prices(), _rules()));
     }
 
     function _note(uint256 periods, uint256 layers, uint256 gas, uint256 computed) private {
@@ -397,7 +397,7 @@ contract WorstDayTest is Market {
     function _conclude() private {
         bytes32 domain = _domain(address(_bilateral));
         bytes32 typehash = keccak256(
-            "Proposal(address proposer,address counterparty,bool isSale,uint32 price,uint64 energy,uint32 firstPeriod,uint32 lastPeriod,uint96 slots,uint8 weekdays,uint64 expiry,bytes32 answers,bytes32 salt)"
+            "Proposal(address proposer,address counterparty,bool isSale,int32 price,uint64 energy,uint32 firstPeriod,uint32 lastPeriod,uint96 slots,uint8 weekdays,uint64 expiry,bytes32 answers,bytes32 salt)"
         );
         address worst = VM.addr(_key(WORST));
         for (uint256 n = 0; n < CONTRACTS; ++n) {
@@ -405,7 +405,7 @@ contract WorstDayTest is Market {
                 proposer: VM.addr(_key(DESK + 1 + n)),
                 counterparty: worst,
                 isSale: n % 2 == 0,
-                price: Price.wrap(12_345),
+                price: SignedPrice.wrap(12_345),
                 energy: Energy.wrap(uint64(1 + n % 3)),
                 firstPeriod: 0,
                 lastPeriod: uint32(_periods) * 8 - 1,

@@ -14,15 +14,17 @@ from dem.model.units import Tick, Wh
 
 DAY, SLOTS, LAYERS, PRICE = 2, 4, 3, 150
 TRADERS = """
-SELECT c.slot, count(DISTINCT iif(o.side = 'bid' AND round(o.limit_eur_per_kwh * 1e3) > c.price, participant, NULL)),
-  count(DISTINCT iif(o.side = 'ask' AND round(o.limit_eur_per_kwh * 1e3) < c.price, participant, NULL))
+SELECT
+  c.slot,
+  count(DISTINCT iif(o.side = 'bid' AND 1000 + round(o.limit_eur_per_kwh * 1e3) > c.price, participant, NULL)),
+  count(DISTINCT iif(o.side = 'ask' AND 1000 + round(o.limit_eur_per_kwh * 1e3) < c.price, participant, NULL))
 FROM call_auction_cleared AS c LEFT JOIN orders AS o ON o.market = c.contract AND o.day = c.day AND o.slot = c.slot
 WHERE c.day = :day AND c.volume > 0 GROUP BY c.slot ORDER BY c.slot
 """
 AT_PRICE = """
 SELECT o.slot, o.participant, o.layer, round(o.energy_kwh * 1e3) FROM orders AS o
 JOIN call_auction_cleared AS c ON c.contract = o.market AND c.day = o.day AND c.slot = o.slot
-  AND c.price = round(o.limit_eur_per_kwh * 1e3) AND c.rationed = iif(o.side = 'bid', 1, 2)
+  AND c.price = 1000 + round(o.limit_eur_per_kwh * 1e3) AND c.rationed = iif(o.side = 'bid', 1, 2)
 WHERE o.day = :day AND c.volume > 0 ORDER BY o.slot, o.participant, o.layer
 """
 

@@ -79,15 +79,15 @@ def test_one_order_a_slot_at_no_worse_than_the_standing_tariff_less_fees(gateway
     [sheet] = brought(gateway, OrderSheet)
     # 0.28 less 0.012 of fees is 0.268; 0 and the fees, rounded up, 0.012.
     assert orders(sheet) == [
-        Order(HOME, 0, 0, Side.BID, Tick(268), Wh(700)),
-        Order(HOME, 0, 1, Side.ASK, Tick(12), Wh(300)),
+        Order(HOME, 0, 0, Side.BID, Tick(1_268), Wh(700)),
+        Order(HOME, 0, 1, Side.ASK, Tick(1_012), Wh(300)),
     ]
 
 
 def test_standing_limits_hold_where_they_are_stricter(gateway: Gateway) -> None:
-    strict, lax = Standing(Tick(100), Tick(200)), Standing(Tick(400), Tick(0))
-    assert [order.tick for order in home(gateway, OPEN, strict).orders(DAY)] == [100, 200]
-    assert [order.tick for order in home(gateway, OPEN, lax).orders(DAY)] == [268, 12]
+    strict, lax = Standing(10_000, 20_000), Standing(40_000, 0)
+    assert [order.tick for order in home(gateway, OPEN, strict).orders(DAY)] == [1_100, 1_200]
+    assert [order.tick for order in home(gateway, OPEN, lax).orders(DAY)] == [1_268, 1_012]
 
 
 def test_without_a_forecast_it_expects_what_its_meter_showed_lately(gateway: Gateway) -> None:

@@ -55,7 +55,7 @@ from dem.messages.signing import Domain, compact, recover, sign
 from dem.model.orders import Order, lines_of
 from dem.model.rules import Tariff
 from dem.model.strips import pack
-from dem.model.units import parse_kwh, parse_money, parse_price, parse_tariff
+from dem.model.units import FROM_ZERO, parse_kwh, parse_money, parse_tariff
 
 UNKNOWN = Member(9, wallet("village", 1, "unknown"))
 
@@ -566,13 +566,13 @@ ON_CHAIN = [
         "tariff/above the limit",
         setup,
         publish(1, 40_001, 0),
-        error("TariffOutOfRange", slot=0, buy=40_001, sell=0, maxBuy=40_000),
+        error("TariffOutOfRange", slot=0, buy=40_001, sell=0, minSell=0, maxBuy=40_000),
     ),
     Bad(
         "tariff/sell above buy",
         setup,
         publish(1, 10, 11),
-        error("TariffOutOfRange", slot=0, buy=10, sell=11, maxBuy=40_000),
+        error("TariffOutOfRange", slot=0, buy=10, sell=11, minSell=0, maxBuy=40_000),
     ),
     Bad("tariff/a strip too few", setup, publish(1, 10, 1, strips=1), error("WrongStripCount", given=1, expected=2)),
     Bad(
@@ -672,8 +672,8 @@ VALUES: list[tuple[str, Callable[[], Any], str]] = [
     ("money infinite", lambda: parse_money("inf"), "'inf'"),
     ("money too fine", lambda: parse_money("0.000000001"), "'0.000000001'"),
     ("tariff in scientific notation", lambda: parse_tariff("3e-1"), "'3e-1'"),
-    ("price between ticks", lambda: parse_price("0.0855"), "'0.0855'"),
-    ("price above the highest tick", lambda: parse_price("4.096"), "'4.096'"),
+    ("price between ticks", lambda: FROM_ZERO.parse("0.0855"), "'0.0855'"),
+    ("price above the highest tick", lambda: FROM_ZERO.parse("4.096"), "'4.096'"),
     ("order without energy", lambda: bid(0, 100, 0), "0 must be 1.."),
     ("order of too much energy", lambda: bid(0, 100, 1 << 27), str(1 << 27)),
     ("order above the highest tick", lambda: ask(0, 4_096, 1), "4096"),

@@ -42,6 +42,7 @@ def ended(prices: list[int], side: list[int], ticks: list[int], filled: list[int
         metered=0 * slots,
         paid=-30 * 1_000 * 100,
         alone=0,
+        tick=100,
         memory=np.ones(11),
     )
 

@@ -28,7 +28,7 @@ def read(tmp_path: Path, **changes: str) -> list[Agreement]:
     row = dict(zip(COLUMNS, ROW, strict=True)) | changes
     path = tmp_path / "contracts.csv"
     path.write_text(",".join(COLUMNS) + "\n" + ",".join(f'"{row[column]}"' for column in COLUMNS) + "\n")
-    return list(read_agreements(path, CALENDAR, TRADERS, 35_000))
+    return list(read_agreements(path, CALENDAR, TRADERS, (0, 35_000)))
 
 
 def slots(agreement: Agreement, day: int) -> list[int]:

@@ -124,7 +124,7 @@ def replay(**changes: Any) -> BilateralReplay:
     model = BilateralReplay(6)
     model.apply("MarketOpened", {"firstWeekday": 0, "window": 3})
     terms = {"price": 10, "energy": 2, "firstPeriod": 0, "endPeriod": 30, "slots": 63, "weekdays": ALL_WEEKDAYS}
-    terms |= {"fees": 1, "ceiling": 14, "fullest": 6} | changes
+    terms |= {"extra": 1, "ceiling": 14, "fullest": 6} | changes
     args = {"number": 1, "buyer": BUYER, "seller": SELLER, "proposal": bytes(32), "terms": terms}
     assert not model.apply("Concluded", args).differences
     return model
@@ -207,7 +207,7 @@ def test_claims_that_cannot_be_are_noted() -> None:
     model = replay()
     args = {"number": 2, "buyer": BUYER, "seller": SELLER, "proposal": bytes(32)}
     terms = {"price": 10, "energy": 2, "firstPeriod": 0, "endPeriod": 30, "slots": 63, "weekdays": 127}
-    wrong = terms | {"fees": 1, "ceiling": 14, "fullest": 5}
+    wrong = terms | {"extra": 1, "ceiling": 14, "fullest": 5}
     assert model.apply("Concluded", args | {"terms": wrong}).differences == [
         "fullest day of contract 2: chain 5, model 6"
     ]

@@ -13,7 +13,7 @@ from support.model.books import ask, bid, books
 from dem.errors import InputError
 from dem.model.markets.auction import Clearing, OrderBook, clear, clear_day, fills, fills_of_day, pro_rata, welfare
 from dem.model.orders import MAX_ENERGY, Order, Side
-from dem.model.units import MAX_TICK, TICK_UNITS
+from dem.model.units import FROM_ZERO, MAX_TICK
 
 
 def demand(orders, t):
@@ -173,7 +173,7 @@ def test_welfare_is_optimal_by_duality(orders):
     clearing = clear(orders)
     price = clearing.pivot if clearing.price is None else clearing.price
     dual = sum(o.energy * max(0, o.tick - price if o.side == Side.BID else price - o.tick) for o in orders)
-    assert welfare(orders, fills(orders, clearing)) == dual * TICK_UNITS
+    assert welfare(orders, fills(orders, clearing)) == dual * FROM_ZERO.tick
 
 
 @settings(max_examples=60)
@@ -264,7 +264,7 @@ def test_induced_values_of_smith():
     clearing = clear(orders)
     assert (clearing.price, clearing.volume) == (200, 6)
     assert clearing.rationed is None
-    assert welfare(orders, fills(orders, clearing)) == 2 * (25 + 50 + 75 + 100 + 125) * TICK_UNITS
+    assert welfare(orders, fills(orders, clearing)) == 2 * (25 + 50 + 75 + 100 + 125) * FROM_ZERO.tick
 
 
 def test_example_of_the_dauction_package():

@@ -4,6 +4,7 @@ from collections import Counter
 from random import Random
 
 import pytest
+from support.rules import SMALL
 
 from dem.errors import IntradayError
 from dem.model.markets.intraday import MAX_FILLS, MAX_SKIPS, PLACES, Event, IntradayDay, Terms, order_number, place_of
@@ -12,8 +13,8 @@ from dem.model.units import MAX_TICK
 from dem.replay.intraday import IntradayReplay
 
 BID, ASK = Side
-FREE = Terms(fees=0, ceiling=0, smallest=1)
-TERMS = Terms(fees=30, ceiling=40_080, smallest=10)
+FREE = Terms(extra=0, ceiling=0, smallest=1)
+TERMS = Terms(extra=30, ceiling=40_080, smallest=10)
 PLENTY = 10**15
 SLOT = 7
 
@@ -265,7 +266,7 @@ def test_what_is_refused_changes_nothing(error, act):
 
 
 def story() -> list[Event]:
-    opened = Event("DayOpened", {"day": 1, "fees": 30, "ceiling": 40_080, "smallest": 10})
+    opened = Event("DayOpened", {"day": 1, "extra": 30, "ceiling": 40_080, "smallest": 10})
     day = IntradayDay(1, TERMS)
     events = [opened]
     for member in (1, 2):
@@ -277,7 +278,7 @@ def story() -> list[Event]:
 
 
 def test_the_replay_follows_the_events():
-    replay = IntradayReplay(96)
+    replay = IntradayReplay(96, lambda _: SMALL)
     assert [difference for event in story() for difference in replay.apply(*event).differences] == []
     trades = replay.trades(1)
     assert [column.tolist() for column in trades] == [[1, 2], [SLOT] * 2, [0, 50], [50, 0], [-500_000, 500_000]]
@@ -298,7 +299,7 @@ def test_the_replay_follows_the_events():
     ],
 )
 def test_the_replay_notes_what_the_model_says_otherwise(index, changes):
-    replay = IntradayReplay(96)
+    replay = IntradayReplay(96, lambda _: SMALL)
     events = story()
     name, args = events[index]
     differences = [replay.apply(*event).differences for event in events[:index]]
@@ -307,7 +308,7 @@ def test_the_replay_notes_what_the_model_says_otherwise(index, changes):
 
 
 def test_the_replay_notes_trades_without_an_order():
-    replay = IntradayReplay(96)
+    replay = IntradayReplay(96, lambda _: SMALL)
     events = story()
     for event in events[:4]:
         replay.apply(*event)

@@ -134,7 +134,7 @@ def test_the_summary_has_both_measures(tmp_path: Path) -> None:
     assert summary.saved_units + summary.fees_units + summary.fund_units == summary.sharing_value_units
     rows = dict(summary.rows())
     assert rows["Played"] == "without a chain"
-    assert rows["Saved against nobody trading / the tariffs alone"] == "57.44 / 57.44 EUR"
+    assert rows["Saved against nobody trading / the tariffs alone"] == "70.13 / 70.13 EUR"
 
 
 def test_a_folder_that_says_nothing_of_nobody_trading_is_read(tmp_path: Path) -> None:
@@ -144,7 +144,7 @@ def test_a_folder_that_says_nothing_of_nobody_trading_is_read(tmp_path: Path) ->
     forget_checksums(tmp_path)
     summary = summarise(read_results(tmp_path))
     assert (summary.gained_units, summary.returned_units) == (None, 0)
-    assert dict(summary.rows())["Saved against the tariffs alone"] == "57.44 EUR"
+    assert dict(summary.rows())["Saved against the tariffs alone"] == "70.13 EUR"
 
 
 def test_premiums_and_rewards_are_told_apart_from_bills(tmp_path: Path) -> None:
@@ -194,12 +194,12 @@ def test_the_comparison_has_what_nobody_trading_costs(tmp_path: Path) -> None:
     assert comparison.nobody.community.paid_units == alone
     rows = dict(figures(comparison))
     # At the tariffs, which are the default, nobody who does not trade shares anything.
-    assert rows["Saved against nobody trading"] == ["0.00", "0.00", "57.44"]
-    assert rows["Saved against the tariffs"] == ["0.00", "0.00", "57.44"]
-    assert rows["  of it fees"] == ["0.00", "0.00", "7.45"]
-    assert rows["  of it to the balancing fund"] == ["95.90", "95.90", "31.01"]
-    assert rows["  of it for energy, to others"] == ["69.63"] * 3
+    assert rows["Saved against nobody trading"] == ["0.00", "0.00", "70.13"]
+    assert rows["Saved against the tariffs"] == ["0.00", "0.00", "70.13"]
+    assert rows["  of it fees"] == ["0.00", "0.00", "7.51"]
+    assert rows["  of it to the balancing fund"] == ["113.58", "113.58", "35.94"]
+    assert rows["  of it for energy, to others"] == ["139.24"] * 3
     assert rows["Played"] == ["without a chain"] * 3
     [said] = [text for text in sentences(comparison) if text.startswith("If nobody trades")]
-    assert "they pay 165.53 EUR" in said
-    assert "57.44 EUR less: 7.45 EUR more in fees, 64.89 EUR less to the balancing fund" in said
+    assert "they pay 252.82 EUR" in said
+    assert "70.13 EUR less: 7.51 EUR more in fees, 77.64 EUR less to the balancing fund" in said

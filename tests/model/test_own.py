@@ -43,8 +43,8 @@ def test_who_brings_orders_orders_nothing_else(folder: Path) -> None:
             names = {number: name for name, number in ids.items()}
             assert {(names[o.participant], o.slot, o.side, o.tick, o.energy, o.layer) for o in own} == brought
     assert [(o.slot, o.side, o.tick, o.layer) for o in scenario.own_orders(1)[:2]] == [
-        (10, Side.BID, 200, 0),
-        (10, Side.BID, 100, 1),
+        (10, Side.BID, 1_200, 0),
+        (10, Side.BID, 1_100, 1),
     ]
 
 
@@ -103,8 +103,8 @@ def test_what_a_meter_says_at_first_is_part_of_what_it_showed() -> None:
         ("home-2,2016-05-08T10:00+02:00,BID,0.1,100", "column side: 'BID' must be bid or ask"),
         ('home-2,2016-05-08T10:00+02:00,bid,"0,1",100', "column price: '0,1' must be a plain decimal number"),
         ("home-2,2016-05-08T10:00+02:00,bid,0.1234,100", "must be a whole number of 0.001 currency/kWh"),
-        ("home-2,2016-05-08T10:00+02:00,bid,4.096,100", "must be 0 to 4.095 currency/kWh"),
-        ("home-2,2016-05-08T10:00+02:00,bid,-0.1,100", "must be 0 to 4.095 currency/kWh"),
+        ("home-2,2016-05-08T10:00+02:00,bid,3.096,100", "must be -1.000 to 3.095 currency/kWh"),
+        ("home-2,2016-05-08T10:00+02:00,bid,-1.001,100", "must be -1.000 to 3.095 currency/kWh"),
         ("home-2,2016-05-08T10:00+02:00,bid,0.1,4", "must be 5 (min_order_energy_wh) to"),
         ("home-2,2016-05-08T10:00+02:00,bid,0.1,901", "beyond the connection: import_capacity_wh is 900"),
         ("home-1,2016-05-09T12:00+02:00,bid,0.1,201", "beyond the connection: import_capacity_wh is 900"),

@@ -13,6 +13,7 @@ from dem.model.markets.auction import OrderBook, clear_day, fills_of_day
 from dem.model.orders import BROKERED_LAYER, MAX_ENERGY, Order, Side
 from dem.model.positions import auction_trades
 from dem.model.rules import Tariff
+from dem.model.units import FROM_ZERO
 
 INTERMEDIARY = 9
 SLOTS = 6
@@ -137,7 +138,7 @@ def test_an_intermediarys_position_is_what_its_clients_leave(orders):
 
 
 def test_a_microgrid_leaves_its_position_to_the_upper_grid():
-    quotes = quoted([Tariff(30_050, 8_020)] * SLOTS)
+    quotes = quoted([Tariff(30_050, 8_020)] * SLOTS, FROM_ZERO)
     assert quotes == [Quote(80, 301)] * SLOTS
     placed = place(Mode.MICROGRID, [PROSUMER], dealing(quotes))
     book, _, fills = cleared(placed.pool)

@@ -161,9 +161,20 @@ def test_spot_tariff(folder: Path) -> None:
     assert tariffs[3:] == [Tariff(UnitsPerWh(32025), UnitsPerWh(6625))] * 3
 
 
-def test_spot_tariff_never_pays_less_than_nothing(folder: Path) -> None:
+def test_spot_tariff_passes_prices_below_zero_on(folder: Path) -> None:
     edit(folder, "prices.csv", "60.25", "-130.09")
-    assert load_scenario(folder).tariffs(1)[0] == Tariff(UnitsPerWh(11991), UnitsPerWh(0))
+    scenario = load_scenario(folder)
+    assert scenario.tariffs(1)[0] == Tariff(UnitsPerWh(11991), UnitsPerWh(-13409))
+    assert scenario.rules(1).min_sell == -13409
+
+
+def test_the_lowest_tariff_may_be_said(folder: Path) -> None:
+    edit(folder, "prices.csv", "60.25", "-130.09")
+    edit(folder, "scenario.toml", "max_buy = 0.35", "max_buy = 0.35\nmin_sell = -0.14")
+    assert load_scenario(folder).rules(1).min_sell == -14_000
+    edit(folder, "scenario.toml", "min_sell = -0.14", "min_sell = -0.13")
+    with pytest.raises(InputError, match="line 8.*'buy 0.11991, sell -0.13409' must be min_sell -0.130 <= sell <= buy"):
+        load_scenario(folder)
 
 
 def test_feed_in_tariff(folder: Path) -> None:
@@ -244,7 +255,7 @@ MISTAKES = [
     ("scenario.toml", "= 86400", "= 21600", ["calendar", "metering_lag < correction_lag"]),
     ("scenario.toml", "seconds = 43200", "seconds = 43201", ["calendar", "whole period"]),
     ("scenario.toml", "0.002", "0.0000001", ["rules.0.platform_fee", "whole number of units/Wh"]),
-    ("scenario.toml", "0.002", "-0.002", ["rules.0.platform_fee", "plain decimal"]),
+    ("scenario.toml", "0.002", "-0.002", ["rules.0.platform_fee", "greater than or equal to 0"]),
     ("scenario.toml", "0.002", "true", ["rules.0.platform_fee: True", "must be a number"]),
     ("scenario.toml", "0.28", "0.36", ["rules.0", "standing_buy: 36000 must be 0..35000"]),
     ("scenario.toml", '"single"', '"double"', ["rules.0.imbalance_pricing: 'double'", "'tariff'"]),
@@ -315,8 +326,8 @@ MISTAKES = [
     ("pv_wh.csv", "roof", "grid", ["generation, 2016-05-01", "grid: -3 net Wh", "0 out"]),
     ("prices.csv", "60.25", "cheap", ["prices.csv, line 8, column price_per_mwh: 'cheap'"]),
     ("prices.csv", "60.25", "60.255", ["line 8", "whole number of 0.01 currency/MWh"]),
-    ("prices.csv", "60.25", "160.25", ["prices.csv, line 8", "41025", "max_buy = 35000"]),
-    ("prices.csv", "60.25", "-260.25", ["prices.csv, line 8", "-1025", "0 <= sell <= buy"]),
+    ("prices.csv", "60.25", "160.25", ["prices.csv, line 8", "buy 0.41025", "max_buy 0.350"]),
+    ("prices.csv", "60.25", "-1260.25", ["prices.csv, line 8", "buy -1.01025", "prices.lowest -1.000 <= sell <= buy"]),
     ("prices.csv", "-01T12", "-01T13", ["prices.csv, line 3, column start", "43200 s"]),
 ]
 
@@ -462,7 +473,7 @@ def test_rejects_a_meter_without_readings(folder: Path) -> None:
 @pytest.mark.parametrize("row", ["8000,30000", "35001,0"])
 def test_rejects_tariffs_beyond_the_rules(folder: Path, row: str) -> None:
     tariff_table(folder, row)
-    with pytest.raises(InputError, match=r"t.csv, line 20: tariff \(buy, sell\)"):
+    with pytest.raises(InputError, match="t.csv, line 20: tariff: 'buy 0"):
         load_scenario(folder)
 
 

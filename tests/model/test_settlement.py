@@ -18,7 +18,7 @@ from dem.model.positions import Exchange, auction_trades, positions
 from dem.model.readings import Reading, net_of_lanes
 from dem.model.rules import CONTRACT_PRICINGS, ImbalancePricing, Tariff
 from dem.model.settlement import MAX_PERIOD_ENERGY, Delivery, settle
-from dem.model.units import TICK_UNITS
+from dem.model.units import FROM_ZERO, MAX_TICK, PriceRange
 
 RULES = replace(
     SMALL,
@@ -33,25 +33,28 @@ RULES = replace(
 TARIFF = Tariff(buy=30_000, sell=8_000)
 
 modes = st.sampled_from(CONTRACT_PRICINGS)
-prices = st.integers(0, 2**20 - 1)
+SIGNED = PriceRange(-100_000)
+prices = st.integers(SIGNED.lowest, 2**20 - 1 + SIGNED.lowest)
 tariffs = st.tuples(prices, prices).map(lambda pair: Tariff(buy=max(pair), sell=min(pair)))
 rules = st.builds(
     replace,
     st.just(RULES),
     imbalance_pricing=modes,
+    prices=st.just(SIGNED),
+    min_sell=st.integers(SIGNED.lowest, 0),
     charge_helpful=st.booleans(),
     tolerance_fixed=st.integers(0, 300),
     tolerance_share=st.integers(0, 10_000),
 )
 
 
-def delivery(tariffs, prices, bought, sold, metered, has_meter=None, **further):
+def delivery(tariffs, prices, bought, sold, metered, has_meter=None, scale=FROM_ZERO, **further):
     """A delivery of participants 1, 2, ...; energies as a list of slots for each."""
     participants = np.arange(1, len(metered) + 1)
     meters = np.ones(len(metered), bool) if has_meter is None else np.array(has_meter)
     shape = (len(metered), len(tariffs))
     bought, sold, metered = (np.array(rows, np.int64).reshape(shape) for rows in (bought, sold, metered))
-    payments = (bought - sold) * np.array([(price or 0) * TICK_UNITS for price in prices])
+    payments = (bought - sold) * scale.price_of(np.array([price or 0 for price in prices]))
     return Delivery(tariffs, prices, participants, meters, bought, sold, metered, payments, **further)
 
 
@@ -75,16 +78,21 @@ def deliveries(draw, slots=3):
     row = st.lists(off, min_size=slots, max_size=slots)
     metered = bought - sold + np.array(draw(st.lists(row, min_size=PARTICIPANTS, max_size=PARTICIPANTS)))
     every = [draw(tariffs) for _ in range(slots)]
-    rates = np.array(draw(st.lists(st.one_of(st.just(0), prices), min_size=slots, max_size=slots)))
+    rates = np.array(draw(st.lists(st.one_of(st.just(0), st.integers(0, 2**20 - 1)), min_size=slots, max_size=slots)))
     nominated = np.array(draw(st.lists(off, min_size=slots, max_size=slots)))
     exchange = Exchange(PARTICIPANTS + 1, nominated, rates)
-    return delivery(every, [clearing.price for clearing in clearings], bought, sold, metered, exchange=exchange)
+    ticks = [clearing.price for clearing in clearings]
+    return delivery(every, ticks, bought, sold, metered, scale=SIGNED, exchange=exchange)
 
 
 def plain_dues(rules, day, row, slot):
     """(imbalance, deviation) payments of one participant and slot, by the formulas of rule 11 as they are written."""
     tariff, price = day.tariffs[slot], day.prices[slot]
-    mid = (tariff.buy + tariff.sell) // 2 if price is None else sorted((tariff.sell, price * TICK_UNITS, tariff.buy))[1]
+    mid = (
+        (tariff.buy + tariff.sell) // 2
+        if price is None
+        else sorted((tariff.sell, price * 100 - 100_000, tariff.buy))[1]
+    )
     c = int(day.bought[row, slot] - day.sold[row, slot])
     d = int(day.metered[row, slot]) - c
     area = sum(day.metered[:, slot].tolist())
@@ -114,7 +122,7 @@ def test_every_payment_is_that_of_the_formulas(rules, day):
             dues = settled.imbalance_units[row, slot], settled.deviation[row, slot]
             assert dues == plain_dues(rules, day, row, slot)
             bought, sold = int(day.bought[row, slot]), int(day.sold[row, slot])
-            assert settled.trade[row, slot] == (bought - sold) * (price or 0) * TICK_UNITS
+            assert settled.trade[row, slot] == (bought - sold) * ((price or 0) * 100 - 100_000)
             assert settled.fees[row, slot] == (bought + sold) * (rules.platform_fee + rules.network_fee)
 
 
@@ -179,17 +187,42 @@ def test_trades_balance(orders):
     assert bought.sum() == sold.sum() == clearing.volume
 
 
-@given(books(), rules, tariffs)
-def test_collateral_covers_trade_fees_and_failed_delivery(orders, rules, tariff):
-    """Invariant 6 for whoever takes what it bought and delivers nothing of what it sold."""
-    tariff = Tariff(buy=min(tariff.buy, rules.max_buy), sell=min(tariff.sell, rules.max_buy))
+@given(books(), rules, tariffs, st.sampled_from([0, 1_000]))
+def test_collateral_covers_trade_fees_and_failed_delivery(orders, rules, tariff, up):
+    """Invariant 6 for whoever delivers nothing of what it sold, and takes all of what it bought, or nothing."""
+    buy, sell = (max(rules.min_sell, min(price, rules.max_buy)) for price in (tariff.buy, tariff.sell))
+    orders = [replace(order, tick=min(MAX_TICK, order.tick + up)) for order in orders]
     book = OrderBook.of(orders)
     clearings = clear_day(book, 1)
-    bought, sold = traded(book, clearings, np.arange(1, PARTICIPANTS + 1), 1)
-    settled = settle(rules, delivery([tariff], [clearings[0].price], bought, sold, bought))
-    for participant, bill in settled.bills.items():
-        mine = [order for order in orders if order.participant == participant]
-        assert sum(bill) <= sum(order_collateral(order, rules) for order in mine)
+    trades = auction_trades(book, fills_of_day(book, clearings), clearings, rules.prices)
+    bought, sold, _ = positions([trades], np.arange(1, PARTICIPANTS + 1), 1)
+    # What is bought and not taken costs a charge besides, which nothing covers.
+    for terms, metered in ((rules, bought), (replace(rules, deviation_rate=0), np.zeros_like(bought))):
+        day = delivery([Tariff(buy, sell)], [clearings[0].price], bought, sold, metered, scale=rules.prices)
+        for participant, bill in settle(terms, day).bills.items():
+            mine = [order for order in orders if order.participant == participant]
+            assert sum(bill) <= sum(order_collateral(order, terms) for order in mine)
+
+
+@given(st.integers(0, 8_190), st.integers(-100_000, 0), st.booleans())
+def test_collateral_of_either_sign(double, min_sell, is_bid):
+    """A buyer locks what it pays at worst and nothing of what it receives; a seller below zero locks what it pays."""
+    terms = replace(RULES, prices=SIGNED, min_sell=min_sell)
+    order = (bid if is_bid else ask)(1, double // 2, 10)
+    price = terms.prices.price_of(order.tick)
+    worst = price + terms.fees - min_sell if is_bid else terms.max_buy + terms.deviation_rate + terms.fees - price
+    assert order_collateral(order, terms) == 10 * max(0, worst)
+
+
+def test_nobody_is_paid_for_an_estimate():
+    """At an imbalance price below zero it costs nothing, and who was read is paid."""
+    terms = replace(RULES, prices=SIGNED, min_sell=-60_000, imbalance_pricing=ImbalancePricing.TARIFF)
+    tariff = Tariff(-25_000, -50_000)
+    nothing, estimated = [[0], [0]], np.array([[True], [False]])
+    day = delivery([tariff], [None], nothing, nothing, [[1_000], [1_000]], estimated=estimated)
+    settled = settle(terms, day)
+    assert settled.imbalance_units.tolist() == [[0], [1_000 * -25_000]]
+    assert settled.fund() == 1_000 * 25_000
 
 
 @given(books(), rules)
@@ -457,7 +490,7 @@ def test_lanes_of_the_specification():
 
 @given(tariffs, st.integers(-(2**38), 2**38 - 1), st.booleans())
 def test_lanes_read_back(tariff, net, estimated):
-    assert Tariff.of_lane(tariff.lane()) == tariff
+    assert Tariff.of_lane(tariff.lane(SIGNED), SIGNED) == tariff
     reading = Reading(net, estimated)
     assert Reading.of_lane(reading.lane()) == reading
     assert net_of_lanes(np.array([reading.lane()])) == net
@@ -474,7 +507,7 @@ def test_lanes_out_of_range_are_refused(lane):
         Reading.of_lane(lane)
 
 
-@pytest.mark.parametrize(("buy", "sell"), [(8_000, 8_001), (2**20, 0), (1, -1)])
+@pytest.mark.parametrize(("buy", "sell"), [(8_000, 8_001), (2**20, 0), (1, -(2**19) - 1)])
 def test_a_tariff_buys_no_dearer_than_it_sells(buy, sell):
     with pytest.raises(InputError):
         Tariff(buy, sell)

@@ -36,7 +36,7 @@ READING_SHEET = ReadingSheet(SIGNER, 3, 2, 9, bytes(range(112)), 5)
 WITHDRAWAL = Withdrawal(SIGNER, 10**20, True, 1)
 PROPOSAL = Proposal(SIGNER, OTHER, True, 20_000, 250, 96, 35_135, 2**96 - 1, 31, 2**40, b"\x33" * 32, b"\x44" * 32)
 PROPOSAL_TYPE = (
-    "Proposal(address proposer,address counterparty,bool isSale,uint32 price,uint64 energy,uint32 firstPeriod,"
+    "Proposal(address proposer,address counterparty,bool isSale,int32 price,uint64 energy,uint32 firstPeriod,"
     "uint32 lastPeriod,uint96 slots,uint8 weekdays,uint64 expiry,bytes32 answers,bytes32 salt)"
 )
 INTRADAY_ORDER = IntradayOrder(SIGNER, 3, 7, True, 250, 1_000, 20, 2**40, 9)

@@ -104,9 +104,9 @@ def test_nobodys_limit_is_worse_than_its_tariff(market: str) -> None:
             scenario.config.pools[0].commission if market == "pools" and order.participant != plant else 0
         )
         if order.side is Side.BID:
-            assert order.tick * 100 + fees <= tariffs[order.slot].buy
+            assert rules.prices.price_of(order.tick) + fees <= tariffs[order.slot].buy
         else:
-            assert order.tick * 100 - fees >= tariffs[order.slot].sell
+            assert rules.prices.price_of(order.tick) - fees >= tariffs[order.slot].sell
 
 
 def test_no_contract_is_worse_than_the_tariffs() -> None:
@@ -145,7 +145,7 @@ def test_deposits_cover_the_whole_day() -> None:
     worst = rules.max_buy + rules.deviation_rate + rules.fees
     for agreement in scenario.agreements:
         energy = sum(agreement.energy_of(scenario.calendar, 1))
-        locked[numbers[agreement.buyer]] += energy * (agreement.price + rules.fees)
+        locked[numbers[agreement.buyer]] += energy * (agreement.price + rules.extra)
         locked[numbers[agreement.seller]] += energy * (worst - agreement.price)
     for member in scenario.participants:
         assert locked[numbers[member.name]] <= member.deposit, member.name

@@ -23,7 +23,7 @@ from dem.model.markets.wholesale import (
     residual_fills,
 )
 from dem.model.orders import Side
-from dem.model.units import TICK_UNITS
+from dem.model.units import FROM_ZERO
 
 NOTHING = Offer(0, 0, 0, 0)
 
@@ -100,7 +100,7 @@ def test_fills_follow_from_the_definition(orders, offer, margin):
             for n, order in enumerate(orders)
             if order.side == side
             and left[n]
-            and (order.tick * TICK_UNITS >= pays if side == Side.BID else order.tick * TICK_UNITS <= pays)
+            and (FROM_ZERO.price_of(order.tick) >= pays if side == Side.BID else FROM_ZERO.price_of(order.tick) <= pays)
         ]
         served = sum(fills[n] for n in eligible)
         assert served == min(capacity[side], sum(left[n] for n in eligible))

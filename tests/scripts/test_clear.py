@@ -40,7 +40,7 @@ def clear(orders: Sequence[Order], folder: Path) -> tuple[int | None, int, list[
     assert [int(fill["order"]) for fill in fills] == list(range(1, len(orders) + 1))
     assert all(float(fill["filled_kwh"]) * 1000 == pytest.approx(int(fill["filled_wh"])) for fill in fills)
     if row["price_ticks"]:
-        assert f"price {row['price_per_kwh']} currency/kWh ({row['price_ticks']} ticks)" in result.out
+        assert f"price {row['price_per_kwh']} currency/kWh, volume" in result.out
     else:
         assert f"nothing trades among {len(orders)} orders" in result.out
     price = int(row["price_ticks"]) if row["price_ticks"] else None
@@ -160,9 +160,12 @@ def test_fills_say_whose_order_at_which_limit_and_what_is_paid(tmp_path):
     ]
 
 
-def test_without_a_chain_the_tables_are_the_same(tmp_path):
-    orders = random_orders(5, 300, 40, 8)
-    clear(orders, tmp_path)
+@pytest.mark.parametrize("below", [0, 4])
+def test_without_a_chain_the_tables_are_the_same(below, tmp_path):
+    """Prices below zero too."""
+    orders = [Order(o.participant, o.side, o.tick - below, o.energy) for o in random_orders(5, 300, 40, 8)]
+    outcome = clear(orders, tmp_path)
+    require_the_definition(orders, outcome)
     done = command("clear", tmp_path / "orders.csv", "--out", tmp_path / "model", "--no-chain")
     assert done.exit_code == 0, done.output
     for table in ("clearing.csv", "fills.csv"):

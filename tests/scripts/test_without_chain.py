@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from support import PROJECT
-from support.commands.hamlet import DEBTOR, DEBTORS, MIXED, POOR, Hamlet, read_table
+from support.commands.hamlet import DEBTOR, DEBTORS, EXTREME, MIXED, POOR, Hamlet, read_table
 from support.commands.node import anvil
 from support.commands.own import OwnHamlet, short_days
 from support.commands.shell import run, without_pictures
@@ -57,6 +57,7 @@ HAMLETS = {
     "days that are short, three": Hamlet(consumers=0, plants=2, more=DEBTORS, days=3, credit="0.01"),
     "members who learn, seven days": Hamlet(more=LEARNERS, days=7),
     "an island, two days": Hamlet(days=2, islanded=True),
+    "prices from -500 to 5,000 EUR/MWh, every market": Hamlet(markets=MIXED, wholesale=EXTREME, deposit=900),
 }
 
 

@@ -40,11 +40,12 @@ from dem.messages.members import Commission, Mandate
 from dem.messages.orders import OrderSheet
 from dem.messages.signing import SignedSheet
 from dem.model.markets.bilateral import ALL_WEEKDAYS
+from dem.model.markets.intermediaries import highest_tick_up
 from dem.model.markets.wholesale import Offer
 from dem.model.orders import BROKERED_LAYER, Order, Side, encode_lane
 from dem.model.rules import MAX_TARIFF
 from dem.model.strips import LANES, pack
-from dem.model.units import Tick, Wh, price_of
+from dem.model.units import Tick, Wh
 
 from .trading import MEMBERSHIP, MONEY, MOST_CONTRACTS, Trading
 
@@ -630,7 +631,7 @@ class Hostile(Trading):
 
     def _highest_tick(self) -> int:
         """The highest limit that the rules of the next day to open take."""
-        return self.market.replay.rules(self._last_opened() + 1).max_buy // price_of(Tick(1))
+        return highest_tick_up(self.market.replay.rules(self._last_opened() + 1))
 
     def _block_a_client(self) -> Plan:
         """A line at the highest limit, which the client's own orders would meet; the client empties it."""

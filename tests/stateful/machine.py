@@ -61,7 +61,7 @@ from dem.model.markets.wholesale import Offer, Residual, report_collateral
 from dem.model.orders import Order, Side, encode_lane
 from dem.model.rules import CONTRACT_PRICINGS, ImbalancePricing, MarketRules, Tariff
 from dem.model.strips import LANES, pack, unpack
-from dem.model.units import Tick, Wh
+from dem.model.units import FROM_ZERO, PriceRange, Tick, UnitsPerWh, Wh
 
 from .homes import Homes
 from .hostile import SOME_MONEY, SUPPLIER_ID, Hostile
@@ -182,7 +182,10 @@ class Machine(LostKeys, Hostile, Homes):
 
     def __init__(self, seed: int) -> None:
         self.random = Random(seed)
-        self.market = PooledMarket(CALENDAR, RULES, CALENDAR.opens_at(1) - 200)
+        # In every other one the limits that members have are of both signs.
+        prices = PriceRange(UnitsPerWh(-5_300)) if seed % 2 else FROM_ZERO
+        self.rules = replace(RULES, prices=prices, min_sell=prices.lowest)
+        self.market = PooledMarket(CALENDAR, self.rules, CALENDAR.opens_at(1) - 200)
         self.people: dict[int, Person] = {GRID_OPERATOR_ID: Person.grid_operator()}
         self.supplier = Person(SUPPLIER, None, id=SUPPLIER_ID, status=ADMITTED)
         self.applicants: list[Person] = []
@@ -700,8 +703,9 @@ class Machine(LostKeys, Hostile, Homes):
             network_fee=self.random.randint(0, 200),
             deviation_rate=self.random.randint(0, 5_000),
             standing_buy=buy,
-            standing_sell=self.random.randint(0, buy),
+            standing_sell=self.random.randint(0, buy) + self.rules.min_sell,
             max_buy=60_000,
+            min_sell=self.rules.min_sell,
             tolerance_fixed=self.random.randint(0, 50),
             tolerance_share=self.random.randint(0, 1_000),
             min_order_energy=self.random.randint(1, 3),
@@ -713,6 +717,7 @@ class Machine(LostKeys, Hostile, Homes):
             premium_rate=100,
             reward_share=self.random.choice((0, 5_000)),
             commission_cap=self.random.choice((0, 30, 100)),
+            prices=self.rules.prices,
         )
         fields = list(rules_tuple(rules))
         if self.random.random() < 0.2:
@@ -725,7 +730,7 @@ class Machine(LostKeys, Hostile, Homes):
         """Tariffs of a day to come, or of one that has opened."""
         day = max(1, self._open_day() + self.random.choice((0, 1, 2)))
         buy = self.random.randint(10_000, 60_000)
-        lane = Tariff(buy, self.random.randint(0, 10_000)).lane()
+        lane = Tariff(buy, self.random.randint(0, 10_000) + self.rules.min_sell).lane(self.rules.prices)
         words, case = [pack(day, [lane] * LANES)] * STRIPS, self.random.random()
         reasons = ["TooLateToPublish"] * (self.market.now >= CALENDAR.opens_at(day))
         reasons += ["DayStillOpen"] * (day > self.state.last_final + RING)
@@ -993,6 +998,7 @@ class Machine(LostKeys, Hostile, Homes):
 
     def _offer(self, cap: int) -> Offer:
         price = self.random.randint(5_000, 5_600) if self.random.random() < 0.95 else -self.random.randint(1, 5_000)
+        price += self.rules.prices.lowest
         capacity = (0, 30, 300, 10_000)
         return Offer(price, self.random.randint(0, cap), self.random.choice(capacity), self.random.choice(capacity))
 

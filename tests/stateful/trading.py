@@ -136,7 +136,7 @@ class Trading:
             proposer=proposer.account.address,
             counterparty=random.choice((NOBODY, accepter.account.address)),
             is_sale=random.random() < 0.5,
-            price=random.randrange(62_000),
+            price=random.randrange(62_000) + self.market.replay.rules(1).prices.lowest,
             energy=random.choice((3, 3, 30, 30, 100, 301)),
             first_period=first,
             last_period=first + random.choice((0, per_day, *[20 * per_day] * 4, 400 * per_day)),

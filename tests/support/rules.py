@@ -38,6 +38,7 @@ FIELDS = (
     "standingBuy",
     "standingSell",
     "maxBuy",
+    "minSell",
     "commissionCap",
     "toleranceFixed",
     "toleranceShare",

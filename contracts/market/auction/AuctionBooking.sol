@@ -14,7 +14,6 @@ import {CalendarParameters} from "../../types/Calendar.sol";
 import {Orders} from "../../types/Orders.sol";
 import {Ring} from "../../types/Ring.sol";
 import {Strips} from "../../types/Strips.sol";
-import {UNITS_PER_TICK} from "../../types/Units.sol";
 import {AuctionState} from "./AuctionState.sol";
 import {Sheet, Sheets} from "./Sheets.sol";
 
@@ -23,10 +22,12 @@ import {Sheet, Sheets} from "./Sheets.sol";
 /// @dev The auction deploys it and runs its code on its own storage (delegatecall): one contract has no room for all of it. By itself
 /// it has no state, and nobody has a role in it.
 contract AuctionBooking is AuctionState {
-    /// What one member trades: energy of the strip at work on in six signed lanes; Wh, and Wh times ticks, of the day.
+    /// What one member trades: energy of the strip at work on in six signed lanes; of the day Wh, Wh bought less sold, and Wh
+    /// times ticks.
     struct Trades {
         uint256 net;
         uint256 energy;
+        int256 bought;
         int256 value;
     }
 
@@ -149,11 +150,11 @@ contract AuctionBooking is AuctionState {
             _sheets[first] = Sheets.pack(sheet);
         }
         if (p.net[i].length == 0) p.net[i] = new uint256[](STRIPS_PER_DAY);
-        Trades memory trades = Trades(0, 0, 0);
+        Trades memory trades = Trades(0, 0, 0, 0);
         _bookLines(day, first, first + sheet.layers * STRIPS_PER_DAY, p.net[i], trades, walk);
         // Twice 255 layers of orders of 27 bits stay within a signed lane.
         unchecked {
-            p.payment[i] += trades.value * int256(UNITS_PER_TICK);
+            p.payment[i] += trades.value * int256(UNITS_PER_TICK) + trades.bought * LOWEST_PRICE;
         }
         p.traded[i] += trades.energy;
     }
@@ -194,9 +195,18 @@ contract AuctionBooking is AuctionState {
         // Lanes that are net sold borrow from the next until the bias is added.
         unchecked {
             trades.net += bids - asks;
-            trades.energy += Strips.sum(bids + asks);
-            if (bids != 0) trades.value += int256(Strips.dot(bids, o.even, o.odd));
-            if (asks != 0) trades.value -= int256(Strips.dot(asks, o.even, o.odd));
+            if (bids != 0) {
+                uint256 energy = Strips.sum(bids);
+                trades.energy += energy;
+                trades.bought += int256(energy);
+                trades.value += int256(Strips.dot(bids, o.even, o.odd));
+            }
+            if (asks != 0) {
+                uint256 energy = Strips.sum(asks);
+                trades.energy += energy;
+                trades.bought -= int256(energy);
+                trades.value -= int256(Strips.dot(asks, o.even, o.odd));
+            }
         }
     }
 

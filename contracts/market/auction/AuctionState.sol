@@ -12,15 +12,16 @@ import {DayTerms} from "../../libraries/DayTerms.sol";
 import {Groups} from "../../libraries/Groups.sol";
 import {Calendar, CalendarParameters} from "../../types/Calendar.sol";
 import {Orders} from "../../types/Orders.sol";
+import {PriceScale} from "../../types/PriceScale.sol";
 import {Ring} from "../../types/Ring.sol";
-import {Energy, MAX_TICK, Price, UNITS_PER_TICK} from "../../types/Units.sol";
+import {Energy, MAX_TICK, Price, SignedPrice} from "../../types/Units.sol";
 import {Sheet, Sheets} from "./Sheets.sol";
 
 /// @title State of the call auction
 /// @dev The book is the signed lines themselves, six orders a storage word, in a ring of days. Nothing is aggregated when an order
 /// comes in, so its cost does not depend on the book and no sum can drift from the orders. Orders, clearing and booking are a
 /// contract each over this one state. It comes first in the storage of all of them.
-abstract contract AuctionState is AccessManaged, Calendar {
+abstract contract AuctionState is AccessManaged, Calendar, PriceScale {
     struct DayState {
         uint16 day;
         /// Orders per period of whoever has most.
@@ -77,7 +78,7 @@ abstract contract AuctionState is AccessManaged, Calendar {
         IMarketRules rules,
         IAccounts accounts,
         ISchedule schedule
-    ) AccessManaged(authority) Calendar(calendar_) {
+    ) AccessManaged(authority) Calendar(calendar_) PriceScale(rules) {
         REGISTRY = registry;
         RULES = rules;
         ACCOUNTS = accounts;
@@ -91,13 +92,13 @@ abstract contract AuctionState is AccessManaged, Calendar {
         if (state.day > day) revert IMarket.DayIsOver(day);
         RULES.requireRoom(day);
         Rules memory rules = RULES.rulesOf(day);
-        (uint256 fees, uint256 ceiling) = (DayTerms.fees(rules), DayTerms.ceiling(rules));
-        uint256 terms = Sheets.packTerms(fees, ceiling, Energy.unwrap(rules.minOrderEnergy), rules.maxLayers);
+        (uint256 extra, uint256 ceiling) = (DayTerms.extra(rules), DayTerms.ceiling(rules));
+        uint256 terms = Sheets.packTerms(extra, ceiling, Energy.unwrap(rules.minOrderEnergy), rules.maxLayers);
         delete _days[Ring.place(day)];
         (state.day, state.nextId, state.terms) = (uint16(day), 1, uint104(terms));
         state.commissionCap = uint24(Price.unwrap(rules.commissionCap));
         // Rounded up: the dearest tariff can be named, and a client loses less than a tick.
-        uint256 highestTick = Math.ceilDiv(Price.unwrap(rules.maxBuy), UNITS_PER_TICK);
+        uint256 highestTick = Math.ceilDiv(_aboveLowest(SignedPrice.unwrap(rules.maxBuy)), UNITS_PER_TICK);
         state.highestTick = uint16(Math.min(highestTick, MAX_TICK));
     }
 

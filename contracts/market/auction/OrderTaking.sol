@@ -10,7 +10,7 @@ import {Orders} from "../../types/Orders.sol";
 import {Ring} from "../../types/Ring.sol";
 import {SigningDomain} from "../../types/SigningDomain.sol";
 import {Strips} from "../../types/Strips.sol";
-import {MAX_TICK, Money, UNITS_PER_TICK} from "../../types/Units.sol";
+import {MAX_TICK, Money} from "../../types/Units.sol";
 import {AuctionState} from "./AuctionState.sol";
 import {Sheet, Sheets} from "./Sheets.sol";
 
@@ -33,7 +33,9 @@ abstract contract OrderTaking is ICallAuction, AuctionState, SigningDomain {
     struct Terms {
         /// First line of the part of the book it stands in.
         uint256 base;
-        uint256 fees;
+        /// Of a buyer, besides its limit counted from the lowest price: may be below zero, modulo 2^256.
+        uint256 extra;
+        /// Counted from the lowest price.
         uint256 ceiling;
         /// The highest that an intermediary may ask for; 0 for the member's own orders.
         uint256 commission;
@@ -44,7 +46,9 @@ abstract contract OrderTaking is ICallAuction, AuctionState, SigningDomain {
         uint256 least;
         uint256 mostBought;
         uint256 mostSold;
-        /// The limit at which an ask costs no collateral any more, in the place of limits of all six lanes.
+        /// The limit from which on a bid costs collateral, and the one at which an ask costs none any more, in the place of limits
+        /// of all six lanes.
+        uint256 paidLimits;
         uint256 freeLimits;
         /// The highest limit of an order, likewise.
         uint256 highestLimits;
@@ -134,12 +138,13 @@ abstract contract OrderTaking is ICallAuction, AuctionState, SigningDomain {
         view
         returns (Terms memory)
     {
-        uint256 ceiling = Sheets.ceiling(sheet.terms);
+        uint256 ceiling = _aboveLowest(int256(Sheets.ceiling(sheet.terms)));
+        int256 extra = int256(Sheets.extra(sheet.terms)) + LOWEST_PRICE;
         uint256 minEnergy = Sheets.minEnergy(sheet.terms);
         uint256 highestTick = base == 0 ? MAX_TICK : _days[Ring.place(sheet.day)].highestTick;
         return Terms({
             base: base,
-            fees: Sheets.fees(sheet.terms),
+            extra: uint256(extra),
             ceiling: ceiling,
             commission: Sheets.commission(sheet.terms),
             minEnergy: minEnergy,
@@ -148,7 +153,8 @@ abstract contract OrderTaking is ICallAuction, AuctionState, SigningDomain {
             least: Strips.inAllLanes(minEnergy),
             mostBought: Strips.inAllLanes(Orders.mostWithin(importCapacity)),
             mostSold: Strips.inAllLanes(Orders.mostWithin(exportCapacity)),
-            freeLimits: Strips.inAllLanes(_freeLimit(ceiling)),
+            paidLimits: Strips.inAllLanes(extra < 0 ? _limitUp(uint256(-extra)) : 0),
+            freeLimits: Strips.inAllLanes(_limitUp(ceiling)),
             highestLimits: Strips.inAllLanes(highestTick << Orders.TICK_SHIFT)
         });
     }
@@ -245,10 +251,11 @@ abstract contract OrderTaking is ICallAuction, AuctionState, SigningDomain {
         }
     }
 
-    /// @return the lowest limit, in its place in a lane, at which an ask costs no collateral any more.
-    function _freeLimit(uint256 ceiling) private pure returns (uint256) {
+    /// @param price counted from the lowest price, units/Wh.
+    /// @return the lowest limit, in its place in a lane, that is not below a price; a higher one than any if there is none.
+    function _limitUp(uint256 price) private view returns (uint256) {
         unchecked {
-            uint256 tick = (ceiling + UNITS_PER_TICK - 1) / UNITS_PER_TICK;
+            uint256 tick = (price + UNITS_PER_TICK - 1) / UNITS_PER_TICK;
             return (tick > MAX_TICK ? MAX_TICK + 1 : tick) << Orders.TICK_SHIFT;
         }
     }
@@ -267,14 +274,15 @@ abstract contract OrderTaking is ICallAuction, AuctionState, SigningDomain {
 
     /// @return units collateral of six orders, money units: a buyer's highest payment; for a seller what replacing its
     /// energy may cost beyond its own limit (rule 5); and what either may owe an intermediary (rule 9).
-    function _collateral(uint256 word, Terms memory terms) private pure returns (uint256 units) {
+    function _collateral(uint256 word, Terms memory terms) private view returns (uint256 units) {
         (uint256 bids, uint256 asks) = Orders.sides(word);
         uint256 limits = word & Orders.TICKS;
         (uint256 even, uint256 odd) = Strips.factors(limits >> Orders.TICK_SHIFT);
         // 27 bits of energy times 24 bits of price: six of them are far from overflow.
         unchecked {
-            if (bids != 0) units = Strips.sum(bids) * terms.fees + Strips.dot(bids, even, odd) * UNITS_PER_TICK;
-            if (terms.commission != 0) units += Strips.sum(bids | asks) * terms.commission;
+            if (terms.commission != 0) units = Strips.sum(bids | asks) * terms.commission;
+            bids = Orders.energies(bids, Strips.minus(limits, terms.paidLimits));
+            if (bids != 0) units += Strips.sum(bids) * terms.extra + Strips.dot(bids, even, odd) * UNITS_PER_TICK;
             if (asks == 0) return units;
             asks = Orders.energies(asks, ~Strips.minus(limits, terms.freeLimits));
             return units + Strips.sum(asks) * terms.ceiling - Strips.dot(asks, even, odd) * UNITS_PER_TICK;

@@ -55,17 +55,17 @@ library Sheets {
         return Strips.dayOf(word) == day ? uint8(word >> BROKERED_SHIFT) : 0;
     }
 
-    /// @param fees_ units/Wh.
+    /// @param extra_ the most that a buyer pays besides its price, units/Wh.
     /// @param ceiling_ the highest cost of an order, units/Wh.
     /// @param minEnergy_ of an order, Wh.
     /// @param maxLayers_ orders a member may have for one period.
-    /// @return 104 bits: layers in 103..92, energy in 91..64, commission in 63..44, ceiling in 43..22, fees in 21..0.
-    function packTerms(uint256 fees_, uint256 ceiling_, uint256 minEnergy_, uint256 maxLayers_)
+    /// @return 104 bits: layers in 103..92, energy in 91..64, commission in 63..44, ceiling in 43..22, extra in 21..0.
+    function packTerms(uint256 extra_, uint256 ceiling_, uint256 minEnergy_, uint256 maxLayers_)
         internal
         pure
         returns (uint256)
     {
-        return (maxLayers_ << LAYERS_OF_TERMS) | (minEnergy_ << ENERGY_OF_TERMS) | (ceiling_ << PRICE_BITS) | fees_;
+        return (maxLayers_ << LAYERS_OF_TERMS) | (minEnergy_ << ENERGY_OF_TERMS) | (ceiling_ << PRICE_BITS) | extra_;
     }
 
     /// @return the terms of orders that may cost a commission (units/Wh) besides.
@@ -73,7 +73,7 @@ library Sheets {
         return terms | (commission_ << COMMISSION_OF_TERMS);
     }
 
-    function fees(uint256 terms) internal pure returns (uint256) {
+    function extra(uint256 terms) internal pure returns (uint256) {
         return terms & PRICE_MASK;
     }
 

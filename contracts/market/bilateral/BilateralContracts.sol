@@ -17,21 +17,22 @@ import {Calendar, CalendarParameters} from "../../types/Calendar.sol";
 import {Status} from "../../types/Members.sol";
 import {Orders} from "../../types/Orders.sol";
 import {Ring} from "../../types/Ring.sol";
+import {PriceScale} from "../../types/PriceScale.sol";
 import {SigningDomain} from "../../types/SigningDomain.sol";
 import {Strips} from "../../types/Strips.sol";
-import {Energy, Money, Price} from "../../types/Units.sol";
+import {Energy, Money, Price, SignedPrice} from "../../types/Units.sol";
 import {DeliveryDays} from "./DeliveryDays.sol";
 
 /// @title Bilateral contracts
 /// @dev A contract is two words, and never written while it delivers: what is locked for it follows from its terms and from which days
 /// are booked, which is kept once for all contracts.
-contract BilateralContracts is IBilateralContracts, AccessManaged, SigningDomain, Calendar, Multicall {
+contract BilateralContracts is IBilateralContracts, AccessManaged, SigningDomain, Calendar, PriceScale, Multicall {
     using DeliveryDays for DeliveryDays.Delivery;
     using SafeCast for int256;
     using SafeCast for uint256;
 
     bytes32 private constant PROPOSAL_TYPEHASH = keccak256(
-        "Proposal(address proposer,address counterparty,bool isSale,uint32 price,uint64 energy,uint32 firstPeriod,uint32 lastPeriod,uint96 slots,uint8 weekdays,uint64 expiry,bytes32 answers,bytes32 salt)"
+        "Proposal(address proposer,address counterparty,bool isSale,int32 price,uint64 energy,uint32 firstPeriod,uint32 lastPeriod,uint96 slots,uint8 weekdays,uint64 expiry,bytes32 answers,bytes32 salt)"
     );
     bytes32 private constant ACCEPTANCE_TYPEHASH = keccak256("Acceptance(bytes32 proposal,uint64 expiry)");
     bytes32 private constant REVOCATION_TYPEHASH = keccak256("Revocation(bytes32 message)");
@@ -53,11 +54,11 @@ contract BilateralContracts is IBilateralContracts, AccessManaged, SigningDomain
     struct Record {
         uint32 buyer;
         uint32 seller;
-        uint32 price;
+        int32 price;
         uint32 energy;
         uint24 firstPeriod;
         uint24 endPeriod;
-        uint24 fees;
+        uint24 extra;
         uint24 ceiling;
         uint8 weekdays;
         uint8 fullest;
@@ -99,7 +100,7 @@ contract BilateralContracts is IBilateralContracts, AccessManaged, SigningDomain
         IAccounts accounts,
         ISchedule schedule,
         uint8 firstWeekday
-    ) AccessManaged(authority) Calendar(calendar_) {
+    ) AccessManaged(authority) Calendar(calendar_) PriceScale(rules) {
         if (firstWeekday >= DeliveryDays.DAYS_A_WEEK) {
             revert BadCalendar("firstWeekday", firstWeekday, DeliveryDays.DAYS_A_WEEK - 1);
         }
@@ -302,12 +303,13 @@ contract BilateralContracts is IBilateralContracts, AccessManaged, SigningDomain
             revert BadTerm("energy", energy, Energy.unwrap(rules.minOrderEnergy));
         }
         if (energy > Orders.ENERGY_MASK) revert BadTerm("energy", energy, Orders.ENERGY_MASK);
-        r.price = Price.unwrap(p.price);
-        if (r.price > Price.unwrap(rules.maxBuy)) revert BadTerm("price", r.price, Price.unwrap(rules.maxBuy));
+        r.price = SignedPrice.unwrap(p.price);
+        int256 highest = SignedPrice.unwrap(rules.maxBuy);
+        if (r.price > highest || r.price < LOWEST_PRICE) revert PriceOutOfRange(r.price, LOWEST_PRICE, highest);
         r.energy = uint32(energy);
         r.firstPeriod = uint24(p.firstPeriod);
         r.endPeriod = uint24(p.lastPeriod + 1);
-        r.fees = uint24(DayTerms.fees(rules));
+        r.extra = uint24(DayTerms.extra(rules));
         r.ceiling = uint24(DayTerms.ceiling(rules));
         r.weekdays = p.weekdays;
         r.fullest = uint8(v.fullest(days_));
@@ -458,11 +460,11 @@ contract BilateralContracts is IBilateralContracts, AccessManaged, SigningDomain
     // ----------------------------------------------------------------------------------------------------- collateral
 
     /// @return buyers and
-    /// @return sellers what the fullest day costs at worst: a buyer pays price and fees, a seller who delivers nothing buys its
+    /// @return sellers what the fullest day costs at worst: a buyer pays the price and what it costs besides, a seller who delivers nothing buys its
     /// energy back from the fallback supplier, less the price it is sure to get. Money units.
     function _perDay(Record memory r) private pure returns (uint256 buyers, uint256 sellers) {
         uint256 energy = uint256(r.energy) * r.fullest;
-        buyers = DayTerms.buyerLocks(energy, r.price, r.fees);
+        buyers = DayTerms.buyerLocks(energy, r.price, r.extra);
         sellers = DayTerms.sellerLocks(energy, r.price, r.ceiling);
     }
 
@@ -582,7 +584,7 @@ contract BilateralContracts is IBilateralContracts, AccessManaged, SigningDomain
         _addLanes(p, i, slots, r.energy, isBuyer);
         uint256 energy = r.energy * DeliveryDays.count(slots);
         p.traded[i] += energy;
-        int256 value = int256(energy * r.price);
+        int256 value = int256(energy) * r.price;
         p.payment[i] += isBuyer ? value : -value;
         // While more days than the window are to come, what covered this one covers one of them.
         if (id > _throughOf(progress, day) && _unbooked(v, id, progress) <= WINDOW) {
@@ -686,13 +688,13 @@ contract BilateralContracts is IBilateralContracts, AccessManaged, SigningDomain
 
     function _termsOf(Record memory r) private pure returns (Terms memory) {
         return Terms({
-            price: Price.wrap(r.price),
+            price: SignedPrice.wrap(r.price),
             energy: Energy.wrap(r.energy),
             firstPeriod: r.firstPeriod,
             endPeriod: r.endPeriod,
             slots: r.slots,
             weekdays: r.weekdays,
-            fees: Price.wrap(r.fees),
+            extra: Price.wrap(r.extra),
             ceiling: Price.wrap(r.ceiling),
             fullest: r.fullest
         });

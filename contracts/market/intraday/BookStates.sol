@@ -2,14 +2,14 @@
 pragma solidity ^0.8.24;
 
 import {DayTerms} from "../../libraries/DayTerms.sol";
-import {MAX_TICK, UNITS_PER_TICK} from "../../types/Units.sol";
+import {MAX_TICK} from "../../types/Units.sol";
 
 /// @title Book states
 /// @notice What an order must know of a period's book, in one word: the best price each side lists, which groups of 256 prices have
 /// any listed, and the terms of the day. A price is listed from its first order until somebody meets it empty. Both sides look
 /// alike by *rank*: a bid's is its tick, an ask's MAX_TICK - tick, so that the best order is the one of the highest rank and two
 /// orders meet if their ranks add up to MAX_TICK or more.
-///     bits 255..240 day; 239..200 paused until, unix time; 138..112 smallest order in Wh; 111..88 ceiling and 87..64 fees in units/Wh;
+///     bits 255..240 day; 239..200 paused until, unix time; 138..112 smallest order in Wh; 111..88 ceiling and 87..64 extra in units/Wh;
 ///     63..48 and 47..32 groups in use of asks and of bids; 31..16 and 15..0 best rank + 1 of asks and of bids, 0: none
 /// The word of a day has the same terms in the same bits.
 library BookStates {
@@ -18,15 +18,16 @@ library BookStates {
 
     uint256 private constant SIDE_BITS = 16;
     uint256 private constant GROUPS_SHIFT = 32;
-    uint256 private constant FEES_SHIFT = 64;
+    uint256 private constant EXTRA_SHIFT = 64;
     uint256 private constant CEILING_SHIFT = 88;
     uint256 private constant SMALLEST_SHIFT = 112;
     uint256 private constant PAUSE_SHIFT = 200;
     uint256 private constant DAY_SHIFT = 240;
 
     /// @return the terms of a day; prices within 24 bits, the energy within 27.
-    function terms(uint256 day, uint256 fees_, uint256 ceiling_, uint256 smallest_) internal pure returns (uint256) {
-        return (day << DAY_SHIFT) | (fees_ << FEES_SHIFT) | (ceiling_ << CEILING_SHIFT) | (smallest_ << SMALLEST_SHIFT);
+    function terms(uint256 day, uint256 extra_, uint256 ceiling_, uint256 smallest_) internal pure returns (uint256) {
+        return
+            (day << DAY_SHIFT) | (extra_ << EXTRA_SHIFT) | (ceiling_ << CEILING_SHIFT) | (smallest_ << SMALLEST_SHIFT);
     }
 
     function smallest(uint256 state) internal pure returns (uint256) {
@@ -85,13 +86,11 @@ library BookStates {
     }
 
     /// @notice Rule 5.4, as in the call auction.
-    /// @return money units of an order, or of a trade at that price: a buyer's payment and fees; for a seller what replacing its energy
-    /// may cost beyond the price. Energies within 32 bits.
-    function collateral(uint256 state, uint256 side, uint256 energy, uint256 tick) internal pure returns (uint256) {
-        unchecked {
-            uint256 price = tick * UNITS_PER_TICK;
-            if (side == BID) return DayTerms.buyerLocks(energy, price, uint24(state >> FEES_SHIFT));
-            return DayTerms.sellerLocks(energy, price, uint24(state >> CEILING_SHIFT));
-        }
+    /// @param price units/Wh.
+    /// @return money units of an order, or of a trade at that price: a buyer's payment and what it costs besides; for a seller what
+    /// replacing its energy may cost beyond the price. Energies within 32 bits.
+    function collateral(uint256 state, uint256 side, uint256 energy, int256 price) internal pure returns (uint256) {
+        if (side == BID) return DayTerms.buyerLocks(energy, price, uint24(state >> EXTRA_SHIFT));
+        return DayTerms.sellerLocks(energy, price, uint24(state >> CEILING_SHIFT));
     }
 }

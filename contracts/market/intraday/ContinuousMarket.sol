@@ -28,10 +28,11 @@ import {NetPositions} from "../../libraries/NetPositions.sol";
 import {PositionLists} from "../../libraries/PositionLists.sol";
 import {Calendar, CalendarParameters} from "../../types/Calendar.sol";
 import {Orders} from "../../types/Orders.sol";
+import {PriceScale} from "../../types/PriceScale.sol";
 import {Ring} from "../../types/Ring.sol";
 import {SigningDomain} from "../../types/SigningDomain.sol";
 import {Strips} from "../../types/Strips.sol";
-import {Energy, MAX_TICK, Money, UNITS_PER_TICK} from "../../types/Units.sol";
+import {Energy, MAX_TICK, Money} from "../../types/Units.sol";
 import {BookStates} from "./BookStates.sol";
 import {Levels} from "./Levels.sol";
 import {OrderNumbers} from "./OrderNumbers.sol";
@@ -41,7 +42,7 @@ import {TradingAccounts} from "./TradingAccounts.sol";
 /// @dev An order reads its book's state and rewrites its owner's account and the top of its price level, no more, however deep the
 /// book is; a price that was not listed and a new best price cost a word each. A cancellation leaves the lists alone: who meets an
 /// empty price delists it. Everything lies in a ring of days and carries its day: what is left at the gate expires by itself.
-contract ContinuousMarket is IContinuousMarket, AccessManaged, SigningDomain, Calendar, Multicall {
+contract ContinuousMarket is IContinuousMarket, AccessManaged, SigningDomain, Calendar, PriceScale, Multicall {
     using SafeCast for uint256;
 
     bytes32 private constant ORDER_TYPEHASH = keccak256(
@@ -74,9 +75,9 @@ contract ContinuousMarket is IContinuousMarket, AccessManaged, SigningDomain, Ca
         /// Words of the period and of the owner's account, written at the end.
         uint256 state;
         uint256 account;
-        /// Of what it traded: collateral at the prices of the trades, and Wh times ticks.
+        /// Of what it traded: collateral at the prices of the trades, and what it costs or brings, money units.
         uint256 spent;
-        uint256 value;
+        int256 value;
     }
 
     IParticipantRegistry private immutable REGISTRY;
@@ -116,7 +117,7 @@ contract ContinuousMarket is IContinuousMarket, AccessManaged, SigningDomain, Ca
         IMarketRules rules,
         IAccounts accounts,
         ISchedule schedule
-    ) AccessManaged(authority) Calendar(calendar_) {
+    ) AccessManaged(authority) Calendar(calendar_) PriceScale(rules) {
         if (intradayLead_ > OPEN_LEAD) revert BadCalendar("intradayLead", intradayLead_, OPEN_LEAD);
         INTRADAY_LEAD = intradayLead_;
         REGISTRY = registry;
@@ -438,7 +439,7 @@ contract ContinuousMarket is IContinuousMarket, AccessManaged, SigningDomain, Ca
         }
         if (energy > 0) {
             state = _rest(id, day, slot, side, tick, energy, state);
-            spent += BookStates.collateral(state, side, energy, tick);
+            spent += _collateral(state, side, energy, tick);
         }
         if (spent > TradingAccounts.available(account)) {
             revert InsufficientCollateral(id, spent, TradingAccounts.available(account));
@@ -502,7 +503,7 @@ contract ContinuousMarket is IContinuousMarket, AccessManaged, SigningDomain, Ca
         uint256 id = TradingAccounts.id(account);
         uint256 energy = _withdraw(id, day, number);
         uint256 terms = _days[Ring.place(day)];
-        uint256 units = BookStates.collateral(terms, OrderNumbers.sideOf(number), energy, OrderNumbers.tickOf(number));
+        uint256 units = _collateral(terms, OrderNumbers.sideOf(number), energy, OrderNumbers.tickOf(number));
         _accounts[at] = TradingAccounts.free(account, units);
         emit OrderCancelled(uint32(id), day, number, uint32(energy));
     }
@@ -605,9 +606,7 @@ contract ContinuousMarket is IContinuousMarket, AccessManaged, SigningDomain, Ca
 
     /// Nobody trades with itself: the resting order gives way.
     function _meetOwn(Taker memory t, uint256 energy, uint256 number) private returns (uint256) {
-        t.account = TradingAccounts.free(
-            t.account, BookStates.collateral(t.state, 1 - t.side, energy, OrderNumbers.tickOf(number))
-        );
+        t.account = TradingAccounts.free(t.account, _resting(t, energy, number));
         emit OrderCancelled(uint32(t.id), uint32(t.day), uint64(number), uint32(energy));
         return energy;
     }
@@ -615,32 +614,47 @@ contract ContinuousMarket is IContinuousMarket, AccessManaged, SigningDomain, Ca
     /// Trades with a resting order of somebody else. What its owner's limit does not allow is cancelled.
     /// @return leaving energy that leaves the resting order, Wh.
     function _trade(Taker memory t, uint256 maker, uint256 energy, uint256 number) private returns (uint256 leaving) {
-        uint256 side = 1 - t.side;
-        uint256 tick = OrderNumbers.tickOf(number);
         uint256 at = _accountKey(_members[maker], t.day);
         uint256 netAt = Ring.lineKey(maker, t.day, t.slot / Strips.LANES);
         uint256 account = _accounts[at];
         uint256 net = _netAt(netAt, t.day);
-        uint256 room = _room(account, net, t.slot, side);
+        uint256 room = _room(account, net, t.slot, 1 - t.side);
         uint256 amount = Math.min(energy, t.left);
         leaving = amount;
         if (room < amount) {
             amount = room;
             leaving = energy;
-            account = TradingAccounts.free(account, BookStates.collateral(t.state, side, energy - room, tick));
+            account = TradingAccounts.free(account, _resting(t, energy - room, number));
         }
         if (amount > 0) {
-            _nets[netAt] = NetPositions.moved(net, t.slot % Strips.LANES, amount, side == BookStates.BID);
-            account = TradingAccounts.trade(account, t.slot / Strips.LANES, amount, _due(side, amount * tick));
-            t.left -= amount;
-            t.value += amount * tick;
-            t.spent += BookStates.collateral(t.state, t.side, amount, tick);
+            _nets[netAt] = NetPositions.moved(net, t.slot % Strips.LANES, amount, t.side == BookStates.ASK);
+            account = _book(t, account, amount, number);
             emit Traded(uint32(maker), uint32(t.id), uint32(t.day), uint64(number), uint32(amount));
         }
         _accounts[at] = account;
         if (leaving > amount) {
             emit OrderCancelled(uint32(maker), uint32(t.day), uint64(number), uint32(leaving - amount));
         }
+    }
+
+    /// Books a trade at the price of the resting order: what the taker pays and needs adds up.
+    /// @return the maker's account after it.
+    function _book(Taker memory t, uint256 account, uint256 amount, uint256 number) private view returns (uint256) {
+        uint256 tick = OrderNumbers.tickOf(number);
+        int256 value = int256(amount) * _priceOf(tick);
+        t.left -= amount;
+        t.value += value;
+        t.spent += _collateral(t.state, t.side, amount, tick);
+        return TradingAccounts.trade(account, t.slot / Strips.LANES, amount, _due(1 - t.side, value));
+    }
+
+    /// @return units collateral of a part of a resting order that the taker has met, money units.
+    function _resting(Taker memory t, uint256 energy, uint256 number) private view returns (uint256 units) {
+        return _collateral(t.state, 1 - t.side, energy, OrderNumbers.tickOf(number));
+    }
+
+    function _collateral(uint256 state, uint256 side, uint256 energy, uint256 tick) private view returns (uint256) {
+        return BookStates.collateral(state, side, energy, _priceOf(tick));
     }
 
     /// @return Wh that a member may still buy (side bid) or sell in a period.
@@ -652,10 +666,10 @@ contract ContinuousMarket is IContinuousMarket, AccessManaged, SigningDomain, Ca
         }
     }
 
-    /// @return money units that are due for a value in Wh times ticks, bought (side bid) or sold.
-    function _due(uint256 side, uint256 value) private pure returns (int256) {
-        int256 units = int256(value * UNITS_PER_TICK);
-        return side == BookStates.BID ? units : -units;
+    /// @param value energy times price, money units.
+    /// @return money units that are due for it, bought (side bid) or sold.
+    function _due(uint256 side, int256 value) private pure returns (int256) {
+        return side == BookStates.BID ? value : -value;
     }
 
     function _netAt(uint256 at, uint256 day) private view returns (uint256 net) {
@@ -719,12 +733,12 @@ contract ContinuousMarket is IContinuousMarket, AccessManaged, SigningDomain, Ca
         SCHEDULE.noteOrders(day);
         RULES.requireRoom(day);
         Rules memory r = RULES.rulesOf(day);
-        (uint256 fees, uint256 ceiling) = (DayTerms.fees(r), DayTerms.ceiling(r));
+        (uint256 extra, uint256 ceiling) = (DayTerms.extra(r), DayTerms.ceiling(r));
         uint256 smallest = Energy.unwrap(r.minOrderEnergy);
-        _days[Ring.place(day)] = BookStates.terms(day, fees, ceiling, smallest);
+        _days[Ring.place(day)] = BookStates.terms(day, extra, ceiling, smallest);
         // Whoever has an account may be barred later: the registry must tell.
         if (!REGISTRY.isWatcher(address(this))) revert NotTold();
-        emit DayOpened(uint32(day), uint24(fees), uint24(ceiling), uint32(smallest));
+        emit DayOpened(uint32(day), uint24(extra), uint24(ceiling), uint32(smallest));
     }
 
     /// @return state of a period's book, or of an empty one; somebody has funded the day.

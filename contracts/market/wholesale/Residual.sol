@@ -4,7 +4,7 @@ pragma solidity ^0.8.24;
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {SignedMath} from "@openzeppelin/contracts/utils/math/SignedMath.sol";
 import {ProRata} from "../../libraries/ProRata.sol";
-import {MAX_TICK, UNITS_PER_TICK} from "../../types/Units.sol";
+import {MAX_TICK} from "../../types/Units.sol";
 
 /// @title Residual to the wholesale market
 /// @notice Rule 6: which limits pay the price, which orders are the last to be served, and how they share the capacity.
@@ -34,19 +34,23 @@ library Residual {
         uint64 marginal;
     }
 
+    /// @param price counted from the lowest price that orders can name, units/Wh.
+    /// @param unitsPerTick units/Wh.
     /// @return lowest limit of a bid that pays the price, in ticks, rounded up so that nobody pays more than its limit;
     /// MAX_TICK + 1 if there is none.
-    function importTickUp(int256 price) internal pure returns (uint256) {
+    function importTickUp(int256 price, uint256 unitsPerTick) internal pure returns (uint256) {
         if (price <= 0) return 0;
-        uint256 tick = (uint256(price) + UNITS_PER_TICK - 1) / UNITS_PER_TICK;
+        uint256 tick = (uint256(price) + unitsPerTick - 1) / unitsPerTick;
         return tick > MAX_TICK ? MAX_TICK + 1 : tick;
     }
 
+    /// @param price counted from the lowest price that orders can name, units/Wh.
+    /// @param unitsPerTick units/Wh.
     /// @return highest limit of an ask that takes the price, in ticks, rounded down so that nobody receives less than its
-    /// limit; meaningless below a price of zero, which no ask takes.
-    function exportTickDown(int256 price) internal pure returns (uint256) {
+    /// limit; meaningless below the lowest price, which no ask takes.
+    function exportTickDown(int256 price, uint256 unitsPerTick) internal pure returns (uint256) {
         if (price < 0) return 0;
-        uint256 tick = uint256(price) / UNITS_PER_TICK;
+        uint256 tick = uint256(price) / unitsPerTick;
         return tick > MAX_TICK ? MAX_TICK : tick;
     }
 

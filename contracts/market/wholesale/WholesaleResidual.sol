@@ -18,10 +18,11 @@ import {Quads} from "../../libraries/Quads.sol";
 import {UniformPrice} from "../../libraries/UniformPrice.sol";
 import {Calendar, CalendarParameters} from "../../types/Calendar.sol";
 import {Orders} from "../../types/Orders.sol";
+import {PriceScale} from "../../types/PriceScale.sol";
 import {Ring} from "../../types/Ring.sol";
 import {Strips} from "../../types/Strips.sol";
 import {Tariffs} from "../../types/Tariffs.sol";
-import {MAX_TICK, Price} from "../../types/Units.sol";
+import {MAX_TICK, Price, SignedPrice} from "../../types/Units.sol";
 import {Residual} from "./Residual.sol";
 
 /// @title Residual to the wholesale market
@@ -30,7 +31,7 @@ import {Residual} from "./Residual.sol";
 /// covers the trade: a buyer pays price + margin, at most its limit, and fees; what a seller receives is at least its
 /// limit. The auction releases it when it is booked, in the very settlement that books this market. The desk's side is covered
 /// here: a report locks the most that it may cost the desk.
-contract WholesaleResidual is IWholesaleResidual, AccessManaged, Calendar {
+contract WholesaleResidual is IWholesaleResidual, AccessManaged, Calendar, PriceScale {
     bytes32 private constant REPORT_TYPEHASH = keccak256(
         "WholesaleReport(address desk,uint32 day,bytes32[] prices,bytes32[] imports,bytes32[] exports,bytes32 salt)"
     );
@@ -164,7 +165,7 @@ contract WholesaleResidual is IWholesaleResidual, AccessManaged, Calendar {
         ICallAuction auction,
         IAccounts accounts,
         IWholesaleDesk desk
-    ) AccessManaged(authority) Calendar(calendar_) {
+    ) AccessManaged(authority) Calendar(calendar_) PriceScale(rules) {
         // What is nominated is known before delivery.
         if (deskLead > calendar_.gateLead) revert BadCalendar("deskLead", deskLead, calendar_.gateLead);
         DESK_LEAD = deskLead;
@@ -351,7 +352,7 @@ contract WholesaleResidual is IWholesaleResidual, AccessManaged, Calendar {
         return ReportTerms({
             margin: int256(uint256(Price.unwrap(rules.wholesaleMargin))),
             fees: int256(DayTerms.fees(rules)),
-            highestPrice: int256(uint256(Price.unwrap(rules.maxBuy))),
+            highestPrice: SignedPrice.unwrap(rules.maxBuy),
             penaltyCap: Price.unwrap(rules.penaltyCap)
         });
     }
@@ -388,15 +389,15 @@ contract WholesaleResidual is IWholesaleResidual, AccessManaged, Calendar {
 
     /// @return units the most that one period may cost the desk: it pays for exports and, below a price of zero, for imports,
     /// and the fees of either. Only one direction trades.
-    function _collateral(uint256 slot, Offer memory o, ReportTerms memory terms) private pure returns (uint256 units) {
+    function _collateral(uint256 slot, Offer memory o, ReportTerms memory terms) private view returns (uint256 units) {
         if (o.imports | o.exports == 0) return 0;
         int256 highest = terms.highestPrice;
         if (o.price > highest || o.price < -highest) revert PriceOutOfBounds(slot, o.price, highest);
         int256 paid = terms.fees - o.price - terms.margin;
         if (paid > 0) units = o.imports * uint256(paid);
-        if (o.price < terms.margin) return units;
-        uint256 exported = o.exports * uint256(o.price - terms.margin + terms.fees);
-        if (exported > units) units = exported;
+        if (o.price - terms.margin < LOWEST_PRICE) return units;
+        paid = terms.fees + o.price - terms.margin;
+        if (paid > 0 && o.exports * uint256(paid) > units) units = o.exports * uint256(paid);
     }
 
     function _requireLength(uint256 given) private view {
@@ -437,7 +438,7 @@ contract WholesaleResidual is IWholesaleResidual, AccessManaged, Calendar {
         uint256 margin,
         uint16[6] calldata importTicks,
         uint16[6] calldata exportTicks
-    ) private pure returns (StripTerms memory terms) {
+    ) private view returns (StripTerms memory terms) {
         for (uint256 k = 0; k < Strips.LANES; ++k) {
             uint256 shift = k * Strips.LANE_BITS;
             (uint256 bidTick, uint256 askTick) = (importTicks[k], exportTicks[k]);
@@ -454,12 +455,20 @@ contract WholesaleResidual is IWholesaleResidual, AccessManaged, Calendar {
         }
     }
 
-    function _mayImport(Offer memory o, uint256 margin) private pure returns (bool) {
-        return o.imports > 0 && Residual.importTickUp(o.price + int256(margin)) <= MAX_TICK;
+    function _mayImport(Offer memory o, uint256 margin) private view returns (bool) {
+        return o.imports > 0 && _importTick(o.price + int256(margin)) <= MAX_TICK;
     }
 
-    function _mayExport(Offer memory o, uint256 margin) private pure returns (bool) {
-        return o.exports > 0 && o.price >= int256(margin);
+    function _mayExport(Offer memory o, uint256 margin) private view returns (bool) {
+        return o.exports > 0 && o.price - int256(margin) >= LOWEST_PRICE;
+    }
+
+    function _importTick(int256 price) private view returns (uint256) {
+        return Residual.importTickUp(price - LOWEST_PRICE, UNITS_PER_TICK);
+    }
+
+    function _exportTick(int256 price) private view returns (uint256) {
+        return Residual.exportTickDown(price - LOWEST_PRICE, UNITS_PER_TICK);
     }
 
     /// Adds up what the strip's orders have left, from where the attempt stands.
@@ -553,14 +562,14 @@ contract WholesaleResidual is IWholesaleResidual, AccessManaged, Calendar {
         uint256 margin,
         StripTerms memory terms,
         Sums memory sums
-    ) private pure returns (Residual.Outcome memory o) {
+    ) private view returns (Residual.Outcome memory o) {
         uint256 shift = k * Strips.LANE_BITS + Orders.TICK_SHIFT;
         uint256 bidTick = (terms.importTicks >> shift) & Orders.TICK_MASK;
         uint256 askTick = (terms.exportTicks >> shift) & Orders.TICK_MASK;
         _addRest(auction, bidTick, askTick, sums);
         if (_mayImport(offer, margin)) {
             int256 price = offer.price + int256(margin);
-            uint256 last = Residual.importTickUp(price);
+            uint256 last = _importTick(price);
             bool isRight = bidTick >= last
                 && Residual.isMarginal(bidTick == last, sums.importBetter, sums.importAt, offer.imports);
             if (!isRight) revert WrongTicks(slot, bidTick, askTick);
@@ -569,7 +578,7 @@ contract WholesaleResidual is IWholesaleResidual, AccessManaged, Calendar {
         }
         if (_mayExport(offer, margin)) {
             int256 price = offer.price - int256(margin);
-            uint256 last = Residual.exportTickDown(price);
+            uint256 last = _exportTick(price);
             bool isRight = askTick <= last
                 && Residual.isMarginal(askTick == last, sums.exportBetter, sums.exportAt, offer.exports);
             if (!isRight) revert WrongTicks(slot, bidTick, askTick);

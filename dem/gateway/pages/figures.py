@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
 from dem.gateway.reads import Index
@@ -14,7 +15,7 @@ from dem.model.calendar import CalendarParameters
 from dem.model.markets.auction import pro_rata
 from dem.model.mechanisms import AUCTION
 from dem.model.rules import ImbalancePricing
-from dem.model.units import TICK_UNITS
+from dem.model.units import PRICE_DECIMALS, PriceRange
 
 Row = dict[str, Any]
 BID = "bid"
@@ -237,21 +238,22 @@ class Market:
             )
         }
         parts = self._parts_at_the_price(participant, day)
-        start, found = self.calendar.start_of(day), []
+        start, prices, found = self.calendar.start_of(day), self._prices, []
         for row in self._index.orders(participant, day):
             own = cleared.get((row["market"], row["slot"]))
-            tick = round(float(row["limit"]) * 1_000)
+            limit = round(float(row["limit"]) * 10**PRICE_DECIMALS)
+            price = prices.price_of(own["price"]) if own and own["volume"] else None
             filled = None
             if own is not None:
-                better = (tick - own["price"]) * (1 if row["side"] == BID else -1) if own["volume"] else -1
+                better = -1 if price is None else (limit - price) * (1 if row["side"] == BID else -1)
                 filled = row["energy_wh"] if better >= 0 else 0
                 filled = parts.get((row["market"], row["slot"], row["layer"], row["side"]), filled)
             found.append(
                 row
                 | {
                     "starts": self.local(start + row["slot"] * self.calendar.period_length),
-                    "limit_units": tick * TICK_UNITS,
-                    "price": own["price"] * TICK_UNITS if own and own["volume"] else None,
+                    "limit_units": limit,
+                    "price": price,
                     "filled_wh": filled,
                 }
             )
@@ -293,16 +295,22 @@ class Market:
 
     # ------------------------------------------------------------------------------------------------- prices
 
+    @cached_property
+    def _prices(self) -> PriceRange:
+        """Those that orders can name."""
+        [row] = self._index.rows("SELECT lowest, tick FROM price_range")
+        return PriceRange(row["lowest"], row["tick"])
+
     def tariffs(self, days: range) -> Mapping[tuple[int, int], tuple[int, int]]:
         """At which the supplier sells and buys, units/Wh, by day and slot."""
         standing = self._versions("rules_standing_buy AS buy, rules_standing_sell AS sell")
-        found = {}
+        lowest, found = self._prices.lowest, {}
         for day in days:
             held = next((row for row in standing if row["first_day"] <= day), {"buy": 0, "sell": 0})
             for slot in range(self.calendar.periods_per_day):
                 found[day, slot] = held["buy"], held["sell"]
         for row in self._index.rows(_LATEST_TARIFF, first=days[0], last=days[-1]):
-            found[row["day"], row["slot"]] = row["buy"], row["sell"]
+            found[row["day"], row["slot"]] = row["buy"] + lowest, row["sell"] + lowest
         return found
 
     def slots(self, day: int) -> list[Slot]:
@@ -316,10 +324,10 @@ class Market:
             )
         }
         tariffs, start = self.tariffs(range(day, day + 1)), self.calendar.start_of(day)
-        found = []
+        prices, found = self._prices, []
         for slot in range(self.calendar.periods_per_day):
             own, (buy, sell) = cleared.get(slot), tariffs[day, slot]
-            price = own["price"] * TICK_UNITS if own and own["volume"] else None
+            price = prices.price_of(own["price"]) if own and own["volume"] else None
             starts = self.local(start + slot * self.calendar.period_length)
             found.append(Slot(slot, starts, price, own["volume"] if own else 0, buy, sell))
         return found

@@ -14,7 +14,6 @@ from dem.lab.study.design import Study
 from dem.lab.study.latex import effects_as_latex, means_as_latex
 from dem.lab.study.playing import Record, Task
 from dem.lab.study.statistics import estimate, holm, paired
-from dem.model.units import TICK_UNITS
 
 _PER_CURRENCY, _PER_KWH, _PERCENT = 10**8, 1_000, 100
 _PRICE = _PER_CURRENCY // _PER_KWH
@@ -215,6 +214,3 @@ def _with_metrics(frame: pd.DataFrame) -> pd.DataFrame:
         fees=frame["fees_units"] / _PER_CURRENCY,
         fund=frame["fund_units"] / _PER_CURRENCY,
     )
-
-
-assert _PRICE == 1_000 * TICK_UNITS

@@ -55,9 +55,7 @@ class Plan:
         """Stretches to be played on contracts, too, each as a task: the share of each arm and point, drawn by hash."""
         found: list[Task] = []
         for (arm, point), (setting, scenario) in self.study.conditions.items():
-            if any(
-                version.market_rules.imbalance_pricing not in CONTRACT_PRICINGS for version in scenario.config.rules
-            ):
+            if any(version.pricing not in CONTRACT_PRICINGS for version in scenario.config.rules):
                 continue
             possible = [
                 Task(arm, point, setting, seed, (stretch,), _hash(self.inputs[arm, point]))

@@ -58,7 +58,9 @@ class Profile:
 
 @dataclass(frozen=True, slots=True)
 class Contract:
-    """One contract; price, fees and ceiling (what replacing energy may cost) in units/Wh, energy in Wh per period.
+    """One contract; price, extra and ceiling in units/Wh, energy in Wh per period.
+
+    extra: what a buyer may have to pay besides the price. ceiling: what replacing energy may cost (rule 5.4).
 
     Periods count from the market's opening, end_period is the one after the last; `fullest` is how many the fullest day
     has of those it was concluded for.
@@ -71,7 +73,7 @@ class Contract:
     first_period: int
     end_period: int
     profile: Profile
-    fees: UnitsPerWh
+    extra: UnitsPerWh
     ceiling: UnitsPerWh
     fullest: int = 0
 
@@ -83,7 +85,7 @@ class Contract:
         fees, less the price it is sure to get.
         """
         energy = self.energy * self.fullest
-        return Money(energy * (self.price + self.fees)), Money(energy * max(0, self.ceiling - self.price))
+        return Money(energy * max(0, self.price + self.extra)), Money(energy * max(0, self.ceiling - self.price))
 
 
 def window_of(day_length: int, gate_lead: int, metering_lag: int) -> int:

@@ -16,7 +16,7 @@ from dem.errors import require_range
 from dem.model.markets.auction import Column, OrderBook
 from dem.model.orders import BROKERED_LAYER
 from dem.model.rules import SHARE_SCALE, MarketRules
-from dem.model.units import MAX_TICK, TICK_UNITS, Money, Tick, UnitsPerWh, Wh
+from dem.model.units import Money, Tick, UnitsPerWh, Wh
 
 Value = TypeVar("Value")
 
@@ -119,7 +119,7 @@ def secured_commission(energy: int, rules: MarketRules) -> Money:
 
 def highest_tick_up(rules: MarketRules) -> Tick:
     """Highest limit of a brokered order: the dearest fallback supply, rounded up; a client loses less than a tick."""
-    return Tick(min(-(-rules.max_buy // TICK_UNITS), MAX_TICK))
+    return rules.prices.nearest(rules.prices.tick_up(rules.max_buy))
 
 
 def part_down(capacity: int, share: int) -> Wh:

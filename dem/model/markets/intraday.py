@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from dem.errors import IntradayError
 from dem.model.orders import Side
-from dem.model.units import TICK_UNITS
+from dem.model.units import FROM_ZERO, PriceRange
 
 PLACES = 3
 """Orders that lie together in one word of a price level."""
@@ -35,16 +35,20 @@ class Event(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """Of a day, fixed before it opens: fees and ceiling in units/Wh, the smallest order in Wh."""
+    """Of a day, fixed before it opens: extra and ceiling in units/Wh (rule 5.4), the smallest order in Wh.
 
-    fees: int
+    prices: those that orders can name.
+    """
+
+    extra: int
     ceiling: int
     smallest: int
+    prices: PriceRange = FROM_ZERO
 
     def collateral(self, side: Side, energy: int, tick: int) -> int:
         """Of an order, or of a trade at that price (rule 5.4)."""
-        price = tick * TICK_UNITS
-        return energy * (price + self.fees if side == Side.BID else max(0, self.ceiling - price))
+        price = self.prices.price_of(tick)
+        return energy * max(0, price + self.extra if side == Side.BID else self.ceiling - price)
 
 
 @dataclass(slots=True)
@@ -63,11 +67,11 @@ class TradingAccount:
         net = self.net.get(slot, 0)
         return min(self.limit - net if side == Side.BID else self.limit + net, MAX_TRADED - self.traded)
 
-    def trade(self, slot: int, side: Side, energy: int, tick: int) -> None:
-        """Book a trade."""
+    def trade(self, slot: int, side: Side, energy: int, price: int) -> None:
+        """Book a trade at a price in units/Wh."""
         sign = 1 if side == Side.BID else -1
         self.net[slot] = self.net.get(slot, 0) + sign * energy
-        self.payment += sign * energy * tick * TICK_UNITS
+        self.payment += sign * energy * price
         self.traded += energy
 
 
@@ -331,10 +335,11 @@ class IntradayDay:
             owner = self.accounts[maker]
             order.energy -= gone
             if energy:
+                price = self.terms.prices.price_of(tick)
                 for who, what in ((maker, other), (id_, side)):
-                    self.accounts[who].trade(slot, what, energy, tick)
+                    self.accounts[who].trade(slot, what, energy, price)
                     bought, sold = (energy, 0) if what == Side.BID else (0, energy)
-                    self.trades.append((who, slot, bought, sold, (bought - sold) * tick * TICK_UNITS))
+                    self.trades.append((who, slot, bought, sold, (bought - sold) * price))
                 yield self._event("Traded", maker=maker, taker=id_, number=number, energy=energy)
             if energy < gone:
                 owner.available += self.terms.collateral(other, gone - energy, tick)

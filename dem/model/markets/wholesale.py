@@ -16,7 +16,7 @@ from dem.model.markets.auction import Column, OrderBook, pro_rata
 from dem.model.orders import Side
 from dem.model.rules import MAX_TARIFF, TARIFF_BITS, MarketRules
 from dem.model.strips import LANES, MAX_POSITION, pack, unpack
-from dem.model.units import MAX_TICK, TICK_UNITS, Money
+from dem.model.units import FROM_ZERO, MAX_TICK, Money, PriceRange
 
 MAX_EXCHANGE = MAX_POSITION
 """Wh that the desk may import or export in one period."""
@@ -83,7 +83,7 @@ def report_collateral(offers: Sequence[Offer], rules: MarketRules) -> Money:
 def _offer_collateral(offer: Offer, rules: MarketRules) -> int:
     require_range("wholesale price", offer.price, -rules.max_buy, rules.max_buy)
     imported = offer.imports * max(0, rules.fees - offer.price - rules.wholesale_margin)
-    if offer.price < rules.wholesale_margin:
+    if offer.price - rules.wholesale_margin < rules.prices.lowest:
         return imported
     return max(imported, offer.exports * (offer.price - rules.wholesale_margin + rules.fees))
 
@@ -107,15 +107,18 @@ class Residual:
     export_tick: int
 
 
-def clear_residual(book: OrderBook, filled: Column, offers: Sequence[Offer], margin: int) -> list[Residual]:
+def clear_residual(
+    book: OrderBook, filled: Column, offers: Sequence[Offer], margin: int, prices: PriceRange = FROM_ZERO
+) -> list[Residual]:
     """Clear what the auction left over in each slot of a day."""
     left = book.energy - filled
     outcomes = []
     for slot, offer in enumerate(offers):
         rows = np.flatnonzero((book.slot == slot) & (left > 0)) if offer.imports or offer.exports else _NOBODY
         bids, asks = (rows[book.side[rows] == side] for side in Side)
-        bought = _side(book.tick[bids], left[bids], offer.imports, _import_limit(offer.price + margin), descending=True)
-        sold = _side(book.tick[asks], left[asks], offer.exports, _export_limit(offer.price - margin), descending=False)
+        dearest, cheapest = _import_limit(offer.price + margin, prices), _export_limit(offer.price - margin, prices)
+        bought = _side(book.tick[bids], left[bids], offer.imports, dearest, descending=True)
+        sold = _side(book.tick[asks], left[asks], offer.exports, cheapest, descending=False)
         outcomes.append(_residual(offer, margin, bought, sold))
     return outcomes
 
@@ -138,15 +141,15 @@ def residual_fills(book: OrderBook, filled: Column, outcomes: Sequence[Residual]
     return result
 
 
-def _import_limit(price: int) -> int | None:
+def _import_limit(price: int, prices: PriceRange) -> int | None:
     """Lowest limit of a bid that pays the price, ticks."""
-    limit = max(0, -(-price // TICK_UNITS))
+    limit = max(0, prices.tick_up(price))
     return None if limit > MAX_TICK else limit
 
 
-def _export_limit(price: int) -> int | None:
+def _export_limit(price: int, prices: PriceRange) -> int | None:
     """Highest limit of an ask that takes the price, ticks."""
-    return None if price < 0 else min(price // TICK_UNITS, MAX_TICK)
+    return None if price < prices.lowest else min(prices.tick_down(price), MAX_TICK)
 
 
 @dataclass(frozen=True, slots=True)

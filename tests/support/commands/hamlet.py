@@ -102,6 +102,14 @@ AGREEMENTS = (
     ("roof-2", "home-2", "0.065", 50, "2016-05-01", "2016-05-08", "Mo-Su", "08:00-18:00"),
 )
 
+EXTREME = (-50_000, 500_000)
+"""What an exchange of Europe has had: -500 to 5,000 EUR/MWh, cents."""
+FAR_PRICES = """
+[prices]
+lowest = -0.999
+tick = 0.0015
+"""
+
 FLEXIBLE = ("intermediary", "share_permille", "battery_wh", "battery_w")
 OFFICES = (
     ("operator", "operator", "", 0, 0, 0, 0, "none"),
@@ -131,6 +139,9 @@ class Hamlet:
     islanded: bool = False
     credit: object = 2000
     """Of the fallback supplier."""
+    wholesale: tuple[int, int] = (-2000, 9000)
+    """Lowest and highest price of the exchange, cents/MWh."""
+    deposit: int = 30
 
     def write(self, folder: Path) -> Path:
         """Write scenario.toml and its tables; returns the folder."""
@@ -139,6 +150,9 @@ class Hamlet:
         config = CONFIG.format(days=self.days, period_seconds=seconds, periods_per_day=self.periods_per_day)
         if self.islanded:
             config = config.replace("seed = 7", "seed = 7\nislanded = true").replace("_rate = 0.002", "_rate = 0")
+        if self.wholesale == EXTREME:
+            config += FAR_PRICES
+            config = config.replace("max_buy = 0.4", "max_buy = 5.24")
         (folder / "scenario.toml").write_text(config, encoding="utf-8")
         consumers = [f"home-{i}" for i in range(1, self.consumers + 1)]
         plants = [f"roof-{i}" for i in range(1, self.plants + 1)]
@@ -146,8 +160,8 @@ class Hamlet:
         members = [
             ("supplier", "fallback_supplier", "", 0, 0, 0, self.credit, "none"),
             *OFFICES,
-            *((name, "consumer", "", 900, 0, 30, 0, strategies[i % 2]) for i, name in enumerate(consumers)),
-            *((name, "prosumer", "", 300, 3000, 30, 0, strategies[i % 2]) for i, name in enumerate(plants)),
+            *((name, "consumer", "", 900, 0, self.deposit, 0, strategies[i % 2]) for i, name in enumerate(consumers)),
+            *((name, "prosumer", "", 300, 3000, self.deposit, 0, strategies[i % 2]) for i, name in enumerate(plants)),
             *self.more,
         ]
         if self.markets:
@@ -173,7 +187,7 @@ class Hamlet:
         suns = {name: [sun(period) for period in range(periods)] for name in plants}
         self._write_profiles(folder / "load.csv", loads)
         self._write_profiles(folder / "pv.csv", suns or {"grid": [0] * periods})
-        prices = ((f"{random.randint(-2000, 9000) / 100:.2f}",) for _ in range((HISTORY_DAYS + self.days) * 24))
+        prices = ((f"{random.randint(*self.wholesale) / 100:.2f}",) for _ in range((HISTORY_DAYS + self.days) * 24))
         write_table(folder / "prices.csv", ("start", "price_per_mwh"), _in_time(3600, prices))
         return folder
 

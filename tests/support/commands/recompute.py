@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 TICK_UNITS = 100
-TICKS = range(4096)
+TICKS = range(-1000, 4096)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ def auction(orders: Sequence[Order]) -> Auction:
     """The uniform-price auction by its definition, every tick tried."""
     bids = [order for order in orders if order.side == "bid"]
     asks = [order for order in orders if order.side == "ask"]
-    limits = sorted({0, TICKS[-1], *(t for o in orders for t in (o.tick - 1, o.tick, o.tick + 1) if t in TICKS)})
+    limits = sorted({TICKS[0], TICKS[-1], *(t for o in orders for t in (o.tick - 1, o.tick, o.tick + 1) if t in TICKS)})
 
     def demanded(least: int) -> int:
         return sum(bid.energy for bid in bids if bid.tick >= least)

@@ -175,8 +175,8 @@ class ContractMarket:
         least = rules.min_order_energy
         if proposal.last_period < proposal.first_period or not least <= proposal.energy <= MAX_ENERGY:
             found.add("BadTerm")
-        if proposal.price > rules.max_buy:
-            found.add("BadTerm")
+        if not rules.prices.lowest <= proposal.price <= rules.max_buy:
+            found.add("PriceOutOfRange")
         if proposal.slots >> calendar.periods_per_day or proposal.weekdays > ALL_WEEKDAYS:
             found.add("BadTerm")
         if self.market.now >= calendar.gate_closes_at(first_day):
@@ -222,7 +222,7 @@ class ContractMarket:
             first_period=proposal.first_period,
             end_period=proposal.last_period + 1,
             profile=Profile(proposal.slots, proposal.weekdays),
-            fees=rules.fees,
+            extra=rules.extra,
             ceiling=rules.max_buy + rules.deviation_rate + rules.fees,
         )
 

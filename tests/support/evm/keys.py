@@ -77,4 +77,4 @@ def _word(solidity_type: str, value: object) -> bytes:
         return value
     if solidity_type == "address":
         return bytes.fromhex(value[2:]).rjust(32, b"\0")
-    return int(value).to_bytes(32, "big")
+    return int(value).to_bytes(32, "big", signed=solidity_type.startswith("int"))

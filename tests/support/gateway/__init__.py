@@ -35,14 +35,21 @@ from dem.model.orders import Order, Side, lines_of
 from dem.model.readings import Reading
 from dem.model.rules import Tariff
 from dem.model.strips import LANES, pack
-from dem.model.units import Tick, UnitsPerWh, Wh
+from dem.model.units import PriceRange, Tick, UnitsPerWh, Wh
 from support.rules import FIELDS, SMALL
 
 CALENDAR = CalendarParameters(1_700_000_000, 900, 96, 64_800, 43_200, 21_600, 86_400)
 CHAIN, GENESIS = 20482, f"0x{7:064x}"
 CONTRACTS = {name: f"0x{n:040x}" for n, name in enumerate([step.contract for step in STEPS], start=0xD001)}
 RULES = replace(
-    SMALL, platform_fee=200, network_fee=1_000, standing_buy=28_000, standing_sell=0, min_order_energy=5, max_layers=4
+    SMALL,
+    platform_fee=200,
+    network_fee=1_000,
+    standing_buy=28_000,
+    standing_sell=0,
+    min_order_energy=5,
+    max_layers=4,
+    prices=PriceRange(UnitsPerWh(-100_000)),
 )
 HOME, ROOF = 6, 7
 METER, ROOF_METER = "AT0030000000000000000000000000001", "AT0030000000000000000000000000002"
@@ -81,16 +88,17 @@ def _events() -> Iterator[tuple[str, str, dict[str, Any]]]:
         papers = {"importCapacity": 5_000, "exportCapacity": 2_500, "feeder": bytes(32), "documents": bytes(32)}
         yield "ParticipantRegistry", "Applied", about | papers
         yield "ParticipantRegistry", "Admitted", about | {"id": id_, "firstDay": 1}
+    yield "MarketRules", "PriceRangeSet", {"lowest": RULES.prices.lowest, "tick": RULES.prices.tick}
     yield "MarketRules", "RulesChanged", {"firstDay": 1, "rules": dict(zip(FIELDS, rules_tuple(RULES), strict=True))}
     for id_ in (HOME, ROOF):
         yield "Accounts", "Deposited", {"id": id_, "amount": 12_345_678_901, "paymentReference": bytes([1] * 32)}
-    lanes = [pack(1, [Tariff(UnitsPerWh(30_000), UnitsPerWh(8_000)).lane()] * 6)] * 16
+    lanes = [pack(1, [Tariff(UnitsPerWh(30_000), UnitsPerWh(8_000)).lane(RULES.prices)] * 6)] * 16
     yield "FallbackSupply", "TariffsPublished", {"day": 1, "words": lanes}
     for id_, side, energy in ((HOME, Side.BID, 700), (ROOF, Side.ASK, 900)):
-        words = lines_of([Order(id_, 0, 2, side, Tick(150), Wh(energy))], 1, 96).values()
+        words = lines_of([Order(id_, 0, 2, side, Tick(1_150), Wh(energy))], 1, 96).values()
         sheet = {"id": id_, "day": 1, "sequence": 1, "firstLine": 0, "lines": [w.to_bytes(32, "big") for w in words]}
         yield "CallAuction", "SheetAccepted", sheet
-    cleared = {"price": 150, "volume": 700, "rationed": 0, "share": 700, "marginal": 900}
+    cleared = {"price": 1_150, "volume": 700, "rationed": 0, "share": 700, "marginal": 900}
     yield "CallAuction", "Cleared", {"day": 1, "slot": 2} | cleared
     registers = pack_registers([Register(Wh(10 * n), Wh(0)) for n in range(97)])
     reading = {"day": 1, "firstStrip": 0, "sequence": 1, "isCorrection": False, "registers": registers}
@@ -142,10 +150,10 @@ def town(members: int, day: int = 2) -> Iterator[Any]:
         refused = {"participant": about["account"], "day": day, "sequence": 2, "reason": error("OrderEntryPaused")}
         yield "CallAuction", "SheetRejected", refused
     orders = {
-        id_: [Order(id_, 0, slot, (Side.BID, Side.ASK)[id_ % 2], Tick(148 + id_ % 5), Wh(10)) for slot in range(96)]
+        id_: [Order(id_, 0, slot, (Side.BID, Side.ASK)[id_ % 2], Tick(1_148 + id_ % 5), Wh(10)) for slot in range(96)]
         for id_ in ids
     }
-    traded = {"price": 150, "volume": 1_000, "rationed": 1, "share": 500, "marginal": 1_000}
+    traded = {"price": 1_150, "volume": 1_000, "rationed": 1, "share": 500, "marginal": 1_000}
     yield from auction(day, orders, [{"slot": slot} | traded for slot in range(96)])
     for id_ in ids:
         yield "Schedule", "Scheduled", {"id": id_, "day": day, "net": net}
@@ -263,5 +271,5 @@ def moment(time: float) -> Any:
 
 def sheet(name: str = "home", day: int = 2, sequence: int = 1) -> OrderSheet:
     """A day's orders."""
-    words = lines_of([Order(HOME, 0, 2, Side.BID, Tick(150), Wh(700))], day, 96).values()
+    words = lines_of([Order(HOME, 0, 2, Side.BID, Tick(1_150), Wh(700))], day, 96).values()
     return OrderSheet(account_of(name), day, 0, sequence, tuple(words))

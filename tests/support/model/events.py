@@ -78,6 +78,7 @@ class InventedMarket:
 
     def _members(self) -> Iterator[Event]:
         rules = dict(zip(FIELDS, rules_tuple(RULES), strict=True))
+        yield self._event("MarketRules", "PriceRangeSet", lowest=RULES.prices.lowest, tick=RULES.prices.tick)
         yield self._event("MarketRules", "RulesChanged", firstDay=1, rules=rules)
         for id_, kind in (*enumerate(OFFICES, start=1), *((id_, "consumer") for id_ in self.ids)):
             yield self._event(

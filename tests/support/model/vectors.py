@@ -18,7 +18,7 @@ from dem.model.orders import MAX_ENERGY, Order, Side, encode_lane
 from dem.model.positions import auction_trades, positions
 from dem.model.rules import CONTRACT_PRICINGS, MAX_TARIFF, MarketRules, Tariff
 from dem.model.settlement import Delivery, settle
-from dem.model.units import MAX_TICK, Tick, UnitsPerWh, Wh
+from dem.model.units import FROM_ZERO, MAX_TICK, PriceRange, Tick, UnitsPerWh, Wh
 from support import PROJECT
 
 FOLDER = PROJECT / "tests" / "vectors"
@@ -26,6 +26,7 @@ BOOKS = 1_000
 SETTLEMENTS = 300
 
 # Ticks and energies to draw from: orders that meet, a community's, and the ends of what a lane holds.
+_RANGES = (FROM_ZERO, PriceRange(UnitsPerWh(-100_000), 100), PriceRange(UnitsPerWh(-99_900), 150))
 _KINDS = (
     ((0, 6), (1, 5)),
     ((MAX_TICK - 4, MAX_TICK), (1, 9)),
@@ -67,14 +68,16 @@ def settlement_cases(seed: int = 11) -> list[dict]:
         orders = _book(random, participants=6)
         clearing = clear(orders)
         book, participants = OrderBook.of(orders), np.arange(1, 8)
-        trades = auction_trades(book, fills_of_day(book, [clearing]), [clearing])
+        prices = random.choice(_RANGES)
+        trades = auction_trades(book, fills_of_day(book, [clearing]), [clearing], prices)
         bought, sold, payments = positions([trades], participants, 1)
         metered = [_near(random, c) for c in (bought - sold)[:, 0].tolist()]
         if n % 5 == 0:  # an area in balance
             metered[-1] -= sum(metered)
-        buy, sell = sorted(random.choice((_tariff(random), random.randint(0, 5))) for _ in "bs")[::-1]
+        near = random.randint(prices.lowest, prices.lowest + 5)
+        buy, sell = sorted(random.choice((_tariff(random) + prices.lowest, near)) for _ in "bs")[::-1]
         tariff = Tariff(UnitsPerWh(buy), UnitsPerWh(sell))
-        rules = _rules(random)
+        rules = _rules(random, prices)
         delivery = Delivery(
             tariffs=[tariff],
             prices=[clearing.price],
@@ -93,6 +96,8 @@ def settlement_cases(seed: int = 11) -> list[dict]:
                 "toleranceFixed": rules.tolerance_fixed,
                 "toleranceShare": rules.tolerance_share,
                 "deviationRate": rules.deviation_rate,
+                "lowest": prices.lowest,
+                "tick": prices.tick,
                 "buy": tariff.buy,
                 "sell": tariff.sell,
                 "isTraded": clearing.price is not None,
@@ -140,20 +145,22 @@ def _tariff(random: Random) -> int:
     return random.choice((random.randint(5_000, 40_000), random.randint(0, MAX_TARIFF)))
 
 
-def _rules(random: Random) -> MarketRules:
+def _rules(random: Random, prices: PriceRange) -> MarketRules:
     return MarketRules(
         platform_fee=UnitsPerWh(50),
         network_fee=UnitsPerWh(200),
         deviation_rate=UnitsPerWh(random.choice((0, 1_000, MAX_TARIFF))),
         standing_buy=UnitsPerWh(30_000),
         standing_sell=UnitsPerWh(8_000),
-        max_buy=UnitsPerWh(MAX_TARIFF),
+        max_buy=UnitsPerWh(MAX_TARIFF + prices.lowest),
         tolerance_fixed=Wh(random.choice((0, 10, 300))),
         tolerance_share=random.choice((0, 1, 333, 500, 10_000)),
         min_order_energy=Wh(1),
         max_layers=4,
         imbalance_pricing=random.choice(CONTRACT_PRICINGS),
         charge_helpful=random.random() < 0.3,
+        min_sell=prices.lowest,
+        prices=prices,
     )
 
 

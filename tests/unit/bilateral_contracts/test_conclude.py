@@ -29,7 +29,7 @@ TERMS = {
     "endPeriod": DAYS * PERIODS,
     "slots": (1 << PERIODS) - 1,
     "weekdays": 127,
-    "fees": FEES,
+    "extra": FEES,
     "ceiling": CEILING,
     "fullest": PERIODS,
 }
@@ -203,7 +203,6 @@ def test_reverts_when_a_counter_proposal_names_nobody(contracts: Contracts) -> N
         ({"weekdays": 128}, "weekdays", 128, 127),
         ({"energy": RULES.min_order_energy - 1}, "energy", RULES.min_order_energy - 1, RULES.min_order_energy),
         ({"energy": MAX_ENERGY + 1}, "energy", MAX_ENERGY + 1, MAX_ENERGY),
-        ({"price": RULES.max_buy + 1}, "price", RULES.max_buy + 1, RULES.max_buy),
     ],
 )
 def test_reverts_when_a_term_cannot_be(
@@ -211,6 +210,12 @@ def test_reverts_when_a_term_cannot_be(
 ) -> None:
     with refused("BadTerm", term=term, value=value, limit=limit):
         contracts.conclude(contracts.offer(**changes))
+
+
+@pytest.mark.parametrize("price", [RULES.max_buy + 1, RULES.prices.lowest - 1])
+def test_reverts_when_the_price_is_out_of_range(contracts: Contracts, price: int) -> None:
+    with refused("PriceOutOfRange", price=price, lowest=RULES.prices.lowest, highest=RULES.max_buy):
+        contracts.conclude(contracts.offer(price=price))
 
 
 @pytest.mark.parametrize("changes", [{"slots": 0}, {"weekdays": 0}, {"last_period": 0, "slots": 0b10}])

@@ -22,7 +22,7 @@ def test_locks_money_for_a_day(village: Village, intraday: Contract, buyer: Memb
     assert village.account(buyer) == (DEPOSIT - FUNDS, FUNDS, 0, 0)
     assert intraday.functions.accountOf(buyer.id, 1).call() == (FUNDS, FUNDS, 0, 0, 2 * CAPACITY)
     assert events(receipt, intraday, "DayOpened") == [
-        {"day": 1, "fees": FEES, "ceiling": CEILING, "smallest": RULES.min_order_energy}
+        {"day": 1, "extra": FEES, "ceiling": CEILING, "smallest": RULES.min_order_energy}
     ]
     assert events(receipt, intraday, "Funded") == [{"id": buyer.id, "day": 1, "amount": FUNDS, "limit": 2 * CAPACITY}]
 

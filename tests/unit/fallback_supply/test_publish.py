@@ -72,7 +72,7 @@ def test_reverts_when_a_strip_is_of_another_day(village: Village, fallback: Cont
 def test_reverts_when_a_tariff_is_out_of_range(
     village: Village, fallback: Contract, slot: int, buy: int, sell: int
 ) -> None:
-    with refused("TariffOutOfRange", slot=slot, buy=buy, sell=sell, maxBuy=RULES.max_buy):
+    with refused("TariffOutOfRange", slot=slot, buy=buy, sell=sell, minSell=RULES.min_sell, maxBuy=RULES.max_buy):
         village.send("supplier", fallback, "publish", 1, with_lane(slot, buy, sell))
 
 

@@ -66,6 +66,9 @@ def test_reverts_when_there_is_no_such_day(village: Village, rules: Contract) ->
     ("parameter", "value", "limit"),
     [
         ("maxBuy", MAX_PRICE + 1, MAX_PRICE),
+        ("maxBuy", -1, 0),
+        ("minSell", 1, 0),
+        ("minSell", RULES.prices.lowest - 1, RULES.prices.lowest),
         ("standingBuy", RULES.max_buy + 1, RULES.max_buy),
         ("standingSell", RULES.standing_buy + 1, RULES.standing_buy),
         ("platformFee", MAX_PRICE + 1, MAX_PRICE),
@@ -92,7 +95,17 @@ def test_reverts_when_a_parameter_is_out_of_range(
 
 
 def test_takes_parameters_at_their_limits(village: Village, rules: Contract) -> None:
-    utmost = (MAX_PRICE,) * 7 + (1 << 38, 10_000, (1 << 27) - 1, most_layers(PERIODS), 2, True, (1 << 64) - 1)
+    utmost = (MAX_PRICE,) * 6 + (
+        RULES.prices.lowest,
+        MAX_PRICE,
+        1 << 38,
+        10_000,
+        (1 << 27) - 1,
+        most_layers(PERIODS),
+        2,
+        True,
+        (1 << 64) - 1,
+    )
     utmost += (MAX_PRICE,) * 3 + (10_000,)
     village.send("council", rules, "announce", 2, utmost)
     assert rules.functions.rulesOf(2).call() == utmost
