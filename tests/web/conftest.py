@@ -18,6 +18,8 @@ from dem.model.bills import PURCHASE, Bill, Line
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--password-store=basic"]
 """As root, on a machine without a screen and without a store of passwords, for which it would wait."""
+PATIENCE = 600_000
+"""Milliseconds after which something that must come is given up: no test waits so long, however busy the machine."""
 
 
 @dataclass
@@ -35,7 +37,7 @@ class Site:
         made = self.browser.new_context(
             viewport={"width": width, "height": 900}, color_scheme=scheme, locale=code, reduced_motion="reduce"
         )
-        made.set_default_timeout(60_000)
+        made.set_default_timeout(PATIENCE)
         if who:
             token = self.gateway.store.open(account_of(who), 3_600)
             made.add_cookies([{"name": SESSION, "value": token, "url": self.url}])
@@ -67,7 +69,7 @@ def chromium() -> Iterator[Browser]:
     program = next(filter(None, map(shutil.which, PROGRAMS)), None)
     assert program is not None, "install chromium: `make test-web` does where apt-get can"
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=OPTIONS)
+        browser = playwright.chromium.launch(executable_path=program, args=OPTIONS, timeout=PATIENCE)
         yield browser
         browser.close()
 
