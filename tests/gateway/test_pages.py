@@ -26,6 +26,7 @@ page        nobody  other  own  registrar  operator  grid  metering  council  au
 community   200     200    200  200        200       200   200       200      200
 home        303     403    200  403        200       403   403       403      200
 orders      303     403    200  403        200       403   403       403      200
+limits      303     403    200  403        403       403   403       403      403
 money       303     403    200  403        200       403   403       403      200
 bills       303     403    200  403        200       403   403       403      200
 bill        303     403    200  403        200       403   403       403      200

@@ -18,6 +18,7 @@ PAGES = {
     "community": ("/?day=2", ""),
     "home": (f"/members/{ONE}?day=2", "own"),
     "orders": (f"/members/{ONE}/orders?day=2", "own"),
+    "limits": (f"/members/{ONE}/limits", "own"),
     "money": (f"/members/{ONE}/money", "own"),
     "alerts": (f"/members/{ONE}/alerts", "own"),
     "readers": (f"/members/{ONE}/readers", "own"),

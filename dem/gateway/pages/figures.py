@@ -20,6 +20,8 @@ Row = dict[str, Any]
 BID = "bid"
 _LAST = 2**31 - 1
 """No day is later."""
+_PUBLISHED = 40
+"""So many days of tariffs are looked at."""
 _LATEST_TARIFF = """
 SELECT day, slot, buy, sell FROM (
   SELECT *, row_number() OVER (PARTITION BY day, slot ORDER BY block DESC, log_index DESC) AS age FROM tariff
@@ -304,6 +306,20 @@ class Market:
         for row in self._index.rows(_LATEST_TARIFF, first=days[0], last=days[-1]):
             found[row["day"], row["slot"]] = row["buy"], row["sell"]
         return found
+
+    def published(self, last: int) -> set[int]:
+        """Of the newest days up to one: those that have tariffs of their own."""
+        rows = self._index.rows(
+            "SELECT DISTINCT day FROM tariff WHERE day <= :last ORDER BY day DESC LIMIT :most",
+            last=last,
+            most=_PUBLISHED,
+        )
+        return {row["day"] for row in rows}
+
+    def fees(self, days: range) -> Mapping[int, int]:
+        """Of platform and network on each Wh that is traded, units, by day."""
+        rows = self._versions("rules_platform_fee + rules_network_fee AS fees")
+        return {day: next((row["fees"] for row in rows if row["first_day"] <= day), 0) for day in days}
 
     def slots(self, day: int) -> list[Slot]:
         """The day-ahead prices of a day beside the tariffs."""

@@ -20,6 +20,7 @@ from dem.gateway import answers as a
 from dem.gateway.bills.days import of_member
 from dem.gateway.bills.drawing import as_csv, as_html, as_pdf, as_xml, values
 from dem.gateway.login import Logins
+from dem.gateway.pages import limits as standing
 from dem.gateway.pages import offices
 from dem.gateway.pages.charts import steps
 from dem.gateway.pages.drawing import draw
@@ -28,7 +29,7 @@ from dem.gateway.pages.language import LANGUAGES, Language, language, preferred
 from dem.gateway.parts import Parts, about, known, parts_of
 from dem.gateway.reads import Row
 from dem.gateway.rights import Reader, require
-from dem.gateway.state import Record
+from dem.gateway.state import Record, State
 from dem.model.bills import Document
 from dem.model.strips import LANES
 from dem.model.units import KWH_DECIMALS, MONEY_DECIMALS
@@ -37,6 +38,7 @@ PAGES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "community": ("/", ("aggregates",)),
     "home": ("/members/{participant}", ("member", "energy", "settlements")),
     "orders": ("/members/{participant}/orders", ("orders",)),
+    "limits": ("/members/{participant}/limits", ("standing",)),
     "money": ("/members/{participant}/money", ("member", "settlements", "transfers")),
     "bills": ("/members/{participant}/bills", ("bills",)),
     "bill": ("/members/{participant}/bills/{number}", ("bills",)),
@@ -64,6 +66,8 @@ _FILES = (".pdf", ".csv", ".xml")
 _KINDS = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml", "txt": "text/plain"}
 _LAST_DAY = 1_000_000
 """Of which a calendar still has a date."""
+_FEW_DAYS = 5
+"""Standing limits run out if they are signed for fewer."""
 _LOW_DAYS = 7
 """Money is low if it does not last so many days like the last ones."""
 
@@ -309,7 +313,7 @@ def orders(asked: Asking, participant: Number, day: DayAsked = None, purpose: Pu
     shown = day if day is not None else max([*market.known_days(), market.shown_day(None)])
     member = index.participant(participant)
     rows = market.orders(participant, shown)
-    sent = asked.parts.store.messages_of(member["account"], 30)
+    sent = asked.parts.store.messages_of(member["account"], 30, but=(State.HELD, State.REPLACED))
     note(len(rows) + len(sent))
     return asked.page(
         "orders",
@@ -329,6 +333,25 @@ def orders(asked: Asking, participant: Number, day: DayAsked = None, purpose: Pu
 
 def _sent(record: Record) -> Row:
     return {"type": record.type, "state": str(record.state), "block": record.block, "refusal": record.refusal}
+
+
+@router.get("/members/{participant}/limits")
+def limits(asked: Asking, participant: Number, signed: Annotated[str, Query(max_length=10)] = "") -> Response:
+    """A member's standing limits: signed for the coming days, and what became of each."""
+    asked.open("limits", participant)
+    market, parts = asked.market, asked.parts
+    member = parts.index.participant(participant)
+    days = standing.ahead(parts, market, participant, member["account"])
+    terms = standing.terms(parts, market, participant, member)
+    return asked.page(
+        "limits",
+        participant=participant,
+        days=days,
+        last=standing.last_signed(days),
+        terms=json.dumps(terms, separators=(",", ":")),
+        net=terms["expected"],
+        signed=signed,
+    )
 
 
 @router.get("/prices")
@@ -474,6 +497,9 @@ def _alerts(asked: Asked, participant: int, member: Row) -> list[Row]:
     refused = offices.refused(parts, market, member["account"])
     if refused:
         found.append({"kind": "refused", "count": len(refused), "reason": refused[0].reason})
+    last = standing.last_signed(standing.ahead(parts, market, participant, member["account"]))
+    if last is not None and last.day < standing.coming(market)[0] + _FEW_DAYS:
+        found.append({"kind": "limits", "day": last.starts})
     tomorrow = market.day_now() + 1
     gate = market.calendar.gate_closes_at(tomorrow)
     if now < gate < now + 2 * 3_600 and not parts.index.orders(participant, tomorrow):
