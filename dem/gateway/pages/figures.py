@@ -14,7 +14,7 @@ from dem.model.calendar import CalendarParameters
 from dem.model.markets.auction import pro_rata
 from dem.model.mechanisms import AUCTION
 from dem.model.rules import ImbalancePricing
-from dem.model.units import TICK_UNITS
+from dem.model.units import MONEY_DECIMALS, TICK_UNITS
 
 Row = dict[str, Any]
 BID = "bid"
@@ -369,6 +369,13 @@ _MONEY = ("trade", "supply", "fees", "charges")
 
 def _month(when: datetime) -> tuple[int, int]:
     return when.year, when.month
+
+
+def units(amount: str) -> int:
+    """Money units of an exact decimal number."""
+    whole, _, rest = amount.lstrip("-").partition(".")
+    found = int(whole + rest.ljust(MONEY_DECIMALS, "0"))
+    return -found if amount.startswith("-") else found
 
 
 def mean_price(slots: Sequence[Slot]) -> float | None:

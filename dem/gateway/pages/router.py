@@ -20,11 +20,11 @@ from dem.gateway import answers as a
 from dem.gateway.bills.days import of_member
 from dem.gateway.bills.drawing import as_csv, as_html, as_pdf, as_xml, values
 from dem.gateway.login import Logins
+from dem.gateway.pages import admissions, offices
 from dem.gateway.pages import limits as standing
-from dem.gateway.pages import offices
 from dem.gateway.pages.charts import steps
 from dem.gateway.pages.drawing import draw
-from dem.gateway.pages.figures import Day, Market, Slot, mean_price
+from dem.gateway.pages.figures import Day, Market, Slot, mean_price, units
 from dem.gateway.pages.language import LANGUAGES, Language, language, preferred
 from dem.gateway.parts import Parts, about, known, parts_of
 from dem.gateway.reads import Row
@@ -43,6 +43,7 @@ PAGES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "bills": ("/members/{participant}/bills", ("bills",)),
     "bill": ("/members/{participant}/bills/{number}", ("bills",)),
     "alerts": ("/members/{participant}/alerts", ("member", "energy", "orders", "settlements")),
+    "admission": ("/admission", ("application",)),
     "readers": ("/members/{participant}/readers", ("access",)),
     "export": ("/members/{participant}/export", ("export",)),
     "prices": ("/prices", ("prices",)),
@@ -53,6 +54,8 @@ PAGES: Mapping[str, tuple[str, tuple[str, ...]]] = {
 """Path of each page, and the resources that it shows: who lacks the right to one of them cannot open it."""
 _OF_EVERYBODY = ("community", "prices", "proposals")
 """Pages about nobody: members may open what is told to members."""
+_OF_THE_ACCOUNT = ("admission",)
+"""Pages about whoever is logged in, member or not yet."""
 SESSION, SPOKEN = "dem_session", "dem_language"
 """Cookies."""
 POLICY = (
@@ -89,9 +92,10 @@ class Asked:
         """Check the right to a page. What is returned notes how many rows were read, if another's were."""
         resources = PAGES[page][1]
         is_own = participant == self.reader.participant != 0 or page in _OF_EVERYBODY
+        is_own |= page in _OF_THE_ACCOUNT and self.reader.account is not None
         for resource in resources:  # before anybody is asked for a purpose
             require(self.reader, resource, is_own)
-        if page in _OF_EVERYBODY:
+        if page in (*_OF_EVERYBODY, *_OF_THE_ACCOUNT):
             return lambda _rows: None
         notes = [about(self.parts, self.reader, resource, participant, purpose) for resource in resources]
 
@@ -257,6 +261,24 @@ def end(request: Request) -> Response:
     return answer
 
 
+# ------------------------------------------------------------------------------------------------------- newcomers
+
+
+@router.get("/join")
+def join(asked: Asking) -> Response:
+    """Where one makes a key and applies."""
+    return asked.page("join")
+
+
+@router.get("/admission")
+def admission(asked: Asking) -> Response:
+    """How far the admission is of who is logged in."""
+    asked.open("admission")
+    account = asked.reader.account
+    assert account is not None  # else it has not the right
+    return asked.page("admission", **admissions.of(asked.parts, asked.market, account, asked.reader.participant))
+
+
 # -------------------------------------------------------------------------------------------------------- members
 
 
@@ -408,13 +430,6 @@ def _side_payments(parts: Parts, participant: int) -> list[Row]:
         "WHERE participant = :participant ORDER BY day DESC LIMIT 100",
         participant=participant,
     )
-
-
-def units(amount: str) -> int:
-    """Money units of an exact decimal number."""
-    whole, _, rest = amount.lstrip("-").partition(".")
-    found = int(whole + rest.ljust(MONEY_DECIMALS, "0"))
-    return -found if amount.startswith("-") else found
 
 
 @router.get("/members/{participant}/bills")

@@ -1,5 +1,8 @@
 // Logging in, and putting a key into this browser.
-import { accountOf, find, hex, keep, keptAccount, keyOf, logIn, open, say, signText } from "/static/wallet.js";
+import { offerKey } from "/static/sheet.js";
+import {
+  accountOf, find, keptAccount, logIn, open, say, signText, wallet, walletAccount, walletSignsText,
+} from "/static/wallet.js";
 
 async function begin(account, signed) {
   const told = await logIn(account, signed);
@@ -22,34 +25,12 @@ find("unlock").addEventListener("submit", async (event) => {
   await begin(accountOf(key), (text) => signText(text, key));
 });
 
-find("make").addEventListener("submit", async (event) => {
-  event.preventDefault();
-  const [given, first, second] = ["key", "first", "second"].map((id) => find(id).value);
-  if (first !== second) return say("differ");
-  const key = keyOf(given);
-  if (!key) return say("badkey");
-  await keep(key, first);
-  find("make").reset();
-  if (!given) {
-    find("secret").textContent = hex(key);
-    find("sheet").hidden = false;
-  }
-  say("kept");
-  show();
-});
-
-find("print").addEventListener("click", () => print());
-find("done").addEventListener("click", () => {
-  find("secret").textContent = "";
-  find("sheet").hidden = true;
-});
-
-if (window.ethereum) {
+if (wallet) {
   find("wallet").hidden = false;
   find("wallet").addEventListener("click", async () => {
-    const [account] = await window.ethereum.request({ method: "eth_requestAccounts" });
-    const text = (message) => window.ethereum.request({ method: "personal_sign", params: [message, account] });
-    await begin(account, text);
+    const account = await walletAccount();
+    await begin(account, walletSignsText(account));
   });
 }
+offerKey(show);
 show();

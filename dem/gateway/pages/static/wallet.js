@@ -28,9 +28,9 @@ async function lock(passphrase, salt) {
   return crypto.subtle.deriveKey(how, from, { name: "AES-GCM", length: 256 }, false, ["encrypt", "decrypt"]);
 }
 
-// A key of these digits, or a new one; null if they are none.
+// A key of these digits, or a new one; null if they are none. A recovery sheet has spaces between them.
 export function keyOf(text) {
-  const key = text ? unhex(text) : secp256k1.utils.randomSecretKey();
+  const key = text ? unhex(text.replace(/\s/g, "")) : secp256k1.utils.randomSecretKey();
   return secp256k1.utils.isValidSecretKey(key) ? key : null;
 }
 
@@ -65,6 +65,7 @@ export function signText(text, key) { // EIP-191
   return sign(keccak_256(join(bytes.encode(`\x19Ethereum Signed Message:\n${own.length}`), own)), key);
 }
 
+const DOMAIN = ["string name", "string version", "uint256 chainId", "address verifyingContract"];
 const word = (number) => unhex(BigInt(number).toString(16).padStart(64, "0"));
 const hashed = (text) => keccak_256(bytes.encode(text));
 
@@ -82,17 +83,39 @@ export function digestOf(market, contract, type, message) {
   const values = fields.map(([kind, name]) => encoded(kind, message[name]));
   const struct = keccak_256(join(hashed(`${type}(${market.types[type].join(",")})`), ...values));
   const domain = keccak_256(join(
-    hashed("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"),
-    hashed("DEM"), hashed("1"), word(market.chain), word(market.contracts[contract]),
+    hashed(`EIP712Domain(${DOMAIN.join(",")})`), hashed("DEM"), hashed("1"),
+    word(market.chain), word(market.contracts[contract]),
   ));
   return keccak_256(join([0x19, 0x01], domain, struct));
+}
+
+function sealed(market, contract, type, message, digest, signature) {
+  const about = { v: market.protocol, chain: market.chain, contract: market.contracts[contract], type, message };
+  return { ...about, signature, id: `0x${hex(digest)}` };
 }
 
 // The envelope of a message, signed for a contract of the market.
 export function envelope(market, contract, type, message, key) {
   const digest = digestOf(market, contract, type, message);
-  const about = { v: market.protocol, chain: market.chain, contract: market.contracts[contract], type, message };
-  return { ...about, signature: sign(digest, key), id: `0x${hex(digest)}` };
+  return sealed(market, contract, type, message, digest, sign(digest, key));
+}
+
+// --------------------------------------------------------------------------------------- a wallet instead (EIP-1193)
+
+export const wallet = window.ethereum;
+export const walletAccount = async () => (await wallet.request({ method: "eth_requestAccounts" }))[0];
+export const walletSignsText = (account) => (text) => wallet.request({ method: "personal_sign", params: [text, account] });
+
+export async function walletEnvelope(market, contract, type, message, account) {
+  const fields = (all) => all.map((one) => ({ type: one.split(" ")[0], name: one.split(" ")[1] }));
+  const asked = {
+    types: { EIP712Domain: fields(DOMAIN), [type]: fields(market.types[type]) },
+    primaryType: type,
+    domain: { name: "DEM", version: "1", chainId: market.chain, verifyingContract: market.contracts[contract] },
+    message,
+  };
+  const signature = await wallet.request({ method: "eth_signTypedData_v4", params: [account, JSON.stringify(asked)] });
+  return sealed(market, contract, type, message, digestOf(market, contract, type, message), signature.toLowerCase());
 }
 
 // --------------------------------------------------------------------------------------------------------- gateway
