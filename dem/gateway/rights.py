@@ -55,6 +55,8 @@ aggregates   all     all     all        all       all   all       all      all
 bills        no      own     no         all       no    no        no       all
 export       no      own     no         no        no    no        no       no
 application  own     own     own        own       own   own       own      own
+elections    no      all     all        all       all   no        all      all
+choice       no      own     no         no        no    no        no       no
 standing     no      own     no         no        no    no        no       no
 proposals    no      all     all        all       all   no        all      all
 operations   no      no      no         all       no    no        no       all

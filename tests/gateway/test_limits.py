@@ -78,9 +78,8 @@ def test_the_page_says_of_each_day_what_was_signed_and_what_became_of_it(gateway
     assert states == {3: State.IN_BLOCK, 5: State.HELD}
     told = days[2]
     assert (told.buy_wh, told.buy_units, told.sell_wh, told.sell_units) == (1_000, 21_200, 400, 7_800)
-    last = last_signed(days)
-    assert last is not None
-    assert last.day == 5
+    assert last_signed(gateway.parts, market, account_of("home")) == 5
+    assert last_signed(gateway.parts, market, account_of("roof")) is None
     gateway.node.refusals[home.send(AUCTION, sheet(day=3, sequence=9))] = "Paused()"
     gateway.step()
     [refused] = [one for one in ahead(gateway.parts, market, HOME, account_of("home")) if one.day == 3]

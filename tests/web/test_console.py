@@ -23,6 +23,8 @@ PAGES = {
     "orders": ("roof", f"/members/{HOME + 1}/orders?day=1"),
     "limits": ("home", f"/members/{HOME}/limits"),
     "prices": ("home", "/prices?day=1"),
+    "intermediary": ("home", f"/members/{HOME}/intermediary"),
+    "votes": ("home", "/votes"),
     "money": ("home", f"/members/{HOME}/money"),
     "bills": ("home", f"/members/{HOME}/bills"),
     "bill": ("home", f"/members/{HOME}/bills/town-000001"),

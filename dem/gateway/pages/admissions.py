@@ -27,7 +27,7 @@ def of(parts: Parts, market: Market, account: str, participant: int) -> dict[str
     balance = units(member.get("balance") or "0.0")
     starts = market.calendar.start_of(member["first_day"]) if member else None
     has_begun = starts is not None and starts <= market.now.timestamp()
-    is_signed = bool(member) and limits.last_signed(limits.ahead(parts, market, participant, account)) is not None
+    is_signed = bool(member) and limits.last_signed(parts, market, account) is not None
     after = _NOW if member else _LATER
     return {
         "sent": sent,

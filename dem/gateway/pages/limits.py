@@ -164,6 +164,8 @@ def _orders(record: Record, participant: int, day: int, periods: int) -> Sequenc
     return [one for n, word in enumerate(words) for one in orders_of(participant, day, first + n, word, periods)]
 
 
-def last_signed(days: Sequence[Ahead]) -> Ahead | None:
-    """The last one with a sheet, if there is any."""
-    return next((one for one in reversed(days) if one.state is not None), None)
+def last_signed(parts: Parts, market: Market, account: str) -> int | None:
+    """The last of the coming days with a sheet, if there is any."""
+    sheets = parts.store.in_places(account, 4 * DAYS)
+    days = [day for record in sheets if (day := int(record.envelope["message"]["day"])) in coming(market)]
+    return max(days, default=None)

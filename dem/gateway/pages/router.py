@@ -20,7 +20,7 @@ from dem.gateway import answers as a
 from dem.gateway.bills.days import of_member
 from dem.gateway.bills.drawing import as_csv, as_html, as_pdf, as_xml, values
 from dem.gateway.login import Logins
-from dem.gateway.pages import admissions, offices
+from dem.gateway.pages import admissions, choices, offices
 from dem.gateway.pages import limits as standing
 from dem.gateway.pages.charts import steps
 from dem.gateway.pages.drawing import draw
@@ -39,6 +39,7 @@ PAGES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "home": ("/members/{participant}", ("member", "energy", "settlements")),
     "orders": ("/members/{participant}/orders", ("orders",)),
     "limits": ("/members/{participant}/limits", ("standing",)),
+    "intermediary": ("/members/{participant}/intermediary", ("choice",)),
     "money": ("/members/{participant}/money", ("member", "settlements", "transfers")),
     "bills": ("/members/{participant}/bills", ("bills",)),
     "bill": ("/members/{participant}/bills/{number}", ("bills",)),
@@ -48,11 +49,12 @@ PAGES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "export": ("/members/{participant}/export", ("export",)),
     "prices": ("/prices", ("prices",)),
     "operations": ("/operations", ("operations",)),
+    "votes": ("/votes", ("elections",)),
     "proposals": ("/proposals", ("proposals",)),
     "audit": ("/audit", ("audit",)),
 }
 """Path of each page, and the resources that it shows: who lacks the right to one of them cannot open it."""
-_OF_EVERYBODY = ("community", "prices", "proposals")
+_OF_EVERYBODY = ("community", "prices", "votes", "proposals")
 """Pages about nobody: members may open what is told to members."""
 _OF_THE_ACCOUNT = ("admission",)
 """Pages about whoever is logged in, member or not yet."""
@@ -119,6 +121,7 @@ Asking = Annotated[Asked, Depends(_asked)]
 Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
 DayAsked = Annotated[int | None, Query(ge=1, le=_LAST_DAY)]
 Purpose = Annotated[str, Query(max_length=200)]
+Sent = Annotated[str, Query(max_length=10)]
 
 
 def spoken_by(request: Request) -> Language:
@@ -139,7 +142,7 @@ def page(
 ) -> HTMLResponse:
     """A page, with what all of them need."""
     configuration = parts_of(request).configuration
-    allowed = [name for name in ("operations", "proposals", "audit", "prices") if _may(reader, PAGES[name][1])]
+    allowed = [name for name in ("operations", "proposals", "audit", "prices", "votes") if _may(reader, PAGES[name][1])]
     text = draw(
         template,
         spoken,
@@ -363,17 +366,56 @@ def limits(asked: Asking, participant: Number, signed: Annotated[str, Query(max_
     asked.open("limits", participant)
     market, parts = asked.market, asked.parts
     member = parts.index.participant(participant)
-    days = standing.ahead(parts, market, participant, member["account"])
+    account = member["account"]
+    days, last = standing.ahead(parts, market, participant, account), standing.last_signed(parts, market, account)
     terms = standing.terms(parts, market, participant, member)
     return asked.page(
         "limits",
         participant=participant,
         days=days,
-        last=standing.last_signed(days),
+        last=None if last is None else market.local(market.calendar.start_of(last)),
         terms=json.dumps(terms, separators=(",", ":")),
         net=terms["expected"],
         signed=signed,
     )
+
+
+@router.get("/members/{participant}/intermediary")
+def intermediary(asked: Asking, participant: Number, sent: Sent = "") -> Response:
+    """Who trades for a member, and who else could."""
+    asked.open("intermediary", participant)
+    market, parts = asked.market, asked.parts
+    member, first = parts.index.participant(participant), choices.earliest(market)
+    return asked.page(
+        "intermediary",
+        participant=participant,
+        member=member,
+        chosen=choices.chosen(parts, market, participant),
+        offered=choices.offered(parts, first),
+        earliest=first,
+        begins=market.local(market.calendar.start_of(first)),
+        sent=sent,
+        messages=_messages(parts, member["account"], "Mandate"),
+    )
+
+
+@router.get("/votes")
+def votes(asked: Asking, sent: Sent = "") -> Response:
+    """The newest election, and the reader's vote."""
+    asked.open("votes")
+    account = asked.reader.account or ""
+    return asked.page(
+        "votes",
+        election=choices.election(asked.parts, asked.market, account),
+        account=account if asked.reader.participant else "",
+        sent=sent,
+        messages=_messages(asked.parts, account, "Nomination", "Ballot"),
+    )
+
+
+def _messages(parts: Parts, account: str, *types: str) -> list[Row]:
+    """What an account has sent of these types, the newest first."""
+    return [_sent(one) for one in parts.store.messages_of(account, 100) if one.type in types]
 
 
 @router.get("/prices")
@@ -401,7 +443,7 @@ def prices(asked: Asking, day: DayAsked = None) -> Response:
 
 
 @router.get("/members/{participant}/money")
-def money(asked: Asking, participant: Number, purpose: Purpose = "") -> Response:
+def money(asked: Asking, participant: Number, purpose: Purpose = "", sent: Sent = "") -> Response:
     """A member's account: what is on it, what came and went."""
     note = asked.open("money", participant, purpose)
     market, index = asked.market, asked.parts.index
@@ -409,18 +451,21 @@ def money(asked: Asking, participant: Number, purpose: Purpose = "") -> Response
     days = index.settlements(participant, max(1, last - 30), last + 1)[::-1]
     transfers = index.transfers(participant)
     side = _side_payments(asked.parts, participant)
+    member = index.participant(participant)
     note(len(days) + len(transfers) + len(side))
     for row in days:
         row["starts"] = market.local(market.calendar.start_of(row["day"]))
     return asked.page(
         "money",
-        member=index.participant(participant),
+        member=member,
         participant=participant,
         days=days,
         transfers=transfers,
         side=side,
         units=units,
         purpose=purpose,
+        sent=sent,
+        messages=_messages(asked.parts, member["account"], "Withdrawal"),
     )
 
 
@@ -512,9 +557,12 @@ def _alerts(asked: Asked, participant: int, member: Row) -> list[Row]:
     refused = offices.refused(parts, market, member["account"])
     if refused:
         found.append({"kind": "refused", "count": len(refused), "reason": refused[0].reason})
-    last = standing.last_signed(standing.ahead(parts, market, participant, member["account"]))
-    if last is not None and last.day < standing.coming(market)[0] + _FEW_DAYS:
-        found.append({"kind": "limits", "day": last.starts})
+    last = standing.last_signed(parts, market, member["account"])
+    if last is not None and last < standing.coming(market)[0] + _FEW_DAYS:
+        found.append({"kind": "limits", "day": market.local(market.calendar.start_of(last))})
+    until = choices.vote_missing(parts, market, member["account"])
+    if until is not None:
+        found.append({"kind": "vote", "until": until})
     tomorrow = market.day_now() + 1
     gate = market.calendar.gate_closes_at(tomorrow)
     if now < gate < now + 2 * 3_600 and not parts.index.orders(participant, tomorrow):

@@ -1,5 +1,5 @@
 // Standing limits: a sheet of orders for each of the coming days, signed here at once.
-import { bring, envelope, find, keptAccount, market, open, say } from "/static/wallet.js";
+import { bring, envelope, find, keptAccount, market, open, say, sequence } from "/static/wallet.js";
 import { isTick, priceOf, tickDown, tickUp } from "/static/prices.js";
 
 const LANES = 6;
@@ -25,7 +25,7 @@ function lane(net, told, limits) {
   return (isAsk ? 1n : 0n) << 39n | BigInt(tick) << 27n | BigInt(energy);
 }
 
-function sheet(one, sequence, limits) { // without limits: no orders
+function sheet(one, number, limits) { // without limits: no orders
   const energies = limits ? expected() : [];
   const told = terms.tariffs[one.tariffs];
   const lines = Array.from({ length: terms.periods / LANES }, (_, line) => {
@@ -35,7 +35,7 @@ function sheet(one, sequence, limits) { // without limits: no orders
     }
     return `0x${word.toString(16).padStart(64, "0")}`;
   });
-  return { participant: terms.account, day: `${one.day}`, firstLine: "0", sequence: `${sequence}`, lines };
+  return { participant: terms.account, day: `${one.day}`, firstLine: "0", sequence: `${number}`, lines };
 }
 
 // The limits of the form, units/Wh: without own ones the tariffs alone hold.
@@ -55,9 +55,8 @@ find("limits").addEventListener("submit", async (event) => {
   say("signing");
   const key = await open(find("passphrase").value);
   if (!key) return say("wrong");
-  const sequence = Math.floor(Date.now() / 10); // later ones replace earlier ones
-  const about = await market();
-  const made = terms.days.map((one) => envelope(about, "CallAuction", "OrderSheet", sheet(one, sequence, wanted), key));
+  const [about, number] = [await market(), sequence()];
+  const made = terms.days.map((one) => envelope(about, "CallAuction", "OrderSheet", sheet(one, number, wanted), key));
   const refused = await bring(made);
   if (refused) return say("refused", refused);
   localStorage.setItem(WISHES, JSON.stringify(Object.fromEntries([["own", own()], ...TYPED.map((id) => [id, find(id).value])])));

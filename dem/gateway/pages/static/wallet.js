@@ -118,6 +118,9 @@ export async function walletEnvelope(market, contract, type, message, account) {
   return sealed(market, contract, type, message, digestOf(market, contract, type, message), signature.toLowerCase());
 }
 
+// Of a message that takes the place of earlier ones: hundredths of a second, of which 40 bits last until 2318.
+export const sequence = () => Math.floor(Date.now() / 10);
+
 // --------------------------------------------------------------------------------------------------------- gateway
 
 export const market = async () => (await fetch("/v1/market")).json();
