@@ -76,8 +76,9 @@ def orders(site: Site, day: int) -> list[Order]:
 
 
 def states(site: Site) -> Counter[str]:
-    """Of what the home has sent."""
-    return Counter(str(one.state) for one in site.gateway.store.messages_of(account_of("home"), 1_000))
+    """Of the sheets that the home has sent."""
+    sent = site.gateway.store.messages_of(account_of("home"), 1_000)
+    return Counter(str(one.state) for one in sent if one.type == "OrderSheet")
 
 
 def test_limits_are_signed_for_a_month_changed_and_paused(site: Site, page: Page) -> None:
