@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.gateway import CALENDAR, HOME, ROOF, TERMS, Gateway, account_of, make_gateway, make_index
+from support.gateway import BROKER, CALENDAR, HOME, ROOF, TERMS, Gateway, account_of, choices, make_gateway, make_index
 
 from dem.gateway.pages.choices import Election, chosen, earliest, election, offered
 from dem.gateway.pages.figures import Market
@@ -14,21 +14,13 @@ from dem.gateway.pages.figures import Market
 from .test_pages import logged_in
 
 DAY = 86_400
-BROKER = 8
 
 
 def told() -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """The roof stands, the home votes for it, and it is elected; a broker asks for more and more."""
-    yield "Elections", "Nominated", {"election": 1, "nominee": account_of("roof")}
+    """The home votes for the roof, which is elected, and lets the broker trade for it, once and once more."""
+    yield from choices()
     yield "Elections", "Voted", {"election": 1, "voter": account_of("home"), "nominee": account_of("roof")}
     yield "Elections", "Concluded", {"election": 1, "elected": [account_of("roof")]}
-    about = {"account": account_of("broker"), "meter": f"0x{0:040x}", "kind": 8}
-    papers = {"importCapacity": 0, "exportCapacity": 0, "feeder": bytes(32), "documents": bytes(32)}
-    yield "ParticipantRegistry", "Applied", about | papers
-    yield "ParticipantRegistry", "Admitted", about | {"id": BROKER, "firstDay": 1}
-    for day, price in ((1, 300), (9, 500)):
-        published = {"intermediary": BROKER, "perWh": price, "firstDay": day, "replacedFrom": day, "sequence": day}
-        yield "Intermediaries", "CommissionPublished", published
     for day, share in ((3, 2_500), (5, 5_000)):
         given = {"client": HOME, "intermediary": BROKER, "share": share, "firstDay": day, "replacedFrom": day}
         yield "Intermediaries", "MandateGiven", given | {"sequence": day}

@@ -9,6 +9,8 @@ from support.gateway import HOME, TERMS, account_of, key_of
 from test_console import PASSPHRASE, require_well
 from test_limits import BRINGS_KEY
 
+from dem.gateway.pages.router import SESSION
+
 
 @pytest.fixture
 def page(site: Site) -> Iterator[Page]:
@@ -53,3 +55,28 @@ def test_money_is_taken_out_to_the_unit(site: Site, page: Page) -> None:
     page.wait_for_url("**?sent=1")
     assert sent(site, "Withdrawal") == {"account": account_of("home"), "amount": "1212345678", "toBank": False}
     require_well(page)
+
+
+def test_one_votes(site: Site, page: Page) -> None:
+    site.gateway.now[0] = TERMS.opening + 20 * 86_400.0
+    page.goto(f"{site.url}/login")
+    token = site.gateway.store.open(account_of("home"), 3_600)  # the other has expired
+    page.context.add_cookies([{"name": SESSION, "value": token, "url": site.url}])
+    page.goto(f"{site.url}/votes")
+    page.get_by_label("roof").check()
+    require_well(page)
+    page.get_by_label("Passphrase").fill(PASSPHRASE)
+    page.get_by_role("button", name="Vote").click()
+    page.wait_for_url("**?sent=1")
+    assert sent(site, "Ballot") == {"voter": account_of("home"), "election": "1", "nominee": account_of("roof")}
+
+
+def test_an_intermediary_is_chosen(site: Site, page: Page) -> None:
+    page.goto(f"{site.url}/members/{HOME}/intermediary")
+    page.get_by_label("percent").fill("25")
+    page.get_by_label("Passphrase").fill(PASSPHRASE)
+    require_well(page)
+    page.get_by_role("button", name="Sign and send").click()
+    page.wait_for_url("**?sent=1")
+    broker = {"client": account_of("home"), "intermediary": account_of("broker"), "share": "2500", "firstDay": "2"}
+    assert sent(site, "Mandate") == broker

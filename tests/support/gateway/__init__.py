@@ -44,7 +44,7 @@ CONTRACTS = {name: f"0x{n:040x}" for n, name in enumerate([step.contract for ste
 RULES = replace(
     SMALL, platform_fee=200, network_fee=1_000, standing_buy=28_000, standing_sell=0, min_order_energy=5, max_layers=4
 )
-HOME, ROOF = 6, 7
+HOME, ROOF, BROKER = 6, 7, 8
 METER, ROOF_METER = "AT0030000000000000000000000000001", "AT0030000000000000000000000000002"
 """What the metering operator calls theirs, in tests/metering/samples."""
 DEPTH = 4
@@ -117,6 +117,18 @@ def make_index(path: Path, more: Iterable[tuple[str, str, dict[str, Any]]] = ())
     store.name({account_of("home"): "home", account_of("roof"): "roof"})
     store.close()
     return path
+
+
+def choices() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Events of what members may choose from: the roof stands for election, and a broker asks for more and more."""
+    yield "Elections", "Nominated", {"election": 1, "nominee": account_of("roof")}
+    about = {"account": account_of("broker"), "meter": f"0x{0:040x}", "kind": 8}
+    papers = {"importCapacity": 0, "exportCapacity": 0, "feeder": bytes(32), "documents": bytes(32)}
+    yield "ParticipantRegistry", "Applied", about | papers
+    yield "ParticipantRegistry", "Admitted", about | {"id": BROKER, "firstDay": 1}
+    for day, price in ((1, 300), (9, 500)):
+        published = {"intermediary": BROKER, "perWh": price, "firstDay": day, "replacedFrom": day, "sequence": day}
+        yield "Intermediaries", "CommissionPublished", published
 
 
 def auction(day: int, orders: Mapping[int, Sequence[Order]], cleared: Sequence[dict[str, int]]) -> Iterator[Any]:
