@@ -459,7 +459,8 @@ def _place(parts: Parts, checked: Checked) -> Place | None:
             raise RequestError(422, "TooEarly", why)
         if not parts.index.participant_of(checked.sender):
             raise RequestError(422, "NotAMember", f"day {sheet.day} is not open yet: sheets are held for members alone")
-    name = f"{checked.contract}/{sheet.day}/{sheet.first_line}+{len(sheet.lines)}"
+    address = parts.contracts[checked.contract].lower()
+    name = f"{address}/{sheet.day}/{sheet.first_line}+{len(sheet.lines)}"
     return Place(name, due, sheet.sequence)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from dem.gateway.pages.figures import Market, Row
 from dem.gateway.parts import Parts
 from dem.gateway.state import Record
+from dem.model.mechanisms import AUCTION
 from dem.model.orders import MAX_ENERGY, Order, Side, orders_of
 from dem.model.units import MAX_TICK, TICK_UNITS
 
@@ -126,9 +127,7 @@ def ahead(parts: Parts, market: Market, participant: int, account: str) -> list[
     """The coming days, with what was signed for each."""
     days, calendar = coming(market), market.calendar
     fees, scale = market.fees(days), Scale()
-    sheets: dict[int, Record] = {}
-    for record in parts.store.in_places(account, 4 * DAYS):
-        sheets.setdefault(int(record.envelope["message"]["day"]), record)
+    sheets = _sheets(parts, account)
     found = []
     for day in days:
         times = (calendar.start_of(day), calendar.opens_at(day), calendar.gate_closes_at(day))
@@ -166,6 +165,13 @@ def _orders(record: Record, participant: int, day: int, periods: int) -> Sequenc
 
 def last_signed(parts: Parts, market: Market, account: str) -> int | None:
     """The last of the coming days with a sheet, if there is any."""
-    sheets = parts.store.in_places(account, 4 * DAYS)
-    days = [day for record in sheets if (day := int(record.envelope["message"]["day"])) in coming(market)]
-    return max(days, default=None)
+    return max((day for day in _sheets(parts, account) if day in coming(market)), default=None)
+
+
+def _sheets(parts: Parts, account: str) -> dict[int, Record]:
+    """The newest sheet of an account for the auction, by day."""
+    auction, found = parts.contracts[AUCTION].lower(), dict[int, Record]()
+    for record in parts.store.in_places(account, 4 * DAYS):
+        if record.envelope["contract"].lower() == auction:
+            found.setdefault(int(record.envelope["message"]["day"]), record)
+    return found
