@@ -145,7 +145,7 @@ test-devnet: artifacts .geth/geth ## days in real time on a network of four node
 test-web: setup ## the console in a browser (installs playwright, and chromium where apt-get can)
 	@python tools/setup.py web
 	$(SAY) 'pytest: $(WEB)'
-	@pytest -q -p no:ape_test -n 1 $(WEB)
+	@pytest -q -p no:ape_test $(WEB)
 
 screenshots: setup ## pictures of the console for docs, from a day played on a chain (make demo)
 	@python tools/setup.py web

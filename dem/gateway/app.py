@@ -25,16 +25,20 @@ from dem.gateway.login import Logins
 from dem.gateway.oauth import Refusal, credentials
 from dem.gateway.pages import router as pages
 from dem.gateway.parts import Parts, about, known, parts_of
-from dem.gateway.protocol import TYPES, VERSION, Envelope, check
+from dem.gateway.protocol import TYPES, VERSION, Checked, Envelope, check
 from dem.gateway.rights import Reader, Right, require
-from dem.gateway.state import Record
+from dem.gateway.state import Place, Record
 from dem.gateway.streams import Streams
+from dem.messages.orders import OrderSheet
 from dem.metering.files import zone_of
 from dem.metering.record import kwh
 
 _log = logging.getLogger(__name__)
 _NDJSON = "application/x-ndjson"
 _MOST_DAYS = 31
+_HELD_DAYS = 40
+"""So many days ahead of the one whose auction is open, sheets of orders are held until theirs is."""
+_OPENING_SECONDS = 30
 
 
 def make_app(parts: Parts) -> FastAPI:
@@ -435,8 +439,29 @@ def _take(parts: Parts, envelope: Envelope) -> a.Status:
     if parts.relaying is None:
         raise RequestError(503, "NoRelayer", "this gateway brings no messages")
     checked = check(envelope, parts.chain_id, parts.contracts)
-    record = parts.store.accept(checked.id, envelope.type, checked.sender, envelope.model_dump())
+    place = _place(parts, checked)
+    record = parts.store.accept(checked.id, envelope.type, checked.sender, envelope.model_dump(), place)
     return _status(record)
+
+
+def _place(parts: Parts, checked: Checked) -> Place | None:
+    """Of a sheet of orders: its lines of its day, from when its auction is open."""
+    sheet, calendar = checked.message, parts.calendar
+    if not isinstance(sheet, OrderSheet):
+        return None
+    # The clock of the chain may be a block behind.
+    opens, late = calendar.opens_at(sheet.day), (calendar.open_lead - calendar.gate_lead) // 10
+    due, now = opens + min(_OPENING_SECONDS, late), parts.store.now()
+    if due > now:
+        last = (now - calendar.opens_at(1)) // calendar.day_length + 1 + _HELD_DAYS
+        if sheet.day > last:
+            why = f"day {sheet.day} opens in more than {_HELD_DAYS} days: the last one that is held is {last}"
+            raise RequestError(422, "TooEarly", why)
+        if not parts.index.participant_of(checked.sender):
+            raise RequestError(422, "NotAMember", f"day {sheet.day} is not open yet: sheets are held for members alone")
+    address = parts.contracts[checked.contract].lower()
+    name = f"{address}/{sheet.day}/{sheet.first_line}+{len(sheet.lines)}"
+    return Place(name, due, sheet.sequence)
 
 
 def _status(record: Record) -> a.Status:

@@ -16,9 +16,23 @@ from dem.gateway.state import CLIENT_MARK, Store
 from dem.model.calendar import CalendarParameters
 
 
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """When elections are, seconds: number 1 begins at `opening`, each further one a term later (IElections.sol)."""
+
+    opening: int
+    term_length: int
+    nomination_period: int
+    voting_period: int
+    places: int
+
+
 @dataclass(frozen=True)
 class Parts:
-    """What a gateway is made of. relaying: None for one that only tells. bills: None if it has no book of them."""
+    """What a gateway is made of. relaying: None for one that only tells. bills: None if it has no book of them.
+
+    terms: None if it does not know when elections are.
+    """
 
     configuration: Configuration
     chain_id: int
@@ -30,6 +44,7 @@ class Parts:
     relaying: Relaying | None
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     bills: Book | None = None
+    terms: Terms | None = None
 
 
 def parts_of(request: Request) -> Parts:

@@ -77,6 +77,7 @@ class Relaying:
             self._head = head
             self._store.tell("block", {"number": head})
             self._follow(head)
+        self._store.release()
         waiting = self._store.messages(State.QUEUED, BATCH)
         if not waiting:
             return is_new

@@ -54,6 +54,10 @@ access       no      own     no         no        no    no        no       all
 aggregates   all     all     all        all       all   all       all      all
 bills        no      own     no         all       no    no        no       all
 export       no      own     no         no        no    no        no       no
+application  own     own     own        own       own   own       own      own
+elections    no      all     all        all       all   no        all      all
+choice       no      own     no         no        no    no        no       no
+standing     no      own     no         no        no    no        no       no
 proposals    no      all     all        all       all   no        all      all
 operations   no      no      no         all       no    no        no       all
 audit        no      no      no         no        no    no        no       all

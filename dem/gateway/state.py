@@ -8,7 +8,7 @@ import hashlib
 import hmac
 import secrets
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -61,9 +61,13 @@ MESSAGE = Table(
     Column("first_block", _BIG),
     Column("received_at", _BIG, nullable=False),
     Column("number", _BIG, nullable=False),
+    Column("due", _BIG),
+    Column("place", String(80)),
 )
+"""due, place: see Place."""
 Index("message_by_state", MESSAGE.c.state, MESSAGE.c.number)
 Index("message_by_sender", MESSAGE.c.sender, MESSAGE.c.number)
+Index("message_by_place", MESSAGE.c.sender, MESSAGE.c.place)
 JOURNAL = Table(
     "journal",
     METADATA,
@@ -139,14 +143,29 @@ VALUE = Table(
 
 
 class State(StrEnum):
-    """Of a message. queued: waits to be brought, or is on its way; a reorganisation of the chain leads back to it."""
+    """Of a message. held: for a day whose auction is not open yet. queued: waits to be brought, or is on its way; a
+    reorganisation of the chain leads back to it. replaced: a later one took its place before it was brought.
+    """
 
     RECEIVED = "received"
     CHECKED = "checked"
+    HELD = "held"
     QUEUED = "queued"
     IN_BLOCK = "in_block"
     FINAL = "final"
     REFUSED = "refused"
+    REPLACED = "replaced"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What a message fills, and from which unix time on: until then it is held. Of those of one sender that are held
+    for a place, the one with the highest sequence has it.
+    """
+
+    name: str
+    due: int
+    sequence: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,12 +241,15 @@ class Store:
 
     # ------------------------------------------------------------------------------------------------ messages
 
-    def accept(self, id_: str, type_: str, sender: str, envelope: dict[str, Any]) -> Record:
-        """Remember a message that was checked, and queue it; one that is known stays as it is."""
+    def accept(self, id_: str, type_: str, sender: str, envelope: dict[str, Any], place: Place | None = None) -> Record:
+        """Remember a message that was checked, and queue or hold it; one that is known stays as it is."""
         with self.change("journal") as connection:
             if known := _message(connection, id_):
                 return known
-            for state in (State.RECEIVED, State.CHECKED, State.QUEUED):
+            last = State.QUEUED
+            if place is not None and place.due > self.now():
+                last = State.HELD if self._takes(connection, sender, place) else State.REPLACED
+            for state in (State.RECEIVED, State.CHECKED, last):
                 number = self._tell(connection, "message", sender, {"id": id_, "state": state})
             connection.execute(
                 insert(MESSAGE).values(
@@ -235,15 +257,45 @@ class Store:
                     type=type_,
                     sender=sender,
                     envelope=envelope,
-                    state=State.QUEUED,
+                    state=last,
                     attempts=0,
                     received_at=self.now(),
                     number=number,
+                    due=None if place is None else place.due,
+                    place=None if place is None else place.name,
                 )
             )
             found = _message(connection, id_)
         assert found is not None  # it was just put in
         return found
+
+    def _takes(self, connection: Connection, sender: str, place: Place) -> bool:
+        """Take a place from what is held for it; False if that has a higher sequence."""
+        theirs = (MESSAGE.c.state == State.HELD, MESSAGE.c.sender == sender, MESSAGE.c.place == place.name)
+        for other in [_record(row) for row in connection.execute(select(MESSAGE).where(*theirs))]:
+            if int(other.envelope["message"]["sequence"]) >= place.sequence:
+                return False
+            self._move(connection, other, State.REPLACED)
+        return True
+
+    def release(self) -> None:
+        """Queue what was held until now."""
+        due = select(MESSAGE).where(MESSAGE.c.state == State.HELD, MESSAGE.c.due <= self.now())
+        with self._engine.connect() as connection:
+            if connection.execute(due.limit(1)).first() is None:
+                return
+        with self.change("journal") as connection:
+            for record in [_record(row) for row in connection.execute(due.order_by(MESSAGE.c.number))]:
+                self._move(connection, record, State.QUEUED)
+
+    def in_places(self, sender: str, most: int) -> list[Record]:
+        """What an account has brought for each place, the latest of each, those first that are due last."""
+        theirs = (MESSAGE.c.sender == sender, MESSAGE.c.place.is_not(None), MESSAGE.c.state != State.REPLACED)
+        newest = select(func.max(MESSAGE.c.number)).where(*theirs).group_by(MESSAGE.c.place)
+        order = (MESSAGE.c.due.desc(), MESSAGE.c.number.desc())
+        question = select(MESSAGE).where(MESSAGE.c.number.in_(newest)).order_by(*order).limit(most)
+        with self._engine.connect() as connection:
+            return [_record(row) for row in connection.execute(question)]
 
     def message(self, id_: str) -> Record | None:
         """A message."""
@@ -256,9 +308,10 @@ class Store:
         with self._engine.connect() as connection:
             return [_record(row) for row in connection.execute(question)]
 
-    def messages_of(self, sender: str, most: int) -> list[Record]:
-        """Messages that an account signed, the newest first."""
-        question = select(MESSAGE).where(MESSAGE.c.sender == sender).order_by(MESSAGE.c.number.desc()).limit(most)
+    def messages_of(self, sender: str, most: int, but: Collection[State] = ()) -> list[Record]:
+        """Messages that an account signed, the newest first. but: not those in these states."""
+        theirs = (MESSAGE.c.sender == sender, MESSAGE.c.state.not_in(but))
+        question = select(MESSAGE).where(*theirs).order_by(MESSAGE.c.number.desc()).limit(most)
         with self._engine.connect() as connection:
             return [_record(row) for row in connection.execute(question)]
 
@@ -278,13 +331,17 @@ class Store:
 
     def move(self, record: Record, state: State, **values: Any) -> None:
         """Put a message into a state. values: its block and transaction, or its refusal."""
-        kept = {"block": None, "transaction": None, "refusal": None} | values
         with self.change("journal") as connection:
-            connection.execute(update(MESSAGE).where(MESSAGE.c.id == record.id).values(state=state, **kept))
-            kind = "retract" if state is State.QUEUED else "message"
-            told = {name: value for name, value in kept.items() if value is not None}
-            was = {"block": record.block} if state is State.QUEUED else {}
-            self._tell(connection, kind, record.sender, {"id": record.id, "state": state} | told | was)
+            self._move(connection, record, state, **values)
+
+    def _move(self, connection: Connection, record: Record, state: State, **values: Any) -> None:
+        kept = {"block": None, "transaction": None, "refusal": None} | values
+        connection.execute(update(MESSAGE).where(MESSAGE.c.id == record.id).values(state=state, **kept))
+        is_back = record.state is State.IN_BLOCK and state is State.QUEUED
+        kind = "retract" if is_back else "message"
+        told = {name: value for name, value in kept.items() if value is not None}
+        was = {"block": record.block} if is_back else {}
+        self._tell(connection, kind, record.sender, {"id": record.id, "state": state} | told | was)
 
     def counts(self) -> dict[str, int]:
         """How many messages are in each state."""

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from support.gateway import CHAIN, CONTRACTS, Gateway, account_of, key_of, make_gateway, sheet
+from support.gateway import CALENDAR, CHAIN, CONTRACTS, Gateway, account_of, key_of, make_gateway, sheet
 
 from dem.errors import ChainError, RequestError
 from dem.gateway.protocol import KINDS, Envelope, check, parse, seal
@@ -104,7 +104,9 @@ def test_a_batch_takes_what_is_right_and_refuses_the_rest_line_by_line(gateway: 
     assert [(one["line"], (one["problem"] or {}).get("title")) for one in answer.json()] == [
         (1, None), (3, "MalformedRequest"), (4, "NotSignedBySender")
     ]  # fmt: skip
-    assert gateway.store.counts() == {"queued": 1, "in_block": 0, "final": 0, "refused": 0}
+    assert gateway.store.counts() == {
+        "held": 0, "queued": 1, "in_block": 0, "final": 0, "refused": 0, "replaced": 0
+    }  # fmt: skip
 
 
 def test_every_type_of_message_comes_through_its_envelope_unchanged() -> None:
@@ -126,3 +128,44 @@ def test_a_pool_takes_order_sheets_of_its_own() -> None:
     assert check(envelope, CHAIN, contracts).contract == "CallAuction:roofs"
     with pytest.raises(RequestError, match="WrongContract"):
         check(envelope, CHAIN, CONTRACTS)
+
+
+def test_a_sheet_for_a_day_that_is_not_open_waits_and_the_last_one_has_its_place(gateway: Gateway) -> None:
+    gateway.now[0] = CALENDAR.opens_at(2) + 3_600.0
+    home = gateway.client("home")
+    first, other, second, late = (
+        home.send(AUCTION, sheet(day=day, sequence=sequence)) for day, sequence in ((4, 1), (5, 1), (4, 3), (4, 2))
+    )
+    gateway.step()
+    states = [home.status(id_)["state"] for id_ in (first, other, second, late)]
+    assert states == ["replaced", "held", "held", "replaced"]
+    assert gateway.node.brought == []
+    gateway.now[0] = CALENDAR.opens_at(4) + 29.0
+    gateway.step()
+    assert gateway.node.brought == []
+    gateway.now[0] += 1
+    gateway.step()
+    assert gateway.node.brought == [second]
+    # What comes while the auction is open is brought at once, and a chain that takes it back says so.
+    home.log_in()
+    change = home.send(AUCTION, sheet(day=4, sequence=4))
+    gateway.step()
+    assert gateway.node.brought == [second, change]
+    assert [one.id for one in gateway.store.in_places(account_of("home"), 10)] == [other, change]
+    told = [(e.kind, e.data["state"]) for e in gateway.store.journal(0, 100, account_of("home")) if e.owner]
+    assert ("retract", "queued") not in told
+    assert told.count(("message", "held")) == 3
+
+
+def test_sheets_are_held_for_members_and_for_some_days_alone(gateway: Gateway) -> None:
+    gateway.now[0] = CALENDAR.opens_at(2) + 3_600.0
+    home = gateway.client("home")
+    assert home.status(home.send(AUCTION, sheet(day=42)))["state"] == "held"
+    with pytest.raises(
+        RequestError, match="TooEarly: day 43 opens in more than 40 days: the last one that is held is 42"
+    ):
+        home.send(AUCTION, sheet(day=43))
+    stranger = gateway.client("nobody", log_in=False)
+    with pytest.raises(RequestError, match="NotAMember: day 3 is not open yet: sheets are held for members alone"):
+        stranger.send(AUCTION, sheet("nobody", day=3))
+    assert gateway.store.counts()["held"] == 1

@@ -26,14 +26,18 @@ page        nobody  other  own  registrar  operator  grid  metering  council  au
 community   200     200    200  200        200       200   200       200      200
 home        303     403    200  403        200       403   403       403      200
 orders      303     403    200  403        200       403   403       403      200
+limits      303     403    200  403        403       403   403       403      403
+intermediary 303    403    200  403        403       403   403       403      403
 money       303     403    200  403        200       403   403       403      200
 bills       303     403    200  403        200       403   403       403      200
 bill        303     403    200  403        200       403   403       403      200
 alerts      303     403    200  403        200       403   403       403      200
+admission   303     200    200  200        200       200   200       200      200
 readers     303     403    200  403        403       403   403       403      200
 export      303     403    200  403        403       403   403       403      403
 prices      303     200    200  403        200       200   403       200      200
 operations  303     403    403  403        200       403   403       403      200
+votes       303     200    200  200        200       200   403       200      200
 proposals   303     200    200  200        200       200   403       200      200
 audit       303     403    403  403        403       403   403       403      200
 """
@@ -118,7 +122,7 @@ def test_the_cells_are_all_there_are(console: Gateway) -> None:
     routes = {route.path for route in make_app(console.parts).routes if hasattr(route, "path")}
     from dem.gateway.pages.router import router
 
-    open_to_all = {"/login", "/session", "/session/end", "/static/{name}", "/language/{code}"}
+    open_to_all = {"/login", "/join", "/session", "/session/end", "/static/{name}", "/language/{code}"}
     assert {route.path for route in router.routes} == {path for path, _ in PAGES.values()} | open_to_all
     assert routes
 

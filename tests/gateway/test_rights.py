@@ -34,7 +34,18 @@ message      401     403    200  403        200       403   403       403      2
 queue        401     403    403  403        200       403   403       403      200
 access       401     200    200  403        403       403   403       403      200
 """
-PAGES_ALONE = {"aggregates", "bills", "export", "proposals", "operations", "audit"}
+PAGES_ALONE = {
+    "aggregates",
+    "application",
+    "bills",
+    "choice",
+    "elections",
+    "export",
+    "standing",
+    "proposals",
+    "operations",
+    "audit",
+}
 """What only pages show: see test_pages.py."""
 HEADER, *ROWS = (line.split() for line in EXPECTED.strip().splitlines())
 CELLS = [(row[0], who, int(status)) for row in ROWS for who, status in zip(HEADER[1:], row[1:], strict=True)]

@@ -8,6 +8,8 @@ from support.signed import bid, domain
 from support.village import Member, Village
 
 from dem.deployment.market import Market
+from dem.deployment.plan import Government
+from dem.gateway.parts import Terms
 from dem.gateway.protocol import Envelope, check, seal
 from dem.gateway.relaying import ChainPort, Relaying
 from dem.gateway.state import State, Store
@@ -15,6 +17,7 @@ from dem.messages.members import Withdrawal
 from dem.messages.orders import OrderSheet
 from dem.messages.signing import Message, sign
 from dem.model.orders import lines_of
+from dem.model.strips import LANES, pack
 from dem.relay.batches import Relay
 
 
@@ -32,6 +35,22 @@ def bring(store: Store, market: Market, member: Member, contract: str, message: 
     checked = check(Envelope.model_validate_json(envelope.model_dump_json()), market.chain.id, market.addresses)
     store.accept(checked.id, envelope.type, checked.sender, envelope.model_dump())
     return checked.id
+
+
+def test_a_sheet_without_orders_takes_them_back(village: Village, market: Market, store: Store) -> None:
+    """What the console's pause signs; and when elections are, as its pages are told."""
+    village.open_auction()
+    buyer, day = village.buyer, 1
+    [(line, word)] = lines_of([bid(2, 100, 50)], day, market.calendar.periods_per_day).items()
+    relaying = Relaying(store, ChainPort(Relay(market)), market.chain.id, market.addresses, 2)
+    ids = []
+    for sequence, words in ((1, (word,)), (2, (pack(day, [0] * LANES),))):
+        ids.append(bring(store, market, buyer, "CallAuction", OrderSheet(buyer.account, day, line, sequence, words)))
+        relaying.step()
+        assert (village.locked(buyer) > 0) is (sequence == 1)
+    assert {store.message(id_).state for id_ in ids} == {State.IN_BLOCK}  # type: ignore[union-attr]
+    terms = Terms(*market.contract("Elections").functions.terms().call())
+    assert terms == Terms(*Government().terms(market.calendar.opening))
 
 
 def test_messages_end_in_a_block_or_refused_in_words(village: Village, market: Market, store: Store) -> None:

@@ -173,7 +173,9 @@ def test_the_lowest_tariff_may_be_said(folder: Path) -> None:
     edit(folder, "scenario.toml", "max_buy = 0.35", "max_buy = 0.35\nmin_sell = -0.14")
     assert load_scenario(folder).rules(1).min_sell == -14_000
     edit(folder, "scenario.toml", "min_sell = -0.14", "min_sell = -0.13")
-    with pytest.raises(InputError, match="line 8.*'buy 0.11991, sell -0.13409' must be min_sell -0.130 <= sell <= buy"):
+    with pytest.raises(
+        InputError, match=r"line 8.*'buy 0.11991, sell -0.13409' must be min_sell -0.130 <= sell <= buy"
+    ):
         load_scenario(folder)
 
 
@@ -473,7 +475,7 @@ def test_rejects_a_meter_without_readings(folder: Path) -> None:
 @pytest.mark.parametrize("row", ["8000,30000", "35001,0"])
 def test_rejects_tariffs_beyond_the_rules(folder: Path, row: str) -> None:
     tariff_table(folder, row)
-    with pytest.raises(InputError, match="t.csv, line 20: tariff: 'buy 0"):
+    with pytest.raises(InputError, match=r"t.csv, line 20: tariff: 'buy 0"):
         load_scenario(folder)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import pytest
 import uvicorn
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
-from support.gateway import Gateway, account_of, make_gateway, make_index
+from support.gateway import Gateway, account_of, choices, make_gateway, make_index
 
 from dem.gateway.pages.router import SESSION
 from dem.model.bills import PURCHASE, Bill, Line
@@ -18,6 +18,8 @@ from dem.model.bills import PURCHASE, Bill, Line
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--password-store=basic"]
 """As root, on a machine without a screen and without a store of passwords, for which it would wait."""
+PATIENCE = 600_000
+"""Milliseconds after which something that must come is given up: no test waits so long, however busy the machine."""
 
 
 @dataclass
@@ -35,7 +37,7 @@ class Site:
         made = self.browser.new_context(
             viewport={"width": width, "height": 900}, color_scheme=scheme, locale=code, reduced_motion="reduce"
         )
-        made.set_default_timeout(60_000)
+        made.set_default_timeout(PATIENCE)
         if who:
             token = self.gateway.store.open(account_of(who), 3_600)
             made.add_cookies([{"name": SESSION, "value": token, "url": self.url}])
@@ -67,7 +69,7 @@ def chromium() -> Iterator[Browser]:
     program = next(filter(None, map(shutil.which, PROGRAMS)), None)
     assert program is not None, "install chromium: `make test-web` does where apt-get can"
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=OPTIONS)
+        browser = playwright.chromium.launch(executable_path=program, args=OPTIONS, timeout=PATIENCE)
         yield browser
         browser.close()
 
@@ -78,7 +80,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Gate
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     url, folder = f"http://127.0.0.1:{port}", tmp_path_factory.mktemp("site")
-    gateway = make_gateway(folder, make_index(folder / "index.sqlite"), base=url)
+    gateway = make_gateway(folder, make_index(folder / "index.sqlite", choices()), base=url)
     assert gateway.parts.bills is not None
     gateway.parts.bills.issue([_bill("home"), _bill("roof")], "town", "month", "2023-12-01T00:00:00+00:00")
     server = uvicorn.Server(uvicorn.Config(gateway.web.app, port=port, log_level="warning"))

@@ -15,12 +15,14 @@ from dem.model.calendar import CalendarParameters
 from dem.model.markets.auction import pro_rata
 from dem.model.mechanisms import AUCTION
 from dem.model.rules import ImbalancePricing
-from dem.model.units import PRICE_DECIMALS, PriceRange
+from dem.model.units import MONEY_DECIMALS, PRICE_DECIMALS, PriceRange
 
 Row = dict[str, Any]
 BID = "bid"
 _LAST = 2**31 - 1
 """No day is later."""
+_PUBLISHED = 40
+"""So many days of tariffs are looked at."""
 _LATEST_TARIFF = """
 SELECT day, slot, buy, sell FROM (
   SELECT *, row_number() OVER (PARTITION BY day, slot ORDER BY block DESC, log_index DESC) AS age FROM tariff
@@ -238,7 +240,7 @@ class Market:
             )
         }
         parts = self._parts_at_the_price(participant, day)
-        start, prices, found = self.calendar.start_of(day), self._prices, []
+        start, prices, found = self.calendar.start_of(day), self.prices, []
         for row in self._index.orders(participant, day):
             own = cleared.get((row["market"], row["slot"]))
             limit = round(float(row["limit"]) * 10**PRICE_DECIMALS)
@@ -296,7 +298,7 @@ class Market:
     # ------------------------------------------------------------------------------------------------- prices
 
     @cached_property
-    def _prices(self) -> PriceRange:
+    def prices(self) -> PriceRange:
         """Those that orders can name."""
         [row] = self._index.rows("SELECT lowest, tick FROM price_range")
         return PriceRange(row["lowest"], row["tick"])
@@ -304,7 +306,7 @@ class Market:
     def tariffs(self, days: range) -> Mapping[tuple[int, int], tuple[int, int]]:
         """At which the supplier sells and buys, units/Wh, by day and slot."""
         standing = self._versions("rules_standing_buy AS buy, rules_standing_sell AS sell")
-        lowest, found = self._prices.lowest, {}
+        lowest, found = self.prices.lowest, {}
         for day in days:
             held = next((row for row in standing if row["first_day"] <= day), {"buy": 0, "sell": 0})
             for slot in range(self.calendar.periods_per_day):
@@ -312,6 +314,20 @@ class Market:
         for row in self._index.rows(_LATEST_TARIFF, first=days[0], last=days[-1]):
             found[row["day"], row["slot"]] = row["buy"] + lowest, row["sell"] + lowest
         return found
+
+    def published(self, last: int) -> set[int]:
+        """Of the newest days up to one: those that have tariffs of their own."""
+        rows = self._index.rows(
+            "SELECT DISTINCT day FROM tariff WHERE day <= :last ORDER BY day DESC LIMIT :most",
+            last=last,
+            most=_PUBLISHED,
+        )
+        return {row["day"] for row in rows}
+
+    def fees(self, days: range) -> Mapping[int, int]:
+        """Of platform and network on each Wh that is traded, units, by day."""
+        rows = self._versions("rules_platform_fee + rules_network_fee AS fees")
+        return {day: next((row["fees"] for row in rows if row["first_day"] <= day), 0) for day in days}
 
     def slots(self, day: int) -> list[Slot]:
         """The day-ahead prices of a day beside the tariffs."""
@@ -324,7 +340,7 @@ class Market:
             )
         }
         tariffs, start = self.tariffs(range(day, day + 1)), self.calendar.start_of(day)
-        prices, found = self._prices, []
+        prices, found = self.prices, []
         for slot in range(self.calendar.periods_per_day):
             own, (buy, sell) = cleared.get(slot), tariffs[day, slot]
             price = prices.price_of(own["price"]) if own and own["volume"] else None
@@ -361,6 +377,13 @@ _MONEY = ("trade", "supply", "fees", "charges")
 
 def _month(when: datetime) -> tuple[int, int]:
     return when.year, when.month
+
+
+def units(amount: str) -> int:
+    """Money units of an exact decimal number."""
+    whole, _, rest = amount.lstrip("-").partition(".")
+    found = int(whole + rest.ljust(MONEY_DECIMALS, "0"))
+    return -found if amount.startswith("-") else found
 
 
 def mean_price(slots: Sequence[Slot]) -> float | None:

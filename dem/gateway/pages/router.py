@@ -20,15 +20,16 @@ from dem.gateway import answers as a
 from dem.gateway.bills.days import of_member
 from dem.gateway.bills.drawing import as_csv, as_html, as_pdf, as_xml, values
 from dem.gateway.login import Logins
-from dem.gateway.pages import offices
+from dem.gateway.pages import admissions, choices, offices
+from dem.gateway.pages import limits as standing
 from dem.gateway.pages.charts import steps
 from dem.gateway.pages.drawing import draw
-from dem.gateway.pages.figures import Day, Market, Slot, mean_price
+from dem.gateway.pages.figures import Day, Market, Slot, mean_price, units
 from dem.gateway.pages.language import LANGUAGES, Language, language, preferred
 from dem.gateway.parts import Parts, about, known, parts_of
 from dem.gateway.reads import Row
 from dem.gateway.rights import Reader, require
-from dem.gateway.state import Record
+from dem.gateway.state import Record, State
 from dem.model.bills import Document
 from dem.model.strips import LANES
 from dem.model.units import KWH_DECIMALS, MONEY_DECIMALS
@@ -37,20 +38,26 @@ PAGES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "community": ("/", ("aggregates",)),
     "home": ("/members/{participant}", ("member", "energy", "settlements")),
     "orders": ("/members/{participant}/orders", ("orders",)),
+    "limits": ("/members/{participant}/limits", ("standing",)),
+    "intermediary": ("/members/{participant}/intermediary", ("choice",)),
     "money": ("/members/{participant}/money", ("member", "settlements", "transfers")),
     "bills": ("/members/{participant}/bills", ("bills",)),
     "bill": ("/members/{participant}/bills/{number}", ("bills",)),
     "alerts": ("/members/{participant}/alerts", ("member", "energy", "orders", "settlements")),
+    "admission": ("/admission", ("application",)),
     "readers": ("/members/{participant}/readers", ("access",)),
     "export": ("/members/{participant}/export", ("export",)),
     "prices": ("/prices", ("prices",)),
     "operations": ("/operations", ("operations",)),
+    "votes": ("/votes", ("elections",)),
     "proposals": ("/proposals", ("proposals",)),
     "audit": ("/audit", ("audit",)),
 }
 """Path of each page, and the resources that it shows: who lacks the right to one of them cannot open it."""
-_OF_EVERYBODY = ("community", "prices", "proposals")
+_OF_EVERYBODY = ("community", "prices", "votes", "proposals")
 """Pages about nobody: members may open what is told to members."""
+_OF_THE_ACCOUNT = ("admission",)
+"""Pages about whoever is logged in, member or not yet."""
 SESSION, SPOKEN = "dem_session", "dem_language"
 """Cookies."""
 POLICY = (
@@ -64,6 +71,8 @@ _FILES = (".pdf", ".csv", ".xml")
 _KINDS = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml", "txt": "text/plain"}
 _LAST_DAY = 1_000_000
 """Of which a calendar still has a date."""
+_FEW_DAYS = 5
+"""Standing limits run out if they are signed for fewer."""
 _LOW_DAYS = 7
 """Money is low if it does not last so many days like the last ones."""
 
@@ -85,9 +94,10 @@ class Asked:
         """Check the right to a page. What is returned notes how many rows were read, if another's were."""
         resources = PAGES[page][1]
         is_own = participant == self.reader.participant != 0 or page in _OF_EVERYBODY
+        is_own |= page in _OF_THE_ACCOUNT and self.reader.account is not None
         for resource in resources:  # before anybody is asked for a purpose
             require(self.reader, resource, is_own)
-        if page in _OF_EVERYBODY:
+        if page in (*_OF_EVERYBODY, *_OF_THE_ACCOUNT):
             return lambda _rows: None
         notes = [about(self.parts, self.reader, resource, participant, purpose) for resource in resources]
 
@@ -111,6 +121,7 @@ Asking = Annotated[Asked, Depends(_asked)]
 Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
 DayAsked = Annotated[int | None, Query(ge=1, le=_LAST_DAY)]
 Purpose = Annotated[str, Query(max_length=200)]
+Sent = Annotated[str, Query(max_length=10)]
 
 
 def spoken_by(request: Request) -> Language:
@@ -131,7 +142,7 @@ def page(
 ) -> HTMLResponse:
     """A page, with what all of them need."""
     configuration = parts_of(request).configuration
-    allowed = [name for name in ("operations", "proposals", "audit", "prices") if _may(reader, PAGES[name][1])]
+    allowed = [name for name in ("operations", "proposals", "audit", "prices", "votes") if _may(reader, PAGES[name][1])]
     text = draw(
         template,
         spoken,
@@ -253,6 +264,24 @@ def end(request: Request) -> Response:
     return answer
 
 
+# ------------------------------------------------------------------------------------------------------- newcomers
+
+
+@router.get("/join")
+def join(asked: Asking) -> Response:
+    """Where one makes a key and applies."""
+    return asked.page("join")
+
+
+@router.get("/admission")
+def admission(asked: Asking) -> Response:
+    """How far the admission is of who is logged in."""
+    asked.open("admission")
+    account = asked.reader.account
+    assert account is not None  # else it has not the right
+    return asked.page("admission", **admissions.of(asked.parts, asked.market, account, asked.reader.participant))
+
+
 # -------------------------------------------------------------------------------------------------------- members
 
 
@@ -309,7 +338,7 @@ def orders(asked: Asking, participant: Number, day: DayAsked = None, purpose: Pu
     shown = day if day is not None else max([*market.known_days(), market.shown_day(None)])
     member = index.participant(participant)
     rows = market.orders(participant, shown)
-    sent = asked.parts.store.messages_of(member["account"], 30)
+    sent = asked.parts.store.messages_of(member["account"], 30, but=(State.HELD, State.REPLACED))
     note(len(rows) + len(sent))
     return asked.page(
         "orders",
@@ -329,6 +358,64 @@ def orders(asked: Asking, participant: Number, day: DayAsked = None, purpose: Pu
 
 def _sent(record: Record) -> Row:
     return {"type": record.type, "state": str(record.state), "block": record.block, "refusal": record.refusal}
+
+
+@router.get("/members/{participant}/limits")
+def limits(asked: Asking, participant: Number, signed: Annotated[str, Query(max_length=10)] = "") -> Response:
+    """A member's standing limits: signed for the coming days, and what became of each."""
+    asked.open("limits", participant)
+    market, parts = asked.market, asked.parts
+    member = parts.index.participant(participant)
+    account = member["account"]
+    days, last = standing.ahead(parts, market, participant, account), standing.last_signed(parts, market, account)
+    terms = standing.terms(parts, market, participant, member)
+    return asked.page(
+        "limits",
+        participant=participant,
+        days=days,
+        last=None if last is None else market.local(market.calendar.start_of(last)),
+        terms=json.dumps(terms, separators=(",", ":")),
+        net=terms["expected"],
+        signed=signed,
+    )
+
+
+@router.get("/members/{participant}/intermediary")
+def intermediary(asked: Asking, participant: Number, sent: Sent = "") -> Response:
+    """Who trades for a member, and who else could."""
+    asked.open("intermediary", participant)
+    market, parts = asked.market, asked.parts
+    member, first = parts.index.participant(participant), choices.earliest(market)
+    return asked.page(
+        "intermediary",
+        participant=participant,
+        member=member,
+        chosen=choices.chosen(parts, market, participant),
+        offered=choices.offered(parts, first),
+        earliest=first,
+        begins=market.local(market.calendar.start_of(first)),
+        sent=sent,
+        messages=_messages(parts, member["account"], "Mandate"),
+    )
+
+
+@router.get("/votes")
+def votes(asked: Asking, sent: Sent = "") -> Response:
+    """The newest election, and the reader's vote."""
+    asked.open("votes")
+    account = asked.reader.account or ""
+    return asked.page(
+        "votes",
+        election=choices.election(asked.parts, asked.market, account),
+        account=account if asked.reader.participant else "",
+        sent=sent,
+        messages=_messages(asked.parts, account, "Nomination", "Ballot"),
+    )
+
+
+def _messages(parts: Parts, account: str, *types: str) -> list[Row]:
+    """What an account has sent of these types, the newest first."""
+    return [_sent(one) for one in parts.store.messages_of(account, 100) if one.type in types]
 
 
 @router.get("/prices")
@@ -356,7 +443,7 @@ def prices(asked: Asking, day: DayAsked = None) -> Response:
 
 
 @router.get("/members/{participant}/money")
-def money(asked: Asking, participant: Number, purpose: Purpose = "") -> Response:
+def money(asked: Asking, participant: Number, purpose: Purpose = "", sent: Sent = "") -> Response:
     """A member's account: what is on it, what came and went."""
     note = asked.open("money", participant, purpose)
     market, index = asked.market, asked.parts.index
@@ -364,18 +451,21 @@ def money(asked: Asking, participant: Number, purpose: Purpose = "") -> Response
     days = index.settlements(participant, max(1, last - 30), last + 1)[::-1]
     transfers = index.transfers(participant)
     side = _side_payments(asked.parts, participant)
+    member = index.participant(participant)
     note(len(days) + len(transfers) + len(side))
     for row in days:
         row["starts"] = market.local(market.calendar.start_of(row["day"]))
     return asked.page(
         "money",
-        member=index.participant(participant),
+        member=member,
         participant=participant,
         days=days,
         transfers=transfers,
         side=side,
         units=units,
         purpose=purpose,
+        sent=sent,
+        messages=_messages(asked.parts, member["account"], "Withdrawal"),
     )
 
 
@@ -385,13 +475,6 @@ def _side_payments(parts: Parts, participant: int) -> list[Row]:
         "WHERE participant = :participant ORDER BY day DESC LIMIT 100",
         participant=participant,
     )
-
-
-def units(amount: str) -> int:
-    """Money units of an exact decimal number."""
-    whole, _, rest = amount.lstrip("-").partition(".")
-    found = int(whole + rest.ljust(MONEY_DECIMALS, "0"))
-    return -found if amount.startswith("-") else found
 
 
 @router.get("/members/{participant}/bills")
@@ -474,6 +557,12 @@ def _alerts(asked: Asked, participant: int, member: Row) -> list[Row]:
     refused = offices.refused(parts, market, member["account"])
     if refused:
         found.append({"kind": "refused", "count": len(refused), "reason": refused[0].reason})
+    last = standing.last_signed(parts, market, member["account"])
+    if last is not None and last < standing.coming(market)[0] + _FEW_DAYS:
+        found.append({"kind": "limits", "day": market.local(market.calendar.start_of(last))})
+    until = choices.vote_missing(parts, market, member["account"])
+    if until is not None:
+        found.append({"kind": "vote", "until": until})
     tomorrow = market.day_now() + 1
     gate = market.calendar.gate_closes_at(tomorrow)
     if now < gate < now + 2 * 3_600 and not parts.index.orders(participant, tomorrow):

@@ -19,7 +19,7 @@ from dem.gateway.app import make_app
 from dem.gateway.bills.book import Book
 from dem.gateway.client import Client
 from dem.gateway.config import Configuration, Limits
-from dem.gateway.parts import Parts
+from dem.gateway.parts import Parts, Terms
 from dem.gateway.protocol import Checked
 from dem.gateway.reads import Index
 from dem.gateway.relaying import Outcome, Relaying
@@ -51,10 +51,11 @@ RULES = replace(
     max_layers=4,
     prices=PriceRange(UnitsPerWh(-100_000)),
 )
-HOME, ROOF = 6, 7
+HOME, ROOF, BROKER = 6, 7, 8
 METER, ROOF_METER = "AT0030000000000000000000000000001", "AT0030000000000000000000000000002"
 """What the metering operator calls theirs, in tests/metering/samples."""
 DEPTH = 4
+TERMS = Terms(CALENDAR.opening, 365 * 86_400, 14 * 86_400, 14 * 86_400, 3)
 URL = "http://testserver"
 
 
@@ -124,6 +125,18 @@ def make_index(path: Path, more: Iterable[tuple[str, str, dict[str, Any]]] = ())
     store.name({account_of("home"): "home", account_of("roof"): "roof"})
     store.close()
     return path
+
+
+def choices() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Events of what members may choose from: the roof stands for election, and a broker asks for more and more."""
+    yield "Elections", "Nominated", {"election": 1, "nominee": account_of("roof")}
+    about = {"account": account_of("broker"), "meter": f"0x{0:040x}", "kind": 8}
+    papers = {"importCapacity": 0, "exportCapacity": 0, "feeder": bytes(32), "documents": bytes(32)}
+    yield "ParticipantRegistry", "Applied", about | papers
+    yield "ParticipantRegistry", "Admitted", about | {"id": BROKER, "firstDay": 1}
+    for day, price in ((1, 300), (9, 500)):
+        published = {"intermediary": BROKER, "perWh": price, "firstDay": day, "replacedFrom": day, "sequence": day}
+        yield "Intermediaries", "CommissionPublished", published
 
 
 def auction(day: int, orders: Mapping[int, Sequence[Order]], cleared: Sequence[dict[str, int]]) -> Iterator[Any]:
@@ -259,6 +272,7 @@ def make_gateway(folder: Path, index: Path, url: str = "", base: str = URL, **li
         relaying,
         clock=lambda: moment(now[0]),
         bills=Book(configuration.bills_path),
+        terms=TERMS,
     )
     return Gateway(parts, node, TestClient(make_app(parts), base_url=base, raise_server_exceptions=False), now)
 

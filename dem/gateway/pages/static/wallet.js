@@ -1,19 +1,22 @@
-// The key of a member: made or brought here, kept in this browser under a passphrase, and used to sign a login.
+// The key of a member: made or brought here, kept in this browser under a passphrase, and used to sign.
 // Nothing but signatures leaves the browser.
 import { keccak_256, secp256k1 } from "/static/noble.js";
 
 const KEPT = "dem-key";
 const ROUNDS = 600000;
 const bytes = new TextEncoder();
-const find = (id) => document.getElementById(id);
-const hex = (array) => Array.from(array, (byte) => byte.toString(16).padStart(2, "0")).join("");
-const unhex = (text) => Uint8Array.from(text.match(/../g), (pair) => parseInt(pair, 16));
-const say = (name, more = "") => {
+const join = (...parts) => Uint8Array.from(parts.flatMap((part) => [...part]));
+export const find = (id) => document.getElementById(id);
+export const hex = (array) => Array.from(array, (byte) => byte.toString(16).padStart(2, "0")).join("");
+export const unhex = (text) => Uint8Array.from(text.replace(/^0x/, "").match(/../g) || [], (pair) => parseInt(pair, 16));
+export const say = (name, more = "") => {
   find("told").textContent = `${document.querySelector(`[data-say=${name}]`).textContent} ${more}`.trim();
   find("told").hidden = false;
 };
 
-function accountOf(key) {
+// ------------------------------------------------------------------------------------------------------------ keys
+
+export function accountOf(key) {
   const plain = hex(keccak_256(secp256k1.getPublicKey(key, false).slice(1)).slice(12));
   const mask = hex(keccak_256(bytes.encode(plain))); // EIP-55
   return `0x${Array.from(plain, (digit, n) => (parseInt(mask[n], 16) > 7 ? digit.toUpperCase() : digit)).join("")}`;
@@ -25,7 +28,13 @@ async function lock(passphrase, salt) {
   return crypto.subtle.deriveKey(how, from, { name: "AES-GCM", length: 256 }, false, ["encrypt", "decrypt"]);
 }
 
-async function keep(key, passphrase) {
+// A key of these digits, or a new one; null if they are none. A recovery sheet has spaces between them.
+export function keyOf(text) {
+  const key = text ? unhex(text.replace(/\s/g, "")) : secp256k1.utils.randomSecretKey();
+  return secp256k1.utils.isValidSecretKey(key) ? key : null;
+}
+
+export async function keep(key, passphrase) {
   const salt = crypto.getRandomValues(new Uint8Array(16));
   const iv = crypto.getRandomValues(new Uint8Array(12));
   const sealed = await crypto.subtle.encrypt({ name: "AES-GCM", iv }, await lock(passphrase, salt), key);
@@ -33,78 +42,103 @@ async function keep(key, passphrase) {
   localStorage.setItem(KEPT, JSON.stringify(kept));
 }
 
-async function open(passphrase) {
+// The account whose key is in this browser, or null.
+export const keptAccount = () => JSON.parse(localStorage.getItem(KEPT) || "null")?.account || null;
+
+// The key, or null if the passphrase does not open it.
+export async function open(passphrase) {
   const kept = JSON.parse(localStorage.getItem(KEPT));
   const how = { name: "AES-GCM", iv: unhex(kept.iv) };
-  return new Uint8Array(await crypto.subtle.decrypt(how, await lock(passphrase, unhex(kept.salt)), unhex(kept.sealed)));
+  const key = await lock(passphrase, unhex(kept.salt));
+  return crypto.subtle.decrypt(how, key, unhex(kept.sealed)).then((found) => new Uint8Array(found), () => null);
 }
 
-function signText(text, key) { // EIP-191
-  const own = bytes.encode(text);
-  const head = bytes.encode(`\x19Ethereum Signed Message:\n${own.length}`);
-  const digest = keccak_256(new Uint8Array([...head, ...own]));
+// -------------------------------------------------------------------------------------------------------- signatures
+
+function sign(digest, key) {
   const signature = secp256k1.sign(digest, key, { prehash: false, format: "recovered" }); // the recovery bit comes first
   return `0x${hex(signature.slice(1))}${hex([27 + signature[0]])}`;
 }
 
-async function logIn(account, sign) {
+export function signText(text, key) { // EIP-191
+  const own = bytes.encode(text);
+  return sign(keccak_256(join(bytes.encode(`\x19Ethereum Signed Message:\n${own.length}`), own)), key);
+}
+
+const DOMAIN = ["string name", "string version", "uint256 chainId", "address verifyingContract"];
+const word = (number) => unhex(BigInt(number).toString(16).padStart(64, "0"));
+const hashed = (text) => keccak_256(bytes.encode(text));
+
+function encoded(type, value) {
+  if (type === "bytes32[]") return keccak_256(join(...value.map(unhex)));
+  if (type === "bytes") return keccak_256(unhex(value));
+  if (type === "bytes32") return unhex(value);
+  if (type === "bool") return word(value ? 1 : 0);
+  return word(value); // numbers, and addresses as such
+}
+
+// What is signed of a message (EIP-712); its fields as an envelope has them. market: as /v1/market tells it.
+export function digestOf(market, contract, type, message) {
+  const fields = market.types[type].map((field) => field.split(" "));
+  const values = fields.map(([kind, name]) => encoded(kind, message[name]));
+  const struct = keccak_256(join(hashed(`${type}(${market.types[type].join(",")})`), ...values));
+  const domain = keccak_256(join(
+    hashed(`EIP712Domain(${DOMAIN.join(",")})`), hashed("DEM"), hashed("1"),
+    word(market.chain), word(market.contracts[contract]),
+  ));
+  return keccak_256(join([0x19, 0x01], domain, struct));
+}
+
+function sealed(market, contract, type, message, digest, signature) {
+  const about = { v: market.protocol, chain: market.chain, contract: market.contracts[contract], type, message };
+  return { ...about, signature, id: `0x${hex(digest)}` };
+}
+
+// The envelope of a message, signed for a contract of the market.
+export function envelope(market, contract, type, message, key) {
+  const digest = digestOf(market, contract, type, message);
+  return sealed(market, contract, type, message, digest, sign(digest, key));
+}
+
+// --------------------------------------------------------------------------------------- a wallet instead (EIP-1193)
+
+export const wallet = window.ethereum;
+export const walletAccount = async () => (await wallet.request({ method: "eth_requestAccounts" }))[0];
+export const walletSignsText = (account) => (text) => wallet.request({ method: "personal_sign", params: [text, account] });
+
+export async function walletEnvelope(market, contract, type, message, account) {
+  const fields = (all) => all.map((one) => ({ type: one.split(" ")[0], name: one.split(" ")[1] }));
+  const asked = {
+    types: { EIP712Domain: fields(DOMAIN), [type]: fields(market.types[type]) },
+    primaryType: type,
+    domain: { name: "DEM", version: "1", chainId: market.chain, verifyingContract: market.contracts[contract] },
+    message,
+  };
+  const signature = await wallet.request({ method: "eth_signTypedData_v4", params: [account, JSON.stringify(asked)] });
+  return sealed(market, contract, type, message, digestOf(market, contract, type, message), signature.toLowerCase());
+}
+
+// Of a message that takes the place of earlier ones: hundredths of a second, of which 40 bits last until 2318.
+export const sequence = () => Math.floor(Date.now() / 10);
+
+// --------------------------------------------------------------------------------------------------------- gateway
+
+export const market = async () => (await fetch("/v1/market")).json();
+
+// Bring envelopes; why the first of them that was refused was, or null.
+export async function bring(envelopes) {
+  const body = envelopes.map((one) => JSON.stringify(one)).join("\n");
+  const headers = { "content-type": "application/x-ndjson" };
+  const answer = await fetch("/v1/messages:batch", { method: "POST", headers, body });
+  const told = await answer.json();
+  return answer.ok ? told.find((one) => one.problem)?.problem.detail || null : told.detail;
+}
+
+// Begin a session; why it was refused, or the member's number, 0 of who is none.
+export async function logIn(account, signed) {
   const asked = await fetch(`/v1/login?account=${account}`);
   const { message, detail } = await asked.json();
-  if (!asked.ok) return say("refused", detail);
-  const body = JSON.stringify({ message, signature: await sign(message) });
-  const answer = await fetch("/session", { method: "POST", headers: { "content-type": "application/json" }, body });
-  const told = await answer.json();
-  if (!answer.ok) return say("refused", told.detail);
-  const next = find("unlock").dataset.next;
-  location.assign(next !== "/" ? next : told.participant ? `/members/${told.participant}` : "/");
+  if (!asked.ok) return { detail };
+  const body = JSON.stringify({ message, signature: await signed(message) });
+  return (await fetch("/session", { method: "POST", headers: { "content-type": "application/json" }, body })).json();
 }
-
-function show() {
-  const kept = JSON.parse(localStorage.getItem(KEPT) || "null");
-  find("unlock").hidden = !kept;
-  find("keep").open = !kept;
-  if (kept) find("account").value = kept.account;
-}
-
-find("unlock").addEventListener("submit", async (event) => {
-  event.preventDefault();
-  let key;
-  try {
-    key = await open(find("passphrase").value);
-  } catch {
-    return say("wrong");
-  }
-  await logIn(accountOf(key), (text) => signText(text, key));
-});
-
-find("make").addEventListener("submit", async (event) => {
-  event.preventDefault();
-  const [given, first, second] = ["key", "first", "second"].map((id) => find(id).value);
-  if (first !== second) return say("differ");
-  const key = given ? unhex(given.replace(/^0x/, "")) : secp256k1.utils.randomSecretKey();
-  if (!secp256k1.utils.isValidSecretKey(key)) return say("badkey");
-  await keep(key, first);
-  find("make").reset();
-  if (!given) {
-    find("secret").textContent = hex(key);
-    find("sheet").hidden = false;
-  }
-  say("kept");
-  show();
-});
-
-find("print").addEventListener("click", () => print());
-find("done").addEventListener("click", () => {
-  find("secret").textContent = "";
-  find("sheet").hidden = true;
-});
-
-if (window.ethereum) {
-  find("wallet").hidden = false;
-  find("wallet").addEventListener("click", async () => {
-    const [account] = await window.ethereum.request({ method: "eth_requestAccounts" });
-    const text = (message) => window.ethereum.request({ method: "personal_sign", params: [message, account] });
-    await logIn(account, text);
-  });
-}
-show();

@@ -1,0 +1,48 @@
+// Forms whose fields make one message: signed by the key of this browser, or by a wallet, and brought.
+// data-contract, data-type: where it goes. data-message: fields that are fixed. [data-field]: those that are entered.
+import {
+  bring, envelope, find, keptAccount, market, open, say, sequence, wallet, walletAccount, walletEnvelope,
+} from "/static/wallet.js";
+
+const AS = {
+  text: (value) => value,
+  money: (value) => { // currency with at most 8 decimals, in units of 10^-8; null if it is none
+    const found = /^(\d{1,12})(?:[.,](\d{1,8}))?$/.exec(value.trim());
+    return found && `${BigInt(found[1] + (found[2] || "").padEnd(8, "0"))}`;
+  },
+  percent: (value) => `${Math.round(Number(value) * 100)}`,
+};
+
+for (const form of document.querySelectorAll("form.signs")) {
+  const { account, contract, type } = form.dataset;
+  const byWallet = keptAccount() !== account && Boolean(wallet);
+  form.hidden = keptAccount() !== account && !wallet;
+  find("elsewhere").hidden = !form.hidden;
+  const passphrase = form.querySelector("[type=password]");
+  passphrase.parentElement.hidden = byWallet;
+  passphrase.required = !byWallet;
+
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const message = JSON.parse(form.dataset.message);
+    for (const field of form.querySelectorAll("[data-field]")) {
+      if (field.type !== "radio" || field.checked) message[field.dataset.field] = AS[field.dataset.as || "text"](field.value);
+    }
+    if (Object.values(message).includes(null)) return say("badamount");
+    say("signing");
+    const about = await market();
+    if (about.types[type].includes("uint40 sequence")) message.sequence = `${sequence()}`;
+    let signed;
+    if (byWallet) {
+      if ((await walletAccount()) !== account) return say("otherwallet");
+      signed = await walletEnvelope(about, contract, type, message, account);
+    } else {
+      const key = await open(passphrase.value);
+      if (!key) return say("wrong");
+      signed = envelope(about, contract, type, message, key);
+    }
+    const refused = await bring([signed]);
+    if (refused) return say("refused", refused);
+    location.assign(`${location.pathname}?sent=1`);
+  });
+}

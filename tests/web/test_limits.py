@@ -1,0 +1,129 @@
+"""Standing limits in a browser: what its script signs is what the protocol says, and what the member wished."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+from conftest import Site
+from playwright.sync_api import Page
+from support.gateway import CALENDAR, CHAIN, CONTRACTS, HOME, account_of, key_of
+from test_console import PASSPHRASE, require_well
+
+from dem.gateway.protocol import KINDS, parse, seal
+from dem.messages.orders import OrderSheet
+from dem.messages.signing import Domain, sign
+from dem.model.orders import Order, Side, orders_of
+from dem.model.units import Tick, Wh
+
+BRINGS_KEY = """async ([key, passphrase]) => {
+  const { keep, keyOf } = await import("/static/wallet.js");
+  await keep(keyOf(key), passphrase);
+}"""
+ENVELOPE = """async ([contract, type, message, key]) => {
+  const { envelope, market, unhex } = await import("/static/wallet.js");
+  return envelope(await market(), contract, type, message, unhex(key));
+}"""
+TICKS = """async ([scale, prices]) => {
+  const { priceOf, tickDown, tickUp } = await import("/static/prices.js");
+  return prices.map((text) => [priceOf(text), tickDown(scale, priceOf(text)), tickUp(scale, priceOf(text))]);
+}"""
+
+
+@pytest.fixture
+def page(site: Site) -> Iterator[Page]:
+    """Of the home, whose key is in its browser, while the auction of day 3 is open."""
+    before, site.gateway.now[0] = site.gateway.now[0], CALENDAR.opens_at(3) + 3_600.0
+    context = site.context("home")
+    page = site.page(context)
+    page.goto(site.url + "/login")
+    page.evaluate(BRINGS_KEY, [key_of("home").hex(), PASSPHRASE])
+    yield page
+    context.close()
+    site.gateway.now[0] = before
+
+
+def test_the_browser_signs_every_message_as_the_protocol_does(page: Page) -> None:
+    sample = {"address": account_of("home"), "bool": True, "bytes32": f"0x{5:064x}", "bytes": "0x00ff"}
+    for type_, kind in KINDS.items():
+        words = [f"0x{n:064x}" for n in (1, 2**255)]
+        values = {name: words if of == "bytes32[]" else sample.get(of, "200") for name, of in type_.TYPE}
+        message = parse(type_.__name__, values)
+        domain = Domain(CHAIN, CONTRACTS[kind.contract])
+        wanted = seal(domain, message, sign(domain, message, key_of("home"))).model_dump()
+        told = page.evaluate(ENVELOPE, [kind.contract, type_.__name__, values, key_of("home").hex()])
+        assert told | {"contract": told["contract"].lower()} == wanted | {"contract": wanted["contract"].lower()}
+
+
+def test_prices_become_ticks_from_the_lowest_price_on(page: Page) -> None:
+    scale = {"lowest": -50_000, "tick": 100, "most": 4_095}
+    told = page.evaluate(TICKS, [scale, ["0", "-0.5", "0,25", "0.25001", "1", "-0.00001"]])
+    assert told == [[0, 500, 500], [-50_000, 0, 0], [25_000, 750, 750], [25_001, 750, 751], [100_000, 1_500, 1_500],
+                    [-1, 499, 500]]  # fmt: skip
+    for text in ("", "a", "0.123456", "1e3", "--1", "1.", "0x10"):
+        assert page.evaluate("async (t) => (await import('/static/prices.js')).priceOf(t)", text) is None
+
+
+def orders(site: Site, day: int) -> list[Order]:
+    """What the newest sheet of the home for a day orders."""
+    newest = next(
+        one.envelope["message"]
+        for one in site.gateway.store.in_places(account_of("home"), 100)
+        if one.envelope["message"]["day"] == str(day)
+    )
+    sheet = parse("OrderSheet", newest)
+    assert isinstance(sheet, OrderSheet)
+    return [one for n, word in enumerate(sheet.lines) for one in orders_of(HOME, day, n, word, 96)]
+
+
+def states(site: Site) -> Counter[str]:
+    """Of the sheets that the home has sent."""
+    sent = site.gateway.store.messages_of(account_of("home"), 1_000)
+    return Counter(str(one.state) for one in sent if one.type == "OrderSheet")
+
+
+def test_limits_are_signed_for_a_month_changed_and_paused(site: Site, page: Page) -> None:
+    page.goto(f"{site.url}/members/{HOME}/limits")
+    assert page.locator("[name=kind]:checked").get_attribute("value") == "tariffs"
+    page.locator("#passphrase").fill("another row of words")
+    page.get_by_role("button", name="Sign for 31 days").click()
+    page.locator("#told", has_text="does not open the key").wait_for()
+    page.locator("#passphrase").fill(PASSPHRASE)
+    page.get_by_role("button", name="Sign for 31 days").click()
+    page.wait_for_url("**/limits?signed=limits")
+    # The meter drew 10 Wh in each period. Days without a tariff get the lower of the standing one, 0.28, and the last
+    # one, 0.30, less fees of 0.012.
+    assert orders(site, 33) == [Order(HOME, 0, slot, Side.BID, Tick(1_268), Wh(10)) for slot in range(96)]
+    assert states(site) == {"held": 30, "queued": 1}
+    page.get_by_text("signed, waits until").first.wait_for()
+    require_well(page)
+
+    page.get_by_label("At limits of my own").check()
+    page.get_by_label("Never buy above").fill("a quarter")
+    page.locator("#passphrase").fill(PASSPHRASE)
+    page.get_by_role("button", name="Sign for 31 days").click()
+    page.locator("#told", has_text="A limit is a number").wait_for()
+    page.get_by_label("Never buy above").fill("0,1234")
+    page.get_by_role("button", name="Sign for 31 days").click()
+    page.wait_for_load_state()
+    page.get_by_text("never above 0.123").first.wait_for()
+    assert orders(site, 3)[0].tick == Tick(1_111)  # 0.1234 less 0.012, rounded down
+    assert page.get_by_label("Never buy above").input_value() == "0,1234"
+    require_well(page)
+    site.gateway.step()
+
+    page.locator("#passphrase").fill(PASSPHRASE)
+    page.get_by_role("button", name="Pause trading").click()
+    page.wait_for_url("**/limits?signed=pause")
+    page.get_by_text("paused: no order").first.wait_for()
+    assert {day: orders(site, day) for day in (3, 4, 33)} == {3: [], 4: [], 33: []}
+    assert states(site) == {"held": 30, "queued": 1, "in_block": 2, "replaced": 60}
+    kept = page.evaluate("JSON.stringify(localStorage)")
+    assert key_of("home").hex() not in kept
+    assert PASSPHRASE not in kept
+
+
+def test_a_browser_without_the_key_is_led_to_it(site: Site, page: Page) -> None:
+    page.evaluate("localStorage.clear()")
+    page.goto(f"{site.url}/members/{HOME}/limits")
+    page.get_by_role("link", name="Put it here first.").click()
+    page.wait_for_url(f"**/login?next=/members/{HOME}/limits")
