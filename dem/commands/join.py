@@ -4,7 +4,6 @@ import threading
 from pathlib import Path
 
 import click
-import requests
 
 from dem.commands import ABOUT
 from dem.console import console, fail_readably
@@ -26,6 +25,8 @@ def cli(gateway: str, out: Path, annual_kwh: int, once: bool) -> None:
     called again, it goes on. `role household` and `role meter` with these settings do the same apart from each other.
     """
     try:
+        from requests import RequestException
+
         from dem.chain.accounts import open_keystore
         from dem.gateway.client import Client
         from dem.roles.joining import Newcomer, Story
@@ -53,7 +54,7 @@ def cli(gateway: str, out: Path, annual_kwh: int, once: bool) -> None:
             try:
                 for sentence in story.news():
                     console.print(sentence, highlight=False)
-            except (RequestError, requests.RequestException) as error:
+            except (RequestError, RequestException) as error:
                 console.print(f"the gateway does not answer now ({error}); trying again", highlight=False, markup=False)
             end.wait(_LOOK_SECONDS)
     finally:

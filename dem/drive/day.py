@@ -12,8 +12,9 @@ from dem.community.clock import Clock
 from dem.community.crowd import Session
 from dem.community.keys import Wallet
 from dem.community.scenario import Participant
-from dem.community.sessions import SessionMessages, SessionPlan, Standing
+from dem.community.sessions import SessionPlan, Standing
 from dem.community.signing import (
+    SessionMessages,
     sign_agreement,
     sign_commission,
     sign_commitment,

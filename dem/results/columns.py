@@ -135,6 +135,8 @@ def read_columns(table: str) -> dict[str, Kind]:
 
 RUN = "run.json"
 """What a run says of itself."""
+WITHOUT_CHAIN = "without_chain"
+"""Key of run.json: whether the reference model alone has played the days."""
 CHECKSUMS = "checksums"
 """Key of run.json: of its tables by file, and under the name of run.json of all else that it says."""
 

@@ -8,7 +8,8 @@ from support.shortfalls import SHORT, let_the_buyer_default, pay_in
 from support.signed import ask, bid, domain, registers
 from support.village import CLEARING_HOUSE, DEPOSIT, Member, Village
 
-from dem.deployment.health import Limits, check_market
+from dem.deployment.health import check_market
+from dem.deployment.limits import Limits
 from dem.deployment.market import ADMIN, Market
 from dem.messages.orders import OrderSheet
 from dem.messages.readings import ReadingSheet

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from dem.console import print_comparison
+from dem.commands.compare import print_comparison
 from dem.replay.reconcile import Check
 from dem.report import write_comparison
 from dem.report.comparison_charts import MARKET_COLOURS
