@@ -8,7 +8,8 @@ from support.commands.hamlet import Hamlet, read_table
 from support.commands.own import OwnHamlet
 
 from dem.community.crowd import Crowd
-from dem.community.own import Report, Reporting, said_at_first
+from dem.community.meters import runs_of
+from dem.community.own import Part, Report, Reporting
 from dem.community.scenario import examine, load_scenario
 from dem.errors import Mistakes
 from dem.model.orders import Side
@@ -89,7 +90,34 @@ def test_all_that_the_connection_takes_in_stands_for_what_is_missing(folder: Pat
 
 
 def test_what_a_meter_says_at_first_is_part_of_what_it_showed() -> None:
-    assert said_at_first([101, -101, 0], Report(Reporting.CORRECTED, 500)) == [50, -50, 0]
+    assert Report((Part(Reporting.CORRECTED, range(3), 500),)).in_time([101, -101, 0]) == [50, -50, 0]
+
+
+def test_a_part_of_a_day_is_late_or_missing_and_all_else_is_in_time() -> None:
+    shown = [*range(100, 124)]
+    report = Report((Part(Reporting.MISSING, range(6)), Part(Reporting.LATE, range(12, 18))))
+    assert report.in_time(shown) == [*[None] * 6, *shown[6:12], *[None] * 6, *shown[18:]]
+    assert report.after(shown) == [*[None] * 12, *shown[12:18], *[None] * 6]
+    assert [*runs_of(report.in_time(shown))] == [range(1, 2), range(3, 4)]
+
+
+def test_after_a_correction_every_register_of_the_day_is_said_once_more() -> None:
+    shown = [*range(100, 112)]
+    report = Report((Part(Reporting.CORRECTED, range(3, 4), 0), Part(Reporting.LATE, range(6, 12))))
+    assert report.in_time(shown) == [100, 101, 102, 0, 104, 105, *[None] * 6]
+    assert report.after(shown) == shown
+
+
+def test_rows_of_periods_leave_the_rest_of_a_day_as_it_was_read(folder: Path, tmp_path: Path) -> None:
+    write_days(load_scenario(folder), tmp_path / "out")
+    rows = read_table(tmp_path / "out" / "readings.csv")
+    first = min(int(row["period"]) for row in rows)
+    status = {
+        name: "".join(row["status"][0] for row in rows if row["participant"] == name) for name in ("home-1", "roof-1")
+    }
+    assert first == load_scenario(folder).period0
+    assert status["home-1"][:48] == "mmmmmmccccccmmmmmmmmmmmm" + "eeeeeemmmmmmmmmmmmcccccc"
+    assert status["roof-1"][:72] == "m" * 48 + "c" * 24
 
 
 @pytest.mark.parametrize(
@@ -132,12 +160,22 @@ def test_bad_orders(folder: Path, line: str, why: str) -> None:
         ("home-1,2016-05-08,late,500", "must be empty: only corrected readings are something else at first"),
         ("home-1,2016-05-08,corrected,", "must be a whole number"),
         ("home-1,2016-05-08,corrected,1001", "must be 0 to 1000"),
+        ("home-1,2016-05-08,missing,", "is there twice for home-1, for the same periods"),
+        (
+            "home-1,2016-05-08,late,,2016-05-08T01:00,2016-05-08T06:00",
+            "column first: '2016-05-08T01:00' must be whole rows of 6 periods from the day's beginning on",
+        ),
+        ("home-1,2016-05-08,late,,2016-05-08T00:00,", "has one of first and last: name both, or none"),
+        ("home-1,2016-05-08,late,,2016-05-09T00:00,2016-05-09T05:00", "column first: '2016-05-09T00:00' is no period"),
+        ("home-1,2016-05-08,late,,2016-05-08T18:00,2016-05-09T05:00", "must be a period of the row's date"),
+        ("home-1,2016-05-08,late,,2016-05-08T18:00,2016-05-08T05:00", "must be a period of the row's date"),
+        ("roof-1,2016-05-10,missing,,2016-05-10T00:00,2016-05-10T05:00", "has missing and corrected periods on a day"),
     ],
 )
 def test_bad_readings(folder: Path, line: str, why: str) -> None:
-    add(folder, "readings.csv", line)
+    add(folder, "readings.csv", line + "," * (5 - line.count(",")))
     (mistake,) = mistakes_of(folder)
-    assert mistake.startswith("readings.csv, line 10, column ")
+    assert mistake.startswith("readings.csv, line 15, column ")
     assert why in mistake
 
 

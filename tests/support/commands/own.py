@@ -16,6 +16,13 @@ ORDERS = (
     ("roof-1", "2016-05-09T12:00", "ask", "0.06", 2000),
 )
 READINGS = (
+    # strips of a day: some late and some that never come, between those that are in time
+    ("home-1", "2016-05-08", "late", "", "2016-05-08T06:00+02:00", "2016-05-08T11:00+02:00"),
+    ("home-1", "2016-05-09", "missing", "", "2016-05-09T00:00+02:00", "2016-05-09T05:00+02:00"),
+    ("home-1", "2016-05-09", "late", "", "2016-05-09T18:00+02:00", "2016-05-09T23:00+02:00"),
+    # single periods that are corrected, with a strip that is late
+    ("roof-1", "2016-05-10", "corrected", 200, "2016-05-10T09:00+02:00", "2016-05-10T10:00+02:00"),
+    ("roof-1", "2016-05-10", "late", "", "2016-05-10T18:00+02:00", "2016-05-10T23:00+02:00"),
     ("home-2", "2016-05-08", "missing", ""),
     ("home-2", "2016-05-09", "missing", ""),
     ("home-3", "2016-05-09", "late", ""),
@@ -55,7 +62,8 @@ class OwnHamlet:
             writer.writeheader()
             writer.writerows(members)
         write_table(folder / "orders.csv", ("participant", "start", "side", "price", "energy_wh"), _local(ORDERS))
-        write_table(folder / "readings.csv", ("participant", "date", "reading", "first_permille"), READINGS)
+        columns = ("participant", "date", "reading", "first_permille", "first", "last")
+        write_table(folder / "readings.csv", columns, [(*row, "", "")[: len(columns)] for row in READINGS])
         seconds = DAY_SECONDS // hamlet.periods_per_day
         rows = [
             ((FIRST_DAY + timedelta(seconds=n * seconds)).isoformat(), 100 + n, -n)
