@@ -78,17 +78,23 @@ def in_one_line(error: Exception) -> str:
 
 def _provider(choice: str | None, any_node: bool) -> ProviderAPI:
     """Ape's way to a network, which knows one node of it: where several are told, one that answers."""
-    use_own_networks()
-    if choice is not None:
-        _require_known(choice)
+    if choice is None:
+        use_own_networks()
+    else:
+        require_known(choice)
     provider = ape.networks.get_provider_from_choice(choice)
     if any_node and (urls := nodes_of(provider)):
         provider.provider_settings["uri"] = first_answering(urls)
     return provider
 
 
-def _require_known(choice: str) -> None:
-    """Refuse a network that is nobody's of one's own, before anybody on it is asked."""
+def require_known(choice: str) -> None:
+    """Refuse a network that is nobody's of one's own, before anybody on it is asked.
+
+    Raises:
+        click.UsageError: it is not known.
+    """
+    use_own_networks()
     if choice.startswith(("http://", "https://")):
         return
     ecosystem, network, *_ = [*choice.split(":", maxsplit=2), "", ""]

@@ -28,12 +28,23 @@ class ChainCommand(click.Command):
         return connection(network, self.any_node)
 
 
+def _known(_context: click.Context, _option: click.Parameter, choice: str | None) -> str | None:
+    """The network, refused before anything else if nobody here knows it."""
+    if choice is not None:
+        from dem.chain.networks import require_known
+
+        require_known(choice)
+    return choice
+
+
 def on_chain(
     name: str | None = None, short_help: str | None = None, any_node: bool = True
 ) -> Callable[[Callable[..., Any]], click.Command]:
     """Makes a function a command with the option --network. any_node: another node of the network will do as well."""
     option = click.option(
         "--network",
+        callback=_known,
+        is_eager=True,
         metavar="ECOSYSTEM[:NETWORK[:PROVIDER]]",
         help="Connect to this one, such as ethereum:local:http://127.0.0.1:8545; default a chain in this process.",
     )

@@ -96,9 +96,14 @@ class Crowd:
     memories: of days that have ended; without them everybody is as on its first day.
     """
 
-    scenario: Scenario
+    whole: Scenario
     day: int
     memories: Memories | None = None
+
+    @cached_property
+    def scenario(self) -> Scenario:
+        """With the connections of the day."""
+        return self.whole.on(self.day)
 
     # what everybody knows
 

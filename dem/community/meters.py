@@ -15,7 +15,8 @@ from dem.model.units import Wh
 class Meter:
     """One meter; its registers start at zero with its first day.
 
-    net: metered net energy of a day by slot, Wh, for every day from its first on that may be asked for.
+    net: metered net energy of a day by slot, Wh, for every day from its first on that may be asked for. Of days that
+    are not there it counts nothing.
     is_next: it has taken the place of its member's first one.
     """
 
@@ -53,7 +54,7 @@ class Meter:
         """The opening register and one per period end."""
         start = max(known for known in self._opening if known <= day)
         for earlier in range(start, day):
-            self._opening[earlier + 1] = _advance(self._opening[earlier], self._net[earlier])[-1]
+            self._opening[earlier + 1] = _advance(self._opening[earlier], self._net.get(earlier, ()))[-1]
         registers = _advance(self._opening[day], self._net[day])
         self._opening[day + 1] = registers[-1]
         return registers

@@ -4,7 +4,7 @@
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -96,13 +96,14 @@ Reports = Mapping[tuple[int, str], Report]
 
 @dataclass(frozen=True, slots=True)
 class Community:
-    """What the tables of members' own refer to. capacities: of consumers and prosumers, in and out, Wh per period.
-    clients: of whom an intermediary orders."""
+    """What the tables of members' own refer to. households: consumers and prosumers. capacities: what the connection of
+    one of them carries on a day, in and out, Wh per period. clients: of whom an intermediary orders."""
 
     calendar: Calendar
     rules: tuple[RulesVersion, ...]
     members: Set[str]
-    capacities: Mapping[str, tuple[int, int]]
+    households: Set[str]
+    capacities: Callable[[str, int], tuple[int, int]]
     clients: Set[str]
 
     def household(self, cell: Cell) -> str:
@@ -111,7 +112,7 @@ class Community:
         Raises:
             InputError: it is none.
         """
-        if cell.text not in self.capacities:
+        if cell.text not in self.households:
             known = cell.text in self.members
             raise cell.wrong("is no consumer or prosumer" if known else "is not in the participant table")
         return cell.text
@@ -130,7 +131,7 @@ def read_orders(path: Path, community: Community, mistakes: Mistakes) -> dict[in
             day, order = _order(row, community)
             others = standing[order.participant, day, order.slot]
             _check_beside(row, order, others, community.rules_on(day).max_layers)
-            _check_together(row, [*others, order], community.capacities[order.participant])
+            _check_together(row, [*others, order], community.capacities(order.participant, day))
             order = order._replace(layer=len(others))
             others.append(order)
             found[day].append(order)

@@ -80,6 +80,7 @@ def within_connections(
     scenario: Scenario, day: int, orders: Collection[Order], names: Mapping[int, str]
 ) -> list[Order]:
     """Intraday orders, each cut to the most the market takes: import and export capacity of the member's own part."""
+    scenario = scenario.on(day)
     own: dict[int, int] = {}
     for id_ in {order.participant for order in orders}:
         member = scenario.participant(names[id_])

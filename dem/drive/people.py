@@ -159,7 +159,7 @@ class People:
     def _meter_of(self, name: str, day: int) -> Meter:
         """The meter that a member has on a day."""
         member = self.scenario.participant(name)
-        is_next = member.new_meter is not None and day >= member.new_meter
+        is_next = member.has_next_meter(day)
         first = member.new_meter if is_next else member.joins
         key = f"{name} from {first}"
         if key not in self._meters:

@@ -179,7 +179,7 @@ class ModelMarket:
     def estimate(self, day: int) -> None:
         """What is missing when readings are due: all that the connection takes in stands for it (rule 12.3)."""
         own = self.days.changing(day)
-        for member in self.scenario.of_kind(Kind.CONSUMER, Kind.PROSUMER):
+        for member in self.scenario.on(day).of_kind(Kind.CONSUMER, Kind.PROSUMER):
             id_ = self.ids[member.name]
             if not member.takes_part(day):
                 continue
@@ -214,8 +214,7 @@ class ModelMarket:
         return 0 if last is None else (day - 1) * self.periods_per_day + last + 1
 
     def _has_second_meter(self, id_: int, day: int) -> bool:
-        new = self.scenario.participant(self.names[id_]).new_meter
-        return new is not None and day >= new
+        return self.scenario.participant(self.names[id_]).has_next_meter(day)
 
     def forget(self, day: int) -> None:
         """The day is final."""
@@ -240,7 +239,8 @@ class ModelMarket:
         own = ((BALANCING_FUND, "fund"), (CLEARING_HOUSE, "clearing_house"))
         found = [Member(id_, _NO_KEY, _NO_KEY, kind, 1, None, None) for id_, kind in own]
         for name, id_ in sorted(self.ids.items(), key=lambda item: item[1]):
-            member, is_office = self.scenario.participant(name), id_ < FIRST_PARTICIPANT
+            # With the connection that it has in the end, as events leave it.
+            member, is_office = self.scenario.participant(name).on(self.scenario.days[-1]), id_ < FIRST_PARTICIPANT
             most = (None, None) if is_office else (member.import_capacity, member.export_capacity)
             found.append(Member(id_, name, name, member.kind.value, member.joins, *most))
         return found

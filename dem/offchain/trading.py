@@ -216,9 +216,10 @@ class Trading:
 
     def _limit(self, id_: int, day: int) -> int:
         """The most that a member may hold of intraday trades."""
-        member, share = self.market.members[id_], self.market.intermediaries.mandate_of(id_, day).share
-        both = (member.import_capacity, member.export_capacity)
-        return min(sum(own_part(capacity or 0, share) for capacity in both), MAX_LIMIT)
+        market = self.market
+        member, share = market.scenario.participant(market.names[id_]), market.intermediaries.mandate_of(id_, day).share
+        both = (member.on(day).import_capacity, member.on(day).export_capacity)
+        return min(sum(own_part(capacity, share) for capacity in both), MAX_LIMIT)
 
     # ------------------------------------------------------------------------------------------------- delivery
 

@@ -1,7 +1,7 @@
 """Members come in: applications, admissions, credit limits, first deposits."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any, TypeVar
 
 from eth_utils.address import to_checksum_address
@@ -24,7 +24,7 @@ _ACCOUNT, _METER, _LAST_DAY = 0, 4, 6
 _FIRST_PARTICIPANT = 6
 """The numbers before are the market's own."""
 _NO_LAST_DAY = (1 << 32) - 1
-_NEVER_APPLIED, _APPLIED = range(2)
+_NEVER_APPLIED, _APPLIED, _, _, _EXITED = range(5)
 """Status of an account that is no member."""
 
 
@@ -61,12 +61,19 @@ def register(relay: Relay, applicants: Sequence[Applicant]) -> None:
     pay_in(relay, [Payment(a.account, a.deposit, a.payment_reference) for a in applicants if a.deposit])
 
 
-def apply(relay: Relay, applicants: Sequence[Applicant]) -> None:
-    """Applications of who has never applied."""
+def come_back(relay: Relay, applicants: Sequence[Applicant]) -> None:
+    """Applications and admissions of who has left and comes back (rule 2.2)."""
+    domain = relay.market.domain("ParticipantRegistry")
+    apply(relay, applicants, _EXITED)
+    admit(relay, {a.account: digest(domain, a.application.message) for a in applicants})
+
+
+def apply(relay: Relay, applicants: Sequence[Applicant], status: int = _NEVER_APPLIED) -> None:
+    """Applications of whose accounts have this status: of who has never applied."""
     relay.call_for_each(
         "applyFor",
         (RELAYER, relay.market.registry, GAS_PER_MEMBER),
-        lambda: _with_status(relay, applicants, lambda a: a.account, _NEVER_APPLIED),
+        lambda: _with_status(relay, applicants, lambda a: a.account, status),
         lambda a: for_contract(a.application),
     )
 
@@ -155,6 +162,33 @@ def leave(relay: Relay, ids: Sequence[int]) -> None:
         lambda: [id_ for id_, own in _members(relay, ids).items() if own[_LAST_DAY] == _NO_LAST_DAY],
         lambda id_: (id_,),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionChange:
+    """What a member's connection carries from a day on, Wh per period."""
+
+    id: int
+    import_capacity: int
+    export_capacity: int
+    first_day: int
+
+
+def change_connections(relay: Relay, changes: Sequence[ConnectionChange]) -> None:
+    """Other capacities of connections."""
+    registry = relay.market.registry
+
+    def missing() -> list[ConnectionChange]:
+        meters = [own[_METER] for own in _members(relay, [change.id for change in changes]).values()]
+        asked = [(meter, change.first_day) for meter, change in zip(meters, changes, strict=True)]
+        found = relay.chain.ask_many(registry, "metered", asked)
+        return [
+            change
+            for change, (_, *both, _, _) in zip(changes, found, strict=True)
+            if both != [change.import_capacity, change.export_capacity]
+        ]
+
+    relay.call_for_each("changeConnection", ("registrar", registry, GAS_PER_MEMBER), missing, astuple)
 
 
 def replace_meters(relay: Relay, meters: Mapping[int, str]) -> None:
