@@ -206,21 +206,26 @@ def replace_meters(relay: Relay, meters: Mapping[int, str]) -> None:
 
 
 def note_sources(relay: Relay, sources: Mapping[int, str]) -> None:
-    """What members' feed-in comes from, by registry number, as of the meters that they have."""
+    """What members' feed-in comes from, by registry number, as of the meters that they have.
+
+    Guarantees are the member's, so it is noted for each: the next tenant of a meter has none of what is noted of the
+    last one's.
+    """
+    chain, name = relay.chain, "Meters"
     own = _members(relay, [*sources])
-    noted = [(id_, to_checksum_address(own[id_][_METER]), SOURCES.index(source)) for id_, source in sources.items()]
-    relay.call_for_each(
-        "noteSource",
-        ("registrar", relay.market.meters, GAS_PER_MEMBER),
-        lambda: [
-            note
-            for note, found in zip(
-                noted, relay.chain.ask_many(relay.market.meters, "sourceOf", [note[1:2] for note in noted]), strict=True
-            )
-            if found != note[2]
-        ],
-        lambda note: note,
-    )
+    wanted = [(id_, to_checksum_address(own[id_][_METER]), SOURCES.index(source)) for id_, source in sources.items()]
+    known: dict[tuple[int, str], int] = {}
+    first = relay.market.manifest.first_block
+
+    def missing() -> list[tuple[int, str, int]]:
+        nonlocal first
+        last, addresses = chain.block, {name: relay.market.addresses[name]}
+        for event in chain.events(addresses, first, last, chain.topics(name, "SourceNoted")):
+            known[event.args["id"], event.args["meter"]] = event.args["source"]
+        first = last + 1
+        return [note for note in wanted if known.get(note[:2]) != note[2]]
+
+    relay.call_for_each("noteSource", ("registrar", relay.market.meters, GAS_PER_MEMBER), missing, lambda note: note)
 
 
 def owners_of_meters(relay: Relay) -> dict[str, int]:
