@@ -1,4 +1,7 @@
-"""What all commands share: the console, readable errors, tables, the progress of a run."""
+"""What all commands share: the console, readable errors, tables, the progress of a run.
+
+Every command loads this, so it loads nothing that takes time: see `dem.commands`.
+"""
 
 import errno
 import sqlite3
@@ -8,10 +11,9 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
 from functools import wraps
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import click
-import requests
 from rich import box
 from rich.console import Console
 from rich.markup import escape
@@ -31,12 +33,10 @@ from rich.table import Table
 from dem.drive.pace import Pace
 from dem.drive.screen import Screen
 from dem.errors import DemError
-from dem.lab.study.findings import Findings
-from dem.lab.study.words import effect_tables, study_checks
-from dem.replay.reconcile import Check
-from dem.results.changes import figures, sentences
-from dem.results.compare import Comparison
-from dem.results.summary import Summary
+
+if TYPE_CHECKING:
+    from dem.replay.reconcile import Check
+    from dem.results.summary import Summary
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -70,18 +70,24 @@ def fail_readably(command: Callable[P, R]) -> Callable[P, R]:
             raise SystemExit(130) from None
         except DemError as error:
             message = str(error)
-        except requests.RequestException as error:
-            message = f"no node answers: see whether it runs and can be reached ({type(error).__name__})"
         except sqlite3.Error as error:
             message = f"the database cannot be used: {error}; --out names a file"
         except UnicodeError as error:
             message = f"a file is not UTF-8: save it as UTF-8 ({error})"
         except OSError as error:
-            message = f"{error.filename or 'the system'}: {error.strerror or error}{_ADVICE.get(error.errno or 0, '')}"
+            message = _of_the_system(error)
         _errors.print("[bold red]error:[/]", escape(message), highlight=False, soft_wrap=True)
         raise SystemExit(2)
 
     return wrapped
+
+
+def _of_the_system(error: OSError) -> str:
+    from requests import RequestException
+
+    if isinstance(error, RequestException):
+        return f"no node answers: see whether it runs and can be reached ({type(error).__name__})"
+    return f"{error.filename or 'the system'}: {error.strerror or error}{_ADVICE.get(error.errno or 0, '')}"
 
 
 def pace_options(command: Callable[..., R]) -> Callable[..., R]:
@@ -211,16 +217,7 @@ class StudyProgress:
         console.print(f"{what}: {done:,} of {whole:,}{left}", highlight=False)
 
 
-def print_study(findings: Findings) -> None:
-    """What each arm differs by from the baseline, and what was played on contracts, too."""
-    for title, columns, rows in effect_tables(findings):
-        told = f"Means of {columns[1]}, then differences to it, ± half of a 95 % interval"
-        heading = ", ".join(filter(None, (title, told)))
-        print_table(heading, columns, [[escape(cell) for cell in row] for row in rows], figures=True)
-    print_checks(study_checks(findings))
-
-
-def print_summary(summary: Summary) -> None:
+def print_summary(summary: "Summary") -> None:
     """The headline figures of a run."""
     table = Table(title=summary.title, show_header=False, title_justify="left")
     table.add_column()
@@ -228,19 +225,6 @@ def print_summary(summary: Summary) -> None:
     for label, figure in summary.rows():
         table.add_row(label, figure)
     console.print(table)
-
-
-def print_comparison(comparison: Comparison) -> None:
-    """Set-ups beside each other, what changed from the first to the last, and what must hold."""
-    rows = [
-        [f"[bold]{what}[/]", *[""] * len(comparison.set_ups)] if not cells else [what, *cells]
-        for what, cells in figures(comparison)
-    ]
-    print_table("", ["", *(escape(set_up.name) for set_up in comparison.set_ups)], rows, figures=True)
-    for sentence in sentences(comparison):
-        console.print(f"- {escape(sentence)}", highlight=False, soft_wrap=True)
-    console.print()
-    print_checks(comparison.checks)
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], figures: bool = False) -> None:
@@ -254,7 +238,7 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]
     Console(width=max(console.width, width)).print(table)
 
 
-def print_checks(checks: Iterable[Check]) -> None:
+def print_checks(checks: "Iterable[Check]") -> None:
     """The invariants, one line each."""
     for check in checks:
         mark = "[green]ok[/]    " if check.ok else "[bold red]BROKEN[/]"

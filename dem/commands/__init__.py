@@ -1,6 +1,7 @@
 """The console command `dem`. Its subcommands, a file each, are those of `ape run` in a checkout.
 
-Only the command that is asked for is imported: the list of all of them takes no time.
+Only the command that is asked for is imported, and of it no more than its help needs: what a command works with is
+imported in its function. So help takes no time, and what needs no chain does not wait for the libraries of one.
 """
 
 from collections.abc import Sequence
@@ -78,7 +79,7 @@ class Contents(click.Group):
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except Exception as error:
-            if message := import_module("dem.chain.options").in_one_line(error):
+            if message := import_module("dem.chain.networks").in_one_line(error):
                 raise click.ClickException(message) from None
             raise
 

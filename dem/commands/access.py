@@ -4,16 +4,10 @@ from pathlib import Path
 
 import click
 
-from dem.chain.connection import Chain
 from dem.chain.options import on_chain
 from dem.commands import ABOUT
-from dem.community.scenario import load_scenario
 from dem.console import DEMO, console, fail_readably, print_table
-from dem.deployment.access import COLUMNS, matrix
-from dem.deployment.market import connect, role_keys
-from dem.drive.members import Community
 from dem.drive.pace import Pace
-from dem.drive.run import MANIFEST, deploy_for
 
 
 @on_chain(short_help=ABOUT["access"])
@@ -25,6 +19,13 @@ def cli(out: Path | None, account: str | None) -> None:
 
     Without --out a market is deployed on the connected network to be asked.
     """
+    from dem.chain.connection import Chain
+    from dem.community.scenario import load_scenario
+    from dem.deployment.access import COLUMNS, matrix
+    from dem.deployment.market import connect, role_keys
+    from dem.drive.members import Community
+    from dem.drive.run import MANIFEST, deploy_for
+
     chain = Chain.connected()
     if out is None:
         community = Community(load_scenario(DEMO))

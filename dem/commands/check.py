@@ -6,8 +6,6 @@ import click
 from rich.markup import escape
 
 from dem.commands import ABOUT
-from dem.community.advice import advice
-from dem.community.scenario import examine
 from dem.console import console, fail_readably
 from dem.errors import Mistakes
 
@@ -21,6 +19,9 @@ def cli(folder: Path) -> None:
     Notes are what it can run with, but had better not: deposits too small for the orders, short histories, tables
     outside of the folder. Ends with exit code 2 if anything is wrong. Needs no chain and writes nothing.
     """
+    from dem.community.advice import advice
+    from dem.community.scenario import examine
+
     mistakes = Mistakes(is_patient=True)
     scenario = examine(folder, mistakes)
     for mistake in mistakes.found:

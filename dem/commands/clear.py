@@ -4,11 +4,9 @@ from pathlib import Path
 
 import click
 
-from dem.chain.connection import Chain
 from dem.chain.options import on_chain
 from dem.commands import ABOUT
 from dem.console import Terminal, console, fail_readably
-from dem.drive.book import clear_book, clear_without_chain, read_book, write_book
 from dem.model.units import kwh, price_per_kwh
 
 _MANY = 2_000
@@ -33,16 +31,22 @@ _MANY = 2_000
 def cli(orders: Path, out: Path, account: str | None, window: int, no_chain: bool) -> None:
     """Clear the book in ORDERS, a CSV file with the columns participant, side, price, energy.
 
-    side is bid or ask, price in currency/kWh (whole ticks of 0.001, at most 4.095), energy in kWh (whole Wh). Deploys a
+    side is bid or ask, price in currency/kWh (whole ticks of 0.001, at most 4.095;
+    if any is below zero, -1.000 to 3.095), energy in kWh (whole Wh). Deploys a
     market for this one book, brings the orders as signed sheets, clears, and writes clearing.csv (price and volume)
     and fills.csv (one row per order, in the file's order) to --out. After an interruption, start it again with the same
     --out (and the same chain): it goes on where it was.
     """
+    from dem.offchain.book import clear_without_chain, read_book, write_book
+
     rows = read_book(orders)
     screen = Terminal()
     if no_chain:
         result = clear_without_chain(rows)
     else:
+        from dem.chain.connection import Chain
+        from dem.drive.book import clear_book
+
         chain = Chain.connected()
         if chain.is_embedded and len(rows) > _MANY:
             screen.note(f"{len(rows):,} orders take a chain in this process long: name a node (anvil), or --no-chain")

@@ -1,15 +1,19 @@
 """Play the days of a scenario under every set-up of the market, and compare."""
 
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+from rich.markup import escape
 
 from dem.chain.options import on_chain
 from dem.commands import ABOUT
-from dem.console import Terminal, console, fail_readably, pace_options, print_comparison
+from dem.console import Terminal, console, fail_readably, pace_options, print_checks, print_table
 from dem.drive.pace import Pace
-from dem.drive.run import run_set_ups
-from dem.report import write_comparison, write_report
+
+if TYPE_CHECKING:
+    from dem.results.compare import Comparison
 
 
 @on_chain(short_help=ABOUT["compare"])
@@ -29,9 +33,32 @@ def cli(scenario: Path, out: Path, account: str | None, no_chain: bool, pace: Pa
 
     Beside them stands what the day costs if nobody trades under the same rules, played without a chain.
     """
-    runs, all_hold = run_set_ups(scenario, out, account, pace, write_report, Terminal(), has_chain=not no_chain)
+    from dem.drive.set_ups import run_set_ups
+    from dem.report import write_comparison, write_report
+
+    screen, on_chain = Terminal(), None
+    if not no_chain:
+        from dem.drive.run import run_loaded
+
+        on_chain = partial(run_loaded, account=account, pace=pace, draw=write_report, screen=screen)
+    runs, all_hold = run_set_ups(scenario, out, write_report, on_chain, screen)
     comparison, page = write_comparison(out, runs)
     print_comparison(comparison)
     console.print(f"\nTables in the folders of [bold]{out}[/], pictures in [bold]{page}[/]")
     if not all_hold:
         raise SystemExit(1)
+
+
+def print_comparison(comparison: "Comparison") -> None:
+    """Set-ups beside each other, what changed from the first to the last, and what must hold."""
+    from dem.results.changes import figures, sentences
+
+    rows = [
+        [f"[bold]{what}[/]", *[""] * len(comparison.set_ups)] if not cells else [what, *cells]
+        for what, cells in figures(comparison)
+    ]
+    print_table("", ["", *(escape(set_up.name) for set_up in comparison.set_ups)], rows, figures=True)
+    for sentence in sentences(comparison):
+        console.print(f"- {escape(sentence)}", highlight=False, soft_wrap=True)
+    console.print()
+    print_checks(comparison.checks)

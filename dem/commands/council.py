@@ -4,17 +4,17 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from dem.chain.connection import Chain
 from dem.chain.options import on_chain
 from dem.commands import ABOUT
 from dem.console import console, fail_readably, print_table
-from dem.deployment.market import Market, connect, role_keys
-from dem.drive.run import MANIFEST
-from dem.governance.council import Proposal, calls_in_words, in_words, proposal, proposals
+
+if TYPE_CHECKING:
+    from dem.deployment.market import Market
+    from dem.governance.council import Proposal
 
 _STANDING = ("open", "decided")
 
@@ -32,6 +32,10 @@ def _command(function: Callable[..., None], acts: bool = True) -> click.Command:
     """A command on a deployed market, which is its first argument. acts: with an account."""
 
     def run(folder: Path, account: str | None = None, **further: Any) -> None:
+        from dem.chain.connection import Chain
+        from dem.deployment.market import connect, role_keys
+        from dem.drive.run import MANIFEST
+
         chain = Chain.connected()
         keys = role_keys(chain, account) if acts else {}
         function(connect(chain, keys, folder / MANIFEST), **further)
@@ -47,12 +51,14 @@ def _command(function: Callable[..., None], acts: bool = True) -> click.Command:
     return command
 
 
-def _send(market: Market, function: str, *arguments: Any) -> None:
+def _send(market: "Market", function: str, *arguments: Any) -> None:
     market.chain.send(market.keys["node"], market.contract("Council"), function, *arguments)
 
 
-def _print(market: Market, some: Iterable[Proposal]) -> None:
+def _print(market: "Market", some: "Iterable[Proposal]") -> None:
     """A line each, however long: the calls are what is decided."""
+    from dem.governance.council import in_words
+
     for p in some:
         ready = f", ready {_time(p.ready_at)}" if p.ready_at else ""
         lacking = ((p.missing_institutions, "institutions"), (p.missing_representatives, "representatives"))
@@ -62,14 +68,22 @@ def _print(market: Market, some: Iterable[Proposal]) -> None:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
+def _print_one(market: "Market", number: int) -> None:
+    from dem.governance.council import proposal
+
+    _print(market, [proposal(market, number)])
+
+
 def _time(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 @partial(_command, acts=False)
 @click.option("--all", "is_all", is_flag=True, help="Executed and expired ones as well.")
-def show(market: Market, is_all: bool) -> None:
+def show(market: "Market", is_all: bool) -> None:
     """Print the seats, and the proposals that can still be approved or executed."""
+    from dem.governance.council import proposals
+
     seats = market.contract("Council").functions.seats().call()
     rows = [
         (str(number), holder, "representative" if is_elected else "institution", sealer if int(sealer, 16) else "")
@@ -81,49 +95,51 @@ def show(market: Market, is_all: bool) -> None:
 
 @_command
 @click.argument("words", nargs=-1, required=True)
-def propose(market: Market, words: tuple[str, ...]) -> None:
+def propose(market: "Market", words: tuple[str, ...]) -> None:
     """Propose WORDS: a function and its arguments, and after the word "and" further ones.
 
     Roles go by name. Of new rules say the first day and what changes: MarketRules.announce 12 platformFee=30. A
     mistyped function is answered with all that can be proposed.
     """
+    from dem.governance.council import calls_in_words, proposals
+
     _send(market, "propose", calls_in_words(market, words))
     _print(market, [next(proposals(market))])
 
 
 @_command
 @click.argument("number", type=click.IntRange(1))
-def approve(market: Market, number: int) -> None:
+def approve(market: "Market", number: int) -> None:
     """Approve proposal NUMBER."""
     _send(market, "approve", number)
-    _print(market, [proposal(market, number)])
+    _print_one(market, number)
 
 
 @_command
 @click.argument("number", type=click.IntRange(1))
-def withdraw(market: Market, number: int) -> None:
+def withdraw(market: "Market", number: int) -> None:
     """Take the approval of proposal NUMBER back."""
     _send(market, "withdrawApproval", number)
-    _print(market, [proposal(market, number)])
+    _print_one(market, number)
 
 
 @_command
 @click.argument("number", type=click.IntRange(1))
-def execute(market: Market, number: int) -> None:
+def execute(market: "Market", number: int) -> None:
     """Execute proposal NUMBER, which is decided and has waited its delay."""
     _send(market, "execute", number)
-    _print(market, [proposal(market, number)])
+    _print_one(market, number)
 
 
 @_command
 @click.argument("sealer")
-def announce_sealer(market: Market, sealer: str) -> None:
+def announce_sealer(market: "Market", sealer: str) -> None:
     """Announce SEALER, the address that the seat's own node seals blocks with; see the command `sealers`."""
     _send(market, "announceSealer", sealer)
 
 
 @_command
-def pause(market: Market) -> None:
+def pause(market: "Market") -> None:
     """Stop the new orders of all markets, at once; nothing stops cancelling, settlement and withdrawals."""
     market.chain.send(market.keys["node"], market.accounts, "pauseAll")
     console.print(

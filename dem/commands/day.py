@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -9,10 +10,11 @@ from dem.chain.options import on_chain
 from dem.commands import ABOUT
 from dem.console import Terminal, console, fail_readably, pace_options, print_checks, print_summary
 from dem.drive.pace import Pace
-from dem.drive.run import run_scenario, run_without_chain
-from dem.replay.reconcile import Check
-from dem.report import write_report
-from dem.results.summary import Summary
+
+if TYPE_CHECKING:
+    from dem.replay.reconcile import Check
+    from dem.results.reader import Results
+    from dem.results.summary import Summary
 
 
 @on_chain(short_help=ABOUT["day"])
@@ -35,17 +37,27 @@ def cli(scenario: Path, out: Path | None, account: str | None, no_chain: bool, p
     that anybody could check. Every output says so.
     """
     if no_chain:
-        show(*run_without_chain(scenario, out, write_report, Terminal()))
+        from dem.drive.without_chain import run_without_chain
+
+        show(*run_without_chain(scenario, out, _draw, Terminal()))
     else:
         play(scenario, out, account, pace)
 
 
 def play(scenario: Path, out: Path | None, account: str | None, pace: Pace) -> None:
     """Run a scenario on a chain and print what came of it."""
-    show(*run_scenario(scenario, out, account, pace, write_report, Terminal()))
+    from dem.drive.run import run_scenario
+
+    show(*run_scenario(scenario, out, account, pace, _draw, Terminal()))
 
 
-def show(folder: Path, summary: Summary, checks: Sequence[Check]) -> None:
+def _draw(folder: Path, results: "Results", summary: "Summary") -> Path:
+    from dem.report import write_report
+
+    return write_report(folder, results, summary)
+
+
+def show(folder: Path, summary: "Summary", checks: "Sequence[Check]") -> None:
     """Print what came of a run; exit code 1 if an invariant does not hold."""
     print_summary(summary)
     print_checks(checks)

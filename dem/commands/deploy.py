@@ -3,17 +3,11 @@
 from pathlib import Path
 
 import click
-from eth_utils.address import is_checksum_address
 
-from dem.chain.connection import Chain
 from dem.chain.options import on_chain
 from dem.commands import ABOUT
-from dem.community.scenario import load_scenario
 from dem.console import DEMO, Terminal, console, fail_readably, pace_options, print_table
-from dem.deployment.plan import Government
-from dem.drive.members import Community
 from dem.drive.pace import Pace
-from dem.drive.run import MANIFEST, SIMULATED, deploy_for
 from dem.errors import InputError
 
 
@@ -45,6 +39,14 @@ def cli(
     institutions named by --seat, by default the node's key alone, decide together with the elected representatives.
     Without SCENARIO it is the demo's.
     """
+    from eth_utils.address import is_checksum_address
+
+    from dem.chain.connection import Chain
+    from dem.community.scenario import load_scenario
+    from dem.deployment.plan import Government
+    from dem.drive.members import Community
+    from dem.drive.run import MANIFEST, SIMULATED, deploy_for
+
     for seat in seats:
         if not is_checksum_address(seat):
             raise InputError("--seat", seat, "is no address with its checksum")

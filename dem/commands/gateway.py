@@ -4,15 +4,10 @@ from pathlib import Path
 
 import click
 
-from dem.chain.accounts import open_keystore
-from dem.chain.connection import Chain
 from dem.chain.options import on_chain
 from dem.commands import ABOUT
 from dem.console import console, fail_readably
-from dem.deployment.market import RELAYER, connect, role_keys
-from dem.drive.run import MANIFEST
 from dem.errors import ChainError, DemError
-from dem.relay.batches import Relay
 
 
 @on_chain(short_help=ABOUT["gateway"])
@@ -27,6 +22,10 @@ def cli(config: Path) -> None:
     try:
         import uvicorn
 
+        from dem.chain.accounts import open_keystore
+        from dem.chain.connection import Chain
+        from dem.deployment.market import RELAYER, connect, role_keys
+        from dem.drive.run import MANIFEST
         from dem.gateway.app import make_app
         from dem.gateway.bills.book import Book
         from dem.gateway.config import load
@@ -34,6 +33,7 @@ def cli(config: Path) -> None:
         from dem.gateway.reads import Index
         from dem.gateway.relaying import ChainPort, Relaying
         from dem.gateway.state import Store
+        from dem.relay.batches import Relay
     except ModuleNotFoundError as error:
         why = f"the gateway needs {error.name}, which is not installed: `make setup`, or pip install 'dem[gateway]'"
         raise DemError(why) from None

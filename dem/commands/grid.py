@@ -1,30 +1,12 @@
 """Check what a network carries, and import one."""
 
-import csv
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import click
-from rich.markup import escape
 
 from dem.commands import ABOUT
-from dem.community.scenario import CONFIG, load_scenario
-from dem.console import console, fail_readably, print_table
+from dem.console import console, fail_readably
 from dem.errors import InputError
-from dem.grid.importing import from_pandapower, open_net
-from dem.grid.limits import SHARES
-from dem.grid.network import read_network
-from dem.grid.record import FOLDER
-from dem.grid.violations import Violation, percent
-from dem.offchain.run import write_days
-from dem.report.grid import save_drawing
-from dem.results.grid import RISE_PPM, Course, GridCheck, check_grid
-from dem.results.reader import Results, read_results
-from dem.results.wording import kwh
-
-VIOLATIONS, HELD, PICTURE = "violations.csv", "held.csv", "network.svg"
-_MOST_ROWS = 20
 
 
 @click.group(short_help=ABOUT["grid"])
@@ -47,6 +29,9 @@ def import_(net: str, out: Path, opened: tuple[str, ...]) -> None:
     pandapower and simbench are needed for this and nothing else. Limits are those of EN 50160 (0.9 to 1.1 of nominal)
     and 100 % of the rating: change limits.csv as you need.
     """
+    from dem.grid.importing import from_pandapower, open_net
+    from dem.grid.network import read_network
+
     network, left = from_pandapower(open_net(net), opened)
     network.write(out)
     network = read_network(out)
@@ -74,6 +59,10 @@ def check(folder: Path, out: Path | None) -> None:
 
     Writes violations.csv, held.csv (the limits) and network.svg into the folder grid of the run.
     """
+    from dem.community.scenario import CONFIG, load_scenario
+    from dem.offchain.run import write_days
+    from dem.results.reader import read_results
+
     if (folder / CONFIG).exists():
         scenario = load_scenario(folder)
         if scenario.network is None:
@@ -85,116 +74,14 @@ def check(folder: Path, out: Path | None) -> None:
     elif out is not None:
         raise InputError("--out", str(out), f"is for the days of a scenario, and {folder} holds no {CONFIG}")
     results = read_results(folder)
+
+    # What draws takes a second to load: a folder that does not fit together is refused before.
+    from dem.commands.grid_check import show_and_write
+    from dem.results.grid import check_grid
+
     found = check_grid(folder, results)
     if found is None:
         raise InputError(str(folder), None, "is of a scenario without a network: its scenario.toml has no [grid]")
-    _show(found, results)
-    own = folder / FOLDER
-    _write(own / VIOLATIONS, *_violations_table(found, results))
-    _write(own / HELD, *_held_table(found, results))
-    save_drawing(found, results, own / PICTURE)
-    console.print(
-        f"all of them in {own / VIOLATIONS}, limits in {own / HELD}, picture in {own / PICTURE}",
-        highlight=False,
-        soft_wrap=True,
-    )
+    show_and_write(found, results, folder)
     if found.metered.violations:
         raise SystemExit(1)
-
-
-def _show(found: GridCheck, results: Results) -> None:
-    network = found.network
-    console.print(f"[bold]{escape(results.run.title)}[/]  network {network.digest}", highlight=False, soft_wrap=True)
-    columns = (
-        "",
-        "transformer",
-        "line",
-        "lowest V",
-        "highest V",
-        "rise",
-        "rise > 3 %",
-        "losses kWh",
-        "beyond",
-        "cut kWh",
-    )
-    rows = [_row(name, course, cut) for name, course, cut in found.courses]
-    print_table("", columns, rows, figures=True)
-    console.print(
-        "Highest loading by current, voltages of nominal, the rise of a voltage by feed-in (reported, not enforced); "
-        f"beyond: periods of {len(results.periods)} in which something is beyond a limit.\n"
-        f"With the day known before, limits would have cut {kwh(found.cut_after)}.\n",
-        highlight=False,
-        soft_wrap=True,
-    )
-    groups: dict[tuple[str, str, str], list[Violation]] = defaultdict(list)
-    for violation in found.metered.violations:
-        groups[violation.element, violation.what, violation.by].append(violation)
-    listed = sorted(groups.items(), key=lambda group: -len(group[1]))
-    shown = [
-        [
-            escape(element),
-            what,
-            f"{percent(_worst(own).value)} of at most {percent(own[0].limit)}"
-            if what == "overload"
-            else percent(_worst(own).value),
-            str(len({violation.point for violation in own})),
-            " to ".join(results.run.clock(results.periods[own[end].point]) for end in (0, -1)),
-            by,
-        ]
-        for (element, what, by), own in listed[:_MOST_ROWS]
-    ]
-    if shown:
-        print_table("By the meters", ("element", "cause", "worst", "periods", "first to last", "hold back"), shown)
-    if len(listed) > _MOST_ROWS:
-        console.print(f"and {len(listed) - _MOST_ROWS} more", highlight=False)
-
-
-def _worst(own: Sequence[Violation]) -> Violation:
-    return max(own, key=lambda violation: abs(violation.value - violation.limit))
-
-
-def _row(name: str, course: Course, cut: int) -> list[str]:
-    return [
-        name,
-        percent(max(course.transformer)),
-        percent(max(course.line)),
-        percent(min(course.low)),
-        percent(max(course.high)),
-        percent(max(course.rises)),
-        str(int((course.rises > RISE_PPM).sum())),
-        f"{sum(course.losses) / 1000:,.1f}",
-        str(course.periods),
-        f"{cut / 1000:,.1f}" if cut else "",
-    ]
-
-
-def _violations_table(found: GridCheck, results: Results) -> tuple[Sequence[str], Iterable[Sequence[object]]]:
-    columns = ("case", "period", "start_local", "element", "cause", "value_ppm", "limit_ppm", "hold_back")
-    return columns, (
-        (name, results.periods[own.point], results.run.local_start(results.periods[own.point]), own.element, *own[2:])
-        for name, course, _ in found.courses
-        for own in course.violations
-    )
-
-
-def _held_table(found: GridCheck, results: Results) -> tuple[Sequence[str], Iterable[Sequence[object]]]:
-    columns = ("period", "start_local", "zone", "because_of", "hold_back", f"share_per_{SHARES}", "enough")
-    return columns, (
-        (
-            results.periods[hold.point],
-            results.run.local_start(results.periods[hold.point]),
-            hold.zone,
-            hold.element,
-            hold.by,
-            hold.share,
-            "yes" if hold.enough else "no",
-        )
-        for hold in found.holds
-    )
-
-
-def _write(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(columns)
-        writer.writerows(rows)

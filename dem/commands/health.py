@@ -4,17 +4,18 @@ import json
 import time
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from dem.chain.connection import Chain
 from dem.chain.options import on_chain
 from dem.commands import ABOUT
 from dem.console import console, fail_readably, print_table
-from dem.deployment.health import Health, Limits, MarketState, check_histories, check_market, check_nodes, node_at
-from dem.deployment.market import connect
-from dem.drive.run import MANIFEST
+from dem.deployment.limits import Limits
 from dem.model.units import Money, currency
+
+if TYPE_CHECKING:
+    from dem.deployment.health import Health, MarketState
 
 STANDARD = Limits()
 
@@ -58,6 +59,11 @@ def cli(
 
     Ends with exit code 1 and a sentence what to do for everything that is wrong.
     """
+    from dem.chain.connection import Chain
+    from dem.deployment.health import check_histories, check_market, check_nodes, node_at
+    from dem.deployment.market import connect
+    from dem.drive.run import MANIFEST
+
     chain = Chain.connected()
     limits = Limits(depth, lag, age or (None if chain.is_development else STANDARD.age), grace)
     nodes = {url: node_at(url) for url in urls or chain.nodes} or {chain.network: partial(chain.ask, is_divisible=True)}
@@ -75,7 +81,7 @@ def cli(
         raise SystemExit(1)
 
 
-def _print(health: Health) -> None:
+def _print(health: "Health") -> None:
     columns = ("node", "client", "peers", "head", "lag", "age, s", "block compared", "hash")
     rows = [
         [
@@ -94,7 +100,7 @@ def _print(health: Health) -> None:
         console.print("[green]ok[/]    nothing is wrong", highlight=False)
 
 
-def _rows(market: MarketState) -> list[tuple[str, str]]:
+def _rows(market: "MarketState") -> list[tuple[str, str]]:
     return [
         ("In delivery", f"day {market.day}, slot {market.slot}" if market.day else "not opened"),
         (

@@ -1,18 +1,17 @@
 """Put a market's events into a database."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from dem.chain.connection import Chain
 from dem.chain.options import on_chain
 from dem.commands import ABOUT
 from dem.console import console, fail_readably
-from dem.drive.run import MANIFEST, names_of
-from dem.index.follow import Progress
-from dem.index.service import index, index_record
-from dem.index.store import DEPTH
-from dem.replay.record import read_events
+from dem.index import DEPTH
+
+if TYPE_CHECKING:
+    from dem.index.follow import Progress
 
 
 @on_chain(short_help=ABOUT["index"])
@@ -35,6 +34,11 @@ def cli(folder: Path, out: Path | None, depth: int | None, follow: bool, recorde
     An embedded chain is gone when its run is over, and then the events that the run recorded are put in, all at once;
     they know the numbers of blocks, not their times.
     """
+    from dem.chain.connection import Chain
+    from dem.drive.run import MANIFEST, names_of
+    from dem.index.service import index, index_record
+    from dem.replay.record import read_events
+
     path = out or folder / "index.sqlite"
     chain, members = Chain.connected(), names_of(folder)
     if recorded or chain.is_embedded:
@@ -47,7 +51,7 @@ def cli(folder: Path, out: Path | None, depth: int | None, follow: bool, recorde
     console.print(f"database in {path}", highlight=False)
 
 
-def _print(progress: Progress) -> None:
+def _print(progress: "Progress") -> None:
     replaced = f", {progress.replaced} blocks were replaced" if progress.replaced else ""
     console.print(
         f"block {progress.head}: {progress.events} events in {progress.blocks} new blocks{replaced}", highlight=False

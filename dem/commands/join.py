@@ -4,7 +4,6 @@ import threading
 from pathlib import Path
 
 import click
-import requests
 
 from dem.commands import ABOUT
 from dem.console import console, fail_readably
@@ -26,12 +25,14 @@ def cli(gateway: str, out: Path, annual_kwh: int, once: bool) -> None:
     called again, it goes on. `role household` and `role meter` with these settings do the same apart from each other.
     """
     try:
+        from requests import RequestException
+
         from dem.chain.accounts import open_keystore
         from dem.gateway.client import Client
         from dem.roles.joining import Newcomer, Story
         from dem.roles.logs import log_as_json
         from dem.roles.service import Service
-        from dem.roles.settings import Household, read
+        from dem.roles.settings import Household
         from dem.roles.table import open_role
     except ModuleNotFoundError as error:
         why = f"joining needs {error.name}, which is not installed: `make setup`, or pip install 'dem[gateway]'"
@@ -39,12 +40,12 @@ def cli(gateway: str, out: Path, annual_kwh: int, once: bool) -> None:
     newcomer = Newcomer(out, gateway.rstrip("/"))
     newcomer.make(annual_kwh, Client(newcomer.gateway).market["calendar"]["periods_per_day"])
     log_as_json(out / "log.jsonl")
-    _, autopilot = open_role("household", newcomer.household)
+    settings, autopilot = open_role("household", newcomer.household)
+    assert isinstance(settings, Household)
     _, meter = open_role("meter", newcomer.meter)
     services = [Service("household", "household", autopilot.make), Service("meter", "meter", meter.make)]
     for service in services:
         threading.Thread(target=service.run, daemon=True).start()
-    settings = read(newcomer.household, Household)
     key = open_keystore(settings.keystore, settings.passphrase_file)
     story, end = Story(Client(newcomer.gateway, key.key)), threading.Event()
     console.print(f"household {key.address}, its files in {out}", highlight=False)
@@ -53,7 +54,7 @@ def cli(gateway: str, out: Path, annual_kwh: int, once: bool) -> None:
             try:
                 for sentence in story.news():
                     console.print(sentence, highlight=False)
-            except (RequestError, requests.RequestException) as error:
+            except (RequestError, RequestException) as error:
                 console.print(f"the gateway does not answer now ({error}); trying again", highlight=False, markup=False)
             end.wait(_LOOK_SECONDS)
     finally:

@@ -4,15 +4,10 @@ from pathlib import Path
 
 import click
 
-from dem.chain.connection import Chain
 from dem.chain.options import on_chain
 from dem.commands import ABOUT
 from dem.console import console, fail_readably
-from dem.deployment.market import connect, role_keys
-from dem.drive.run import MANIFEST
 from dem.errors import InputError
-from dem.relay.history import of_market
-from dem.relay.late import LATE, bring, prepare, true_up, write_statement
 
 
 @on_chain(short_help=ABOUT["late"])
@@ -45,6 +40,12 @@ def cli(
     and their proof. With one it brings them. With --true-up it settles by the register what the meter has shown of its
     gaps (rule 12.9).
     """
+    from dem.chain.connection import Chain
+    from dem.deployment.market import connect, role_keys
+    from dem.drive.run import MANIFEST
+    from dem.relay.history import of_market
+    from dem.relay.late import LATE, bring, prepare, true_up, write_statement
+
     chain = Chain.connected()
     market = connect(chain, role_keys(chain, account), folder / MANIFEST)
     late = of_market(market)[0].late

@@ -5,12 +5,8 @@ from pathlib import Path
 import click
 
 from dem.commands import ABOUT
-from dem.community.scenario import load_scenario
 from dem.console import Terminal, console, fail_readably, print_table
-from dem.devnet.live.service import Live
-from dem.devnet.live.town import Town
 from dem.errors import ChainError, RequestError
-from dem.gateway.reads import Index
 
 _MOST_SAID = 80
 _DAYS = "SELECT day, coalesce(volume_kwh, 0) AS kwh, is_metered, is_settled, is_final FROM days ORDER BY day"
@@ -41,6 +37,10 @@ def cli() -> None:
 @fail_readably
 def start(scenario: Path, out: Path, port: int, day_minutes: float, setup_time: int) -> None:
     """Start the market of SCENARIO, or what of it does not run. Called again, it starts what was killed."""
+    from dem.community.scenario import load_scenario
+    from dem.devnet.live.service import Live
+    from dem.devnet.live.town import Town
+
     live = Live(Town(out.resolve(), port), int(day_minutes * 60), setup_time)
     live.start(load_scenario(scenario), Terminal())
     console.print(f"{len(live.services) + 1} processes; gateway at {live.town.gateway}", highlight=False)
@@ -53,6 +53,10 @@ def start(scenario: Path, out: Path, port: int, day_minutes: float, setup_time: 
 @fail_readably
 def status(out: Path, port: int) -> None:
     """Show every process and how far the days are; exit code 1 if something is wrong."""
+    from dem.devnet.live.service import Live
+    from dem.devnet.live.town import Town
+    from dem.gateway.reads import Index
+
     live = Live(Town(_existing(out), port))
     troubles = live.troubles()
     rows = [
@@ -80,6 +84,9 @@ def status(out: Path, port: int) -> None:
 @fail_readably
 def stop(out: Path, port: int) -> None:
     """End all processes. The chain ends with its node; keys and the index stay in the folder."""
+    from dem.devnet.live.service import Live
+    from dem.devnet.live.town import Town
+
     Live(Town(_existing(out), port)).stop()
 
 

@@ -6,17 +6,16 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
 from dem.commands import ABOUT
 from dem.console import console, fail_readably, print_table
 from dem.errors import DemError
-from dem.metering.book import Book
-from dem.metering.files import read_delivery, zone_of
-from dem.metering.record import Quality, kwh, shown
-from dem.metering.scenario import METERS, REPORTS, Span, write_tables
+
+if TYPE_CHECKING:
+    from dem.metering.book import Book
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -63,6 +62,8 @@ def _with_files(command: F) -> F:
 @fail_readably
 def show(files: tuple[Path, ...], timezone: str | None) -> None:
     """Print what is in FILES: meters, periods, energy, and how it is known."""
+    from dem.metering.record import Quality, kwh, shown
+
     book = _read(files, timezone)
     rows = []
     for place in sorted(book.periods):
@@ -82,8 +83,8 @@ def show(files: tuple[Path, ...], timezone: str | None) -> None:
 @_with_files
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for the tables.")
 @click.option("--deadline", type=click.IntRange(0), default=24, show_default=True, help="Hours after a day's end.")
-@click.option("--start", type=click.DateTime(["%Y-%m-%d"]), help=f"First day of {REPORTS}; default all.")
-@click.option("--days", type=click.IntRange(1), help=f"How many days of {REPORTS}; default all from --start on.")
+@click.option("--start", type=click.DateTime(["%Y-%m-%d"]), help="First day of readings.csv; default all.")
+@click.option("--days", type=click.IntRange(1), help="How many days of readings.csv; default all from --start on.")
 @fail_readably
 def write(
     files: tuple[Path, ...],
@@ -98,6 +99,9 @@ def write(
     The file readings.csv has the days that were missing, late or corrected after the deadline. A scenario takes it
     where it names its own days only: --start and --days.
     """
+    from dem.metering.files import zone_of
+    from dem.metering.scenario import METERS, REPORTS, Span, write_tables
+
     book = _read(files, timezone)
     span = Span(zone_of("--timezone", timezone), 3_600 * deadline, start.date() if start else None, days)
     written = write_tables(book, out, span)
@@ -110,7 +114,10 @@ def write(
     )
 
 
-def _read(files: Sequence[Path], timezone: str | None) -> Book:
+def _read(files: Sequence[Path], timezone: str | None) -> "Book":
+    from dem.metering.book import Book
+    from dem.metering.files import read_delivery, zone_of
+
     zone, book = zone_of("--timezone", timezone), Book()
     for path in files:
         delivery = read_delivery(path, zone)

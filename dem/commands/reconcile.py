@@ -4,15 +4,9 @@ from pathlib import Path
 
 import click
 
-from dem.chain.connection import Chain
 from dem.chain.options import on_chain
 from dem.commands import ABOUT
 from dem.console import console, fail_readably, print_checks
-from dem.deployment.market import connect, role_keys
-from dem.drive.run import MANIFEST
-from dem.relay.history import market_again, of_market, of_run, run_again
-from dem.replay.reconcile import reconcile
-from dem.results.recheck import check_tables
 
 
 @on_chain(short_help=ABOUT["reconcile"])
@@ -26,6 +20,13 @@ def cli(folder: Path, account: str | None, recorded: bool) -> None:
     Reads the events and balances from the connected network; an embedded chain is gone when its run is over, and then
     those that the run recorded are used. The tables in FOLDER are written anew from the events, and compared.
     """
+    from dem.chain.connection import Chain
+    from dem.deployment.market import connect, role_keys
+    from dem.drive.run import MANIFEST
+    from dem.relay.history import market_again, of_market, of_run, run_again
+    from dem.replay.reconcile import reconcile
+    from dem.results.recheck import check_tables
+
     chain = Chain.connected()
     if recorded or chain.is_embedded:
         console.print(f"events and balances as recorded in {folder}", highlight=False)

@@ -6,9 +6,6 @@ import click
 
 from dem.commands import ABOUT
 from dem.console import console, fail_readably, print_summary
-from dem.report import write_members, write_report
-from dem.results.reader import read_results
-from dem.results.summary import summarise
 
 
 @click.command(short_help=ABOUT["report"])
@@ -21,7 +18,14 @@ def cli(folder: Path, members: tuple[str, ...]) -> None:
     Beside it, the folder members gets a page for every member: what it paid, and why. Of more than 200 members those
     get one who are named with --member.
     """
+    from dem.results.reader import read_results
+
     results = read_results(folder)
+
+    # What draws takes a second to load: a folder that does not fit together is refused before.
+    from dem.report import write_members, write_report
+    from dem.results.summary import summarise
+
     if members:
         for page in write_members(folder, results, members):
             console.print(f"page in {page}", highlight=False)

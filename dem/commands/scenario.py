@@ -6,7 +6,6 @@ from pathlib import Path
 import click
 
 from dem.commands import ABOUT
-from dem.community.importing import Wanted, make_scenario
 from dem.console import console, fail_readably
 
 
@@ -43,6 +42,8 @@ def new(
     meters feed in). Generation is a column whose name ends in pv, solar, generation, export or feed-in. Separators,
     decimal commas and the order of lines are found out; times without an offset are local.
     """
+    from dem.community.importing import Wanted, make_scenario
+
     wanted = Wanted(
         timezone=timezone,
         unit=unit,

@@ -4,13 +4,9 @@ from pathlib import Path
 
 import click
 
-from dem.chain.connection import Chain
 from dem.chain.options import on_chain
 from dem.commands import ABOUT
 from dem.console import console, fail_readably, print_table
-from dem.deployment.market import connect
-from dem.drive.run import MANIFEST
-from dem.governance.sealers import apply, requests
 
 
 @on_chain(short_help=ABOUT["sealers"], any_node=False)
@@ -23,6 +19,11 @@ def cli(folder: Path, is_applied: bool) -> None:
     What is shown, and with --apply done, are the node's own votes (Clique or QBFT): a sealer changes when more than
     half of the sealers' operators have done the same. FOLDER holds the manifest of the deployed market.
     """
+    from dem.chain.connection import Chain
+    from dem.deployment.market import connect
+    from dem.drive.run import MANIFEST
+    from dem.governance.sealers import apply, requests
+
     chain = Chain.connected()
     market = connect(chain, {}, folder / MANIFEST)
     announced = {seat[-1] for seat in market.contract("Council").functions.seats().call() if int(seat[-1], 16)}

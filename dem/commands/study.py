@@ -1,16 +1,17 @@
 """Compare arms of scenarios over days and seeds, with statistics."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+from rich.markup import escape
 
 from dem.chain.options import on_chain
 from dem.commands import ABOUT
-from dem.console import StudyProgress, console, fail_readably, print_study
-from dem.drive.contracts import play_on_contracts
-from dem.lab.study import read_study, run_study
-from dem.lab.study.running import cores
-from dem.report.study import write_study_page
+from dem.console import StudyProgress, console, fail_readably, print_checks, print_table
+
+if TYPE_CHECKING:
+    from dem.lab.study import Findings
 
 
 @on_chain(short_help=ABOUT["study"])
@@ -26,7 +27,16 @@ def cli(study: Path, out: Path | None, workers: int | None, cluster: str | None,
     The reference model plays all days. The share of them that the study says is played on contracts, too, and must come
     to the same, to the unit. What is finished is kept: after an interruption the same command goes on where it was.
     """
+    from dem.lab.study import read_study, run_study
+    from dem.lab.study.running import cores
+    from dem.report.study import write_study_page
+
     design = read_study(study)
+    on_contracts = None
+    if not no_chain:
+        from dem.drive.contracts import play_on_contracts
+
+        on_contracts = play_on_contracts
     folder = out or Path("out") / design.name
     with StudyProgress() as progress:
         findings = run_study(
@@ -34,7 +44,7 @@ def cli(study: Path, out: Path | None, workers: int | None, cluster: str | None,
             folder,
             workers=workers or cores(),
             cluster=cluster,
-            on_contracts=None if no_chain else play_on_contracts,
+            on_contracts=on_contracts,
             told=progress.told,
         )
     page = write_study_page(folder, findings)
@@ -42,3 +52,14 @@ def cli(study: Path, out: Path | None, workers: int | None, cluster: str | None,
     console.print(f"\nTables in [bold]{folder}[/], pictures in [bold]{page}[/]")
     if not findings.replays["same"].all():
         raise SystemExit(1)
+
+
+def print_study(findings: "Findings") -> None:
+    """What each arm differs by from the baseline, and what was played on contracts, too."""
+    from dem.lab.study.words import effect_tables, study_checks
+
+    for title, columns, rows in effect_tables(findings):
+        told = f"Means of {columns[1]}, then differences to it, ± half of a 95 % interval"
+        heading = ", ".join(filter(None, (title, told)))
+        print_table(heading, columns, [[escape(cell) for cell in row] for row in rows], figures=True)
+    print_checks(study_checks(findings))

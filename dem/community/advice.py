@@ -104,6 +104,7 @@ def _outside(scenario: Scenario) -> Iterator[str]:
         "orders",
         "forecast",
         "readings",
+        "connections",
         "shapes",
         "meters",
         "prices",

@@ -242,6 +242,7 @@ class Tables(_Model):
     anybody generates.
 
     orders, forecast, readings: what members bring themselves, see `dem.community.own`.
+    connections: what members' connections carry from a day on.
     unit: of load, pv and forecast. negative: what negative readings of load and pv are; those of one that are swapped
     count as positive ones of the other.
     """
@@ -252,6 +253,7 @@ class Tables(_Model):
     orders: str | None = None
     forecast: str | None = None
     readings: str | None = None
+    connections: str | None = None
     unit: Literal["Wh", "kWh"] = "Wh"
     negative: Literal["refuse", "zero", "swap"] = "refuse"
 

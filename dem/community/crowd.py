@@ -24,7 +24,6 @@ from dem.community.config import Pool
 from dem.community.flexibility import Day, Household, Plan, Prices
 from dem.community.forecast import Energy, revise_load, revise_pv
 from dem.community.memory import Memories
-from dem.community.own import Reporting, said_at_first
 from dem.community.presets import TRADING_ON, Intermediary, Mode, Quote, place, posted, quoted, sell_on, shed
 from dem.community.scenario import Kind, Participant, Scenario
 from dem.community.strategies import Band, Bands, NoOrders, OrderColumns, Situation, Strategy, Truthful
@@ -97,9 +96,14 @@ class Crowd:
     memories: of days that have ended; without them everybody is as on its first day.
     """
 
-    scenario: Scenario
+    whole: Scenario
     day: int
     memories: Memories | None = None
+
+    @cached_property
+    def scenario(self) -> Scenario:
+        """With the connections of the day."""
+        return self.whole.on(self.day)
 
     # what everybody knows
 
@@ -315,12 +319,15 @@ class Crowd:
         boundary = [sum(values) for values in zip(*metered.values(), strict=True)]
         return {**metered, self.scenario.of_kind(Kind.GRID_OPERATOR)[0].name: boundary}
 
-    def said(self, name: str, shown: Sequence[int]) -> Sequence[int] | None:
-        """What a meter says in time of what it showed; None if nothing."""
+    def said(self, name: str, shown: Sequence[int]) -> Sequence[int | None]:
+        """What a meter says in time of what it showed, Wh by slot; None where it says nothing."""
         report = self.scenario.reports.get((self.day, name))
-        if report is None:
-            return shown
-        return said_at_first(shown, report) if report.reporting is Reporting.CORRECTED else None
+        return shown if report is None else report.in_time(shown)
+
+    def said_after(self, name: str, shown: Sequence[int]) -> Sequence[int | None]:
+        """What it says after readings were due, likewise."""
+        report = self.scenario.reports.get((self.day, name))
+        return [None] * len(shown) if report is None else report.after(shown)
 
     # inside
 

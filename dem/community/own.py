@@ -4,7 +4,7 @@
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -18,11 +18,14 @@ from dem.community.forecast import Energy
 from dem.community.profiles import check_cover, whole_days
 from dem.errors import Mistakes
 from dem.model.orders import MAX_ENERGY, Side
+from dem.model.strips import LANES
 from dem.model.units import PRICE_DECIMALS, PriceRange, Tick, UnitsPerWh, Wh, price_per_kwh
 from dem.tables import FRACTIONS, Cell, Row, read_rows, read_series
 
 ORDER_COLUMNS = ("participant", "start", "side", "price", "energy_wh")
 READING_COLUMNS = ("participant", "date", "reading", "first_permille")
+_PART_COLUMNS = ("first", "last")
+"""Those that a table of whole days lacks."""
 _SIDES = {"bid": Side.BID, "ask": Side.ASK}
 _UNITS_PER_WH = 10**PRICE_DECIMALS
 """Of 1 currency/kWh."""
@@ -40,7 +43,7 @@ class OwnOrder(NamedTuple):
 
 
 class Reporting(StrEnum):
-    """How a meter reports a day, if not as it should."""
+    """How a meter reports periods, if not as it should."""
 
     MISSING = "missing"
     LATE = "late"
@@ -48,16 +51,43 @@ class Reporting(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
-    """A meter's day. first_permille: what a corrected one says at first, 1/1000 of what it showed."""
+class Part:
+    """Slots of a meter's day. first_permille: what corrected ones say at first, 1/1000 of what the meter showed."""
 
     reporting: Reporting
+    slots: range
     first_permille: int = 0
+
+    def overlaps(self, other: "Part") -> bool:
+        """Whether they have a slot in common."""
+        return self.slots.start < other.slots.stop and other.slots.start < self.slots.stop
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A meter's day that is not reported as it should be: its parts, which do not overlap; all else comes in time."""
+
+    parts: tuple[Part, ...]
 
     @property
     def is_corrected(self) -> bool:
         """Whether anything comes after the deadline."""
-        return self.reporting is not Reporting.MISSING
+        return any(part.reporting is not Reporting.MISSING for part in self.parts)
+
+    def in_time(self, shown: Sequence[int]) -> list[int | None]:
+        """What the meter says in time of what it showed, Wh by slot; None where it says nothing."""
+        said: list[int | None] = [*shown]
+        for part in self.parts:
+            for slot in part.slots:
+                said[slot] = _at_first(shown[slot], part) if part.reporting is Reporting.CORRECTED else None
+        return said
+
+    def after(self, shown: Sequence[int]) -> list[int | None]:
+        """What it says after the deadline: what is late. Registers of a corrected day are all said once more."""
+        if any(part.reporting is Reporting.CORRECTED for part in self.parts):
+            return [*shown]
+        late = {slot for part in self.parts if part.reporting is Reporting.LATE for slot in part.slots}
+        return [wh if slot in late else None for slot, wh in enumerate(shown)]
 
 
 Reports = Mapping[tuple[int, str], Report]
@@ -66,14 +96,15 @@ Reports = Mapping[tuple[int, str], Report]
 
 @dataclass(frozen=True, slots=True)
 class Community:
-    """What the tables of members' own refer to. capacities: of consumers and prosumers, in and out, Wh per period.
-    clients: of whom an intermediary orders."""
+    """What the tables of members' own refer to. households: consumers and prosumers. capacities: what the connection of
+    one of them carries on a day, in and out, Wh per period. clients: of whom an intermediary orders."""
 
     calendar: Calendar
     prices: PriceRange
     rules: tuple[RulesVersion, ...]
     members: Set[str]
-    capacities: Mapping[str, tuple[int, int]]
+    households: Set[str]
+    capacities: Callable[[str, int], tuple[int, int]]
     clients: Set[str]
 
     def household(self, cell: Cell) -> str:
@@ -82,7 +113,7 @@ class Community:
         Raises:
             InputError: it is none.
         """
-        if cell.text not in self.capacities:
+        if cell.text not in self.households:
             known = cell.text in self.members
             raise cell.wrong("is no consumer or prosumer" if known else "is not in the participant table")
         return cell.text
@@ -101,7 +132,7 @@ def read_orders(path: Path, community: Community, mistakes: Mistakes) -> dict[in
             day, order = _order(row, community)
             others = standing[order.participant, day, order.slot]
             _check_beside(row, order, others, community.rules_on(day).max_layers)
-            _check_together(row, [*others, order], community.capacities[order.participant])
+            _check_together(row, [*others, order], community.capacities(order.participant, day))
             order = order._replace(layer=len(others))
             others.append(order)
             found[day].append(order)
@@ -181,31 +212,62 @@ def read_forecasts(path: Path, unit: int, community: Community, mistakes: Mistak
 
 def read_reports(path: Path, community: Community, mistakes: Mistakes) -> dict[tuple[int, str], Report]:
     """Days on which meters do not report in time, or not right at first."""
-    found: dict[tuple[int, str], Report] = {}
-    for row in read_rows(path, READING_COLUMNS, mistakes=mistakes):
+    found: dict[tuple[int, str], list[Part]] = defaultdict(list)
+    for row in read_rows(path, READING_COLUMNS, _PART_COLUMNS, mistakes):
         with mistakes:
             name = community.household(row["participant"])
             day = day_of(row["date"], community.calendar)
-            if (day, name) in found:
-                raise row["date"].wrong(f"is there twice for {name}")
-            found[day, name] = _report(row, community.calendar)
-    return found
+            part = _part(row, day, community.calendar)
+            _check_part(row, part, found[day, name])
+            found[day, name].append(part)
+    return {of: Report(tuple(parts)) for of, parts in found.items() if parts}
 
 
-def _report(row: Row, calendar: Calendar) -> Report:
+def _check_part(row: Row, part: Part, others: Sequence[Part]) -> None:
+    """Beside the others of the same day."""
+    name = row["participant"].text
+    if any(part.overlaps(other) for other in others):
+        raise row["date"].wrong(f"is there twice for {name}, for the same periods")
+    if {Reporting.MISSING, Reporting.CORRECTED} <= {one.reporting for one in (part, *others)}:
+        why = f"cannot be: {name} has missing and corrected periods on a day, of which a correction says all registers"
+        raise row["reading"].wrong(why)
+
+
+def _slots_of(row: Row, day: int, calendar: Calendar) -> range:
+    """Those from the column first to last, both included; the whole day where the row, or the table, has neither."""
+    own = [row[column] for column in _PART_COLUMNS if column in row and row[column].text]
+    if not own:
+        return range(calendar.periods_per_day)
+    if len(own) < len(_PART_COLUMNS):
+        raise row["date"].wrong("has one of first and last: name both, or none for the whole day")
+    begin, end = (period_of(cell, calendar, last=False) - calendar.opening // calendar.period_seconds for cell in own)
+    days, slot = divmod(begin, calendar.periods_per_day)
+    if days + 1 != day:
+        raise own[0].wrong("is no period of the row's date")
+    slots = range(slot, slot + end - begin + 1)
+    if not slots or slots.stop > calendar.periods_per_day:
+        raise own[1].wrong("must be a period of the row's date, not before the first one")
+    return slots
+
+
+def _part(row: Row, day: int, calendar: Calendar) -> Part:
+    slots = _slots_of(row, day, calendar)
     reading, first = row["reading"], row["first_permille"]
     if reading.text not in list(Reporting):
         raise reading.wrong(f"is none of {', '.join(Reporting)}")
     reporting = Reporting(reading.text)
+    if reporting is not Reporting.CORRECTED and (slots.start % LANES or slots.stop % LANES):
+        why = f"must be whole rows of {LANES} periods from the day's beginning on: a meter sends so many at a time"
+        raise row["first"].wrong(why)
     if reporting is not Reporting.CORRECTED:
         if first.text:
             raise first.wrong("must be empty: only corrected readings are something else at first")
-        return Report(reporting)
+        return Part(reporting, slots)
     if calendar.metering_lag_seconds >= calendar.day_seconds:
         raise reading.wrong("cannot be: the next day's readings, which go on from these, are due before")
     if first.integer() > 1000:
         raise first.wrong("must be 0 to 1000")
-    return Report(reporting, first.integer())
+    return Part(reporting, slots, first.integer())
 
 
 def day_of(cell: Cell, calendar: Calendar, *, last: bool = False) -> int:
@@ -223,6 +285,6 @@ def day_of(cell: Cell, calendar: Calendar, *, last: bool = False) -> int:
     return days + 1
 
 
-def said_at_first(values: Sequence[int], report: Report) -> list[int]:
-    """What a corrected meter says at first, Wh, rounded towards zero."""
-    return [abs(wh) * report.first_permille // 1000 * (1 if wh > 0 else -1) for wh in values]
+def _at_first(wh: int, part: Part) -> int:
+    """What a corrected meter says at first of what it showed, Wh, rounded towards zero."""
+    return abs(wh) * part.first_permille // 1000 * (1 if wh > 0 else -1)

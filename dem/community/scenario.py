@@ -5,13 +5,14 @@ A folder holds `scenario.toml` and names the CSV tables it reads, its own or sha
 that names the file, the key or line and column, the value, and why it is refused.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -100,10 +101,12 @@ _OPTIONAL = (
     "shiftable_permille",
     "joins",
     "leaves",
+    "returns",
     "new_meter",
     "source",
 )
-_TERM = ("joins", "leaves", "new_meter")
+_TERM = ("joins", "leaves", "returns", "new_meter")
+_CONNECTION_COLUMNS = ("participant", "date", "import_capacity_wh", "export_capacity_wh")
 _MAX_BATTERY_WH = 1_000_000
 
 
@@ -111,17 +114,27 @@ _MAX_BATTERY_WH = 1_000_000
 # the scenario
 
 
+class Connection(NamedTuple):
+    """What a connection carries from a day on, Wh per period."""
+
+    first_day: int
+    imports: Wh
+    exports: Wh
+
+
 @dataclass(frozen=True, slots=True)
 class Participant:
     """A member of the market.
 
     bus: where in the network it is connected, empty if nowhere.
-    import_capacity, export_capacity: Wh per period. deposit: paid in before day 1, 10^-8 currency.
+    import_capacity, export_capacity: Wh per period, until one of its connections takes their place.
+    deposit: paid in before day 1, 10^-8 currency.
     credit_limit: how far its account may go below zero, 10^-8 currency.
     intermediary: whose client it is, empty if nobody's. share: 1/1000 of its energy that goes through the intermediary.
     battery: if it has one. shiftable: 1/1000 of its load that can be moved within the day.
-    joins, leaves: its first and its last day, None for the scenario's. new_meter: the day from which on it has another
-    meter. source: what its feed-in comes from, empty if that is not on record.
+    joins, leaves: its first and its last day, None for the scenario's. returns: the day from which on it is back, None
+    if it does not come back. new_meter: the day from which on it has another meter. source: what its feed-in comes
+    from, empty if that is not on record. connections: that take the place of its first one, day by day.
     """
 
     name: str
@@ -138,12 +151,26 @@ class Participant:
     shiftable: int = 0
     joins: int = 1
     leaves: int | None = None
+    returns: int | None = None
     new_meter: int | None = None
     source: str = ""
+    connections: tuple[Connection, ...] = ()
 
     def takes_part(self, day: int) -> bool:
         """Whether it is a member on a day."""
-        return self.joins <= day <= (self.leaves or day)
+        is_back = self.returns is not None and day >= self.returns
+        return is_back or self.joins <= day <= (self.leaves or day)
+
+    def has_next_meter(self, day: int) -> bool:
+        """Whether another meter has taken the place of its first one."""
+        return self.new_meter is not None and day >= self.new_meter
+
+    def on(self, day: int) -> "Participant":
+        """The same with the connection that it has on a day."""
+        known = [connection for connection in self.connections if connection.first_day <= day]
+        if not known:
+            return self
+        return replace(self, import_capacity=known[-1].imports, export_capacity=known[-1].exports)
 
     @property
     def flexible(self) -> bool:
@@ -193,6 +220,12 @@ class Scenario:
     def islanded(self) -> bool:
         """Whether there is no upper grid."""
         return self.config.islanded
+
+    def on(self, day: int) -> "Scenario":
+        """The same with the connections that members have on a day."""
+        if self.config.tables.connections is None:
+            return self
+        return replace(self, _members={name: member.on(day) for name, member in self._members.items()})
 
     def with_markets(self, markets: Markets) -> "Scenario":
         """The same community and days under other mechanisms.
@@ -255,8 +288,8 @@ class Scenario:
         if (first - 1) % calendar.parts:
             raise InputError(where, first, "must be the first trading day of a date")
         for member in self.participants:
-            if member.joins > 1 or member.leaves is not None or member.new_meter is not None:
-                why = "comes, goes or changes its meter on the way: play all days in one stretch"
+            if member.joins > 1 or member.leaves is not None or member.new_meter is not None or member.connections:
+                why = "comes, goes or changes its meter or connection on the way: play all days in one stretch"
                 raise InputError(f"{self.config.name}, participant", member.name, why)
         by, end, per_day = first - 1, first + count, calendar.periods_per_day
         slots = slice(by * per_day, (end - 1) * per_day)
@@ -503,7 +536,7 @@ class Scenario:
         tariffs, rules = self.tariffs(day), self.rules(day)
         orders: list[Order] = []
         for name, expected in self.forecasts(day).items():
-            member = self.participant(name)
+            member = self.participant(name).on(day)
             situation = Situation(
                 participant=ids[name],
                 name=name,
@@ -568,6 +601,7 @@ def examine(folder: Path, mistakes: Mistakes, changes: Mapping[str, Any] | None 
         with mistakes:
             parts["_tariffs"] = tuple(_read_tariffs(folder, config, mistakes))
             config = _with_least_sell(config, parts["_tariffs"])
+        members = _with_connections(folder, config, members, mistakes)
         with mistakes:
             parts["_agreements"] = tuple(_read_agreements(folder, config, members, mistakes))
         with mistakes:
@@ -605,13 +639,17 @@ def examine(folder: Path, mistakes: Mistakes, changes: Mapping[str, Any] | None 
 
 
 def _community(config: Config, members: Mapping[str, Participant]) -> Community:
-    households = {member.name for member in members.values() if member.kind in (Kind.CONSUMER, Kind.PROSUMER)}
+    def capacities(name: str, day: int) -> tuple[int, int]:
+        member = members[name].on(day)
+        return member.import_capacity, member.export_capacity
+
     return Community(
         calendar=config.calendar,
         prices=config.prices.range,
         rules=tuple(config.rules),
         members=members.keys(),
-        capacities={name: (members[name].import_capacity, members[name].export_capacity) for name in households},
+        households={member.name for member in members.values() if member.kind in (Kind.CONSUMER, Kind.PROSUMER)},
+        capacities=capacities,
         clients={member.name for member in members.values() if member.share and config.markets.pools},
     )
 
@@ -674,6 +712,46 @@ def _member(row: Row, config: Config) -> Participant:
     )
 
 
+def _with_connections(
+    folder: Path, config: Config, members: Mapping[str, Participant], mistakes: Mistakes
+) -> dict[str, Participant]:
+    """Members with what their connections carry later, if a table says so."""
+    found: dict[str, list[Connection]] = defaultdict(list)
+    with mistakes:
+        if config.tables.connections:
+            path = folder / config.tables.connections
+            if config.grid:
+                raise InputError(str(path), None, "is not possible beside [grid]: limits are of fixed connections")
+            for row in read_rows(path, _CONNECTION_COLUMNS, mistakes=mistakes):
+                with mistakes:
+                    connection = _connection(row, config.calendar, members)
+                    own = found[row["participant"].text]
+                    if own and own[-1].first_day >= connection.first_day:
+                        raise row["date"].wrong("must be after the one of the line before for the same member")
+                    own.append(connection)
+    return {name: replace(member, connections=tuple(found[name])) for name, member in members.items()}
+
+
+def _connection(row: Row, calendar: Calendar, members: Mapping[str, Participant]) -> Connection:
+    member = members.get(row["participant"].text)
+    if member is None:
+        raise row["participant"].wrong("is not in the participant table")
+    if member.kind not in (Kind.CONSUMER, Kind.PROSUMER):
+        raise row["participant"].wrong("is no consumer or prosumer")
+    day = day_of(row["date"], calendar)
+    if day <= member.joins or not member.takes_part(day):
+        raise row["date"].wrong(f"must be a day after {member.name}'s first one, on which it takes part")
+    _require_pause(row["date"], calendar)
+    return Connection(day, _capacity(row["import_capacity_wh"]), _capacity(row["export_capacity_wh"]))
+
+
+def _require_pause(cell: Cell, calendar: Calendar) -> None:
+    """Members come, go and change their connections while no auction but that of the day in delivery is open."""
+    if calendar.open_lead_seconds >= calendar.day_seconds:
+        why = "is not possible: members change between two auctions, so open_lead_seconds must be below a day"
+        raise cell.wrong(why)
+
+
 def _source(row: Row) -> str:
     """Of a prosumer's feed-in: the sun unless it says otherwise."""
     given = row.get("source")
@@ -696,12 +774,26 @@ def _term(row: Row, calendar: Calendar) -> dict[str, Any]:
     first, last = found.get("joins", 1), found.get("leaves", calendar.days)
     if last < first:
         raise row["leaves"].wrong(f"is before it joins, on {calendar.date_of(first)}")
+    if "returns" in found:
+        _check_return(row, found, calendar)
     if "new_meter" in found and not first < found["new_meter"] <= last:
         raise row["new_meter"].wrong("must be a day after its first one, up to its last")
-    if calendar.open_lead_seconds >= calendar.day_seconds and (first > 1 or last < calendar.days):
-        why = "is not possible: members come and go between two auctions, so open_lead_seconds must be below a day"
-        raise row["joins" if first > 1 else "leaves"].wrong(why)
+    if first > 1 or last < calendar.days:
+        _require_pause(row["joins" if first > 1 else "leaves"], calendar)
     return {column: day for column, day in found.items() if (column, day) != ("leaves", calendar.days)}
+
+
+def _check_return(row: Row, found: Mapping[str, int], calendar: Calendar) -> None:
+    """Who comes back applies on the day before, when its last day can be corrected no more."""
+    if "leaves" not in found:
+        raise row["returns"].wrong("must be empty: the member does not leave")
+    first = found["leaves"] + 2 - -calendar.correction_lag_seconds // calendar.day_seconds
+    if found["returns"] < first:
+        why = (
+            f"is too early: it can be back on {calendar.date_of(first)} (trading day {first}), when its last day can "
+            "be corrected no more"
+        )
+        raise row["returns"].wrong(why)
 
 
 def _capacity(cell: Cell) -> Wh:
@@ -918,13 +1010,16 @@ def _check_changes(scenario: Scenario, mistakes: Mistakes) -> None:
 def _check_capacities(scenario: Scenario, mistakes: Mistakes) -> None:
     """No meter shows more than its connection passes, in the past neither."""
     calendar, profiles = scenario.calendar, scenario.profiles
-    meters = [scenario.participant(name) for name in profiles.names]
-    imports, exports = (
-        np.array([getattr(member, capacity) for member in meters], dtype=np.int64)[:, np.newaxis]
-        for capacity in ("import_capacity", "export_capacity")
-    )
+    changes = {connection.first_day for member in scenario.participants for connection in member.connections}
+    first = 1 - profiles.history_days
     named: set[str] = set()
-    for day in range(1 - profiles.history_days, calendar.days + 1):
+    for day in range(first, calendar.days + 1):
+        if day == first or day in changes:
+            meters = [scenario.participant(name).on(day) for name in profiles.names]
+            imports, exports = (
+                np.array([getattr(member, capacity) for member in meters], dtype=np.int64)[:, np.newaxis]
+                for capacity in ("import_capacity", "export_capacity")
+            )
         net = profiles.load(day) - profiles.pv(day)
         for meter, slot in np.argwhere((net > imports) | (-net > exports)):
             member = meters[meter]

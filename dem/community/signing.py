@@ -1,8 +1,9 @@
 """What a simulated community's members sign. Relayers bring it and never see a key."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
+from itertools import count
 from typing import Generic
 
 from eth_utils.crypto import keccak
@@ -10,18 +11,30 @@ from eth_utils.crypto import keccak
 from dem.community.agreements import Agreement
 from dem.community.crowd import DeskReport
 from dem.community.keys import Wallet
+from dem.community.sessions import MAX_FILLS, SessionPlan
 from dem.messages.contracts import Acceptance, Proposal
 from dem.messages.members import Commission, Mandate
-from dem.messages.orders import OrderSheet, WholesaleCommitment, WholesaleReport, order_sheets
+from dem.messages.orders import (
+    IntradayCancellation,
+    IntradayFunding,
+    IntradayOrder,
+    OrderSheet,
+    WholesaleCommitment,
+    WholesaleReport,
+    order_sheets,
+)
 from dem.messages.signed import AcceptedProposal, M, Signed
 from dem.messages.signing import Domain, message_hash, sign
 from dem.model.markets.wholesale import Offer, report_words
-from dem.model.orders import Order
+from dem.model.orders import Order, Side
 from dem.model.units import UnitsPerWh
 
 _MAX_PERIODS = 1 << 32
 
 _NO_PROPOSAL = bytes(32)
+_DAY_SHIFT, _SESSION_SHIFT = 24, 16
+_FUNDING, _PLACING = 1 << 14, 1 << 15
+"""Within a session a participant's messages are numbered: cancellations from 1, the funding, orders from here on."""
 
 
 class SignedOnDemand(Generic[M]):
@@ -119,3 +132,81 @@ def sign_mandate(domain: Domain, client: Wallet, intermediary: str, permille: in
     return signed(
         domain, client.account_key, Mandate(client.account, intermediary, permille * 10, first_day, sequence=1)
     )
+
+
+class SessionMessages:
+    """What participants sign in one session.
+
+    A participant's messages are numbered by day and session; who has placed orders of the session before a crash
+    places no more of it.
+    """
+
+    def __init__(
+        self,
+        domain: Domain,
+        when: tuple[int, int],
+        plan: SessionPlan,
+        wallets: Mapping[int, Wallet],
+        last_sequences: Callable[[Sequence[str]], Sequence[int]],
+        expiry: int,
+    ) -> None:
+        """when: day and number of the session. wallets: keys by registry number.
+
+        last_sequences: what the chain says of the last message of some accounts. expiry: unix time from which no order
+        of the session may be taken any more.
+        """
+        self._domain = domain
+        self._day, session = when
+        self._expiry = expiry
+        self._base = self._day << _DAY_SHIFT | session << _SESSION_SHIFT
+        self._plan = plan
+        self._wallets = wallets
+        asked = last_sequences([wallets[id_].account for id_ in plan.members])
+        self._last = dict(zip(plan.members, (max(self._base, sequence) for sequence in asked), strict=True))
+        self._waiting = {id_ for id_ in plan.members if self._last[id_] < self._base + _PLACING}
+
+    def cancellations(self) -> list[Signed[IntradayCancellation]]:
+        """Of all orders that are left from before."""
+        sequences = {id_: count(self._last[id_] + 1) for id_ in self._waiting}
+        return [
+            self._signed(id_, IntradayCancellation(self._wallets[id_].account, self._day, number, next(sequences[id_])))
+            for id_, number in self._plan.cancellations()
+            if id_ in self._waiting
+        ]
+
+    def fundings(self) -> list[Signed[IntradayFunding]]:
+        """What the orders need."""
+        messages = []
+        for id_, amount in self._plan.fundings():
+            if id_ in self._waiting:
+                after = self._last[id_] + len(self._plan.resting.get(id_, ())) + 1
+                sequence = max(self._base + _FUNDING, after)
+                message = IntradayFunding(self._wallets[id_].account, self._day, amount, False, sequence)
+                messages.append(self._signed(id_, message))
+        return messages
+
+    def placements(self) -> list[Signed[IntradayOrder]]:
+        """The orders."""
+        position: dict[int, int] = defaultdict(int)
+        messages = []
+        for order in self._plan.orders:
+            id_ = order.participant
+            if id_ not in self._waiting:
+                continue
+            message = IntradayOrder(
+                participant=self._wallets[id_].account,
+                day=self._day,
+                slot=order.slot,
+                is_ask=order.side == Side.ASK,
+                tick=order.tick,
+                energy=order.energy,
+                max_fills=MAX_FILLS,
+                expiry=self._expiry,
+                sequence=self._base + _PLACING + position[id_],
+            )
+            position[id_] += 1
+            messages.append(self._signed(id_, message))
+        return messages
+
+    def _signed(self, id_: int, message: M) -> Signed[M]:
+        return signed(self._domain, self._wallets[id_].account_key, message)

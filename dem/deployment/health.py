@@ -12,7 +12,7 @@ from web3.types import RPCEndpoint, RPCResponse
 from dem.chain.abi import as_int
 from dem.chain.blocks import Ask, BlockReader
 from dem.chain.sending import Request
-from dem.chain.watch import AGE_SECONDS, AHEAD_SECONDS
+from dem.deployment.limits import Limits
 from dem.deployment.market import Market, first_contract, has_history, pruned
 from dem.errors import ChainError, NotAnsweredError
 from dem.model.ledger import CLEARING_HOUSE
@@ -21,23 +21,6 @@ from dem.model.units import Money, currency
 _TIMEOUT_SECONDS = 5.0
 _OPEN_DAYS = 8
 """Days after the last final one that the chain can have records of."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """From when on something is wrong.
-
-    depth: blocks behind the newest one from which nodes must agree. lag: blocks a node may be behind the best one. age:
-    seconds since the newest block; None where blocks come only with transactions. grace: seconds that what anybody
-    may do (clear, close, settle, end a day) may wait. ahead: seconds that a block may be ahead of this machine's clock,
-    where blocks come by the clock.
-    """
-
-    depth: int = 12
-    lag: int = 3
-    age: int | None = AGE_SECONDS
-    grace: int = 900
-    ahead: int = AHEAD_SECONDS
 
 
 @dataclass(slots=True)

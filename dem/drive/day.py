@@ -12,8 +12,9 @@ from dem.community.clock import Clock
 from dem.community.crowd import Session
 from dem.community.keys import Wallet
 from dem.community.scenario import Participant
-from dem.community.sessions import SessionMessages, SessionPlan, Standing
+from dem.community.sessions import SessionPlan, Standing
 from dem.community.signing import (
+    SessionMessages,
     sign_agreement,
     sign_commission,
     sign_commitment,
@@ -84,14 +85,34 @@ class TradingDays:
 
     def join(self, day: int) -> None:
         """The same of who joins on a day, a day before."""
-        members.register(self.relay, self.community.applicants(self.market.domain("ParticipantRegistry"), day))
+        new = self.community.applicants(self.market.domain("ParticipantRegistry"), day)
+        here = [applicant for applicant in new if not self._has_come_back(self.community.names[applicant.account])]
+        members.register(self.relay, here)
         self._note_sources(member for member in self.scenario.participants if member.joins == day)
+
+    def come_back(self, day: int) -> None:
+        """Who is back on a day applies, and is admitted, a day before."""
+        members.come_back(self.relay, self.community.returning(self.market.domain("ParticipantRegistry"), day))
+
+    def change_connections(self, day: int) -> None:
+        """Connections that carry something else from a day on; who comes back then has applied with it."""
+        changes = [
+            members.ConnectionChange(self._id_of(member), connection.imports, connection.exports, day)
+            for member in self.scenario.participants
+            for connection in member.connections
+            if connection.first_day == day != member.returns
+        ]
+        members.change_connections(self.relay, changes)
+
+    def _has_come_back(self, name: str) -> bool:
+        """Whether it was time for a member to come back: then it has joined and left, whenever this is asked."""
+        returns = self.scenario.participant(name).returns
+        return returns is not None and self.chain.now() >= self.market.calendar.start_of(returns - 1)
 
     def leave(self, day: int) -> None:
         """The exit of whose last day it is: the auction of this day has opened, that of the next has not."""
-        members.leave(
-            self.relay, [self._id_of(member) for member in self.scenario.participants if member.leaves == day]
-        )
+        leaving = [member for member in self.scenario.participants if member.leaves == day]
+        members.leave(self.relay, [self._id_of(member) for member in leaving if not self._has_come_back(member.name)])
 
     def replace_meters(self, day: int) -> None:
         """Another meter for who gets one on the day."""

@@ -45,18 +45,25 @@ class Community:
 
     def applicants(self, domain: Domain, day: int = 1) -> list[Applicant]:
         """Application and first deposit of everybody who joins on a day. domain: the registry's."""
-        return [self._applicant(member, domain) for member in self.scenario.participants if member.joins == day]
+        return [self._applicant(member, domain, day) for member in self.scenario.participants if member.joins == day]
 
-    def _applicant(self, member: Participant, domain: Domain) -> Applicant:
-        keys = self.wallets[member.name]
+    def returning(self, domain: Domain, day: int) -> list[Applicant]:
+        """Application of everybody who comes back on a day, likewise."""
+        return [self._applicant(member, domain, day) for member in self.scenario.participants if member.returns == day]
+
+    def _applicant(self, whole: Participant, domain: Domain, day: int) -> Applicant:
+        """As a member is on its first day, or on the one from which on it is back."""
+        keys, member = self.wallets[whole.name], whole.on(day)
+        meter = keys.next_meter if member.has_next_meter(day) else keys.meter
         application = Application(
             account=keys.account,
-            meter=keys.meter if member.metered else _NO_METER,
+            meter=meter if member.metered else _NO_METER,
             kind=KINDS.index(member.kind.value),
             import_capacity=member.import_capacity,
             export_capacity=member.export_capacity,
             feeder=member.bus.encode().ljust(32, b"\0")[:32],
-            documents=bytes(keccak(text=member.name)),
+            # No application is used twice.
+            documents=bytes(keccak(text=member.name if day == member.joins else f"{member.name}, back")),
         )
         return Applicant(
             application=signed(domain, keys.account_key, application),

@@ -1,9 +1,12 @@
 """How fast a scenario passes on a chain."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from dem.community.scenario import Scenario
 from dem.model.calendar import CalendarParameters
+
+if TYPE_CHECKING:
+    from dem.community.scenario import Scenario
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +20,7 @@ class Pace:
     period_length: int | None = None
     setup_seconds: int = 300
 
-    def calendar(self, scenario: Scenario, now: int) -> CalendarParameters:
+    def calendar(self, scenario: "Scenario", now: int) -> CalendarParameters:
         """The scenario's calendar on a chain whose time is `now`."""
         calendar = scenario.calendar
         length = self.period_length or calendar.period_seconds
@@ -32,10 +35,10 @@ class Pace:
             correction_lag=max(1, self._scaled(scenario, calendar.correction_lag_seconds)),
         )
 
-    def intraday_lead(self, scenario: Scenario) -> int:
+    def intraday_lead(self, scenario: "Scenario") -> int:
         """Seconds on the chain from a period's intraday gate to its start."""
         return self._scaled(scenario, scenario.config.intraday.gate_lead_seconds) if scenario.config.intraday else 0
 
-    def _scaled(self, scenario: Scenario, seconds: int) -> int:
+    def _scaled(self, scenario: "Scenario", seconds: int) -> int:
         own = scenario.calendar.period_seconds
         return seconds * (self.period_length or own) // own

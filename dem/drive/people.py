@@ -6,8 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from dem.community.crowd import Crowd, Session
 from dem.community.keys import Wallet
 from dem.community.memory import Memories
-from dem.community.meters import Meter
-from dem.community.own import Reporting
+from dem.community.meters import Meter, runs_of
 from dem.community.sessions import within_connections
 from dem.drive.members import Community
 from dem.messages.readings import ReadingSheet
@@ -116,24 +115,26 @@ class People:
 
     # ------------------------------------------------------------------------------------------ what their meters show
 
-    def reading_sheets(self, domain: Domain, day: int) -> dict[int, Signed[ReadingSheet]]:
-        """What meters say of a day in time, by their member's registry number."""
+    def reading_sheets(self, domain: Domain, day: int) -> list[tuple[int, Signed[ReadingSheet]]]:
+        """What meters say of a day in time, with their member's registry number."""
         crowd, ids = self._see_meters(day), self.ids
-        found: dict[int, Signed[ReadingSheet]] = {}
-        for name, days in self._net.items():
-            if day in days and (said := crowd.said(name, days[day])) is not None:
-                other = None if said == days[day] else said
-                found[ids[name]] = self._meter_of(name, day).sheet(domain, day, sequence=1, said=other)
-        return found
+        return [
+            (ids[name], sheet)
+            for name, days in self._net.items()
+            if day in days
+            for sheet in self._meter_of(name, day).sheets(domain, day, crowd.said(name, days[day]))
+        ]
 
-    def correction_sheets(self, domain: Domain, day: int) -> dict[int, Signed[ReadingSheet]]:
+    def correction_sheets(self, domain: Domain, day: int) -> list[tuple[int, Signed[ReadingSheet]]]:
         """What meters say of a day after it was due, likewise: late readings, and corrections."""
-        self._see_meters(day)
-        found: dict[int, Signed[ReadingSheet]] = {}
-        for (of, name), report in self.scenario.reports.items():
-            if of == day and report.is_corrected and day in self._net[name]:
-                sequence = 2 if report.reporting is Reporting.CORRECTED else 1
-                found[self.ids[name]] = self._meter_of(name, day).sheet(domain, day, sequence)
+        crowd = self._see_meters(day)
+        found: list[tuple[int, Signed[ReadingSheet]]] = []
+        for of, name in self.scenario.reports:
+            if of == day and day in self._net[name]:
+                shown = self._net[name][day]
+                sequence = 1 + len([*runs_of(crowd.said(name, shown))])
+                sheets = self._meter_of(name, day).sheets(domain, day, crowd.said_after(name, shown), sequence)
+                found += [(self.ids[name], sheet) for sheet in sheets]
         return found
 
     def _see_meters(self, day: int) -> Crowd:
@@ -158,7 +159,7 @@ class People:
     def _meter_of(self, name: str, day: int) -> Meter:
         """The meter that a member has on a day."""
         member = self.scenario.participant(name)
-        is_next = member.new_meter is not None and day >= member.new_meter
+        is_next = member.has_next_meter(day)
         first = member.new_meter if is_next else member.joins
         key = f"{name} from {first}"
         if key not in self._meters:

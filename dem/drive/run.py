@@ -18,18 +18,17 @@ from dem.deployment.plan import Government, Parameters
 from dem.drive.day import TradingDays
 from dem.drive.members import Community
 from dem.drive.pace import Pace
-from dem.drive.screen import Screen
+from dem.drive.screen import NOBODY, Screen
 from dem.drive.timeline import play, timeline
+from dem.drive.without_chain import Draw
 from dem.errors import BlocksLostError, InputError
-from dem.model.mechanisms import SETUPS
-from dem.offchain.run import grid_record, setting_of, write_days
+from dem.offchain.run import grid_record, setting_of
 from dem.relay.orders import refused_sheets
 from dem.replay.reconcile import Check, reconcile
 from dem.replay.record import write_balances, write_events
 from dem.replay.replay import Replay
 from dem.results.columns import RUN
-from dem.results.compare import NOBODY_TRADES
-from dem.results.reader import Results, read_results
+from dem.results.reader import read_results
 from dem.results.summary import Summary, summarise
 from dem.results.writer import Exporter, RejectedOrder
 
@@ -44,12 +43,6 @@ SIMULATED = Government(delay=10)
 
 _MOST_LOSSES = 30
 """So often a run starts over because the chain lost what it had, without the end of another day between."""
-
-
-Draw = Callable[[Path, Results, Summary], object]
-"""Draws the pictures of a run into its folder."""
-_NOBODY = Screen()
-_NO_CHAIN = "without a chain, by the reference model alone"
 
 
 class Stopwatch:
@@ -117,7 +110,7 @@ def run_scenario(
     account: str | None,
     pace: Pace,
     draw: Draw,
-    screen: Screen = _NOBODY,
+    screen: Screen = NOBODY,
     ended: Callable[[int], None] = lambda _day: None,
 ) -> tuple[Path, Summary, Sequence[Check]]:
     """Run a scenario on the connected chain; returns the output folder, its summary and the invariants checked.
@@ -134,83 +127,13 @@ def run_scenario(
     return run_loaded(scenario, folder, account, pace, draw, screen, ended, watch)
 
 
-def run_without_chain(
-    scenario_folder: Path, out: Path | None, draw: Draw, screen: Screen = _NOBODY
-) -> tuple[Path, Summary, Sequence[Check]]:
-    """As `run_scenario`, by the reference model alone.
-
-    Raises:
-        InputError: the scenario is faulty, or the folder holds a run on a chain.
-    """
-    scenario = load_scenario(scenario_folder)
-    folder = out or Path("out") / f"{scenario.config.name}-without-chain"
-    screen.title(scenario.config.title, _NO_CHAIN)
-    summary, checks = _write_without_chain(scenario, folder, draw, screen)
-    return folder, summary, checks
-
-
-def _write_without_chain(
-    scenario: Scenario, folder: Path, draw: Draw, screen: Screen
-) -> tuple[Summary, Sequence[Check]]:
-    with screen.busy("playing the days"):
-        checks = write_days(scenario, folder)
-    with screen.busy("drawing pictures"):
-        results = read_results(folder)
-        summary = summarise(results)
-        draw(folder, results, summary)
-    return summary, checks
-
-
-def run_set_ups(
-    scenario_folder: Path,
-    out: Path,
-    account: str | None,
-    pace: Pace,
-    draw: Draw,
-    screen: Screen = _NOBODY,
-    has_chain: bool = True,
-) -> tuple[dict[str, Results], bool]:
-    """Run a scenario under every set-up that it describes, each on a market of its own; what is finished is read only.
-
-    And, without a chain, as if nobody traded under the scenario's own rules: what a market has to beat.
-    has_chain: whether the set-ups are played on one.
-
-    Returns the results by set-up, the plainest first, and whether all invariants hold.
-
-    Raises:
-        InputError: the scenario is faulty.
-        ChainError: the chain refuses.
-    """
-    scenario = load_scenario(scenario_folder)
-    known = set(scenario.config.possible.names)
-    plays = {
-        name: (scenario.with_markets(markets), has_chain)
-        for name, markets in SETUPS.items()
-        if known.issuperset(markets.names)
-    }
-    plainest, *others = plays
-    plays[NOBODY_TRADES] = scenario.without_trade(), False
-    runs: dict[str, Results] = {}
-    for name in (plainest, NOBODY_TRADES, *others):
-        played, is_on_chain = plays[name]
-        folder = out / name.replace(" + ", "-").replace(" ", "-")
-        screen.note(f"\n{name}" if is_on_chain else f"\n{name}, {_NO_CHAIN}")
-        if not (folder / RUN).exists():
-            if is_on_chain:
-                run_loaded(played, folder, account, pace, draw, screen)
-            else:
-                _write_without_chain(played, folder, draw, screen)
-        runs[name] = read_results(folder)
-    return runs, all(invariant.ok for results in runs.values() for invariant in results.run.invariants)
-
-
 def run_loaded(
     scenario: Scenario,
     folder: Path,
     account: str | None,
     pace: Pace,
     draw: Draw,
-    screen: Screen = _NOBODY,
+    screen: Screen = NOBODY,
     ended: Callable[[int], None] = lambda _day: None,
     watch: Stopwatch | None = None,
 ) -> tuple[Path, Summary, Sequence[Check]]:
@@ -270,7 +193,7 @@ def deploy_for(
     account: str | None,
     pace: Pace,
     government: Government = SIMULATED,
-    screen: Screen = _NOBODY,
+    screen: Screen = NOBODY,
 ) -> Market:
     """The scenario's market on a chain, deployed now or by an earlier run into the same folder.
 

@@ -32,3 +32,7 @@ class Screen:
 
     def step(self, what: str, when: datetime, done: int) -> None:
         """What is being done, at which simulated time, and how many steps are done."""
+
+
+NOBODY = Screen()
+"""Nobody watches."""

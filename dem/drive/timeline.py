@@ -32,6 +32,8 @@ def steps_of(days: TradingDays, day: int) -> list[Step]:
     ]
     scenario, operator = days.scenario, days.operator
     joins = any(member.joins == day + 1 for member in scenario.participants)
+    returns = any(member.returns == day + 1 for member in scenario.participants)
+    connections = any(own.first_day == day + 1 for member in scenario.participants for own in member.connections)
     leaves = any(member.leaves == day for member in scenario.participants)
     meters = any(member.new_meter == day + 1 for member in scenario.participants)
     corrections = any(of == day and report.is_corrected for (of, _), report in scenario.reports.items())
@@ -48,6 +50,8 @@ def steps_of(days: TradingDays, day: int) -> list[Step]:
         (markets.wholesale, "trade with the desk", gate, days.trade_with_the_desk),
         *sessions,
         (joins, "admit members", calendar.start_of(day), lambda known: days.join(known + 1)),
+        (returns, "let members return", calendar.start_of(day), lambda known: days.come_back(known + 1)),
+        (connections, "change connections", calendar.start_of(day), lambda known: days.change_connections(known + 1)),
         (leaves, "let members leave", exit_due, days.leave),
         (True, "push readings", ends, days.push_readings),
         (meters, "replace meters", ends, lambda known: days.replace_meters(known + 1)),

@@ -22,10 +22,7 @@ from power_grid_model import (
     initialize_array,
 )
 
-from dem.grid.network import HIGH, PPM, Line, Network, Transformer
-
-Integers = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
+from dem.grid.network import HIGH, PPM, Floats, Integers, Line, Network, Transformer
 
 IMPOSSIBLE = 10**9
 """Loading where no power flow exists: so much cannot be carried at all. The voltage is 0 then."""

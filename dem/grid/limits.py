@@ -15,8 +15,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from dem.grid.flow import Flow, Integers, PowerFlow
-from dem.grid.network import Network
+from dem.grid.flow import Flow, PowerFlow
+from dem.grid.network import Integers, Network
 from dem.grid.programme import Connections
 from dem.grid.violations import DEMAND, FEED_IN
 

@@ -13,10 +13,14 @@ from pathlib import Path
 from typing import Final, Literal, NamedTuple, TypeVar
 
 import numpy as np
-from eth_utils.crypto import keccak
+import numpy.typing as npt
+from eth_hash.auto import keccak
 
 from dem.errors import InputError, Mistakes
 from dem.tables import Cell, Row, read_rows
+
+Integers = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
 
 PPM = 1_000_000
 HIGH: Final = "high"

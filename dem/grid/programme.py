@@ -8,8 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dem.errors import InputError
-from dem.grid.flow import Floats, Integers
-from dem.grid.network import Network, as_csv
+from dem.grid.network import Floats, Integers, Network, as_csv
 from dem.tables import read_rows
 
 CONNECTIONS = "connections.csv"

@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from dem.errors import InputError
-from dem.grid.flow import Integers
-from dem.grid.network import Network, as_csv, read_network
+from dem.grid.network import Integers, Network, as_csv, read_network
 from dem.grid.programme import CONNECTIONS, Connections, read_connections
 from dem.tables import read_rows
 

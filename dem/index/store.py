@@ -11,13 +11,10 @@ from pathlib import Path
 from dem.chain.blocks import Header
 from dem.chain.events import Event
 from dem.errors import ChainError
-from dem.index import clearings
+from dem.index import DEPTH, clearings
 from dem.index.clearings import Clearing
 from dem.index.tables import Table, type_name
 from dem.model.calendar import CalendarParameters
-
-DEPTH = 64
-"""Blocks that a chain may reorganise, unless told otherwise."""
 
 _VIEWS = Path(__file__).with_name("views.sql")
 _FRAME = (

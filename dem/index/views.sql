@@ -9,7 +9,10 @@ WITH
   kind (number, name) AS (VALUES
     (0, 'none'), (1, 'fund'), (2, 'clearing_house'), (3, 'fallback_supplier'), (4, 'operator'), (5, 'grid_operator'),
     (6, 'consumer'), (7, 'prosumer'), (8, 'intermediary'), (9, 'wholesale_desk')),
-  status (number, name) AS (VALUES (0, 'none'), (1, 'applied'), (2, 'admitted'), (3, 'suspended'), (4, 'exited'))
+  status (number, name) AS (VALUES (0, 'none'), (1, 'applied'), (2, 'admitted'), (3, 'suspended'), (4, 'exited')),
+  -- The day in delivery at the newest block. An index of recorded events knows no times: there every change holds.
+  today (day) AS MATERIALIZED (
+    SELECT (max(h.time) - c.opening) / (c.period_seconds * c.periods_per_day) + 1 FROM header AS h, calendar AS c)
 SELECT
   a.id AS participant,
   n.name AS name,
@@ -20,12 +23,12 @@ SELECT
   ), 'admitted') AS status,
   a.first_day,
   coalesce((
-    SELECT c.import_capacity FROM participant_registry_connection_changed AS c
-    WHERE c.id = a.id ORDER BY c.block DESC, c.log_index DESC LIMIT 1
+    SELECT c.import_capacity FROM participant_registry_connection_changed AS c, today
+    WHERE c.id = a.id AND c.first_day <= coalesce(today.day, c.first_day) ORDER BY c.block DESC, c.log_index DESC LIMIT 1
   ), p.import_capacity) / 1000.0 AS import_capacity_kwh,
   coalesce((
-    SELECT c.export_capacity FROM participant_registry_connection_changed AS c
-    WHERE c.id = a.id ORDER BY c.block DESC, c.log_index DESC LIMIT 1
+    SELECT c.export_capacity FROM participant_registry_connection_changed AS c, today
+    WHERE c.id = a.id AND c.first_day <= coalesce(today.day, c.first_day) ORDER BY c.block DESC, c.log_index DESC LIMIT 1
   ), p.export_capacity) / 1000.0 AS export_capacity_kwh,
   coalesce((
     SELECT r.account FROM participant_registry_account_replaced AS r

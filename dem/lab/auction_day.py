@@ -108,7 +108,7 @@ class AuctionDay:
 
     def capacity(self, id_: int) -> tuple[int, int]:
         """Of a member's connection, Wh per period: in and out."""
-        member = self.scenario.participant(self.names[id_])
+        member = self.scenario.participant(self.names[id_]).on(self.day)
         return member.import_capacity, member.export_capacity
 
     @cached_property

@@ -1,6 +1,6 @@
 """A scenario's market as the reference model has it: members, money, markets, and what is known of days in flight."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 
 import numpy as np
@@ -16,7 +16,6 @@ from dem.model.ledger import (
     OPERATOR,
     Ledger,
 )
-from dem.model.markets.auction import Column
 from dem.model.markets.bilateral import window_of
 from dem.model.markets.intermediaries import Intermediaries, Mandated
 from dem.model.mechanisms import AUCTION, MECHANISMS, POOL
@@ -35,7 +34,7 @@ from dem.replay.intraday import IntradayReplay
 from dem.replay.markets import Markets
 from dem.replay.members import Member
 from dem.replay.payments import Payments
-from dem.replay.readings import CORRECTED, ESTIMATED, MEASURED, MeterValues
+from dem.replay.readings import CORRECTED, ESTIMATED, MEASURED, MISSING, MeterValues
 from dem.replay.totals import Totals, totals_of
 from dem.replay.transfers import Transfers
 from dem.replay.wholesale import ResidualReplay
@@ -67,7 +66,7 @@ class ModelMarket:
         self.days = Days()
         self.silence = Silence()
         self._read_through: dict[tuple[int, bool], int] = {}
-        """The last day that a meter was read on, by member and whether it is its second one."""
+        """How far a meter was read, as `_end_of` counts, by member and whether it is its second one."""
         self.totals = Totals()
         """Over the days that are final."""
         self.ids = self._numbers()
@@ -167,42 +166,55 @@ class ModelMarket:
         """Contracts of the pools, in their order."""
         return [POOL + pool.name for pool in self.scenario.config.pools] if self.scenario.markets.pools else []
 
-    def read(self, day: int, net: dict[int, Column]) -> None:
-        """Take what the meters showed, Wh by member's number and slot."""
+    def read(self, day: int, said: Mapping[int, Sequence[int | None]]) -> None:
+        """Take what meters say, Wh by member's number and slot; None where they say nothing."""
         own = self.days.changing(day)
-        measured = np.full(self.periods_per_day, MEASURED, np.int64)
-        own.readings = {id_: MeterValues(values, measured) for id_, values in net.items()}
-        for id_ in net:
-            self._read_through[id_, self._has_second_meter(id_, day)] = day
-            self.silence.read(id_)
+        own.readings = {}
+        for id_, values in said.items():
+            if end := self._end_of(day, values):
+                own.readings[id_] = _values(values)
+                self._read_through[id_, self._has_second_meter(id_, day)] = end
+                self.silence.read(id_)
 
     def estimate(self, day: int) -> None:
         """What is missing when readings are due: all that the connection takes in stands for it (rule 12.3)."""
         own = self.days.changing(day)
-        for member in self.scenario.of_kind(Kind.CONSUMER, Kind.PROSUMER):
+        for member in self.scenario.on(day).of_kind(Kind.CONSUMER, Kind.PROSUMER):
             id_ = self.ids[member.name]
-            if member.takes_part(day) and id_ not in own.readings:
-                net = np.full(self.periods_per_day, member.import_capacity, np.int64)
-                own.readings[id_] = MeterValues(net, np.full(self.periods_per_day, ESTIMATED, np.int64))
+            if not member.takes_part(day):
+                continue
+            values = own.readings.setdefault(id_, _values([None] * self.periods_per_day))
+            missing = values.status == MISSING
+            if missing.any():
+                values.net[missing], values.status[missing] = member.import_capacity, ESTIMATED
                 own.settlement = None
                 self.silence.estimate(id_, day)
 
-    def correct(self, day: int, net: dict[int, Column]) -> None:
-        """Take what meters say of a day after readings were due."""
+    def correct(self, day: int, said: Mapping[int, Sequence[int | None]]) -> None:
+        """Take what meters say of a day after readings were due, likewise."""
         own = self.days.changing(day)
-        corrected = np.full(self.periods_per_day, CORRECTED, np.int64)
-        for id_, values in net.items():
-            own.readings[id_] = MeterValues(values, corrected)
+        for id_, values in said.items():
+            end = self._end_of(day, values)
+            if not end:
+                continue
+            late, known = _values(values), own.readings[id_]
+            is_said = late.status == MEASURED
+            known.net[is_said], known.status[is_said] = late.net[is_said], CORRECTED
             own.settlement = None
             # Only a meter that was read in time before can read on late.
             meter = id_, self._has_second_meter(id_, day)
-            if self._read_through.get(meter, day + 1) <= day:
-                self._read_through[meter] = day
+            if self._read_through.get(meter, end + 1) <= end:
+                self._read_through[meter] = end
                 self.silence.read(id_)
 
+    def _end_of(self, day: int, said: Sequence[int | None]) -> int:
+        """How many periods have passed from day 1 to the last one of which something is said; 0 if nothing is."""
+        said_slots = (slot for slot in range(len(said) - 1, -1, -1) if said[slot] is not None)
+        last = next(said_slots, None)
+        return 0 if last is None else (day - 1) * self.periods_per_day + last + 1
+
     def _has_second_meter(self, id_: int, day: int) -> bool:
-        new = self.scenario.participant(self.names[id_]).new_meter
-        return new is not None and day >= new
+        return self.scenario.participant(self.names[id_]).has_next_meter(day)
 
     def forget(self, day: int) -> None:
         """The day is final."""
@@ -227,7 +239,8 @@ class ModelMarket:
         own = ((BALANCING_FUND, "fund"), (CLEARING_HOUSE, "clearing_house"))
         found = [Member(id_, _NO_KEY, _NO_KEY, kind, 1, None, None) for id_, kind in own]
         for name, id_ in sorted(self.ids.items(), key=lambda item: item[1]):
-            member, is_office = self.scenario.participant(name), id_ < FIRST_PARTICIPANT
+            # With the connection that it has in the end, as events leave it.
+            member, is_office = self.scenario.participant(name).on(self.scenario.days[-1]), id_ < FIRST_PARTICIPANT
             most = (None, None) if is_office else (member.import_capacity, member.export_capacity)
             found.append(Member(id_, name, name, member.kind.value, member.joins, *most))
         return found
@@ -256,3 +269,11 @@ class ModelMarket:
             if member.share:
                 mandated = Mandated(self.ids[member.intermediary], 10 * member.share)
                 self.intermediaries.choose(self.ids[member.name], mandated, _MANDATES, _MANDATES)
+
+
+def _values(said: Sequence[int | None]) -> MeterValues:
+    """What a meter says of a day; missing where it says nothing."""
+    if None not in said:
+        return MeterValues(np.array(said, np.int64), np.full(len(said), MEASURED, np.int64))
+    known = np.array([value is not None for value in said])
+    return MeterValues(np.array([value or 0 for value in said], np.int64), np.where(known, MEASURED, MISSING))

@@ -14,7 +14,7 @@ from dem.offchain.market import ModelMarket
 from dem.offchain.trading import Trading
 from dem.replay.reconcile import Check, check_money, check_totals
 from dem.replay.record import EVENTS
-from dem.results.reader import WITHOUT_CHAIN
+from dem.results.columns import WITHOUT_CHAIN
 from dem.results.writer import Exporter, Setting
 
 

@@ -1,6 +1,5 @@
 """What the members of a scenario contract on a day, and what their meters show, by the reference model alone."""
 
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -13,7 +12,7 @@ from dem.community.strategies import OrderColumns
 from dem.errors import ArrearsError, InsufficientFreeError, IntradayError, LedgerError
 from dem.model.collateral import orders_collateral
 from dem.model.ledger import Account
-from dem.model.markets.auction import Column, OrderBook
+from dem.model.markets.auction import OrderBook
 from dem.model.markets.bilateral import Contract, Profile
 from dem.model.markets.intermediaries import own_part
 from dem.model.markets.intraday import MAX_LIMIT, IntradayDay, Terms
@@ -48,7 +47,7 @@ class Trading:
     market: ModelMarket
     _crowds: dict[int, Crowd] = field(default_factory=dict)
     _rejected: dict[int, list[RejectedOrder]] = field(default_factory=dict)
-    _shown: dict[int, dict[int, Column]] = field(default_factory=dict)
+    _shown: dict[int, dict[str, list[int]]] = field(default_factory=dict)
     """What every meter showed, by day and member, of days that may be corrected."""
     _contracts: int = 0
 
@@ -217,9 +216,10 @@ class Trading:
 
     def _limit(self, id_: int, day: int) -> int:
         """The most that a member may hold of intraday trades."""
-        member, share = self.market.members[id_], self.market.intermediaries.mandate_of(id_, day).share
-        both = (member.import_capacity, member.export_capacity)
-        return min(sum(own_part(capacity or 0, share) for capacity in both), MAX_LIMIT)
+        market = self.market
+        member, share = market.scenario.participant(market.names[id_]), market.intermediaries.mandate_of(id_, day).share
+        both = (member.on(day).import_capacity, member.on(day).export_capacity)
+        return min(sum(own_part(capacity, share) for capacity in both), MAX_LIMIT)
 
     # ------------------------------------------------------------------------------------------------- delivery
 
@@ -229,17 +229,11 @@ class Trading:
         needs_contracts = market.scenario.islanded or any(member.flexible for member in market.scenario.participants)
         contracted = market.contracted_by_name(day) if needs_contracts else {}
         shown = crowd.shown(market.ids, contracted, market.book(day).standing)
-        self._shown[day] = dict(self._by_number(shown))
-        market.read(day, dict(self._by_number({name: crowd.said(name, wh) for name, wh in shown.items()})))
+        self._shown[day] = shown
+        market.read(day, {market.ids[name]: crowd.said(name, wh) for name, wh in shown.items()})
 
     def correct_meters(self, day: int) -> None:
         """What meters say of a day when its readings were due: what is late, and corrections."""
-        shown, reports = self._shown.pop(day), self.market.scenario.reports
-        late = [self.market.ids[name] for (of, name), report in reports.items() if of == day and report.is_corrected]
-        self.market.correct(day, {id_: shown[id_] for id_ in late if id_ in shown})
-
-    def _by_number(self, shown: Mapping[str, Sequence[int] | None]) -> Iterator[tuple[int, Column]]:
-        for name, values in shown.items():
-            if values is None:
-                continue
-            yield self.market.ids[name], np.array(values, np.int64)
+        market, crowd, shown = self.market, self.crowd(day), self._shown.pop(day)
+        late = [name for of, name in market.scenario.reports if of == day and name in shown]
+        market.correct(day, {market.ids[name]: crowd.said_after(name, shown[name]) for name in late})

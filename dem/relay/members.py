@@ -1,7 +1,7 @@
 """Members come in: applications, admissions, credit limits, first deposits."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any, TypeVar
 
 from eth_utils.address import to_checksum_address
@@ -24,7 +24,7 @@ _ACCOUNT, _METER, _LAST_DAY = 0, 4, 6
 _FIRST_PARTICIPANT = 6
 """The numbers before are the market's own."""
 _NO_LAST_DAY = (1 << 32) - 1
-_NEVER_APPLIED, _APPLIED = range(2)
+_NEVER_APPLIED, _APPLIED, _, _, _EXITED = range(5)
 """Status of an account that is no member."""
 
 
@@ -61,12 +61,19 @@ def register(relay: Relay, applicants: Sequence[Applicant]) -> None:
     pay_in(relay, [Payment(a.account, a.deposit, a.payment_reference) for a in applicants if a.deposit])
 
 
-def apply(relay: Relay, applicants: Sequence[Applicant]) -> None:
-    """Applications of who has never applied."""
+def come_back(relay: Relay, applicants: Sequence[Applicant]) -> None:
+    """Applications and admissions of who has left and comes back (rule 2.2)."""
+    domain = relay.market.domain("ParticipantRegistry")
+    apply(relay, applicants, _EXITED)
+    admit(relay, {a.account: digest(domain, a.application.message) for a in applicants})
+
+
+def apply(relay: Relay, applicants: Sequence[Applicant], status: int = _NEVER_APPLIED) -> None:
+    """Applications of whose accounts have this status: of who has never applied."""
     relay.call_for_each(
         "applyFor",
         (RELAYER, relay.market.registry, GAS_PER_MEMBER),
-        lambda: _with_status(relay, applicants, lambda a: a.account, _NEVER_APPLIED),
+        lambda: _with_status(relay, applicants, lambda a: a.account, status),
         lambda a: for_contract(a.application),
     )
 
@@ -157,6 +164,33 @@ def leave(relay: Relay, ids: Sequence[int]) -> None:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class ConnectionChange:
+    """What a member's connection carries from a day on, Wh per period."""
+
+    id: int
+    import_capacity: int
+    export_capacity: int
+    first_day: int
+
+
+def change_connections(relay: Relay, changes: Sequence[ConnectionChange]) -> None:
+    """Other capacities of connections."""
+    registry = relay.market.registry
+
+    def missing() -> list[ConnectionChange]:
+        meters = [own[_METER] for own in _members(relay, [change.id for change in changes]).values()]
+        asked = [(meter, change.first_day) for meter, change in zip(meters, changes, strict=True)]
+        found = relay.chain.ask_many(registry, "metered", asked)
+        return [
+            change
+            for change, (_, *both, _, _) in zip(changes, found, strict=True)
+            if both != [change.import_capacity, change.export_capacity]
+        ]
+
+    relay.call_for_each("changeConnection", ("registrar", registry, GAS_PER_MEMBER), missing, astuple)
+
+
 def replace_meters(relay: Relay, meters: Mapping[int, str]) -> None:
     """Other meters: their addresses by registry number."""
     relay.call_for_each(
@@ -172,21 +206,26 @@ def replace_meters(relay: Relay, meters: Mapping[int, str]) -> None:
 
 
 def note_sources(relay: Relay, sources: Mapping[int, str]) -> None:
-    """What members' feed-in comes from, by registry number, as of the meters that they have."""
+    """What members' feed-in comes from, by registry number, as of the meters that they have.
+
+    Guarantees are the member's, so it is noted for each: the next tenant of a meter has none of what is noted of the
+    last one's.
+    """
+    chain, name = relay.chain, "Meters"
     own = _members(relay, [*sources])
-    noted = [(id_, to_checksum_address(own[id_][_METER]), SOURCES.index(source)) for id_, source in sources.items()]
-    relay.call_for_each(
-        "noteSource",
-        ("registrar", relay.market.meters, GAS_PER_MEMBER),
-        lambda: [
-            note
-            for note, found in zip(
-                noted, relay.chain.ask_many(relay.market.meters, "sourceOf", [note[1:2] for note in noted]), strict=True
-            )
-            if found != note[2]
-        ],
-        lambda note: note,
-    )
+    wanted = [(id_, to_checksum_address(own[id_][_METER]), SOURCES.index(source)) for id_, source in sources.items()]
+    known: dict[tuple[int, str], int] = {}
+    first = relay.market.manifest.first_block
+
+    def missing() -> list[tuple[int, str, int]]:
+        nonlocal first
+        last, addresses = chain.block, {name: relay.market.addresses[name]}
+        for event in chain.events(addresses, first, last, chain.topics(name, "SourceNoted")):
+            known[event.args["id"], event.args["meter"]] = event.args["source"]
+        first = last + 1
+        return [note for note in wanted if known.get(note[:2]) != note[2]]
+
+    relay.call_for_each("noteSource", ("registrar", relay.market.meters, GAS_PER_MEMBER), missing, lambda note: note)
 
 
 def owners_of_meters(relay: Relay) -> dict[str, int]:

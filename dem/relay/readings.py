@@ -1,12 +1,14 @@
 """Meter readings: signed sheets until the deadline, estimates for what is missing then."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 
 from dem.chain.sending import Transaction
 from dem.deployment.market import RELAYER
 from dem.errors import RefusedError
-from dem.messages.readings import ReadingSheet
+from dem.messages.readings import REGISTER_BYTES, ReadingSheet
 from dem.messages.signed import Signed, sheet_for_contract
+from dem.model.strips import LANES
 from dem.relay.batches import GAS_BUDGET, GAS_PER_LINE, GAS_PER_SHEET, Relay, batches
 from dem.relay.settlement import settle
 
@@ -17,10 +19,10 @@ CONTRACT = "MeterReadings"
 _BEING_SETTLED = "DayBeingSettled"
 
 
-def push_readings(relay: Relay, day: int, sheets: Mapping[int, Signed[ReadingSheet]]) -> None:
-    """Reading sheets of a whole day; each ends up counted, or refused with a reason.
+def push_readings(relay: Relay, day: int, sheets: Sequence[tuple[int, Signed[ReadingSheet]]]) -> None:
+    """Reading sheets of a day; each ends up counted, or refused with a reason.
 
-    sheets: by registry number.
+    sheets: with the member's registry number. Several of one meter differ in their sequence.
     """
     gas = _gas_of_a_day(relay)
 
@@ -33,8 +35,8 @@ def push_readings(relay: Relay, day: int, sheets: Mapping[int, Signed[ReadingShe
             return (sheet.meter, sheet.sequence) in refused
 
         return [
-            id_
-            for id_, sheet in sheets.items()
+            number
+            for number, (id_, sheet) in enumerate(sheets)
             if (id_, sheet.message.sequence) not in brought and not is_refused(sheet.message)
         ]
 
@@ -43,7 +45,7 @@ def push_readings(relay: Relay, day: int, sheets: Mapping[int, Signed[ReadingShe
         if relay.market.rules.functions.dayInSettlement().call() == day:
             settle(relay, day)
         for batch, planned in relay.within_budget("push readings", some, lambda _: gas):
-            signed = [sheet_for_contract(sheets[id_]) for id_ in batch]
+            signed = [sheet_for_contract(sheets[number][1]) for number in batch]
             yield relay.chain.transaction(relay.market.readings, "submit", signed, planned=planned, items=len(batch))
 
     while True:
@@ -65,7 +67,7 @@ def close_metering(relay: Relay, day: int) -> None:
         return range(relay.market.registry.functions.memberCount().call())
 
     def transactions(members: Sequence[int]) -> Iterator[Transaction]:
-        late = len(members) - len(relay.records.events(CONTRACT, "ReadingsAccepted", day))
+        late = len(members) - len(_read_whole(relay, day))
         per_estimate = _gas_of_a_day(relay)
         # However those without readings lie among the others, so many members fit.
         count = max(
@@ -76,6 +78,16 @@ def close_metering(relay: Relay, day: int) -> None:
             yield relay.chain.transaction(readings, "close", day, count, planned=GAS_BUDGET, items=len(some))
 
     relay.complete("close metering", RELAYER, missing, transactions)
+
+
+def _read_whole(relay: Relay, day: int) -> set[int]:
+    """Members of whom every strip of a day is read."""
+    strips: dict[int, set[int]] = defaultdict(set)
+    for event in relay.records.events(CONTRACT, "ReadingsAccepted", day):
+        count = len(event.args["registers"]) // (LANES * REGISTER_BYTES)
+        read = (strip for strip in range(count) if not event.args["leftOut"] >> strip & 1)
+        strips[event.args["id"]].update(event.args["firstStrip"] + strip for strip in read)
+    return {id_ for id_, own in strips.items() if len(own) == relay.strips}
 
 
 def _gas_of_a_day(relay: Relay) -> int:

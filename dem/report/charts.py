@@ -1,9 +1,10 @@
 """The pictures of the report, each drawn twice: wide for paper and desktop, narrow for a phone."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
+from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
@@ -205,6 +206,9 @@ def merit_order(results: Results, wide: bool) -> Figure:
         for orders, colour in ((bids, IMPORTED), (asks, EXPORTED)):
             energy, limits = _curve(orders, results.run.prices.tick)
             axis.plot(energy, np.minimum(limits, 2 * top), color=colour, lw=1.8, solid_joinstyle="miter")
+            if energy[-1] > right:
+                goes_on = limits[np.searchsorted(energy, right)]
+                axis.plot([right], [goes_on], ">", color=colour, ms=6, clip_on=False, zorder=5)
         axis.plot([0, volume, volume], [value, value, 0], color=MUTED, lw=0.8, ls=(0, (3, 2)))
         axis.plot([volume], [value], "o", color=LOCAL, ms=7, mec=PAPER, mew=1.2, zorder=5)
         axis.set_title(results.run.clock(period))
@@ -246,7 +250,7 @@ def price_over_time(results: Results, summary: Summary, course: Course, wide: bo
     lowest, highest = floor(course.sell, course.price), 1.1 * top(course.buy, course.price)
     upper.set(ylim=(lowest, highest), ylabel=f"{results.run.currency}/kWh")
     lower.stairs(course.volume, course.edges, fill=True, color=LOCAL, alpha=0.55, lw=0)
-    lower.set(ylabel=per_step("kWh", course, wide), ylim=(0, None))
+    lower.set(ylabel=per_step("kWh", course), ylim=(0, None))
     time_axis(lower, results, course, wide)
     legend(figure, handles, 4 if wide else 2)
     figure.align_ylabels()
@@ -265,7 +269,7 @@ def energy_balance(results: Results, course: Course, wide: bool) -> Figure:
     )
     shared = [(values, colour) for values, colour, _ in parts]
     up = [*shared, (course.consumed - course.shared, IMPORTED)]
-    _up_and_down(axis, course, up, [*shared, (course.generated - course.shared, EXPORTED)], wide)
+    _up_and_down(axis, course, up, [*shared, (course.generated - course.shared, EXPORTED)])
     time_axis(axis, results, course, wide)
     legend(
         figure,
@@ -285,7 +289,7 @@ def cut_over_time(results: Results, course: Course, wide: bool) -> Figure:
     axis = figure.subplots()
     up = [(course.consumed, LOCAL), (course.shed_contracted, CHARGE), (course.shed, WHOLESALE)]
     down = [(course.generated, LOCAL), (course.curtailed_contracted, CHARGE), (course.curtailed, EXPORTED)]
-    _up_and_down(axis, course, up, down, wide)
+    _up_and_down(axis, course, up, down)
     time_axis(axis, results, course, wide)
     handles = [
         Patch(color=LOCAL, label="served"),
@@ -302,7 +306,7 @@ Parts: TypeAlias = Sequence[tuple[Array, str]]
 """Energies and their colours, from zero outwards."""
 
 
-def _up_and_down(axis: Axes, course: Course, up: Parts, down: Parts, wide: bool) -> None:
+def _up_and_down(axis: Axes, course: Course, up: Parts, down: Parts) -> None:
     """Consumption above zero, generation below, and on either side what was contracted."""
     for sign, parts in ((1, up), (-1, down)):
         base = np.zeros_like(course.consumed)
@@ -320,7 +324,7 @@ def _up_and_down(axis: Axes, course: Course, up: Parts, down: Parts, wide: bool)
         axis.stairs(sign * contracted, course.edges, baseline=None, color=INK, lw=1)
     axis.axhline(0, color=MUTED, lw=0.8)
     axis.set_ylabel(
-        "generation  \N{LEFTWARDS ARROW}  " + per_step("kWh", course, wide) + "  \N{RIGHTWARDS ARROW}  consumption"
+        "generation  \N{LEFTWARDS ARROW}  " + per_step("kWh", course) + "  \N{RIGHTWARDS ARROW}  consumption"
     )
     axis.yaxis.set_major_formatter(lambda value, _: f"{abs(value):g}")
 
@@ -334,7 +338,7 @@ def imbalance_over_time(results: Results, course: Course, wide: bool) -> Figure:
     energy.stairs(course.short, course.edges, fill=True, color=IMPORTED, lw=0)
     energy.stairs(course.long, course.edges, fill=True, color=EXPORTED, lw=0)
     energy.axhline(0, color=MUTED, lw=0.8)
-    energy.set_ylabel(per_step("kWh", course, wide))
+    energy.set_ylabel(per_step("kWh", course))
     tariff_band(prices, course, lines=False)
     prices.stairs(course.price, course.edges, baseline=None, color=LOCAL, lw=1.4)
     prices.stairs(course.imbalance_price, course.edges, baseline=None, color=INK, lw=1.4)
@@ -346,7 +350,7 @@ def imbalance_over_time(results: Results, course: Course, wide: bool) -> Figure:
         ylabel=f"{results.run.currency}/kWh",
     )
     charges.stairs(course.deviation, course.edges, fill=True, color=CHARGE, lw=0)
-    charges.set(ylim=(0, None), ylabel=per_step(results.run.currency, course, wide))
+    charges.set(ylim=(0, None), ylabel=per_step(results.run.currency, course))
     time_axis(charges, results, course, wide)
     legend(
         figure,
@@ -367,16 +371,17 @@ def imbalance_over_time(results: Results, course: Course, wide: bool) -> Figure:
 # 5 ------------------------------------------------------------------------------------------ participants
 
 
-def results_of_participants(summary: Summary, wide: bool) -> Figure:
-    draw = _one_by_one if len(summary.participants) <= MAX_NAMED else _distribution
-    figure = draw(summary, wide)
+def results_of_participants(summary: Summary, pages: Mapping[str, str], wide: bool) -> Figure:
+    is_named = len(summary.participants) <= MAX_NAMED
+    figure = _one_by_one(summary, pages, wide) if is_named else _distribution(summary, wide)
     kinds = dict.fromkeys(result.kind for result in summary.participants)
     handles = [Patch(color=colour_of(kind), label=plural(kind)) for kind in kinds]
     legend(figure, handles, 4 if wide else 2)
     return figure
 
 
-def _one_by_one(summary: Summary, wide: bool) -> Figure:
+def _one_by_one(summary: Summary, pages: Mapping[str, str], wide: bool) -> Figure:
+    """A bar for each, which leads to its page."""
     results = summary.participants
     saved = np.array([result.bill.saved_units / UNITS_PER_CURRENCY for result in results])
     colours = [colour_of(result.kind) for result in results]
@@ -386,7 +391,7 @@ def _one_by_one(summary: Summary, wide: bool) -> Figure:
     figure = Figure(figsize=(9.6 if wide else 4.2, height), layout="constrained")
     axis = figure.subplots()
     if wide:
-        axis.bar(places, saved, color=colours, width=0.78)
+        bars = axis.bar(places, saved, color=colours, width=0.78)
         axis.axhline(0, color=MUTED, lw=0.8)
         axis.set(
             ylabel=f"{summary.currency} better than tariffs only", xlabel="participant", xlim=(-0.7, len(results) - 0.3)
@@ -394,7 +399,7 @@ def _one_by_one(summary: Summary, wide: bool) -> Figure:
         axis.set_xticks(places, names, rotation=90, fontsize=7.5)
         axis.grid(axis="x", visible=False)
     else:
-        axis.barh(places, saved, color=colours, height=0.78)
+        bars = axis.barh(places, saved, color=colours, height=0.78)
         axis.axvline(0, color=MUTED, lw=0.8)
         axis.set(
             xlabel=f"{summary.currency} better than tariffs only", ylabel="participant", ylim=(len(results) - 0.3, -0.7)
@@ -402,6 +407,11 @@ def _one_by_one(summary: Summary, wide: bool) -> Figure:
         axis.set_yticks(places, names, fontsize=7.5)
         axis.grid(axis="y", visible=False)
     axis.tick_params(length=0)
+    labels = axis.get_xticklabels() if wide else axis.get_yticklabels()
+    for result, bar, label in zip(results, bars, labels, strict=True):
+        if page := pages.get(result.participant):
+            bar.set_url(quote(page))
+            label.set_url(quote(page))
     return figure
 
 
@@ -451,8 +461,8 @@ def top(*series: Array) -> float:
     return float(values.max()) if values.size and values.max() > 0 else 0.1
 
 
-def per_step(what: str, course: Course, wide: bool) -> str:
-    return f"{what} / {course.step}" if wide else what
+def per_step(what: str, course: Course) -> str:
+    return f"{what} / {course.step}"
 
 
 def tariff_band(axis: Axes, course: Course, lines: bool = True) -> None:
@@ -497,8 +507,8 @@ def time_marks(results: Results, edges: Array, wide: bool) -> dict[float, str]:
     return {at(mark): label for mark, label in labels.items() if first <= at(mark) <= last}
 
 
-def draw_all(results: Results, summary: Summary) -> dict[str, Picture]:
-    """Every picture that has something to show, by name."""
+def draw_all(results: Results, summary: Summary, pages: Mapping[str, str]) -> dict[str, Picture]:
+    """Every picture that has something to show, by name. pages: where that of a member is."""
     course = read_course(results)
     drawings: dict[str, Callable[[bool], Figure]] = {}
     if summary.traded_wh:
@@ -511,5 +521,5 @@ def draw_all(results: Results, summary: Summary) -> dict[str, Picture]:
         drawings["money"] = lambda wide: money_drawing(results, wide)
         drawings["imbalance"] = lambda wide: imbalance_over_time(results, course, wide)
     if any(result.bill.saved_units for result in summary.participants):
-        drawings["participants"] = lambda wide: results_of_participants(summary, wide)
+        drawings["participants"] = lambda wide: results_of_participants(summary, pages, wide)
     return {name: render(name, draw) for name, draw in drawings.items()}

@@ -87,7 +87,7 @@ def cost_by_group(comparison: Comparison, wide: bool) -> Figure:
         bills = [next((g.bill for g in s.groups if g.kind == kind), None) for s in comparison.set_ups]
         paid = [bill.paid_units / UNITS_PER_CURRENCY if bill else 0.0 for bill in bills]
         alone = [bill.tariff_only_units / UNITS_PER_CURRENCY if bill else 0.0 for bill in bills]
-        _bars(axis, paid, colour_of(kind), [f"{value:,.2f}" for value in paid], also=alone)
+        bars(axis, paid, colour_of(kind), [f"{value:,.2f}" for value in paid], also=alone)
         for row, value in enumerate(alone):
             axis.plot([value, value], [row - 0.42, row + 0.42], color=INK, lw=1.6, solid_capstyle="butt")
         axis.set_title(f"{_group(kind, count)}, {comparison.currency}")
@@ -258,17 +258,17 @@ def coverage_and_imbalance(comparison: Comparison, wide: bool) -> Figure:
     covered, physical, off = axes[0], [float(s.physical or 0) * 100 for s in set_ups], axes[1]
     shares = [float(s.covered or 0) * 100 for s in set_ups]
     both = [f"{mine:.1f} of {whole:.1f}" for mine, whole in zip(shares, physical, strict=True)]
-    _bars(covered, physical, NEARBY, both)
+    bars(covered, physical, NEARBY, both)
     covered.barh(range(len(set_ups)), shares, height=0.68, color=LOCAL, lw=0)
     covered.set_title("Covered by neighbours, %")
     energy = [s.deviated_wh / WH_PER_KWH if s.has_contracts else 0 for s in set_ups]
-    _bars(off, energy, IMPORTED, [_or_none(s, f"{value:,.0f}") for s, value in zip(set_ups, energy, strict=True)])
+    bars(off, energy, IMPORTED, [_or_none(s, f"{value:,.0f}") for s, value in zip(set_ups, energy, strict=True)])
     off.set_title("Energy off contract, kWh")
     cost = axes[2]
     above = [s.summary.imbalance_cost_units / UNITS_PER_CURRENCY if s.has_contracts else 0 for s in set_ups]
     charges = [s.community.deviation_units / UNITS_PER_CURRENCY for s in set_ups]
     whole = [a + b for a, b in zip(above, charges, strict=True)]
-    _bars(cost, whole, CHARGE, [_or_none(s, f"{value:,.2f}") for s, value in zip(set_ups, whole, strict=True)])
+    bars(cost, whole, CHARGE, [_or_none(s, f"{value:,.2f}") for s, value in zip(set_ups, whole, strict=True)])
     cost.barh(range(len(set_ups)), above, height=0.68, color=EXPORTED, lw=0)
     cost.set_title(f"What it cost, {comparison.currency}")
     legend(
@@ -313,15 +313,17 @@ def _panels(
     return axes[:count], figure
 
 
-def _bars(axis: Axes, values: Sequence[float], colour: str, labels: Iterable[str], also: Iterable[float] = ()) -> None:
-    """Bars with their figures behind their ends; also: what must fit on the axis as well."""
+def bars(axis: Axes, values: Sequence[float], colour: str, labels: Iterable[str], also: Sequence[float] = ()) -> None:
+    """Bars with their figures behind their ends; also: marks beside them, which figures do not cover."""
     axis.barh(range(len(values)), values, height=0.68, color=colour, lw=0)
     low, high = min(0.0, *values, *also), max(0.0, *values, *also)
     span = (high - low) or 1.0
-    for row, (value, label) in enumerate(zip(values, labels, strict=True)):
+    beside = [*also] or [*values]
+    for row, (value, label, other) in enumerate(zip(values, labels, beside, strict=True)):
         text = label.replace("-", "\N{MINUS SIGN}")
         end: dict[str, Any] = {"ha": "right" if value < 0 else "left", "va": "center", "color": INK}
-        axis.text(value + (-0.02 if value < 0 else 0.02) * span, row, text, **end)
+        outer = min(value, other) if value < 0 else max(value, other)
+        axis.text(outer + (-0.02 if value < 0 else 0.02) * span, row, text, **end)
     axis.axvline(0, color=MUTED, lw=0.8)
     axis.set_xlim(low - (0.36 * span if low < 0 else 0), high + 0.26 * span)
     axis.locator_params(axis="x", nbins=4)

@@ -6,7 +6,7 @@ from dem.report.charts import book, interesting_periods
 from dem.report.flows import FALLBACK, IMBALANCE, TRADE, money_flows
 from dem.results.reader import Results
 from dem.results.summary import Summary
-from dem.results.wording import UNITS_PER_CURRENCY, kwh, listed, money, percent, plural, price, share
+from dem.results.wording import UNITS_PER_CURRENCY, kwh, listed, money, of_kind, percent, price, share
 
 NO_TRADE = "Nothing was traded: no bid met an ask."
 
@@ -144,13 +144,12 @@ def participants(summary: Summary) -> str:
         return "Nobody was settled."
     if not any(result.bill.saved_units for result in summary.participants):
         return f"Everybody paid exactly what the fallback tariffs alone would have cost.{_against_nobody(summary)}"
-    count = len(summary.participants)
-    better = sum(group.better_off for group in summary.groups)
+    groups = [group for group in summary.groups if group.bill.saved_units or group.better_off]
+    count, better = (sum(numbers) for numbers in zip(*((g.participants, g.better_off) for g in groups), strict=True))
     parts = [
-        f"{group.participants} {plural(group.kind, group.participants)} "
-        f"{'gained' if group.bill.saved_units >= 0 else 'lost'} "
+        f"{of_kind(group.participants, group.kind)} {'gained' if group.bill.saved_units >= 0 else 'lost'} "
         f"{money(abs(group.bill.saved_units), summary.currency)}"
-        for group in summary.groups
+        for group in groups
     ]
     best, worst = summary.participants[0], summary.participants[-1]
     return (
@@ -165,11 +164,11 @@ def _against_nobody(summary: Summary) -> str:
     if summary.gained_units is None:
         return ""
     parts = [
-        f"{group.participants} {plural(group.kind, group.participants)} "
-        f"{'pay' if group.participants > 1 else 'pays'} {money(abs(group.gained_units), summary.currency)} "
+        f"{of_kind(group.participants, group.kind)} {'pay' if group.participants > 1 else 'pays'} "
+        f"{money(abs(group.gained_units), summary.currency)} "
         f"{'less' if group.gained_units >= 0 else 'more'}"
         for group in summary.groups
-        if group.gained_units is not None
+        if group.gained_units
     ]
     change = f"{money(abs(summary.gained_units), summary.currency)} {'less' if summary.gained_units >= 0 else 'more'}"
     return f" Than if nobody had traded under the same rules, all of them pay {change}: {listed(parts)}."

@@ -1,5 +1,7 @@
 """The network on the page: its loading and voltages over the run, and a drawing at the worst period."""
 
+from collections.abc import Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -165,9 +167,10 @@ def _draw(axis: Axes, network: Network, course: Course, wide: bool) -> None:
     axis.add_collection(LineCollection(segments[drawn], colors=colours[drawn], linewidths=widths, capstyle="round"))
     if few:
         axis.scatter(places[:, 0], places[:, 1], s=16, color=MUTED, zorder=3, linewidths=0)
-        for number in [branch.lower for branch in network.branches if not branch.is_transformer]:
+        named = [branch.lower for branch in network.branches if not branch.is_transformer]
+        for number, name in zip(named, told_apart([network.buses[number].name for number in named]), strict=True):
             axis.annotate(
-                network.buses[number].name,
+                name,
                 places[number],
                 (7, -8),
                 textcoords="offset points",
@@ -185,6 +188,13 @@ def _draw(axis: Axes, network: Network, course: Course, wide: bool) -> None:
             text.set(fontsize=9 if few else 7, fontweight="bold" if is_over else "normal", color=INK)
     axis.autoscale_view()
     axis.margins(0.06)
+
+
+def told_apart(names: Sequence[str]) -> list[str]:
+    """Names without the words that all of them begin with."""
+    words = [name.split(" ") for name in names]
+    shared = sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, zip(*words, strict=False)))
+    return [" ".join(own[shared:] or own) for own in words] if len(names) > 1 else list(names)
 
 
 def _places(network: Network) -> Any:

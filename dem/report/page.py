@@ -12,7 +12,7 @@ from dem.results.grid import GridCheck, check_grid
 from dem.results.local_days import DAY, MONTH, by_local_time
 from dem.results.reader import Results
 from dem.results.summary import Summary
-from dem.results.wording import kwh, money, percent, price
+from dem.results.wording import kwh, listed, money, of_kind, percent, price
 
 MOST_ROWS = 2_000
 """Of a table of participants or accounts; beyond, the page would get too heavy."""
@@ -40,6 +40,7 @@ def _render(results: Results, summary: Summary, pages: Mapping[str, str], check:
         by_day=results.run.days > MOST_DAYS_BY_PERIOD,
         named=len(people) <= MAX_NAMED,
         summary=summary,
+        settled=listed([of_kind(group.participants, group.kind) for group in summary.groups]),
         shown=[*people[:half], *people[-half:]] if left_out else people,
         left_out=left_out,
         spans=[found for found in (by_local_time(results, MONTH), by_local_time(results, DAY)) if len(found) > 1],
@@ -49,7 +50,7 @@ def _render(results: Results, summary: Summary, pages: Mapping[str, str], check:
         },
         has_grid=check is not None,
         split=value_split(summary),
-        pictures=as_markup(draw_all(results, summary) | (draw_grid(check, results) if check else {})),
+        pictures=as_markup(draw_all(results, summary, pages) | (draw_grid(check, results) if check else {})),
         accounts=accounts,
         few_accounts=accounts[~accounts["kind"].isin(KIND_COLOURS)] if len(accounts) > MOST_ROWS else accounts,
         estimated=int(status.get("estimated", 0)),
@@ -67,8 +68,8 @@ def _outside(summary: Summary) -> dict[str, str]:
     if summary.cuts:
         pair, amounts, note = "Shed / curtailed", (summary.shed_wh, summary.curtailed_wh), "beside {} drawn, {} fed in"
     return {
-        "label": pair,
-        "figure": f"{kwh(amounts[0]).removesuffix(' kWh')} / {kwh(amounts[1])}",
+        "label": f"{pair}, kWh",
+        "figure": " / ".join(kwh(wh).removesuffix(" kWh") for wh in amounts),
         "note": note.format(kwh(summary.consumed_wh), kwh(summary.generated_wh)),
     }
 
@@ -119,8 +120,8 @@ def _cards(summary: Summary) -> list[dict[str, str]]:
         },
         _outside(summary),
         {
-            "label": "Fees / balancing fund",
-            "figure": f"{money(summary.fees_units, '').strip()} / {money(summary.fund_units, currency)}",
+            "label": f"Fees / balancing fund, {currency}",
+            "figure": " / ".join(money(units, "").strip() for units in (summary.fees_units, summary.fund_units)),
             "note": f"of it deviation charges {money(summary.deviation_units, currency)}{_returned(summary)}",
         },
     ]

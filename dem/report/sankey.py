@@ -15,6 +15,9 @@ from dem.results.wording import UNITS_PER_CURRENCY, plural
 CAUSE_COLOURS = {TRADE: LOCAL, IMBALANCE: IMPORTED, FEES: FEE, DEVIATION: CHARGE}
 GROUPS = ("consumer", "prosumer", "intermediary")  # nodes that stand for many
 HALF_BAR = 0.012
+_THINNEST = 0.006
+"""Share of all money below which a flow gets an outline, so that it can be followed to its end."""
+_OUTLINE = 0.9
 
 Column = dict[str, tuple[float, float]]
 """Upper edge and size of each node, from the top."""
@@ -30,7 +33,8 @@ def money_drawing(results: Results, wide: bool) -> Figure:
     left = _column(flows, [flow.payer for flow in flows], distance)
     right = _column(flows, [flow.receiver for flow in flows], distance)
     for start, end, flow in _places(flows, left, right):
-        axis.add_patch(_ribbon(start, end, flow.units, CAUSE_COLOURS[flow.cause]))
+        is_thin = flow.units < _THINNEST * total
+        axis.add_patch(_ribbon(start, end, flow.units, CAUSE_COLOURS[flow.cause], _OUTLINE if is_thin else 0))
     between = "\N{NO-BREAK SPACE}" * 3 if wide else "\n"
     _nodes(axis, left, 0.0, "right", between)
     _nodes(axis, right, 1.0, "left", between)
@@ -81,16 +85,16 @@ def _places(flows: Iterable[Flow], left: Column, right: Column) -> list[tuple[fl
 def _nodes(axis: Axes, column: Column, x: float, align: str, between: str) -> None:
     shift = -0.03 if align == "right" else 0.03
     for node, (edge, size) in column.items():
-        axis.add_patch(Rectangle((x - HALF_BAR, edge), 2 * HALF_BAR, size, color=INK, lw=0))
+        axis.add_patch(Rectangle((x - HALF_BAR, edge), 2 * HALF_BAR, size, color=INK, lw=_OUTLINE))
         name = (plural(node) if node in GROUPS else node).capitalize()
         label = f"{name}{between}{size / UNITS_PER_CURRENCY:,.2f}"
         axis.text(x + shift, edge + size / 2, label, ha=align, va="center", linespacing=1.3)
 
 
-def _ribbon(start: float, end: float, size: float, colour: str) -> PathPatch:
+def _ribbon(start: float, end: float, size: float, colour: str, outline: float) -> PathPatch:
     near, far, middle = HALF_BAR, 1 - HALF_BAR, 0.5
     there = [(near, start), (middle, start), (middle, end), (far, end)]
     back = [(far, end + size), (middle, end + size), (middle, start + size), (near, start + size)]
     curve = [Outline.CURVE4] * 3
     codes = [Outline.MOVETO, *curve, Outline.LINETO, *curve]
-    return PathPatch(Outline(there + back, codes), facecolor=colour, alpha=0.62, lw=0)
+    return PathPatch(Outline(there + back, codes), color=colour, alpha=0.62, lw=outline)

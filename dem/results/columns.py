@@ -137,6 +137,8 @@ RUN = "run.json"
 PRICES = "prices"
 """Key of run.json: the lowest price that orders can name, and the tick between two, units/Wh."""
 """What a run says of itself."""
+WITHOUT_CHAIN = "without_chain"
+"""Key of run.json: whether the reference model alone has played the days."""
 CHECKSUMS = "checksums"
 """Key of run.json: of its tables by file, and under the name of run.json of all else that it says."""
 

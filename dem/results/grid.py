@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from dem.grid.flow import Flow, Integers
+from dem.grid.flow import Flow
 from dem.grid.limits import Dispatcher, Hold
-from dem.grid.network import Network
+from dem.grid.network import Integers, Network
 from dem.grid.programme import Connections, programme
 from dem.grid.record import read_record
 from dem.grid.violations import Violation, rises, violations

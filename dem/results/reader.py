@@ -34,6 +34,7 @@ from dem.results.columns import (
     TEXT,
     TRADES,
     WITHOUT,
+    WITHOUT_CHAIN,
     Kind,
     checksum,
     checksum_of,
@@ -48,9 +49,6 @@ OUTSIDERS = ("wholesale_desk", "wholesale desk")
 """Kinds that trade with the community and are no part of it: what they sell is imported."""
 CALL_AUCTION = MECHANISMS["call_auction"].label
 WHOLESALE = MECHANISMS["wholesale"].label
-
-WITHOUT_CHAIN = "without_chain"
-"""Key of run.json: whether the reference model alone has played the days."""
 BILL = "bill"
 """Key of run.json: what bills add, if they add anything."""
 

@@ -40,6 +40,11 @@ def plural(kind: str, count: int = 2) -> str:
     return words if count == 1 or words.endswith("s") else words + "s"
 
 
+def of_kind(count: int, kind: str) -> str:
+    """`28 consumers`, `1 grid operator`"""
+    return f"{count} {plural(kind, count)}"
+
+
 def figure(value: float, digits: int) -> str:
     """A number with so many decimals."""
     return _number(value, digits)

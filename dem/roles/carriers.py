@@ -143,7 +143,7 @@ class Carrier:
             if sheet.message.meter in owners:
                 rounds[sheet.message.sequence][owners[sheet.message.meter]] = sheet
         for _, sheets in sorted(rounds.items()):
-            readings.push_readings(self._relay, day, sheets)
+            readings.push_readings(self._relay, day, [*sheets.items()])
 
     def _bring_each(self, group: Sequence[Checked]) -> None:
         """Refused ones are done with, too: who sent them reads the reason on the chain or at a gateway."""

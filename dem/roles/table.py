@@ -62,7 +62,7 @@ def _relay(settings: s.OnChain, key: KeyAccount, *offices: str) -> "Relay":
     """A relay whose offices are all held by the role's own key."""
     # The connection brings ape along, which takes seconds: roles without a chain do without.
     from dem.chain.connection import Chain
-    from dem.chain.options import connect_to
+    from dem.chain.networks import connect_to
     from dem.deployment.market import connect
     from dem.relay.batches import Relay
 

@@ -2,7 +2,8 @@
 
 from support.village import Village
 
-from dem.deployment.health import Limits, check_market, check_nodes
+from dem.deployment.health import check_market, check_nodes
+from dem.deployment.limits import Limits
 from dem.deployment.market import Market
 
 PATIENT = Limits(depth=0, age=None, grace=10**9)

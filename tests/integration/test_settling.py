@@ -8,7 +8,8 @@ from support.shortfalls import SHORT, let_the_buyer_default, pay_in
 from support.signed import ask, bid, domain, registers
 from support.village import CLEARING_HOUSE, DEPOSIT, Member, Village
 
-from dem.deployment.health import Limits, check_market
+from dem.deployment.health import check_market
+from dem.deployment.limits import Limits
 from dem.deployment.market import ADMIN, Market
 from dem.messages.orders import OrderSheet
 from dem.messages.readings import ReadingSheet
@@ -78,7 +79,7 @@ def test_late_readings_wait_for_the_settlement_and_are_settled_when_corrections_
     village: Village, market: Market, relay: Relay
 ) -> None:
     village.relay(market.settlement, "settle", 1, 2)
-    push_readings(relay, 1, {village.rival.id: reading(market, village.rival, [0] * 7 + [-200] + [0] * 4)})
+    push_readings(relay, 1, [(village.rival.id, reading(market, village.rival, [0] * 7 + [-200] + [0] * 4))])
     assert market.readings.functions.versionOf(1).call() == 1
     assert market.settlement.functions.dayOf(1).call()[0] == 8
     settle(relay, 1)
@@ -102,7 +103,7 @@ def test_late_readings_are_brought_again_when_a_settlement_begins_on_their_way(
         return Relay.within_budget(relay, *arguments)
 
     monkeypatch.setattr(relay, "within_budget", within_budget)
-    push_readings(relay, 1, {village.rival.id: reading(market, village.rival, [0] * 7 + [-200] + [0] * 4)})
+    push_readings(relay, 1, [(village.rival.id, reading(market, village.rival, [0] * 7 + [-200] + [0] * 4))])
     assert market.readings.functions.versionOf(1).call() == 1
     assert market.settlement.functions.dayOf(1).call()[0] == 8
 

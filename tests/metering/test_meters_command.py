@@ -86,7 +86,8 @@ def test_a_scenario_is_made_from_what_operators_delivered(tmp_path: Path) -> Non
     scenario = load_scenario(tmp_path / "street")
     # The quarter-hour n of every day is n Wh, the hole too.
     assert [*scenario.load(4)["home"]] == [*range(1, 97)]
-    assert [report.reporting for report in scenario.reports.values()] == ["corrected", "late", "missing"]
+    parts = [part for report in scenario.reports.values() for part in report.parts]
+    assert [part.reporting for part in parts] == ["corrected", "late", "missing"]
     checked = dem("check", tmp_path / "street")
     assert checked.exit_code == 0, checked.output
 

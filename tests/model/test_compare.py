@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from matplotlib.figure import Figure
 
-from dem.console import print_comparison
+from dem.commands.compare import print_comparison
 from dem.replay.reconcile import Check
 from dem.report import write_comparison
-from dem.report.comparison_charts import MARKET_COLOURS
+from dem.report.comparison_charts import MARKET_COLOURS, bars
 from dem.results.changes import figures, sentences
 from dem.results.compare import FALLBACK, UNCONTRACTED, WHOLESALE, Comparison, ComparisonError, compare
 from dem.results.reader import CALL_AUCTION, Results, ResultsError, read_results
@@ -440,6 +441,15 @@ class TestComparison:
         assert marks == ["ok" if check.ok else "BROKEN" for check in both.checks]
 
 
+def test_figures_stand_beyond_the_marks_beside_their_bars() -> None:
+    axis = Figure().subplots()
+    bars(axis, [100.0, 60.0, -5.0], "red", ["100", "60", "-5"], also=[90.0, 70.0, -8.0])
+    places = [text.get_position()[0] for text in axis.texts]
+    assert places[0] > 100
+    assert places[1] > 70
+    assert places[2] < -8
+
+
 def page(folder: Path, runs: Mapping[str, Results]) -> str:
     comparison, path = write_comparison(folder, runs)
     assert path == folder / "compare.html"
@@ -466,7 +476,8 @@ class TestPage:
 
     def test_shows_figures_and_checks(self, text: str, both: Comparison) -> None:
         plain = text.replace("\N{NO-BREAK SPACE}", " ")
-        assert all(f"<td>{cell}" in plain for _, cells in figures(both) for cell in cells)
+        cells = [cell for _, row in figures(both) for cell in row]
+        assert all(f"<td>{cell}" in plain or f'<td class="words">{cell}' in plain for cell in cells)
         assert plain.count("<b>fails</b>") == sum(not check.ok for check in both.checks)
         assert money(both.last.split.error, "EUR") in plain
 

@@ -21,6 +21,7 @@ from dem.grid.programme import connect, in_rows, programme
 from dem.grid.violations import FEED_IN, NO_FLOW, OVERLOAD, TOO_HIGH, TOO_LOW, rises, violations
 from dem.offchain.run import write_days
 from dem.report import write_report
+from dem.report.grid import told_apart
 from dem.results.grid import check_grid
 from dem.results.reader import read_results
 from dem.results.summary import summarise
@@ -377,3 +378,10 @@ def test_the_report_of_a_run_without_a_network_has_no_such_pictures(tmp_path: Pa
     write_days(replace(scenario("rural-sunday"), network=None), tmp_path)
     results = read_results(tmp_path)
     assert "What the network carried" not in write_report(tmp_path, results, summarise(results)).read_text("utf-8")
+
+
+def test_names_in_a_drawing_lack_what_all_of_them_begin_with():
+    assert told_apart(["LV1.101 Bus 8", "LV1.101 Bus 11"]) == ["8", "11"]
+    assert told_apart(["north 1", "south 1"]) == ["north 1", "south 1"]
+    assert told_apart(["bus", "bus 1"]) == ["bus", "1"]
+    assert told_apart(["LV1.101 Bus 8"]) == ["LV1.101 Bus 8"]

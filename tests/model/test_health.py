@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from dem.deployment.health import Health, Limits, check_nodes, node_at
+from dem.deployment.health import Health, check_nodes, node_at
+from dem.deployment.limits import Limits
 from dem.errors import ChainError
 
 NOW = 1_700_000_000

@@ -426,3 +426,27 @@ def test_a_file_that_is_no_index_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(ChainError, match="cannot be used as an index"):
         Store(other, TABLES, Origin(1, "0x0", ACCOUNTS, CALENDAR))
     assert other.read_bytes() == before
+
+
+def test_a_connection_is_shown_from_its_first_day_on(index: Index) -> None:
+    def put(db: sqlite3.Connection, table: str, **values: Any) -> None:
+        columns = [name for _, name, *_ in db.execute(f"PRAGMA table_info({table})")]
+        row = [values.get(name, 0) for name in columns]
+        db.execute(f"INSERT INTO {table} VALUES ({', '.join('?' * len(row))})", row)
+
+    index.advance()
+    with sqlite3.connect(index.path) as db:
+        put(db, "block", number=0)
+        put(db, "header", number=99, hash="0x1", parent="0x0")
+        put(db, "participant_registry_applied", account="a", import_capacity=1_000, export_capacity=0)
+        put(db, "participant_registry_admitted", id=6, account="a", kind=6, first_day=1, log_index=1)
+        for place, (first, imports) in enumerate([(2, 2_000), (5, 5_000), (4, 4_000)], start=2):
+            change = {"id": 6, "first_day": first, "import_capacity": imports, "log_index": place}
+            put(db, "participant_registry_connection_changed", **change)
+    shown = {}
+    for day in range(1, 7):
+        with sqlite3.connect(index.path) as db:
+            db.execute("UPDATE header SET time = ?", [CALENDAR.start_of(day) + 1])
+        [(shown[day],)] = index.rows("SELECT import_capacity_kwh FROM participants WHERE participant = 6")
+    # What was to begin on day 5 was replaced by what begins on day 4.
+    assert shown == {1: 1.0, 2: 2.0, 3: 2.0, 4: 4.0, 5: 4.0, 6: 4.0}

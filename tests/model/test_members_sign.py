@@ -6,8 +6,8 @@ from dataclasses import replace
 from support.rules import SMALL
 
 from dem.community.keys import wallet
-from dem.community.sessions import SessionMessages, SessionPlan, Standing
-from dem.community.signing import SignedOnDemand, sign_orders
+from dem.community.sessions import SessionPlan, Standing
+from dem.community.signing import SessionMessages, SignedOnDemand, sign_orders
 from dem.messages.members import Mandate
 from dem.messages.orders import LINES_PER_SHEET, order_sheets
 from dem.messages.signed import for_contract, sheet_for_contract

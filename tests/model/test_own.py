@@ -8,7 +8,8 @@ from support.commands.hamlet import Hamlet, read_table
 from support.commands.own import OwnHamlet
 
 from dem.community.crowd import Crowd
-from dem.community.own import Report, Reporting, said_at_first
+from dem.community.meters import runs_of
+from dem.community.own import Part, Report, Reporting
 from dem.community.scenario import examine, load_scenario
 from dem.errors import Mistakes
 from dem.model.orders import Side
@@ -64,7 +65,7 @@ def test_members_have_no_meter_before_they_join_nor_after_they_leave(folder: Pat
         name: {(int(row["period"]) - first) // 24 + 1 for row in rows if row["participant"] == name}
         for name in ("home-4", "home-5", "roof-2")
     }
-    assert days == {"home-4": {1, 2, 3}, "home-5": {2, 3, 4, 5}, "roof-2": {1, 2, 3, 4, 5}}
+    assert days == {"home-4": {1, 4, 5}, "home-5": {2, 3, 4, 5}, "roof-2": {1, 2, 3, 4, 5}}
 
 
 def test_all_that_the_connection_takes_in_stands_for_what_is_missing(folder: Path, tmp_path: Path) -> None:
@@ -76,11 +77,12 @@ def test_all_that_the_connection_takes_in_stands_for_what_is_missing(folder: Pat
         periods = set(map(str, scenario.periods(day)))
         return [int(row["metered_wh"]) for row in rows if row["participant"] == name and row["period"] in periods]
 
-    def most(name: str) -> list[int]:
-        return [scenario.participant(name).import_capacity] * scenario.calendar.periods_per_day
+    def most(name: str, day: int) -> list[int]:
+        return [scenario.participant(name).on(day).import_capacity] * scenario.calendar.periods_per_day
 
-    assert [metered("home-2", day) == most("home-2") for day in scenario.days] == [True, True, True, False, False]
-    assert metered("home-4", 3) == most("home-4")
+    assert [most("home-2", day)[0] for day in scenario.days] == [900, 950, 1000, 1000, 1000]
+    assert [metered("home-2", day) == most("home-2", day) for day in scenario.days] == [True, True, True, False, False]
+    assert metered("home-4", 4) == most("home-4", 4) == [1100] * 24
     assert metered("home-3", 2) == scenario.metered(2)["home-3"]
     assert metered("roof-2", 2) == scenario.metered(2)["roof-2"]
     rejected = [row for row in read_table(tmp_path / "out" / "orders.csv") if row["status"] == "rejected"]
@@ -89,7 +91,34 @@ def test_all_that_the_connection_takes_in_stands_for_what_is_missing(folder: Pat
 
 
 def test_what_a_meter_says_at_first_is_part_of_what_it_showed() -> None:
-    assert said_at_first([101, -101, 0], Report(Reporting.CORRECTED, 500)) == [50, -50, 0]
+    assert Report((Part(Reporting.CORRECTED, range(3), 500),)).in_time([101, -101, 0]) == [50, -50, 0]
+
+
+def test_a_part_of_a_day_is_late_or_missing_and_all_else_is_in_time() -> None:
+    shown = [*range(100, 124)]
+    report = Report((Part(Reporting.MISSING, range(6)), Part(Reporting.LATE, range(12, 18))))
+    assert report.in_time(shown) == [*[None] * 6, *shown[6:12], *[None] * 6, *shown[18:]]
+    assert report.after(shown) == [*[None] * 12, *shown[12:18], *[None] * 6]
+    assert [*runs_of(report.in_time(shown))] == [range(1, 2), range(3, 4)]
+
+
+def test_after_a_correction_every_register_of_the_day_is_said_once_more() -> None:
+    shown = [*range(100, 112)]
+    report = Report((Part(Reporting.CORRECTED, range(3, 4), 0), Part(Reporting.LATE, range(6, 12))))
+    assert report.in_time(shown) == [100, 101, 102, 0, 104, 105, *[None] * 6]
+    assert report.after(shown) == shown
+
+
+def test_rows_of_periods_leave_the_rest_of_a_day_as_it_was_read(folder: Path, tmp_path: Path) -> None:
+    write_days(load_scenario(folder), tmp_path / "out")
+    rows = read_table(tmp_path / "out" / "readings.csv")
+    first = min(int(row["period"]) for row in rows)
+    status = {
+        name: "".join(row["status"][0] for row in rows if row["participant"] == name) for name in ("home-1", "roof-1")
+    }
+    assert first == load_scenario(folder).period0
+    assert status["home-1"][:48] == "mmmmmmccccccmmmmmmmmmmmm" + "eeeeeemmmmmmmmmmmmcccccc"
+    assert status["roof-1"][:72] == "m" * 48 + "c" * 24
 
 
 @pytest.mark.parametrize(
@@ -132,12 +161,22 @@ def test_bad_orders(folder: Path, line: str, why: str) -> None:
         ("home-1,2016-05-08,late,500", "must be empty: only corrected readings are something else at first"),
         ("home-1,2016-05-08,corrected,", "must be a whole number"),
         ("home-1,2016-05-08,corrected,1001", "must be 0 to 1000"),
+        ("home-1,2016-05-08,missing,", "is there twice for home-1, for the same periods"),
+        (
+            "home-1,2016-05-08,late,,2016-05-08T01:00,2016-05-08T06:00",
+            "column first: '2016-05-08T01:00' must be whole rows of 6 periods from the day's beginning on",
+        ),
+        ("home-1,2016-05-08,late,,2016-05-08T00:00,", "has one of first and last: name both, or none"),
+        ("home-1,2016-05-08,late,,2016-05-09T00:00,2016-05-09T05:00", "column first: '2016-05-09T00:00' is no period"),
+        ("home-1,2016-05-08,late,,2016-05-08T18:00,2016-05-09T05:00", "must be a period of the row's date"),
+        ("home-1,2016-05-08,late,,2016-05-08T18:00,2016-05-08T05:00", "must be a period of the row's date"),
+        ("roof-1,2016-05-10,missing,,2016-05-10T00:00,2016-05-10T05:00", "has missing and corrected periods on a day"),
     ],
 )
 def test_bad_readings(folder: Path, line: str, why: str) -> None:
-    add(folder, "readings.csv", line)
+    add(folder, "readings.csv", line + "," * (5 - line.count(",")))
     (mistake,) = mistakes_of(folder)
-    assert mistake.startswith("readings.csv, line 10, column ")
+    assert mistake.startswith("readings.csv, line 15, column ")
     assert why in mistake
 
 
@@ -167,14 +206,65 @@ def test_bad_forecasts(folder: Path, old: str, new: str, why: str) -> None:
     [
         ("2016-05-09", "2016-05-13", "column joins: '2016-05-13' must be the date, or the beginning, of a trading day"),
         ("2016-05-09", "tomorrow", "column joins: 'tomorrow' must be a local date or time"),
-        ("2016-05-11", "2016-05-08", "column new_meter: '2016-05-08' must be a day after its first one"),
-        ("2016-05-11", "2016-05-10", "cannot report late or correct the day before 2016-05-10"),
+        (",,,,2016-05-11", ",,,,2016-05-08", "column new_meter: '2016-05-08' must be a day after its first one"),
+        (
+            ",2016-05-08,2016-05-11,",
+            ",2016-05-08,2016-05-10,",
+            "'2016-05-10' is too early: it can be back on 2016-05-11",
+        ),
+        (",2016-05-08,2016-05-11,", ",,2016-05-11,", "column returns: '2016-05-11' must be empty: the member does not"),
+        (",,,,2016-05-11", ",,,,2016-05-10", "cannot report late or correct the day before 2016-05-10"),
     ],
 )
 def test_bad_terms(folder: Path, old: str, new: str, why: str) -> None:
     path = folder / "participants.csv"
     path.write_text(path.read_text(encoding="utf-8").replace(old, new, 1), encoding="utf-8")
     assert any(why in mistake for mistake in mistakes_of(folder)), mistakes_of(folder)
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("nobody,2016-05-10,900,0", "column participant: 'nobody' is not in the participant table"),
+        ("grid,2016-05-10,900,0", "column participant: 'grid' is no consumer or prosumer"),
+        ("home-1,2016-05-08,900,0", "column date: '2016-05-08' must be a day after home-1's first one, on which it"),
+        ("home-4,2016-05-09,900,0", "must be a day after home-4's first one, on which it takes part"),
+        ("home-2,2016-05-10,900,0", "must be after the one of the line before for the same member"),
+        ("home-3,2016-05-13,900,0", "must be the date, or the beginning, of a trading day"),
+        ("home-3,2016-05-10,-1,0", "column import_capacity_wh: '-1' must be a whole number"),
+        ("home-3,2016-05-10,8589934592,0", "must be at most 8589934591 Wh, what the market can register"),
+    ],
+)
+def test_bad_connections(folder: Path, line: str, why: str) -> None:
+    add(folder, "connections.csv", line)
+    (mistake,) = mistakes_of(folder)
+    assert mistake.startswith("connections.csv, line 7, column ")
+    assert why in mistake
+
+
+def test_nobody_shows_more_than_the_connection_of_the_day(folder: Path) -> None:
+    add(folder, "connections.csv", "home-3,2016-05-10,10,0")
+    (mistake,) = mistakes_of(folder)
+    assert "load and generation, 2016-05-10" in mistake
+    assert "home-3: " in mistake
+    assert "net Wh is beyond the connection: at most 10 in, 0 out" in mistake
+
+
+def test_orders_of_ones_own_are_within_the_connection_of_the_day(folder: Path) -> None:
+    (folder / "connections.csv").write_text(
+        "participant,date,import_capacity_wh,export_capacity_wh\nhome-1,2016-05-09,850,0\nhome-1,2016-05-10,950,0\n"
+    )
+    add(folder, "orders.csv", "home-1,2016-05-09T13:00+02:00,bid,0.1,900")
+    add(folder, "orders.csv", "home-1,2016-05-10T13:00+02:00,bid,0.1,950")
+    (mistake,) = mistakes_of(folder)
+    assert "orders.csv, line 7, column energy_wh: '900'" in mistake
+    assert "beyond the connection: import_capacity_wh is 850" in mistake
+
+
+def test_connections_of_a_described_network_stay(folder: Path) -> None:
+    config = folder / "scenario.toml"
+    config.write_text(config.read_text(encoding="utf-8") + '\n[grid]\nfolder = "grid"\n', encoding="utf-8")
+    assert any("connections.csv: is not possible beside [grid]" in mistake for mistake in mistakes_of(folder))
 
 
 def test_nobody_leaves_before_it_joins(folder: Path) -> None:

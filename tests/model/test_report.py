@@ -6,6 +6,7 @@ import math
 import random
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import fields, replace
 from fractions import Fraction
 from functools import partial
 from html.parser import HTMLParser
@@ -13,16 +14,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from matplotlib.patches import PathPatch
 
 from dem import report
 from dem.report.charts import (
     MAX_NAMED,
     MOST_DAYS_BY_PERIOD,
+    book,
     interesting_periods,
+    merit_order,
+    price_over_time,
     read_course,
     results_of_participants,
 )
+from dem.report.findings import findings
 from dem.report.flows import FALLBACK, FEES, FUND, TRADE, money_flows
+from dem.report.sankey import money_drawing
 from dem.report.style import render
 from dem.results.local_days import DAY, MONTH, by_local_time
 from dem.results.reader import ResultsError, read_results
@@ -445,12 +452,56 @@ class TestReport:
     def test_many_participants_are_drawn_as_a_distribution(self, tmp_path: Path) -> None:
         """However many there are, the picture has as many bars."""
         sizes = [
-            render("participants", partial(results_of_participants, summary(trading_day(tmp_path / str(n), n, n, n))))
+            render(
+                "participants", partial(results_of_participants, summary(trading_day(tmp_path / str(n), n, n, n)), {})
+            )
             for n in (35, 70)
         ]
         assert MAX_NAMED < 70
         assert len(sizes[1].wide) < 1.3 * len(sizes[0].wide)
         assert "dashed: the median" in sizes[0].wide
+
+    def test_a_bar_leads_to_the_page_of_its_participant(self, tmp_path: Path) -> None:
+        text = write_report(trading_day(tmp_path / "out")).read_text(encoding="utf-8")
+        pages = [path.name for path in (tmp_path / "out" / "members").iterdir()]
+        for page in pages:
+            links = re.findall(rf'<a [^>]*href="members/{page}"[^>]*>', text)
+            assert sum('tabindex="-1"' in link for link in links) >= 2, "a bar and a name, wide and narrow"
+            assert any("tabindex" not in link for link in links), "for who goes by keys"
+
+    def test_money_that_is_hardly_any_is_drawn_to_its_end(self, tmp_path: Path) -> None:
+        results = read_results(trading_day(tmp_path / "out"))
+        flows = money_flows(results)
+        ribbons = [patch for patch in money_drawing(results, wide=True).axes[0].patches if isinstance(patch, PathPatch)]
+        whole, outlined = sum(flow.units for flow in flows), [r for r in ribbons if r.get_linewidth() > 0]
+        assert len(ribbons) == len(flows)
+        assert len(outlined) == sum(flow.units < 0.006 * whole for flow in flows)
+
+    def test_curves_that_go_on_beyond_the_picture_say_so(self, tmp_path: Path) -> None:
+        results = read_results(trading_day(tmp_path / "out"))
+        for period, axis in zip(interesting_periods(results), merit_order(results, wide=True).axes, strict=True):
+            right = axis.get_xlim()[1]
+            go_on = [sum(side) / 1_000 > right for side in book(results, period)]
+            assert sum(line.get_marker() == ">" for line in axis.lines) == sum(go_on)
+
+    def test_a_phone_is_told_of_what_length_a_figure_is(self, tmp_path: Path) -> None:
+        results = read_results(trading_day(tmp_path / "out"))
+        drawn = price_over_time(results, summarise(results), read_course(results), wide=False)
+        assert drawn.axes[1].get_ylabel() == "kWh / 15 min"
+
+    def test_two_figures_of_a_tile_share_the_unit_in_its_name(self, tmp_path: Path) -> None:
+        text = write_report(trading_day(tmp_path / "out")).read_text(encoding="utf-8")
+        assert re.search(r"Imported / exported, kWh\D*>[\d.,]+ / [\d.,]+<", text)
+        assert re.search(r"Fees / balancing fund, EUR\D*>[\d.,]+ / [\d.,]+<", text)
+
+    def test_offices_to_which_the_market_means_nothing_are_not_counted(self, tmp_path: Path) -> None:
+        whole = summary(trading_day(tmp_path / "out"))
+        bill = whole.groups[0].bill
+        bill = replace(bill, **{field.name: 0 for field in fields(bill)})
+        office = replace(whole.groups[0], kind="grid_operator", participants=1, better_off=0, bill=bill)
+        told = findings(read_results(tmp_path / "out"), replace(whole, groups=[*whole.groups, office]))["participants"]
+        assert "grid operator" not in told
+        assert f"of {len(whole.participants)} participants did better" in told
 
     def test_many_days_are_drawn_day_by_day(self, spoiled: Path) -> None:
         edit(spoiled, "run.json", lambda text: text.replace('"days": 1', f'"days": {MOST_DAYS_BY_PERIOD + 1}'))

@@ -173,7 +173,7 @@ def test_who_comes_and_goes_is_not_cut(folder: Path) -> None:
     name = next(iter(later))
     object.__setattr__(later[name], "joins", 2)
     try:
-        with pytest.raises(InputError, match="comes, goes or changes its meter on the way"):
+        with pytest.raises(InputError, match="comes, goes or changes its meter or connection on the way"):
             scenario.cut(1, 3)
     finally:
         object.__setattr__(later[name], "joins", 1)

@@ -20,6 +20,10 @@ def test_gaps_are_trued_up_once(tmp_path: Path) -> None:
         network = ("--network", f"ethereum:local:{url}")
         day = run("day", folder, "--out", out, *network)
         assert day.code == 0, day
+        events = (out / "events.jsonl").read_bytes()
+        over = run("day", folder, "--out", out, *network)
+        assert over.code == 0, over
+        assert (out / "events.jsonl").read_bytes() == events, "who has come back leaves no second time"
         done = run("late", out, number, str(DAY), "--true-up", *network)
         assert done.code == 0, done
         assert f"member {number}: the estimates of day 3 are trued up" in " ".join(done.out.split()), done

@@ -12,7 +12,7 @@ from urllib.error import URLError
 from urllib.request import Request, urlopen
 
 from dem.chain.connection import Chain
-from dem.chain.options import connect_to
+from dem.chain.networks import connect_to
 from dem.community.scenario import Scenario
 from dem.deployment.market import Market, connect, deploy
 from dem.deployment.plan import Parameters
