@@ -170,6 +170,8 @@ def _against_nobody(summary: Summary) -> str:
         for group in summary.groups
         if group.gained_units
     ]
+    if not parts:
+        return " If nobody had traded under the same rules, each of them would have paid the same."
     change = f"{money(abs(summary.gained_units), summary.currency)} {'less' if summary.gained_units >= 0 else 'more'}"
     return f" Than if nobody had traded under the same rules, all of them pay {change}: {listed(parts)}."
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from support.gateway import CALENDAR, HOME, ROOF, Gateway, account_of, make_gateway, make_index, sheet
+from support.gateway import CALENDAR, HOME, ROOF, RULES, Gateway, account_of, make_gateway, make_index, sheet
 
 from dem.gateway.pages.figures import Market
 from dem.gateway.pages.limits import ahead, coming, expected, last_signed, terms
@@ -26,7 +26,7 @@ def another_day() -> Iterator[tuple[str, str, dict[str, Any]]]:
     reading = {"id": HOME, "day": 2, "firstStrip": 0, "sequence": 1, "isCorrection": False, "registers": registers}
     yield "MeterReadings", "ReadingsAccepted", reading | {"leftOut": 0, "substituted": 0}
     usual, narrow = Tariff(UnitsPerWh(30_000), UnitsPerWh(8_000)), Tariff(UnitsPerWh(25_000), UnitsPerWh(9_000))
-    words = [pack(2, [(usual if strip < 12 else narrow).lane()] * LANES) for strip in range(16)]
+    words = [pack(2, [(usual if strip < 12 else narrow).lane(RULES.prices)] * LANES) for strip in range(16)]
     yield "FallbackSupply", "TariffsPublished", {"day": 2, "words": words}
 
 
