@@ -104,7 +104,6 @@ contract UnitsTest {
         require(ok == fits, "reverts only beyond 32 bits");
         if (fits) require(abi.decode(sum, (uint256)) == uint256(a) + b, "price");
     }
-
 }
 
 contract OutcomesTest {

@@ -681,7 +681,7 @@ VALUES: list[tuple[str, Callable[[], Any], str]] = [
     ("order of neither side", lambda: Order(1, 0, 0, 2, 100, 1), "2 must be"),
     ("order beyond the day", lambda: lines_of([bid(12, 100, 1)], 1, 12), "12 must be 0..11"),
     ("order twice in a period", lambda: lines_of([bid(0, 100, 1)] * 2, 1, 12), "shares its layer and slot"),
-    ("tariff that buys above it sells", lambda: Tariff(10, 11), "11 must be 0..10"),
+    ("tariff that buys above it sells", lambda: Tariff(10, 11), "11 must be -524288..10"),
     ("tariff beyond its bits", lambda: Tariff(1 << 20, 0), str(1 << 20)),
     ("rules with a share above the whole", lambda: replace(RULES, tolerance_share=10_001), "10001"),
     ("rules with a standing tariff above the limit", lambda: replace(RULES, standing_buy=40_001), "40001"),
@@ -733,7 +733,7 @@ FOLDERS = [
     ("csv line twice", "load_wh.csv", "-01T12:00", "-01T08:00", ["line 5, column start: '2016-05-01T08:00"]),
     ("csv value missing", "load_wh.csv", ",100,3,7", ",100,3", ["line 5", "3 values for 4 columns"]),
     ("csv price infinite", "prices.csv", "60.25", "inf", ["line 8, column price_per_mwh: 'inf'"]),
-    ("csv price below any tariff", "prices.csv", "60.25", "-900.25", ["prices.csv, line 8", "-65025"]),
+    ("csv price below any tariff", "prices.csv", "60.25", "-1900.25", ["prices.csv, line 8", "buy -1.65025"]),
 ]
 
 
