@@ -240,7 +240,7 @@ def refused(book: Path) -> Result:
         ("anna,buy,0.25,1", "side", "'buy'"),
         ("anna,BID,0.25,1", "side", "'BID'"),
         ("anna,,0.25,1", "side", "''"),
-        ("anna,bid,-0.25,1", "price", "'-0.25'"),
+        ("anna,bid,-1.25,1", "price", "'-1.25'"),
         ("anna,bid,nan,1", "price", "'nan'"),
         ("anna,bid,1e3,1", "price", "'1e3'"),
         ("anna,bid,0.2505,1", "price", "'0.2505'"),

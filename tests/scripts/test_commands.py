@@ -296,7 +296,8 @@ class Resources(HTMLParser):
         for name, value in attrs:
             loads = name in ("src", "srcset", "href", "xlink:href", "data", "poster", "action", "background")
             if loads and not (value or "").startswith(("#", "data:")):
-                if (tag, name) == ("a", "href"):
+                # In a picture a link has the other name: nothing is loaded until somebody follows it.
+                if tag == "a" and name in ("href", "xlink:href"):
                     self.links.append(value or "")
                     continue
                 self.found.append(f"{tag} {name}={value}")
