@@ -144,7 +144,7 @@ def test_tariffs_follow_the_wholesale_price(scenario, tables):
     for row in tables["tariffs"]:
         price = wholesale[int(row["period"])]
         assert int(row["buy_units_per_wh"]) == price + 25_000
-        assert int(row["sell_units_per_wh"]) == max(0, price - 400)
+        assert int(row["sell_units_per_wh"]) == price - 400
 
 
 def test_settlement_follows_the_formulas(tables, books):
