@@ -8,12 +8,14 @@ energy times price is exact.
 import re
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import NewType, TypeVar
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, NewType, TypeVar
 
 from dem.errors import InputError, require_range
+
+if TYPE_CHECKING:
+    # Commands that show a price do not load it.
+    import numpy as np
+    from numpy.typing import NDArray
 
 Wh = NewType("Wh", int)
 """Energy; where signed, consumption is positive and generation negative."""
@@ -34,7 +36,7 @@ PRICE_BOUND = 1 << 19
 """Prices of orders and of the wholesale market have 19 bits and a sign, units/Wh."""
 
 _PLAIN_DECIMAL = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?")
-_Integers = TypeVar("_Integers", int, NDArray[np.int64])
+_Integers = TypeVar("_Integers", int, "NDArray[np.int64]")
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,7 @@ BOOKS = {
     "header": "participant,side,price,energy\n",
     "semicolons": "participant;side;price;energy\na;bid;0,3;1\n",
     "decimal comma": 'participant,side,price,energy\na,bid,"0,3",1\n',
-    "negative": "participant,side,price,energy\na,bid,-0.3,1\n",
+    "below the prices": "participant,side,price,energy\na,bid,-1.3,1\n",
     "huge": "participant,side,price,energy\na,bid,0.3,1e999\n",
     "no such side": "participant,side,price,energy\na,BID,0.3,1\n",
     "long name": f"participant,side,price,energy\n{'a' * 5000},bid,0.3,1\n",
