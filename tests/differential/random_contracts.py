@@ -36,8 +36,9 @@ from dem.messages.signing import message_hash
 from dem.model.markets.bilateral import ALL_WEEKDAYS, window_of
 from dem.model.settlement import DaySettlement, settle
 from dem.model.strips import LANES, unpack
+from dem.model.units import FROM_ZERO
 
-from .random_days import OPENING, PLENTY, SUPPLIER_ID, random_calendar, random_rules
+from .random_days import OPENING, PLENTY, SUPPLIER_ID, random_calendar, random_prices, random_rules
 
 _BIAS = 1 << 38
 
@@ -48,8 +49,8 @@ class RandomContracts:
     def __init__(self, seed: int) -> None:
         self.random = random = Random(f"contracts/{seed}")
         self.calendar = calendar = random_calendar(random)
-        rules = random_rules(random)
-        self.prices = rules.prices
+        self.prices = random_prices(Random(f"prices/{seed}")) if seed % 2 else FROM_ZERO
+        rules = random_rules(random, self.prices)
         self.market = Market(calendar, rules, OPENING - calendar.open_lead - 1_000)
         self.contracts = ContractMarket(self.market)
         self.days = random.choice((3, 6, 12))

@@ -80,12 +80,11 @@ def random_prices(random: Random) -> PriceRange:
     return random.choice((FROM_ZERO, PriceRange(-100_000, 100), PriceRange(-below * tick, tick)))
 
 
-def random_rules(random: Random, prices: PriceRange | None = None) -> MarketRules:
-    """Rules of any kind; parameters often stand at the ends of their ranges. prices: of a market that there is."""
-    prices = prices or random_prices(random)
+def random_rules(random: Random, prices: PriceRange = FROM_ZERO) -> MarketRules:
+    """Rules of any kind; parameters often stand at the ends of their ranges."""
     most = MAX_TARIFF + prices.lowest
     max_buy = random.choice((random.randint(0, min(most, 3_000)), random.randint(min(most, 3_000), 60_000), most))
-    min_sell = random.choice((0, 0, prices.lowest, random.randint(prices.lowest, 0)))
+    min_sell = random.choice((0, prices.lowest, random.randint(prices.lowest, 0))) if prices.lowest else 0
     standing_buy = random.randint(min_sell, max_buy)
 
     def rate() -> int:
@@ -154,6 +153,8 @@ class RandomDays:
     """One community and its days."""
 
     MARKET: type[Market] = Market
+    HAS_SIGN = True
+    """Whether prices may be below zero."""
 
     def __init__(self, seed: int) -> None:
         self.random = random = Random(seed)
@@ -162,8 +163,9 @@ class RandomDays:
         self.strips = strips_per_day(self.calendar.periods_per_day)
         # Accounts that are replaced have been announced for seven days.
         beginning = OPENING - self.calendar.open_lead - 1_000 - 7 * self.calendar.day_length
-        rules = random_rules(random)
-        self.prices = rules.prices
+        # Of its own stream, so that a market with prices from zero on is what it was before they had a sign.
+        self.prices = random_prices(Random(f"prices/{seed}")) if self.HAS_SIGN else FROM_ZERO
+        rules = random_rules(random, self.prices)
         self.market = self.MARKET(self.calendar, rules, beginning)
         Cover(self.market)
         self.center = random.choice((2, 40, MAX_TICK - 2, random.randrange(MAX_TICK)))

@@ -24,7 +24,7 @@ from dem.model.strips import LANES, unpack
 from dem.model.units import MAX_TICK
 from dem.replay.intraday import IntradayReplay
 
-from .random_days import OPENING, random_calendar, random_rules
+from .random_days import OPENING, random_calendar, random_prices, random_rules
 
 MARKET = "ContinuousMarket"
 CLERK = key(90)
@@ -39,7 +39,7 @@ class World:
     def __init__(self, seed: int) -> None:
         random = Random(seed)
         self.calendar: CalendarParameters = random_calendar(random)
-        self.rules: MarketRules = random_rules(random)
+        self.rules: MarketRules = random_rules(random, random_prices(Random(f"prices/{seed}")))
         self.lead = random.choice((0, self.calendar.period_length, 3 * self.calendar.period_length))
         self.lead = min(self.lead, self.calendar.open_lead)
         now = OPENING - self.calendar.open_lead - 1_000
@@ -331,7 +331,7 @@ class RandomIntraday:
             assert account.available >= 0
             # What settles at most: all payments and fees, nothing received for what is still open.
             assert account.funded >= account.available + in_use[id_] + max(
-                0, account.payment + account.traded * day.terms.fees
+                0, account.payment + account.traded * self.world.rules.fees
             )
 
     def _finish(self, number: int) -> None:

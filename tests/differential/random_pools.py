@@ -35,6 +35,7 @@ class RandomPools(RandomDays):
     """One community with two intermediaries, the first of which has a pool."""
 
     MARKET = PooledMarket
+    HAS_SIGN = False
     market: PooledMarket
 
     def __init__(self, seed: int) -> None:
@@ -231,7 +232,7 @@ class RandomPools(RandomDays):
             }
             assert is_true[reason]
             return
-        assert reason in (expected or {None})
+        assert reason in (expected or {None}), f"{reason}, should be one of {expected}"
         if reason is None:
             self.hands[contract, person.id, day, signer] = sheet.sequence
 

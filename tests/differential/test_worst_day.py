@@ -4,7 +4,7 @@ import pytest
 from support.evm.chain import Chain, Refused
 from support.evm.market import ADMIN
 
-from dem.deployment.plan import rules_tuple
+from dem.deployment.plan import range_tuple, rules_tuple
 from dem.model.calendar import CalendarParameters
 from dem.model.rules import MarketRules
 from dem.model.worst_day import MAX_LAYERS, most_layers
@@ -15,8 +15,9 @@ DAY = 86_400
 def deploy(periods: int, layers: int) -> None:
     chain = Chain(1, 1_000_000)
     calendar = CalendarParameters(10_000_000, DAY // periods, periods, DAY, DAY // 2, 0, DAY)
-    rules = rules_tuple(MarketRules(7, 11, 13, 30_000, 5_000, 60_000, 0, 0, 1, layers))
-    chain.deploy(ADMIN.address, "MarketRules", ADMIN.address, calendar.as_tuple(), rules)
+    rules = MarketRules(7, 11, 13, 30_000, 5_000, 60_000, 0, 0, 1, layers)
+    terms = range_tuple(rules.prices), rules_tuple(rules)
+    chain.deploy(ADMIN.address, "MarketRules", ADMIN.address, calendar.as_tuple(), *terms)
 
 
 @pytest.mark.parametrize("periods", [6, 24, 48, 96])

@@ -45,7 +45,7 @@ def test_all_bills_are_the_bill_of_the_area(price: LocalPrice) -> None:
 
 @pytest.mark.parametrize(
     ("price", "consumers", "prosumers"),
-    [(mid_market_rate, 45.49, 45.49), (supply_demand_ratio, 90.95, 0.04), (bill_sharing, 91.14, -0.16)],
+    [(mid_market_rate, 53.55, 53.55), (supply_demand_ratio, 107.07, 0.04), (bill_sharing, 91.14, 15.96)],
 )
 def test_the_mid_market_rate_halves_the_gain(price: LocalPrice, consumers: float, prosumers: float) -> None:
     """Long and others 2017, Liu and others 2017: between consumers and plants, on the Sunday of the demo, EUR."""
