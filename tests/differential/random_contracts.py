@@ -162,8 +162,9 @@ class RandomContracts:
 
     def _price(self, first_period: int) -> int:
         highest = self.market.replay.rules(first_period // self.calendar.periods_per_day + 1).max_buy
-        fitting = [self.random.randint(self.prices.lowest, highest) for _ in range(8)]
-        return self.random.choice((0, *fitting, 1 << 21, self.prices.lowest - self.random.choice((0, 1))))
+        least = self.prices.lowest
+        fitting = [self.random.randint(least, highest) for _ in range(8)]
+        return self.random.choice((0, *fitting, *((least, least - 1) if least else ()), 1 << 21))
 
     def _pick(self, other: Person | None = None) -> Person:
         """Anybody; mostly somebody else than the other."""
