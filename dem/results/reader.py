@@ -329,8 +329,9 @@ def _mistake(path: Path, columns: Mapping[str, Kind], error: Exception) -> Resul
 
 def _require_summable(path: Path, column: "pd.Series[Any]") -> None:
     name = str(column.name)
-    if name.endswith("_units_per_wh") and (column >= _LARGEST_PRICE).any():
-        raise ResultsError(f"{path}: {name} {column.max()} is above the market's highest price")
+    if name.endswith("_units_per_wh") and (column.abs() >= _LARGEST_PRICE).any():
+        far = column[column.abs().idxmax()]
+        raise ResultsError(f"{path}: {name} {far} is further from zero than any price of a market")
     for ending, largest in _LARGEST_SUMS.items():
         if name.endswith(ending) and column.astype(float).abs().sum() >= largest:
             raise ResultsError(f"{path}: {name} has values too large to be summed up exactly")

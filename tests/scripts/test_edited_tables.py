@@ -24,6 +24,11 @@ EDITS: dict[str, tuple[str, Edit, str]] = {
     "rows cut off": ("orders.csv", lambda text: "".join(text.splitlines(keepends=True)[:-5]), "is not in orders.csv"),
     "an order twice": ("orders.csv", once(r"\n2,", "\n1,"), "order 1 is there twice"),
     "nobody's order": ("orders.csv", once(r"\n1,[^,]*,", "\n1,nobody,"), "order 1 is of nobody"),
+    "a far tariff": (
+        "tariffs.csv",
+        once(r"\n(\d+),-?\d+,-?\d+", r"\n\1,5,-99999999"),
+        "-99999999 is further from zero",
+    ),
     "a tariff": ("tariffs.csv", once(r"\n(\d+),-?\d+,-?\d+", r"\n\1,-5,5"), "must be sell <= buy"),
     "a balance": ("accounts.csv", once(r"(\nhome-1,.*,)\d+,\d+\n", r"\g<1>1,0\n"), "was changed after the run"),
     "a reward": ("payments.csv", lambda text: f"{text}home-1,1,reward,5\n", "was changed after the run"),
