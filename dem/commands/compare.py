@@ -36,12 +36,12 @@ def cli(scenario: Path, out: Path, account: str | None, no_chain: bool, pace: Pa
     from dem.drive.set_ups import run_set_ups
     from dem.report import write_comparison, write_report
 
-    screen, on_chain = Terminal(), None
+    screen, play = Terminal(), None
     if not no_chain:
         from dem.drive.run import run_loaded
 
-        on_chain = partial(run_loaded, account=account, pace=pace, draw=write_report, screen=screen)
-    runs, all_hold = run_set_ups(scenario, out, write_report, on_chain, screen)
+        play = partial(run_loaded, account=account, pace=pace, draw=write_report, screen=screen)
+    runs, all_hold = run_set_ups(scenario, out, write_report, play, screen)
     comparison, page = write_comparison(out, runs)
     print_comparison(comparison)
     console.print(f"\nTables in the folders of [bold]{out}[/], pictures in [bold]{page}[/]")

@@ -29,7 +29,7 @@ def cli(config: Path) -> None:
         from dem.gateway.app import make_app
         from dem.gateway.bills.book import Book
         from dem.gateway.config import load
-        from dem.gateway.parts import Parts, Terms
+        from dem.gateway.parts import ElectionTerms, Parts
         from dem.gateway.reads import Index
         from dem.gateway.relaying import ChainPort, Relaying
         from dem.gateway.state import Store
@@ -59,7 +59,7 @@ def cli(config: Path) -> None:
         store,
         relaying,
         bills=Book(configuration.bills_path),
-        terms=Terms(*market.contract("Elections").functions.terms().call()),
+        elections=ElectionTerms(*market.contract("Elections").functions.terms().call()),
     )
     console.print(f"gateway of {configuration.folder} at {configuration.public_url}", highlight=False)
     app = make_app(parts)

@@ -17,7 +17,7 @@ from dem.model.calendar import CalendarParameters
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class ElectionTerms:
     """When elections are, seconds: number 1 begins at `opening`, each further one a term later (IElections.sol)."""
 
     opening: int
@@ -31,7 +31,7 @@ class Terms:
 class Parts:
     """What a gateway is made of. relaying: None for one that only tells. bills: None if it has no book of them.
 
-    terms: None if it does not know when elections are.
+    elections: None if it does not know when they are.
     """
 
     configuration: Configuration
@@ -44,7 +44,7 @@ class Parts:
     relaying: Relaying | None
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     bills: Book | None = None
-    terms: Terms | None = None
+    elections: ElectionTerms | None = None
 
 
 def parts_of(request: Request) -> Parts:

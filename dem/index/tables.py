@@ -13,6 +13,7 @@ from dem.model.orders import decode_lanes
 from dem.model.readings import Reading, net_of_lanes
 from dem.model.rules import Tariff
 from dem.model.strips import LANES, unpack, unpack_all
+from dem.model.units import FROM_ZERO
 
 Row = tuple[Any, ...]
 
@@ -132,7 +133,8 @@ def _orders(event: Event) -> Iterator[Row]:
 def _tariffs(event: Event) -> Iterator[Row]:
     """Counted from the market's lowest price, as they are packed."""
     lanes = (lane for word in event.args["words"] for lane in unpack(word)[1])
-    for slot, tariff in enumerate(map(Tariff.of_lane, lanes)):
+    for slot, lane in enumerate(lanes):
+        tariff = Tariff.of_lane(lane, FROM_ZERO)
         yield event.args["day"], slot, tariff.buy, tariff.sell
 
 

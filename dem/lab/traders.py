@@ -18,11 +18,12 @@ import numpy as np
 from dem.community.adaptive import Aggressiveness, Margins, Targets
 from dem.model.markets.intraday import IntradayDay, Terms, place_of
 from dem.model.orders import Side
+from dem.model.units import FROM_ZERO
 
 _UNIT = 1
 """Wh: values are of so much."""
 _MONEY, _LIMIT = 10**12, 10**6
-_FREE = Terms(extra=0, ceiling=0, smallest=_UNIT)
+_FREE = Terms(extra=0, ceiling=0, smallest=_UNIT, prices=FROM_ZERO)
 _ONE = np.array([True])
 
 

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from dem.model.markets.auction import Column, pro_rata
 from dem.model.positions import Exchange, Grid
 from dem.model.rules import LEVIED_PRICINGS, SHARE_SCALE, SHARED_PRICINGS, ImbalancePricing, MarketRules
-from dem.model.units import FROM_ZERO, PriceRange, Tick
+from dem.model.units import PriceRange, Tick
 
 
-def mid_prices(buy: Column, sell: Column, ticks: Sequence[Tick | None], prices: PriceRange = FROM_ZERO) -> Column:
+def mid_prices(buy: Column, sell: Column, ticks: Sequence[Tick | None], prices: PriceRange) -> Column:
     """By slot the clearing price held within the tariff, or the tariff's middle (floor), units/Wh."""
     is_traded = np.array([tick is not None for tick in ticks], np.bool_)
     cleared = prices.price_of(np.array([tick or 0 for tick in ticks], np.int64))

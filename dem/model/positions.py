@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from dem.model.markets.auction import Clearing, Column, OrderBook
 from dem.model.orders import Side
-from dem.model.units import FROM_ZERO, PriceRange
+from dem.model.units import PriceRange
 
 Grid: TypeAlias = NDArray[np.int64]
 """A row per participant, a column per slot."""
@@ -61,9 +61,7 @@ def no_exchange(slots: int) -> Exchange:
     return Exchange(0, nothing, nothing)
 
 
-def auction_trades(
-    book: OrderBook, filled: Column, clearings: Sequence[Clearing], prices: PriceRange = FROM_ZERO
-) -> Trades:
+def auction_trades(book: OrderBook, filled: Column, clearings: Sequence[Clearing], prices: PriceRange) -> Trades:
     """What the orders of a call auction trade, each at its slot's price."""
     ticks = np.array([0 if c.price is None else c.price for c in clearings], np.int64)
     return trades_at(book, filled, prices.price_of(ticks))

@@ -55,7 +55,7 @@ class Tariff:
         require_range("tariff buy", self.buy, -PRICE_BOUND, MAX_TARIFF)
         require_range("tariff sell", self.sell, -PRICE_BOUND, self.buy)
 
-    def lane(self, prices: PriceRange = FROM_ZERO) -> int:
+    def lane(self, prices: PriceRange) -> int:
         """The 40-bit lane: buy above sell, 20 bits each.
 
         Raises:
@@ -67,7 +67,7 @@ class Tariff:
         return buy << TARIFF_BITS | sell
 
     @staticmethod
-    def of_lane(lane: int, prices: PriceRange = FROM_ZERO) -> "Tariff":
+    def of_lane(lane: int, prices: PriceRange) -> "Tariff":
         """The tariff in a lane.
 
         Raises:

@@ -134,9 +134,9 @@ def read_columns(table: str) -> dict[str, Kind]:
 
 
 RUN = "run.json"
+"""What a run says of itself."""
 PRICES = "prices"
 """Key of run.json: the lowest price that orders can name, and the tick between two, units/Wh."""
-"""What a run says of itself."""
 WITHOUT_CHAIN = "without_chain"
 """Key of run.json: whether the reference model alone has played the days."""
 CHECKSUMS = "checksums"

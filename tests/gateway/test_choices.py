@@ -94,5 +94,5 @@ def test_mandates_and_what_intermediaries_ask_for(known: Gateway) -> None:
 
 def test_a_gateway_that_does_not_know_the_terms_says_so(tmp_path: Path, index: Path) -> None:
     made = make_gateway(tmp_path, index)
-    assert election(replace(made.parts, terms=None), market_of(made), account_of("home")) is None
+    assert election(replace(made.parts, elections=None), market_of(made), account_of("home")) is None
     made.store.close()

@@ -9,7 +9,7 @@ from support.village import Member, Village
 
 from dem.deployment.market import Market
 from dem.deployment.plan import Government
-from dem.gateway.parts import Terms
+from dem.gateway.parts import ElectionTerms
 from dem.gateway.protocol import Envelope, check, seal
 from dem.gateway.relaying import ChainPort, Relaying
 from dem.gateway.state import State, Store
@@ -49,8 +49,8 @@ def test_a_sheet_without_orders_takes_them_back(village: Village, market: Market
         relaying.step()
         assert (village.locked(buyer) > 0) is (sequence == 1)
     assert {store.message(id_).state for id_ in ids} == {State.IN_BLOCK}  # type: ignore[union-attr]
-    terms = Terms(*market.contract("Elections").functions.terms().call())
-    assert terms == Terms(*Government().terms(market.calendar.opening))
+    terms = ElectionTerms(*market.contract("Elections").functions.terms().call())
+    assert terms == ElectionTerms(*Government().terms(market.calendar.opening))
 
 
 def test_messages_end_in_a_block_or_refused_in_words(village: Village, market: Market, store: Store) -> None:

@@ -173,7 +173,7 @@ def test_welfare_is_optimal_by_duality(orders):
     clearing = clear(orders)
     price = clearing.pivot if clearing.price is None else clearing.price
     dual = sum(o.energy * max(0, o.tick - price if o.side == Side.BID else price - o.tick) for o in orders)
-    assert welfare(orders, fills(orders, clearing)) == dual * FROM_ZERO.tick
+    assert welfare(orders, fills(orders, clearing), FROM_ZERO) == dual * FROM_ZERO.tick
 
 
 @settings(max_examples=60)
@@ -184,8 +184,8 @@ def test_welfare_is_optimal_among_all_fills(orders):
         for filled in product(*(range(o.energy + 1) for o in orders))
         if traded(orders, filled, Side.BID) == traded(orders, filled, Side.ASK)
     )
-    best = max(welfare(orders, filled) for filled in feasible)
-    assert welfare(orders, fills(orders, clear(orders))) == best
+    best = max(welfare(orders, filled, FROM_ZERO) for filled in feasible)
+    assert welfare(orders, fills(orders, clear(orders)), FROM_ZERO) == best
 
 
 @given(books())
@@ -264,7 +264,7 @@ def test_induced_values_of_smith():
     clearing = clear(orders)
     assert (clearing.price, clearing.volume) == (200, 6)
     assert clearing.rationed is None
-    assert welfare(orders, fills(orders, clearing)) == 2 * (25 + 50 + 75 + 100 + 125) * FROM_ZERO.tick
+    assert welfare(orders, fills(orders, clearing), FROM_ZERO) == 2 * (25 + 50 + 75 + 100 + 125) * FROM_ZERO.tick
 
 
 def test_example_of_the_dauction_package():

@@ -45,7 +45,7 @@ def rows() -> list[list[str]]:
     cleared = clear_day(book, 1)
     fills = fills_of_day(book, cleared)
     members = np.array([*NAMES], np.int64)
-    bought, sold, payments = positions([auction_trades(book, fills, cleared)], members, 1)
+    bought, sold, payments = positions([auction_trades(book, fills, cleared, RULES.prices)], members, 1)
     metered = np.array(METERED, np.int64)[:, np.newaxis]
     settled = settle(
         RULES, Delivery([TARIFF], [cleared[0].price], members, np.ones(3, np.bool_), bought, sold, metered, payments)

@@ -89,7 +89,7 @@ def test_only_brokered_orders_count():
     # 500 Wh wanted, 400 Wh offered: the marginal bids share, layer 0 first.
     assert fills.tolist() == [320, 80, 300, 100]
     assert brokered_energy(book, fills) == {6: 320, 7: 300}
-    trades = auction_trades(book, fills, clearings)
+    trades = auction_trades(book, fills, clearings, RULES.prices)
     assert trades.payment.tolist() == [320 * 15_000, 80 * 15_000, -300 * 15_000, -100 * 15_000]
     assert trades.bought.sum() == trades.sold.sum() == 400
 

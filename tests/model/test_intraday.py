@@ -9,12 +9,12 @@ from support.rules import SMALL
 from dem.errors import IntradayError
 from dem.model.markets.intraday import MAX_FILLS, MAX_SKIPS, PLACES, Event, IntradayDay, Terms, order_number, place_of
 from dem.model.orders import Side
-from dem.model.units import MAX_TICK
+from dem.model.units import FROM_ZERO, MAX_TICK
 from dem.replay.intraday import IntradayReplay
 
 BID, ASK = Side
-FREE = Terms(extra=0, ceiling=0, smallest=1)
-TERMS = Terms(extra=30, ceiling=40_080, smallest=10)
+FREE = Terms(extra=0, ceiling=0, smallest=1, prices=FROM_ZERO)
+TERMS = Terms(extra=30, ceiling=40_080, smallest=10, prices=FROM_ZERO)
 PLENTY = 10**15
 SLOT = 7
 

@@ -16,7 +16,7 @@ from dem.model.ledger import Ledger
 from dem.model.markets.intraday import IntradayDay, Terms
 from dem.model.orders import Order, Side
 from dem.model.strips import unpack
-from dem.model.units import Money, Tick, Wh
+from dem.model.units import FROM_ZERO, Money, Tick, Wh
 
 DOMAIN = Domain(1, "0x" + "12" * 20)
 WALLETS = {id_: wallet("test", 0, f"member {id_}") for id_ in (6, 7)}
@@ -80,7 +80,7 @@ def session(orders: Sequence[Order], known: IntradayDay | None, free: int, last:
 
 def day_with_an_order() -> tuple[IntradayDay, int]:
     """Its funds are 20,000,000, of which the order locks half."""
-    known = IntradayDay(DAY, Terms(extra=0, ceiling=4_000, smallest=1))
+    known = IntradayDay(DAY, Terms(extra=0, ceiling=4_000, smallest=1, prices=FROM_ZERO))
     known.fund(6, 20_000_000, 10**6)
     known.place(6, 4, Side.BID, 100, 1_000, 24)
     [(number, _, _)] = known.open_orders()

@@ -47,7 +47,7 @@ def cleared(orders):
 def nets(orders, slot=0):
     """Net energy by member in a slot."""
     book, clearings, fills = cleared(orders)
-    trades, net = auction_trades(book, fills, clearings), {}
+    trades, net = auction_trades(book, fills, clearings, FROM_ZERO), {}
     for row in np.flatnonzero(trades.slot == slot):
         id_ = int(trades.participant[row])
         net[id_] = net.get(id_, 0) + int(trades.bought[row] - trades.sold[row])

@@ -60,7 +60,7 @@ def delivery(tariffs, prices, bought, sold, metered, has_meter=None, scale=FROM_
 
 def traded(book, clearings, participants, slots):
     """Energy bought and sold in the auction."""
-    trades = auction_trades(book, fills_of_day(book, clearings), clearings)
+    trades = auction_trades(book, fills_of_day(book, clearings), clearings, FROM_ZERO)
     return positions([trades], participants, slots)[:2]
 
 
@@ -160,7 +160,7 @@ def test_imbalance_never_beats_having_traded_against_the_area(mode, d, area, tar
     """Unless the area is on the other side in single pricing, short pays at least the clamped
     clearing price and long receives at most that.
     """
-    (mid,) = mid_prices(tariff.buy, tariff.sell, [tick])
+    (mid,) = mid_prices(tariff.buy, tariff.sell, [tick], FROM_ZERO)
     price = int(imbalance_prices(mode, np.array(d), area, tariff.buy, tariff.sell, mid))
     assert tariff.sell <= price <= tariff.buy
     helped = d * area < 0
@@ -317,7 +317,7 @@ def test_sums_beyond_64_bits_are_exact():
     ],
 )
 def test_mid_price_is_held_within_the_tariff(tariff, price, mid):
-    assert mid_prices(tariff.buy, tariff.sell, [price]).tolist() == [mid]
+    assert mid_prices(tariff.buy, tariff.sell, [price], FROM_ZERO).tolist() == [mid]
 
 
 @pytest.mark.parametrize(
@@ -483,7 +483,7 @@ def test_contracts_refuse_pricings_of_the_model_alone():
 
 
 def test_lanes_of_the_specification():
-    assert Tariff(buy=30_000, sell=8_000).lane() == 30_000 << 20 | 8_000
+    assert Tariff(buy=30_000, sell=8_000).lane(FROM_ZERO) == 30_000 << 20 | 8_000
     assert Reading(-5).lane() == 2**38 - 5
     assert Reading(0, estimated=True).lane() == 1 << 39 | 1 << 38
 
@@ -502,7 +502,7 @@ def test_lanes_read_back(tariff, net, estimated):
 @pytest.mark.parametrize("lane", [-1, 1 << 40])
 def test_lanes_out_of_range_are_refused(lane):
     with pytest.raises(InputError):
-        Tariff.of_lane(lane)
+        Tariff.of_lane(lane, FROM_ZERO)
     with pytest.raises(InputError):
         Reading.of_lane(lane)
 

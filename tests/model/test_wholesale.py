@@ -32,7 +32,7 @@ def residual(orders, offer, margin=0):
     """Outcome and fills of one slot after its auction."""
     book = OrderBook.of(orders)
     filled = fills_of_day(book, clear_day(book, 1))
-    outcomes = clear_residual(book, filled, [offer], margin)
+    outcomes = clear_residual(book, filled, [offer], margin, FROM_ZERO)
     return outcomes[0], residual_fills(book, filled, outcomes).tolist(), filled.tolist()
 
 
@@ -172,5 +172,5 @@ def test_offers_out_of_range_are_refused(values):
 
 
 def test_no_orders_no_residual():
-    outcomes = clear_residual(OrderBook.of([]), np.zeros(0, np.int64), [Offer(1, 0, 5, 5)], 0)
+    outcomes = clear_residual(OrderBook.of([]), np.zeros(0, np.int64), [Offer(1, 0, 5, 5)], 0, FROM_ZERO)
     assert outcomes[0].volume == 0

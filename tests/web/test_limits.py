@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import astuple
 
 import pytest
 from conftest import Site
@@ -10,8 +11,9 @@ from support.gateway import CALENDAR, CHAIN, CONTRACTS, HOME, account_of, key_of
 from test_console import PASSPHRASE, require_well
 
 from dem.gateway.protocol import KINDS, parse, seal
+from dem.messages.contracts import Proposal
 from dem.messages.orders import OrderSheet
-from dem.messages.signing import Domain, sign
+from dem.messages.signing import Domain, digest, sign
 from dem.model.orders import Order, Side, orders_of
 from dem.model.units import Tick, Wh
 
@@ -22,6 +24,11 @@ BRINGS_KEY = """async ([key, passphrase]) => {
 ENVELOPE = """async ([contract, type, message, key]) => {
   const { envelope, market, unhex } = await import("/static/wallet.js");
   return envelope(await market(), contract, type, message, unhex(key));
+}"""
+DIGEST = """async ([contract, type, fields, message]) => {
+  const { digestOf, hex, market } = await import("/static/wallet.js");
+  const told = await market();
+  return hex(digestOf({ ...told, types: { [type]: fields } }, contract, type, message));
 }"""
 TICKS = """async ([scale, prices]) => {
   const { priceOf, tickDown, tickUp } = await import("/static/prices.js");
@@ -52,6 +59,19 @@ def test_the_browser_signs_every_message_as_the_protocol_does(page: Page) -> Non
         wanted = seal(domain, message, sign(domain, message, key_of("home"))).model_dump()
         told = page.evaluate(ENVELOPE, [kind.contract, type_.__name__, values, key_of("home").hex()])
         assert told | {"contract": told["contract"].lower()} == wanted | {"contract": wanted["contract"].lower()}
+
+
+def test_the_browser_signs_prices_below_zero_as_the_protocol_does(page: Page) -> None:
+    home, roof, word = account_of("home"), account_of("roof"), bytes(range(32))
+    proposal = Proposal(home, roof, True, -8_000, Wh(500), 96, 191, 1, 127, 2**40, bytes(32), word)
+    message = {
+        name: f"0x{value.hex()}" if of == "bytes32" else value if of in ("address", "bool") else str(value)
+        for (name, of), value in zip(Proposal.TYPE, astuple(proposal), strict=True)
+    }
+    told = page.evaluate(
+        DIGEST, ["BilateralContracts", "Proposal", [f"{of} {name}" for name, of in Proposal.TYPE], message]
+    )
+    assert told == digest(Domain(CHAIN, CONTRACTS["BilateralContracts"]), proposal).hex()
 
 
 def test_prices_become_ticks_from_the_lowest_price_on(page: Page) -> None:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from dem.gateway.pages.figures import Market, Row
-from dem.gateway.parts import Parts, Terms
+from dem.gateway.parts import ElectionTerms, Parts
 
 _NOMINATED = "SELECT nominee FROM elections_nominated WHERE election = :election ORDER BY block, log_index"
 _VOTED = "SELECT nominee, count(*) AS votes FROM elections_voted WHERE election = :election GROUP BY nominee"
@@ -74,7 +74,7 @@ class Times(NamedTuple):
     phase: str
 
 
-def _times(terms: Terms, now: float) -> Times:
+def _times(terms: ElectionTerms, now: float) -> Times:
     number = max(0, int(now) - terms.opening) // terms.term_length + 1
     begins = terms.opening + (number - 1) * terms.term_length
     voting = begins + terms.nomination_period
@@ -85,9 +85,9 @@ def _times(terms: Terms, now: float) -> Times:
 
 def vote_missing(parts: Parts, market: Market, account: str) -> datetime | None:
     """Until when an election takes the vote of an account that has not cast it; None if there is none."""
-    if parts.terms is None:
+    if parts.elections is None:
         return None
-    times = _times(parts.terms, market.now.timestamp())
+    times = _times(parts.elections, market.now.timestamp())
     if times.phase != "voting":
         return None
     [row] = parts.index.rows(_MAY_VOTE, election=times.number, voter=account.lower())
@@ -96,9 +96,9 @@ def vote_missing(parts: Parts, market: Market, account: str) -> datetime | None:
 
 def election(parts: Parts, market: Market, account: str) -> Election | None:
     """As a reader with an account sees it; None if the gateway does not know when elections are."""
-    if parts.terms is None:
+    if parts.elections is None:
         return None
-    number, begins, voting, until, phase = _times(parts.terms, market.now.timestamp())
+    number, begins, voting, until, phase = _times(parts.elections, market.now.timestamp())
     told = {"election": number}
     accounts = [row["nominee"] for row in parts.index.rows(_NOMINATED, **told)]
     known = parts.index.named(accounts)
@@ -116,7 +116,7 @@ def election(parts: Parts, market: Market, account: str) -> Election | None:
         market.local(begins),
         market.local(voting),
         market.local(until),
-        parts.terms.places,
+        parts.elections.places,
         phase,
         nominees,
         account.lower() in {one.lower() for one in accounts},

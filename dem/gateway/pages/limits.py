@@ -149,7 +149,8 @@ def _orders(record: Record, participant: int, day: int, periods: int) -> Sequenc
 
 def last_signed(parts: Parts, market: Market, account: str) -> int | None:
     """The last of the coming days with a sheet, if there is any."""
-    return max((day for day in _sheets(parts, account) if day in coming(market)), default=None)
+    days = coming(market)
+    return max((day for day in _sheets(parts, account) if day in days), default=None)
 
 
 def _sheets(parts: Parts, account: str) -> dict[int, Record]:

@@ -361,19 +361,19 @@ def _sent(record: Record) -> Row:
 
 
 @router.get("/members/{participant}/limits")
-def limits(asked: Asking, participant: Number, signed: Annotated[str, Query(max_length=10)] = "") -> Response:
+def limits(asked: Asking, participant: Number, signed: Sent = "") -> Response:
     """A member's standing limits: signed for the coming days, and what became of each."""
     asked.open("limits", participant)
     market, parts = asked.market, asked.parts
     member = parts.index.participant(participant)
-    account = member["account"]
-    days, last = standing.ahead(parts, market, participant, account), standing.last_signed(parts, market, account)
+    days = standing.ahead(parts, market, participant, member["account"])
+    last = max((one.starts for one in days if one.state is not None), default=None)
     terms = standing.terms(parts, market, participant, member)
     return asked.page(
         "limits",
         participant=participant,
         days=days,
-        last=None if last is None else market.local(market.calendar.start_of(last)),
+        last=last,
         terms=json.dumps(terms, separators=(",", ":")),
         net=terms["expected"],
         signed=signed,

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from dem.errors import InputError, require_range
 from dem.model.orders import MAX_ENERGY, Order, Side
-from dem.model.units import FROM_ZERO, MAX_TICK, Money, PriceRange, Tick, Wh
+from dem.model.units import MAX_TICK, Money, PriceRange, Tick, Wh
 
 Column = NDArray[np.int64]
 _Integers = TypeVar("_Integers", int, NDArray[Any])
@@ -202,7 +202,7 @@ def pro_rata(before: _Integers, energy: _Integers, share: _Integers, marginal: _
     return fill
 
 
-def welfare(orders: Sequence[Order], filled: Sequence[Wh], prices: PriceRange = FROM_ZERO) -> Money:
+def welfare(orders: Sequence[Order], filled: Sequence[Wh], prices: PriceRange) -> Money:
     """Gain from trade, money units: what buyers would have paid minus what sellers asked."""
     return Money(
         sum(

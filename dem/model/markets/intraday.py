@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from dem.errors import IntradayError
 from dem.model.orders import Side
-from dem.model.units import FROM_ZERO, PriceRange
+from dem.model.units import PriceRange
 
 PLACES = 3
 """Orders that lie together in one word of a price level."""
@@ -43,7 +43,7 @@ class Terms:
     extra: int
     ceiling: int
     smallest: int
-    prices: PriceRange = FROM_ZERO
+    prices: PriceRange
 
     def collateral(self, side: Side, energy: int, tick: int) -> int:
         """Of an order, or of a trade at that price (rule 5.4)."""

@@ -16,7 +16,7 @@ from dem.model.markets.auction import Column, OrderBook, pro_rata
 from dem.model.orders import Side
 from dem.model.rules import MAX_TARIFF, TARIFF_BITS, MarketRules
 from dem.model.strips import LANES, MAX_POSITION, pack, unpack
-from dem.model.units import FROM_ZERO, MAX_TICK, Money, PriceRange
+from dem.model.units import MAX_TICK, Money, PriceRange
 
 MAX_EXCHANGE = MAX_POSITION
 """Wh that the desk may import or export in one period."""
@@ -108,7 +108,7 @@ class Residual:
 
 
 def clear_residual(
-    book: OrderBook, filled: Column, offers: Sequence[Offer], margin: int, prices: PriceRange = FROM_ZERO
+    book: OrderBook, filled: Column, offers: Sequence[Offer], margin: int, prices: PriceRange
 ) -> list[Residual]:
     """Clear what the auction left over in each slot of a day."""
     left = book.energy - filled

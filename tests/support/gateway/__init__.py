@@ -19,7 +19,7 @@ from dem.gateway.app import make_app
 from dem.gateway.bills.book import Book
 from dem.gateway.client import Client
 from dem.gateway.config import Configuration, Limits
-from dem.gateway.parts import Parts, Terms
+from dem.gateway.parts import ElectionTerms, Parts
 from dem.gateway.protocol import Checked
 from dem.gateway.reads import Index
 from dem.gateway.relaying import Outcome, Relaying
@@ -55,7 +55,7 @@ HOME, ROOF, BROKER = 6, 7, 8
 METER, ROOF_METER = "AT0030000000000000000000000000001", "AT0030000000000000000000000000002"
 """What the metering operator calls theirs, in tests/metering/samples."""
 DEPTH = 4
-TERMS = Terms(CALENDAR.opening, 365 * 86_400, 14 * 86_400, 14 * 86_400, 3)
+TERMS = ElectionTerms(CALENDAR.opening, 365 * 86_400, 14 * 86_400, 14 * 86_400, 3)
 URL = "http://testserver"
 
 
@@ -272,7 +272,7 @@ def make_gateway(folder: Path, index: Path, url: str = "", base: str = URL, **li
         relaying,
         clock=lambda: moment(now[0]),
         bills=Book(configuration.bills_path),
-        terms=TERMS,
+        elections=TERMS,
     )
     return Gateway(parts, node, TestClient(make_app(parts), base_url=base, raise_server_exceptions=False), now)
 

@@ -98,7 +98,7 @@ class InventedMarket:
 
     def _auction(self, day: int) -> Iterator[Event]:
         book = self._books[day] = Book(day, self.periods)
-        words = [pack(day, [TARIFF.lane()] * LANES)] * (self.periods // LANES)
+        words = [pack(day, [TARIFF.lane(RULES.prices)] * LANES)] * (self.periods // LANES)
         yield self._event("FallbackSupply", "TariffsPublished", day=day, words=words)
         for id_ in self.ids:
             side = int(self._random.random() < 0.4)
@@ -127,7 +127,7 @@ class InventedMarket:
     def _settling(self, day: int) -> Iterator[Event]:
         book = self._books.pop(day)
         participants = np.array([5, *self.ids])
-        trades = auction_trades(book.standing, book.fills, book.clearing)
+        trades = auction_trades(book.standing, book.fills, book.clearing, RULES.prices)
         bought, sold, payments = positions([trades], participants, self.periods)
         metered = bought - sold + self._random.integers(-60, 60, bought.shape)
         metered[0] = 0  # no boundary meter

@@ -10,7 +10,7 @@ from dem.model.strips import LANES, pack
 
 def words(*tariffs: Tariff, day: int = 1) -> list[int]:
     """A day's tariffs as strip words."""
-    lanes = [tariff.lane() for tariff in tariffs]
+    lanes = [tariff.lane(RULES.prices) for tariff in tariffs]
     return [pack(day, lanes[at : at + LANES]) for at in range(0, len(lanes), LANES)]
 
 
@@ -19,7 +19,7 @@ TARIFFS = [Tariff(30_000 + slot, 7_000 + slot) for slot in range(PERIODS)]
 
 def with_lane(slot: int, buy: int, sell: int) -> list[int]:
     """A day's tariffs, one of them such as the reference model would not let pass."""
-    lanes = [tariff.lane() for tariff in TARIFFS]
+    lanes = [tariff.lane(RULES.prices) for tariff in TARIFFS]
     lanes[slot] = buy << 20 | sell
     return [pack(1, lanes[at : at + LANES]) for at in range(0, PERIODS, LANES)]
 

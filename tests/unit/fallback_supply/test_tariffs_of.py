@@ -14,12 +14,12 @@ def test_the_standing_tariff_of_the_day_holds_where_none_was_published(
     dearer = replace(RULES, standing_buy=31_000)
     village.send("council", rules, "announce", 2, rules_tuple(dearer))
     for day, buy in ((1, 30_000), (2, 31_000)):
-        lanes = [Tariff(buy, 8_000).lane()] * LANES
+        lanes = [Tariff(buy, 8_000).lane(RULES.prices)] * LANES
         assert fallback.functions.tariffsOf(day).call() == [pack(day, lanes)] * STRIPS
 
 
 def test_a_days_tariffs_do_not_outlive_it(village: Village, fallback: Contract) -> None:
-    village.send("supplier", fallback, "publish", 1, [pack(1, [Tariff(1, 0).lane()] * LANES)] * STRIPS)
+    village.send("supplier", fallback, "publish", 1, [pack(1, [Tariff(1, 0).lane(RULES.prices)] * LANES)] * STRIPS)
     # day 9 takes the storage of day 1
-    lanes = [Tariff(RULES.standing_buy, RULES.standing_sell).lane()] * LANES
+    lanes = [Tariff(RULES.standing_buy, RULES.standing_sell).lane(RULES.prices)] * LANES
     assert fallback.functions.tariffsOf(9).call() == [pack(9, lanes)] * STRIPS

@@ -66,7 +66,7 @@ export function signText(text, key) { // EIP-191
 }
 
 const DOMAIN = ["string name", "string version", "uint256 chainId", "address verifyingContract"];
-const word = (number) => unhex(BigInt(number).toString(16).padStart(64, "0"));
+const word = (number) => unhex(BigInt.asUintN(256, BigInt(number)).toString(16).padStart(64, "0")); // two's complement
 const hashed = (text) => keccak_256(bytes.encode(text));
 
 function encoded(type, value) {
