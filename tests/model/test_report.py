@@ -587,7 +587,8 @@ class TestInputChecks:
             ("settlement.csv", 5, 2**62, "trade_units has values too large"),
             ("settlement.csv", 5, 2**63, "line 2: trade_units"),
             ("readings.csv", 2, -(2**42), "metered_wh has values too large"),
-            ("tariffs.csv", 1, 2**20, "buy_units_per_wh 1048576 is above"),
+            ("tariffs.csv", 1, 2**20, "buy_units_per_wh 1048576 is further from zero than any price"),
+            ("tariffs.csv", 1, -(2**20), "buy_units_per_wh -1048576 is further from zero than any price"),
         ],
     )
     def test_numbers_that_would_not_add_up_exactly(
