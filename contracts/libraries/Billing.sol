@@ -39,8 +39,8 @@ struct StripPrices {
 /// when the day is settled and when one member's day is settled late.
 library Billing {
     /// Of a strip's imbalance prices in one word: lanes as Tariffs packs them, what the short pay and what the long receive,
-    /// units/Wh above the market's lowest price; above them the periods in which the area is short, and those in which it is long, a bit each; then whether the
-    /// boundary meter counts in the strip.
+    /// units/Wh above the market's lowest price; above them the periods in which the area is short, and those in which it is long,
+    /// a bit each; then whether the boundary meter counts in the strip.
     uint256 internal constant SHORT_AREA = Strips.DAY_SHIFT;
     uint256 internal constant LONG_AREA = Strips.DAY_SHIFT + Strips.LANES;
     uint256 internal constant AT_BOUNDARY = 1 << (Strips.DAY_SHIFT + 2 * Strips.LANES);
@@ -92,11 +92,12 @@ library Billing {
             // Energies have 39 bits, prices 20, a day 96 periods: nothing overflows.
             unchecked {
                 uint256 isMore = Strips.minus(m, c);
-                uint256 more = isMore & Strips.spread(isMore, Strips.SIGNED_MASK);
-                uint256 less = Strips.minus(c, m) & Strips.spread(~isMore, Strips.SIGNED_MASK);
+                uint256 mask = Strips.spread(isMore, Strips.SIGNED_MASK);
+                uint256 more = isMore & mask;
+                uint256 less = Strips.minus(c, m) & ~(mask | Strips.ALL_FLAGS);
                 bill.imbalance += _payment(more, less, p);
                 if (estimated != 0) bill.imbalance += _unpaid(more, estimated, p, lowestPrice);
-                moved += Strips.pairs(m) - Strips.pairs(c);
+                moved += Strips.differences(isMore);
                 if (p.penaltyEven | p.penaltyOdd != 0) bill.penalty += _penalty(more, less, p);
                 uint256 unkept = size;
                 if (estimated == 0) unkept = Strips.least(size, (less & isBuyer) | (more & ~isBuyer));

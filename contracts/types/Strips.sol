@@ -34,6 +34,8 @@ library Strips {
     uint256 internal constant EVEN_LANES = LANE_MASK | (LANE_MASK << 80) | (LANE_MASK << 160);
     uint256 private constant PAIR_BITS = 80;
     uint256 private constant PAIR_MASK = (1 << PAIR_BITS) - 1;
+    // Two flags for every pair of lanes.
+    uint256 private constant FLAG_PAIRS = (FLAG << 1) | (FLAG << 81) | (FLAG << 161);
 
     function dayOf(uint256 word) internal pure returns (uint256) {
         return word >> DAY_SHIFT;
@@ -145,14 +147,15 @@ library Strips {
         }
     }
 
-    /// @return three sums of two lanes: what `totalOf` adds up, of several words added to and subtracted from each other, modulo 2^256.
-    function pairs(uint256 lanes) internal pure returns (uint256) {
+    /// @param flags what `minus` makes of two words.
+    /// @return their differences, two lanes together, modulo 2^256: what `totalOf` adds up, of several words added to each other.
+    function differences(uint256 flags) internal pure returns (uint256) {
         unchecked {
-            return (lanes & EVEN_LANES) + ((lanes >> LANE_BITS) & EVEN_LANES);
+            return (flags & EVEN_LANES) + ((flags >> LANE_BITS) & EVEN_LANES) - FLAG_PAIRS;
         }
     }
 
-    /// @param sums what `pairs` makes, each sum within 79 bits and a sign.
+    /// @param sums what `differences` makes, each sum within 79 bits and a sign.
     function totalOf(uint256 sums) internal pure returns (int256 total) {
         // With half of its room added none of the sums is below zero.
         unchecked {

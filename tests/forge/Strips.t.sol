@@ -81,6 +81,26 @@ contract StripsTest {
         require(Strips.addSigned(Strips.ZERO_LANES, _pack(most)) == _pack(most), "zero and most");
     }
 
+    /// Of a day of 16 strips, up to the very ends in every lane at once.
+    /// forge-config: default.fuzz.runs = 1000
+    function test_differences_add_up(uint256[16] memory a, uint256[16] memory b, uint32 ends) external pure {
+        uint256 sums = 0;
+        int256 total = 0;
+        for (uint256 strip = 0; strip < 16; ++strip) {
+            uint256 end = (ends >> (2 * strip)) & 3;
+            uint256 more = end == 0 ? a[strip] : end == 1 ? type(uint256).max : 0;
+            uint256 less = end == 0 ? b[strip] : end == 2 ? type(uint256).max : 0;
+            (more, less) = (more & Strips.LANES_MASK & ~Strips.ALL_FLAGS, less & Strips.LANES_MASK & ~Strips.ALL_FLAGS);
+            unchecked {
+                sums += Strips.differences(Strips.minus(more, less));
+            }
+            for (uint256 k = 0; k < 6; ++k) {
+                total += int256(Strips.lane(more, k)) - int256(Strips.lane(less, k));
+            }
+        }
+        require(Strips.totalOf(sums) == total, "total");
+    }
+
     function test_constants() external pure {
         require(Strips.ZERO_LANES == _pack([int256(0), 0, 0, 0, 0, 0]), "zero lanes");
         require(Strips.signedLanes(0, 1) == Strips.ZERO_LANES, "untouched storage is nobody's day");

@@ -22,12 +22,12 @@ import {Sheet, Sheets} from "./Sheets.sol";
 /// @dev The auction deploys it and runs its code on its own storage (delegatecall): one contract has no room for all of it. By itself
 /// it has no state, and nobody has a role in it.
 contract AuctionBooking is AuctionState {
-    /// What one member trades: energy of the strip at work on in six signed lanes; of the day Wh, Wh bought less sold, and Wh
-    /// times ticks.
+    /// What one member trades: energy of the strip at work on in six signed lanes; of the day Wh bought, Wh sold, and Wh
+    /// bought less sold times ticks.
     struct Trades {
         uint256 net;
-        uint256 energy;
-        int256 bought;
+        uint256 bought;
+        uint256 sold;
         int256 value;
     }
 
@@ -154,9 +154,10 @@ contract AuctionBooking is AuctionState {
         _bookLines(day, first, first + sheet.layers * STRIPS_PER_DAY, p.net[i], trades, walk);
         // Twice 255 layers of orders of 27 bits stay within a signed lane.
         unchecked {
-            p.payment[i] += trades.value * int256(UNITS_PER_TICK) + trades.bought * LOWEST_PRICE;
+            int256 bought = int256(trades.bought) - int256(trades.sold);
+            p.payment[i] += trades.value * int256(UNITS_PER_TICK) + bought * LOWEST_PRICE;
+            p.traded[i] += trades.bought + trades.sold;
         }
-        p.traded[i] += trades.energy;
     }
 
     /// Adds what the orders in the lines from the key `first` up to `end` trade to `net`, strip by strip, and to `trades`.
@@ -196,15 +197,11 @@ contract AuctionBooking is AuctionState {
         unchecked {
             trades.net += bids - asks;
             if (bids != 0) {
-                uint256 energy = Strips.sum(bids);
-                trades.energy += energy;
-                trades.bought += int256(energy);
+                trades.bought += Strips.sum(bids);
                 trades.value += int256(Strips.dot(bids, o.even, o.odd));
             }
             if (asks != 0) {
-                uint256 energy = Strips.sum(asks);
-                trades.energy += energy;
-                trades.bought -= int256(energy);
+                trades.sold += Strips.sum(asks);
                 trades.value -= int256(Strips.dot(asks, o.even, o.odd));
             }
         }

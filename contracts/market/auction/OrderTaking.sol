@@ -281,8 +281,10 @@ abstract contract OrderTaking is ICallAuction, AuctionState, SigningDomain {
         // 27 bits of energy times 24 bits of price: six of them are far from overflow.
         unchecked {
             if (terms.commission != 0) units = Strips.sum(bids | asks) * terms.commission;
-            bids = Orders.energies(bids, Strips.minus(limits, terms.paidLimits));
-            if (bids != 0) units += Strips.sum(bids) * terms.extra + Strips.dot(bids, even, odd) * UNITS_PER_TICK;
+            if (bids != 0) {
+                bids = Orders.energies(bids, Strips.minus(limits, terms.paidLimits));
+                units += Strips.sum(bids) * terms.extra + Strips.dot(bids, even, odd) * UNITS_PER_TICK;
+            }
             if (asks == 0) return units;
             asks = Orders.energies(asks, ~Strips.minus(limits, terms.freeLimits));
             return units + Strips.sum(asks) * terms.ceiling - Strips.dot(asks, even, odd) * UNITS_PER_TICK;

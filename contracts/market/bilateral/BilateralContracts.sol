@@ -460,8 +460,8 @@ contract BilateralContracts is IBilateralContracts, AccessManaged, SigningDomain
     // ----------------------------------------------------------------------------------------------------- collateral
 
     /// @return buyers and
-    /// @return sellers what the fullest day costs at worst: a buyer pays the price and what it costs besides, a seller who delivers nothing buys its
-    /// energy back from the fallback supplier, less the price it is sure to get. Money units.
+    /// @return sellers what the fullest day costs at worst: a buyer pays the price and what it costs besides, a seller who delivers
+    /// nothing buys its energy back from the fallback supplier, less the price it is sure to get. Money units.
     function _perDay(Record memory r) private pure returns (uint256 buyers, uint256 sellers) {
         uint256 energy = uint256(r.energy) * r.fullest;
         buyers = DayTerms.buyerLocks(energy, r.price, r.extra);
