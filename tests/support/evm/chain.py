@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from typing import Any
 
 import pyrevm
@@ -79,12 +79,12 @@ class Signature:
         return self.entry["name"]
 
     @cached_property
-    def inputs(self) -> list[str]:
-        return [abi_type(i) for i in self.entry["inputs"]]
+    def inputs(self) -> tuple[str, ...]:
+        return tuple(abi_type(i) for i in self.entry["inputs"])
 
     @cached_property
-    def outputs(self) -> list[str]:
-        return [abi_type(o) for o in self.entry.get("outputs", ())]
+    def outputs(self) -> tuple[str, ...]:
+        return tuple(abi_type(o) for o in self.entry.get("outputs", ()))
 
     @cached_property
     def hash(self) -> bytes:
@@ -95,14 +95,18 @@ class Signature:
         return self.hash[:4]
 
     @cached_property
-    def split(self) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
-        """An event's arguments: indexed, and in its data."""
-        inputs = self.entry["inputs"]
-        return [i for i in inputs if i.get("indexed")], [i for i in inputs if not i.get("indexed")]
+    def indexed(self) -> list[tuple[Mapping[str, Any], tuple[str]]]:
+        """Of an event's arguments those in topics of their own, each with its type."""
+        return [(i, (abi_type(i),)) for i in self.entry["inputs"] if i.get("indexed")]
 
     @cached_property
-    def data_types(self) -> list[str]:
-        return [abi_type(i) for i in self.split[1]]
+    def plain(self) -> list[Mapping[str, Any]]:
+        """Of an event's arguments those in its data."""
+        return [i for i in self.entry["inputs"] if not i.get("indexed")]
+
+    @cached_property
+    def data_types(self) -> tuple[str, ...]:
+        return tuple(abi_type(i) for i in self.plain)
 
 
 @dataclass(frozen=True)
@@ -148,6 +152,17 @@ def artifacts() -> dict[str, Artifact]:
 @cache
 def _errors() -> dict[bytes, Signature]:
     return {selector: error for artifact in artifacts().values() for selector, error in artifact.errors.items()}
+
+
+@lru_cache(maxsize=20_000)
+def _decoded(types: tuple[str, ...], data: bytes) -> tuple[Any, ...]:
+    """Random runs ask for the same state after each action, and most of it is as before."""
+    return decode(types, data)
+
+
+@lru_cache(maxsize=20_000)
+def _encoded(types: tuple[str, ...], values: tuple[Any, ...]) -> bytes:
+    return encode(types, values)
 
 
 def refusal(data: bytes) -> Refused:
@@ -260,8 +275,9 @@ class Chain:
 
     def call(self, contract: Contract, function: str, *arguments: Any) -> Any:
         """What a view function answers: its value, or a tuple of them."""
-        data = self._execute(NOBODY, contract.address, contract.encode(function, *arguments), is_static=True)
-        values = decode(contract.artifact.functions[function].outputs, data)
+        signature = contract.artifact.functions[function]
+        question = signature.selector + _encoded(signature.inputs, arguments)
+        values = _decoded(signature.outputs, self._execute(NOBODY, contract.address, question, is_static=True))
         return values[0] if len(values) == 1 else values
 
     def _execute(self, sender: str, to: str, data: bytes, is_static: bool = False) -> bytes:
@@ -285,10 +301,10 @@ class Chain:
         signature = contract.artifact.events.get(topics[0])
         if signature is None:
             return None
-        indexed, plain = signature.split
         args = {
-            i["name"]: _plain(i, decode([abi_type(i)], topic)[0]) for i, topic in zip(indexed, topics[1:], strict=True)
+            i["name"]: _plain(i, _decoded(types, topic)[0])
+            for (i, types), topic in zip(signature.indexed, topics[1:], strict=True)
         }
         values = decode(signature.data_types, data)
-        args.update({i["name"]: _plain(i, value) for i, value in zip(plain, values, strict=True)})
+        args.update({i["name"]: _plain(i, value) for i, value in zip(signature.plain, values, strict=True)})
         return Event(contract.artifact.name, signature.name, args, str(self._block))
