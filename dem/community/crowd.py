@@ -24,15 +24,17 @@ from dem.community.config import Pool
 from dem.community.flexibility import Day, Household, Plan, Prices
 from dem.community.forecast import Energy, revise_load, revise_pv
 from dem.community.memory import Memories
-from dem.community.presets import TRADING_ON, Intermediary, Mode, Quote, place, posted, quoted, sell_on, shed
+from dem.community.presets import TRADING_ON, Mode, place, sell_on, shed
 from dem.community.scenario import Kind, Participant, Scenario
-from dem.community.strategies import Band, Bands, NoOrders, OrderColumns, Situation, Strategy, Truthful
+from dem.community.strategies import Bands, NoOrders, OrderColumns, Situation, Strategy, Truthful
 from dem.model.markets.auction import Column, OrderBook
+from dem.model.markets.dealing import Band, Intermediary, Quote, posted, quoted
+from dem.model.markets.wholesale import Offer
 from dem.model.mechanisms import Markets
 from dem.model.orders import MAX_ENERGY, Order, Side
 from dem.model.positions import Grid
 from dem.model.rules import MarketRules, Tariff
-from dem.model.units import MAX_TICK, Tick, UnitsPerWh, Wh
+from dem.model.units import MAX_TICK, Tick
 
 Contracted: TypeAlias = Mapping[str, Sequence[int]]
 """Net consumption contracted, Wh by slot, by participant's name."""
@@ -44,21 +46,6 @@ PoolFills: TypeAlias = Mapping[str, tuple[OrderBook, Column]]
 EXPECTED_PERMILLE = 250
 """How far from the edge of the band prices are expected: the floor where the area has a surplus, else the ceiling."""
 _PRICE_TAKER = Truthful(max_gain_permille=0)
-
-
-class DeskReport(NamedTuple):
-    """What the wholesale desk reports of a day, by slot. Prices in units/Wh, capacities in Wh.
-
-    price: the exchange's, negative or not, as far from zero as the rules allow; the desk fills remaining bids from
-    price + margin, asks to price - margin.
-    penalty: for what deviates from the residual traded.
-    """
-
-    price: list[int]
-    margin: UnitsPerWh
-    import_capacity: list[Wh]
-    export_capacity: list[Wh]
-    penalty: UnitsPerWh
 
 
 class Session(NamedTuple):
@@ -198,19 +185,17 @@ class Crowd:
         rows = [(ids[name], *order[1:]) for order in sorted(own, key=lambda order: (order.slot, order.layer))]
         return OrderColumns(*np.array(rows, np.int64).reshape(-1, 6).T)
 
-    def desk_report(self) -> DeskReport | None:
-        """What the wholesale desk reports after the day-ahead gate; None if there is none or it is not used."""
+    def desk_offers(self) -> list[Offer] | None:
+        """What the wholesale desk offers, by slot; None if there is none or it is not used.
+
+        At the exchange's prices, negative or not, as far from zero as the rules allow.
+        """
         desk = self.scenario.config.wholesale
         if desk is None or not self.scenario.markets.wholesale:
             return None
-        slots, bound = self._slots, self.scenario.rules(self.day).max_buy
-        return DeskReport(
-            price=[min(max(price, -bound), bound) for price in self.scenario.wholesale_prices(self.day)],
-            margin=UnitsPerWh(desk.margin),
-            import_capacity=[Wh(desk.import_capacity_wh)] * slots,
-            export_capacity=[Wh(desk.export_capacity_wh)] * slots,
-            penalty=UnitsPerWh(desk.penalty),
-        )
+        bound, penalty = self.scenario.rules(self.day).max_buy, desk.penalty
+        prices = (min(max(price, -bound), bound) for price in self.scenario.wholesale_prices(self.day))
+        return [Offer(price, penalty, desk.import_capacity_wh, desk.export_capacity_wh) for price in prices]
 
     # intraday
 

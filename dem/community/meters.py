@@ -4,9 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
 from dem.community.keys import Wallet
-from dem.community.signing import SignedOnDemand
 from dem.messages.readings import ReadingSheet, Register, pack_registers
-from dem.messages.signed import Signed
+from dem.messages.signed import Signed, SignedOnDemand
 from dem.messages.signing import Domain
 from dem.model.strips import LANES
 from dem.model.units import Wh

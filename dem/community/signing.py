@@ -2,14 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cached_property
 from itertools import count
-from typing import Generic
 
 from eth_utils.crypto import keccak
 
 from dem.community.agreements import Agreement
-from dem.community.crowd import DeskReport
 from dem.community.keys import Wallet
 from dem.community.sessions import MAX_FILLS, SessionPlan
 from dem.messages.contracts import Acceptance, Proposal
@@ -19,13 +16,10 @@ from dem.messages.orders import (
     IntradayFunding,
     IntradayOrder,
     OrderSheet,
-    WholesaleCommitment,
-    WholesaleReport,
     order_sheets,
 )
-from dem.messages.signed import AcceptedProposal, M, Signed
-from dem.messages.signing import Domain, message_hash, sign
-from dem.model.markets.wholesale import Offer, report_words
+from dem.messages.signed import AcceptedProposal, M, Signed, signed
+from dem.messages.signing import Domain, message_hash
 from dem.model.orders import Order, Side
 from dem.model.units import UnitsPerWh
 
@@ -35,30 +29,6 @@ _NO_PROPOSAL = bytes(32)
 _DAY_SHIFT, _SESSION_SHIFT = 24, 16
 _FUNDING, _PLACING = 1 << 14, 1 << 15
 """Within a session a participant's messages are numbered: cancellations from 1, the funding, orders from here on."""
-
-
-class SignedOnDemand(Generic[M]):
-    """A message that is written, and signed, when a relayer asks for it: what the chain has already costs nothing."""
-
-    def __init__(self, domain: Domain, key: bytes, write: Callable[[], M]) -> None:
-        self._domain = domain
-        self._key = key
-        self._write = write
-
-    @cached_property
-    def message(self) -> M:
-        """What is signed."""
-        return self._write()
-
-    @cached_property
-    def signature(self) -> bytes:
-        """The signature of 65 bytes."""
-        return sign(self._domain, self.message, self._key)
-
-
-def signed(domain: Domain, key: bytes, message: M) -> Signed[M]:
-    """A message, signed when a relayer asks for it."""
-    return SignedOnDemand(domain, key, lambda: message)
 
 
 def sign_orders(
@@ -103,22 +73,6 @@ def sign_agreement(
         proposal=signed(domain, seller.account_key, proposal),
         accepter=buyer.account,
         acceptance=signed(domain, buyer.account_key, acceptance),
-    )
-
-
-def write_report(day: int, desk: Wallet, report: DeskReport) -> WholesaleReport:
-    """What the wholesale desk reports of a day; the same whenever it is asked, as only its key knows the salt."""
-    rows = zip(report.price, report.import_capacity, report.export_capacity, strict=True)
-    offers = [Offer(price, report.penalty, imports, exports) for price, imports, exports in rows]
-    salt = bytes(keccak(b"wholesale report" + desk.account_key + day.to_bytes(4, "big")))
-    prices, imports, exports = report_words(day, offers)
-    return WholesaleReport(desk.account, day, prices, imports, exports, salt)
-
-
-def sign_commitment(domain: Domain, desk: Wallet, report: WholesaleReport) -> Signed[WholesaleCommitment]:
-    """What binds the wholesale desk to its report."""
-    return SignedOnDemand(
-        domain, desk.account_key, lambda: WholesaleCommitment(desk.account, report.day, message_hash(report))
     )
 
 

@@ -21,35 +21,11 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from dem.errors import InputError
-from dem.model.markets.auction import Column, OrderBook
+from dem.model.markets.auction import Column, OrderBook, as_orders
+from dem.model.markets.dealing import Band
 from dem.model.orders import MAX_ENERGY, Order, Side
 from dem.model.rules import MarketRules, Tariff
 from dem.model.units import MAX_TICK
-
-
-@dataclass(frozen=True, slots=True)
-class Band:
-    """Limits of one slot at which a trade is worth its fees, in ticks before any clamping.
-
-    floor: lowest ask, the fallback supplier's sell price plus fees, rounded up.
-    ceiling: highest bid, its buy price less fees, rounded down.
-    """
-
-    floor: int
-    ceiling: int
-
-    @staticmethod
-    def of(tariff: Tariff, rules: MarketRules, commission: int = 0) -> "Band":
-        """The band of one slot."""
-        fees = rules.fees + commission
-        return Band(
-            floor=rules.prices.tick_up(tariff.sell + fees),
-            ceiling=rules.prices.tick_down(tariff.buy - fees),
-        )
-
-    def inside(self, permille: int) -> int:
-        """Ticks from either edge into the band: a share 0..1000 of its width, rounded down."""
-        return max(0, self.ceiling - self.floor) * permille // 1000
 
 
 class Bands(NamedTuple):
@@ -90,8 +66,7 @@ class OrderColumns(NamedTuple):
 
     def orders(self) -> list[Order]:
         """The orders, in their order."""
-        rows = zip(*(column.tolist() for column in self), strict=True)
-        return [Order(who, layer, slot, Side(side), tick, energy) for who, layer, slot, side, tick, energy in rows]
+        return as_orders(self)
 
 
 _SIDES = ("buy", "sell")

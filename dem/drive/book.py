@@ -12,11 +12,12 @@ from eth_utils.crypto import keccak
 from dem import formats
 from dem.chain.connection import Chain
 from dem.community.keys import Wallet, wallet
-from dem.community.signing import sign_orders, signed
+from dem.community.signing import sign_orders
 from dem.deployment.market import ADMIN, Market, deploy, role_keys
 from dem.deployment.plan import Offices, Parameters
 from dem.errors import ChainError, InputError
 from dem.messages.members import Application
+from dem.messages.signed import signed
 from dem.messages.signing import Domain
 from dem.model.calendar import CalendarParameters
 from dem.model.collateral import order_collateral

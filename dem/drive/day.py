@@ -8,24 +8,23 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import partial
 
+from dem.chain.accounts import account_of
 from dem.community.clock import Clock
 from dem.community.crowd import Session
-from dem.community.keys import Wallet
 from dem.community.scenario import Participant
 from dem.community.sessions import SessionPlan, Standing
 from dem.community.signing import (
     SessionMessages,
     sign_agreement,
     sign_commission,
-    sign_commitment,
     sign_mandate,
     sign_orders,
-    write_report,
 )
 from dem.deployment.market import Market
 from dem.drive.members import Community
 from dem.drive.people import People
-from dem.messages.orders import OrderSheet, WholesaleReport
+from dem.errors import RefusedError
+from dem.messages.orders import OrderSheet
 from dem.messages.signed import Signed
 from dem.model.mechanisms import AUCTION, POOL
 from dem.model.orders import Order
@@ -42,6 +41,7 @@ from dem.relay import (
 )
 from dem.relay.batches import Relay
 from dem.replay.intraday import IntradayReplay
+from dem.roles.desk import Desk
 from dem.roles.offices import Supplier
 from dem.roles.operator import Operator
 
@@ -62,8 +62,9 @@ class TradingDays:
         self.clock = Clock(community.scenario, market.calendar)
         self.relay = Relay(market, self._tell_part)
         self.people = People(community, self.relay.records)
-        self.operator = Operator(self.relay)
+        self.operator = Operator(self.relay, lambda: self.people.follow())
         self.supplier = Supplier(self.relay, self.scenario.tariffs)
+        self.desk = self._wholesale_desk()
         self._progress = progress
         self._doing = ("", 0, 0)
 
@@ -192,7 +193,7 @@ class TradingDays:
         wanted = self.people.pool_orders(day)
         for pool in self.scenario.config.pools:
             sheets = self._sheets(POOL + pool.name, day, wanted[pool.name])
-            pools.submit_to_pool(self.relay, day, pool.name, sheets)
+            pools.submit_brokered(self.relay, day, POOL + pool.name, sheets)
 
     def submit_orders(self, day: int) -> None:
         """Everybody's orders for the day, unless the gate has closed."""
@@ -204,28 +205,31 @@ class TradingDays:
         domain = self.market.domain(contract)
         return sign_orders(domain, day, wanted, self.people.wallets, self.relay.periods_per_day)
 
+    def _wholesale_desk(self) -> Desk | None:
+        """The wholesale desk as a role, if the scenario has one."""
+        desk = self.scenario.config.wholesale
+        if desk is None or not self.scenario.markets.wholesale:
+            return None
+        key = account_of(self.community.wallets[desk.desk].account_key)
+        return Desk(self.relay, key, lambda day: self.people.crowd(day).desk_offers())
+
     def commit_desk(self, day: int) -> None:
         """What the wholesale desk commits to before the gate."""
-        report = self._desk_report(day)
-        if report is not None:
-            keys, message = report
-            wholesale.commit(self.relay, sign_commitment(self.market.domain(wholesale.DESK), keys, message))
+        if self.desk is not None:
+            self.desk.commit(day)
 
     def trade_with_the_desk(self, day: int) -> None:
-        """The wholesale desk's report, and what it makes of what the auction left over."""
-        report = self._desk_report(day)
-        if report is not None:
-            _, message = report
-            wholesale.report(self.relay, message)
-            wholesale.clear_residual(self.relay, day, self.people.follow())
+        """The wholesale desk's report, and what it makes of what the auction left over.
 
-    def _desk_report(self, day: int) -> tuple[Wallet, WholesaleReport] | None:
-        """The wholesale desk's keys and what it offers; None without a desk."""
-        report, desk = self.people.crowd(day).desk_report(), self.scenario.config.wholesale
-        if report is None or desk is None:
-            return None
-        keys = self.community.wallets[desk.desk]
-        return keys, write_report(day, keys, report)
+        A report that is refused, because the desk cannot cover it, is noted: the day goes on without.
+        """
+        if self.desk is None:
+            return
+        try:
+            self.desk.report(day)
+        except RefusedError as refusal:
+            self.relay.refused.append(str(refusal))
+        self.operator.clear_residual(day)
 
     # -------------------------------------------------------------------------------------------------- intraday
 

@@ -7,9 +7,9 @@ from eth_utils.crypto import keccak
 
 from dem.community.keys import Wallet, wallet
 from dem.community.scenario import Kind, Participant, Scenario
-from dem.community.signing import signed
 from dem.deployment.plan import Offices
 from dem.messages.members import Application
+from dem.messages.signed import signed
 from dem.messages.signing import Domain
 from dem.relay.members import Applicant
 from dem.replay.members import KINDS

@@ -15,6 +15,7 @@ from dem.messages.signing import Domain
 from dem.model.mechanisms import AUCTION, POOL, Markets
 from dem.model.orders import Order
 from dem.relay import bilateral, intraday, wholesale
+from dem.relay.following import Following
 from dem.relay.records import Records
 from dem.replay.replay import Replay
 
@@ -28,12 +29,9 @@ class People:
     def __init__(self, community: Community, records: Records) -> None:
         self.community = community
         self.scenario = community.scenario
-        self.follow: Callable[[], Replay] = self._follow
+        self.follow: Callable[[], Replay] = Following(records, self.ended)
         """The replay of all events so far; an outsider who follows the run anyway puts its own in this place."""
         self._records = records
-        market = records.market
-        self._replay = Replay(market.calendar.periods_per_day, market.addresses)
-        self._next_block = market.manifest.first_block
         self._ids: dict[str, int] = {}
         self._memories = Memories(self.scenario)
         self._crowds: dict[int, Crowd] = {}
@@ -64,13 +62,6 @@ class People:
         return self._crowds[day]
 
     # ------------------------------------------------------------------------------------------------ what they know
-
-    def _follow(self) -> Replay:
-        last = self._records.chain.block
-        for day in self._replay.ended_days(self._records.events_between(self._next_block, last)):
-            self.ended(day, self._replay)
-        self._next_block = last + 1
-        return self._replay
 
     def ended(self, day: int, replay: Replay) -> None:
         """A day is final: what its meters showed is remembered, for registers go on counting, and what it taught."""

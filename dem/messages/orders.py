@@ -4,6 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from eth_utils.crypto import keccak
+
+from dem.model.markets.wholesale import Offer, report_words
 from dem.model.orders import Order, lines_of
 from dem.model.strips import LANES, pack
 from dem.model.units import Wh
@@ -64,6 +67,13 @@ class WholesaleReport:
     imports: tuple[int, ...]
     exports: tuple[int, ...]
     salt: bytes
+
+
+def report_of(account: str, key: bytes, day: int, offers: Sequence[Offer]) -> WholesaleReport:
+    """The report of a desk's offers by slot, the same whenever it is asked: only its key knows the salt."""
+    salt = bytes(keccak(b"wholesale report" + key + day.to_bytes(4, "big")))
+    prices, imports, exports = report_words(day, offers)
+    return WholesaleReport(account, day, prices, imports, exports, salt)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,14 @@
 """Messages together with their signatures, as relayers get them; who holds the key is not their business."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Generic, Protocol, TypeVar
 
 from dem.messages.contracts import Acceptance, Proposal
 from dem.messages.orders import OrderSheet
 from dem.messages.readings import ReadingSheet
-from dem.messages.signing import Message, SignedMessage, SignedSheet, compact, struct
+from dem.messages.signing import Domain, Message, SignedMessage, SignedSheet, compact, sign, struct
 
 M = TypeVar("M", bound=Message)
 M_co = TypeVar("M_co", bound=Message, covariant=True)
@@ -27,6 +29,30 @@ class Received(Generic[M]):
 
     message: M
     signature: bytes
+
+
+class SignedOnDemand(Generic[M]):
+    """A message that is written, and signed, when a relayer asks for it: what the chain has already costs nothing."""
+
+    def __init__(self, domain: Domain, key: bytes, write: Callable[[], M]) -> None:
+        self._domain = domain
+        self._key = key
+        self._write = write
+
+    @cached_property
+    def message(self) -> M:
+        """What is signed."""
+        return self._write()
+
+    @cached_property
+    def signature(self) -> bytes:
+        """The signature of 65 bytes."""
+        return sign(self._domain, self.message, self._key)
+
+
+def signed(domain: Domain, key: bytes, message: M) -> Signed[M]:
+    """A message, signed when a relayer asks for it."""
+    return SignedOnDemand(domain, key, lambda: message)
 
 
 @dataclass(frozen=True, slots=True)

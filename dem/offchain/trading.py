@@ -16,7 +16,7 @@ from dem.model.markets.auction import OrderBook
 from dem.model.markets.bilateral import Contract, Profile
 from dem.model.markets.intermediaries import own_part
 from dem.model.markets.intraday import MAX_LIMIT, IntradayDay, Terms
-from dem.model.markets.wholesale import Offer, report_collateral, report_words
+from dem.model.markets.wholesale import report_collateral, report_words
 from dem.model.mechanisms import AUCTION, POOL, Markets
 from dem.model.orders import BROKERED_LAYER
 from dem.model.units import Money, UnitsPerWh
@@ -176,11 +176,9 @@ class Trading:
     def trade_with_the_desk(self, day: int) -> None:
         """The wholesale desk's report, if it can cover it, and what it makes of what the auction left over."""
         market, config = self.market, self.market.scenario.config.wholesale
-        report = self.crowd(day).desk_report()
-        if report is None or config is None:
+        offers = self.crowd(day).desk_offers()
+        if offers is None or config is None:
             return
-        rows = zip(report.price, report.import_capacity, report.export_capacity, strict=True)
-        offers = [Offer(price, report.penalty, imports, exports) for price, imports, exports in rows]
         desk, rules = market.ids[config.desk], market.rules(day)
         if self._lock_all({desk: report_collateral(offers, rules)}):
             words = ([word.to_bytes(32, "big") for word in row] for row in report_words(day, offers))

@@ -14,7 +14,7 @@ from dem.messages.orders import OrderSheet
 from dem.messages.signed import Signed, for_contract, sheet_for_contract
 from dem.messages.signing import struct
 from dem.model.calendar import CalendarParameters
-from dem.model.mechanisms import AUCTION, POOL
+from dem.model.mechanisms import AUCTION
 from dem.relay.batches import GAS_BUDGET, Relay, batches
 from dem.relay.settlement import finish_settlement
 from dem.replay.replay import Replay
@@ -56,6 +56,12 @@ def open_pools(relay: Relay, pools: Sequence[NewPool]) -> None:
         decide(market, [*roles, call(market, schedule, "addMarket", contract.address, 1)])
 
 
+def lead(relay: Relay, contract: str) -> int:
+    """Seconds by which a gate is ahead of the market's. contract: name of a pool's, or of the market's."""
+    own: int = relay.market.contract(contract).functions.gateClosesAt(1).call()
+    return relay.market.calendar.gate_closes_at(1) - own
+
+
 def selector(contract: Contract, function: str) -> bytes:
     """The four bytes by which a contract knows a function."""
     return bytes(function_signature_to_4byte_selector(contract.get_function_by_name(function).signature))
@@ -78,15 +84,18 @@ def appoint(relay: Relay, commissions: Sequence[Signed[Commission]], mandates: S
     relay.bring_each(contract, calls, GAS_PER_CHOICE)
 
 
-def submit_to_pool(relay: Relay, day: int, pool: str, sheets: Sequence[Signed[OrderSheet]]) -> None:
-    """Order sheets of a day in a pool, unless its gate has closed; sheets brought before are left out."""
-    auction = relay.market.contract(POOL + pool)
+def submit_brokered(relay: Relay, day: int, contract: str, sheets: Sequence[Signed[OrderSheet]]) -> None:
+    """Order sheets of a day with orders for clients, unless the gate has closed; sheets brought before are left out.
+
+    contract: name of a pool's, or of the market's.
+    """
+    auction = relay.market.contract(contract)
     if relay.chain.now() >= auction.functions.gateClosesAt(day).call():
         return
     # Client and intermediary count their sheets each for itself, so only what it says tells a sheet apart.
     brought = {
         (args["id"], args["sequence"], args["firstLine"], *args["lines"])
-        for args in (event.args for event in relay.records.events(POOL + pool, "SheetAccepted", day))
+        for args in (event.args for event in relay.records.events(contract, "SheetAccepted", day))
     }
 
     def is_left(id_: int, sheet: OrderSheet) -> bool:

@@ -1,7 +1,6 @@
 """The wholesale desk: what it reports, and what it makes of what the auction left over."""
 
 from dem.deployment.market import RELAYER
-from dem.errors import RefusedError
 from dem.messages.orders import WholesaleCommitment, WholesaleReport
 from dem.messages.signed import Signed, for_contract
 from dem.messages.signing import struct
@@ -37,16 +36,14 @@ def commit(relay: Relay, signed: Signed[WholesaleCommitment]) -> None:
 def report(relay: Relay, message: WholesaleReport) -> None:
     """The report that the desk of a day has committed to, unless it is there or it is too late.
 
-    One that is refused, because the desk cannot cover it, is noted: the day goes on without.
+    Raises:
+        RefusedError: the desk cannot cover it, or has committed to another one.
     """
     residual, day = relay.market.contract(CONTRACT), message.day
     reported, _ = residual.functions.reportOf(day).call()
     if reported or relay.chain.now() >= residual.functions.reportDueAt(day).call():
         return
-    try:
-        relay.chain.send(relay.market.keys[RELAYER], residual, "report", struct(message))
-    except RefusedError as refusal:
-        relay.refused.append(str(refusal))
+    relay.chain.send(relay.market.keys[RELAYER], residual, "report", struct(message))
 
 
 def clear_residual(relay: Relay, day: int, replay: Replay) -> None:

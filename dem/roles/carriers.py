@@ -22,7 +22,7 @@ from dem.gateway.protocol import KINDS, Checked, Envelope, check
 from dem.messages.orders import OrderSheet
 from dem.messages.readings import ReadingSheet
 from dem.messages.signed import Received, Signed, for_contract
-from dem.model.mechanisms import AUCTION, POOL
+from dem.model.mechanisms import AUCTION
 from dem.relay import members, orders, pools, readings
 from dem.relay.batches import Relay
 from dem.roles.step import NO_DAY, Day, Step
@@ -132,7 +132,7 @@ class Carrier:
         if contract == AUCTION:
             orders.submit_orders(self._relay, day, sheets)
         else:
-            pools.submit_to_pool(self._relay, day, contract.removeprefix(POOL), sheets)
+            pools.submit_brokered(self._relay, day, contract, sheets)
 
     def bring_readings(self, day: Day, group: Sequence[Checked]) -> None:
         """Sheets of meters, corrections after what they correct; those of meters that nobody has are left away."""

@@ -1,19 +1,24 @@
 """The operator: clears, closes metering, settles, ends days, pays the fund. Anybody may do so, so many may be one."""
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 
 from dem.deployment.market import RELAYER
 from dem.model.mechanisms import AUCTION, POOL
-from dem.relay import clearing, fund, readings, settlement
+from dem.relay import clearing, fund, pools, readings, settlement, wholesale
 from dem.relay.batches import Relay
+from dem.replay.replay import Replay
 from dem.roles.step import Day, Step
 
 
 class Operator:
-    """What an operator does. standby: seconds that it leaves to others before it does what is due."""
+    """What an operator does. standby: seconds that it leaves to others before it does what is due.
 
-    def __init__(self, relay: Relay, standby: int = 0) -> None:
-        self._relay, self._market, self._standby = relay, relay.market, standby
+    follow: the replay of all events until now.
+    """
+
+    def __init__(self, relay: Relay, follow: Callable[[], Replay], standby: int = 0) -> None:
+        self._relay, self._market, self._follow, self._standby = relay, relay.market, follow, standby
 
     @property
     def steps(self) -> Sequence[Step]:
@@ -22,8 +27,9 @@ class Operator:
         deadline, final = self._late(calendar.metering_deadline), self._late(calendar.corrections_close_at)
         gate = self._late(calendar.gate_closes_at)
         return (
-            Step("clear pools", self.clear_pools, self._pools_are_cleared, gate),
+            Step("clear pools", self.clear_pools, self._pools_are_cleared, self._late(self._first_pool_closes_at)),
             Step("clear", self.clear, self._is_cleared, gate),
+            Step("clear the residual", self.clear_residual, self._residual_is_cleared, gate, may=self._is_cleared),
             Step("close metering", self.close_metering, self._is_closed, deadline, may=self._may_close),
             Step("settle", self.settle, self._is_settled, deadline, may=self._is_closed),
             Step("finalize", self.finalize, self._is_final, final, may=self._is_closed),
@@ -35,17 +41,25 @@ class Operator:
 
     # ----------------------------------------------------------------------------------------------- clearing
 
-    @property
-    def _pools(self) -> list[str]:
-        return [name for name in self._market.addresses if name.startswith(POOL)]
+    @cached_property
+    def _leads(self) -> dict[str, int]:
+        """Of every pool, seconds by which its gate is ahead of the market's."""
+        return {name: pools.lead(self._relay, name) for name in self._market.addresses if name.startswith(POOL)}
+
+    def _first_pool_closes_at(self, day: Day) -> int:
+        return self._market.calendar.gate_closes_at(day) - max(self._leads.values(), default=0)
+
+    def _closed_pools(self, day: Day) -> list[str]:
+        left = self._market.calendar.gate_closes_at(day) - self._relay.chain.now()
+        return [name for name, lead in self._leads.items() if left <= lead]
 
     def clear_pools(self, day: Day) -> None:
-        """The prices of every pool; a pool's gate closes before the auction's."""
-        for pool in self._pools:
+        """The prices of every pool whose gate has closed."""
+        for pool in self._closed_pools(day):
             clearing.clear(self._relay, day, pool)
 
     def _pools_are_cleared(self, day: Day) -> bool:
-        return all(self._market.contract(pool).functions.isCleared(day).call() for pool in self._pools)
+        return all(self._market.contract(pool).functions.isCleared(day).call() for pool in self._closed_pools(day))
 
     def clear(self, day: Day) -> None:
         """The prices of the day-ahead auction."""
@@ -53,6 +67,16 @@ class Operator:
 
     def _is_cleared(self, day: Day) -> bool:
         return bool(self._market.contract(AUCTION).functions.isCleared(day).call())
+
+    def clear_residual(self, day: Day) -> None:
+        """What the auction left over, with the wholesale desk, if it has reported."""
+        if not self._residual_is_cleared(day):
+            wholesale.clear_residual(self._relay, day, self._follow())
+
+    def _residual_is_cleared(self, day: Day) -> bool:
+        """Whether nothing of it waits: so it is, too, of a day of which there is no report yet."""
+        _, pending = self._market.contract(wholesale.CONTRACT).functions.reportOf(day).call()
+        return not pending
 
     # ----------------------------------------------------------------------------------------- the day after
 

@@ -101,6 +101,24 @@ class Supplier(OnChain):
     tariffs: File = Field(Path("tariffs.csv"), validate_default=True)
 
 
+class Desk(OnChain):
+    """offers: what the wholesale desk can trade in the upper market; days that the table does not know have nothing."""
+
+    offers: File = Field(Path("offers.csv"), validate_default=True)
+
+
+class Intermediary(OnChain):
+    """pool: its name; without one it orders for its clients in the market. commission: per kWh, as text.
+
+    clients: what is expected of them. quotes: at which it deals in its pool; without one its clients meet each other.
+    """
+
+    pool: str = Field("", max_length=60)
+    commission: Price | None = None
+    clients: File = Field(Path("clients.csv"), validate_default=True)
+    quotes: File = Field(Path("quotes.csv"), validate_default=True)
+
+
 class Carrier(OnChain):
     """inbox: folder of what was taken. It listens at `port`."""
 

@@ -8,8 +8,10 @@ from typing import Generic, TypeVar
 from eth_utils.address import to_checksum_address
 
 from dem.errors import InputError
+from dem.model.markets.dealing import Quote
+from dem.model.markets.wholesale import Offer
 from dem.model.rules import Tariff
-from dem.model.units import UnitsPerWh, Wh
+from dem.model.units import PriceRange, UnitsPerWh, Wh
 from dem.relay.members import Payment
 from dem.roles.step import Day
 from dem.tables import Cell, read_rows
@@ -81,6 +83,68 @@ def tariffs(path: Path, periods_per_day: int) -> Callable[[Day], Sequence[Tariff
 
     nothing: Sequence[Sequence[Tariff]] = ()
     return partial(_of_day, Kept(path, read, nothing))
+
+
+def offers(path: Path, periods_per_day: int) -> Callable[[Day], Sequence[Offer] | None]:
+    """What a wholesale desk offers. Columns: day, slot, price and penalty (currency/kWh), import_wh, export_wh.
+
+    It begins anew as tariffs do.
+    """
+
+    def offer(row: Mapping[str, Cell]) -> Offer:
+        price, penalty = (row[name].multiple(_UNITS_PER_WH, "1/100,000") for name in ("price", "penalty"))
+        imports, exports = row["import_wh"].integer(), row["export_wh"].integer()
+        try:
+            return Offer(price, penalty, imports, exports)
+        except InputError as error:
+            raise row["price"].wrong(f"{error.where} {error.value} {error.why}") from None
+
+    def read(path: Path) -> Sequence[Sequence[Offer]]:
+        return _by_day(path, ("price", "penalty", "import_wh", "export_wh"), offer, periods_per_day)
+
+    nothing: Sequence[Sequence[Offer]] = ()
+    return partial(_of_day, Kept(path, read, nothing))
+
+
+def quotes(path: Path, periods_per_day: int, prices: PriceRange) -> Callable[[Day], Sequence[Quote] | None]:
+    """At what an intermediary deals in its pool. Columns: day, slot, buys, sells (currency/kWh); anew as tariffs.
+
+    Rounded to whole ticks outwards: the intermediary gains, by less than a tick.
+    """
+
+    def quote(row: Mapping[str, Cell]) -> Quote:
+        buys, sells = (UnitsPerWh(row[name].multiple(_UNITS_PER_WH, "1/100,000")) for name in ("buys", "sells"))
+        if buys > sells:
+            raise row["buys"].wrong("must not be above what it sells for")
+        return Quote(prices.nearest(prices.tick_down(buys)), prices.nearest(prices.tick_up(sells)))
+
+    def read(path: Path) -> Sequence[Sequence[Quote]]:
+        return _by_day(path, ("buys", "sells"), quote, periods_per_day)
+
+    nothing: Sequence[Sequence[Quote]] = ()
+    return partial(_of_day, Kept(path, read, nothing))
+
+
+def clients(path: Path, periods_per_day: int) -> Callable[[Day], Mapping[str, Sequence[Wh]]]:
+    """Net energy expected of clients. Columns: account, day, slot, net_wh (consumption positive); a slot without: 0.
+
+    Days are those of the market: a day that the table does not know has no orders.
+    """
+
+    def read(path: Path) -> Mapping[Day, Mapping[str, Sequence[Wh]]]:
+        days: dict[Day, dict[str, list[Wh]]] = {}
+        for row in read_rows(path, ("account", "day", "slot", "net_wh")):
+            slot = row["slot"].integer()
+            if slot >= periods_per_day:
+                raise row["slot"].wrong(f"must be less than {periods_per_day}")
+            of_day = days.setdefault(row["day"].integer(), {})
+            net = of_day.setdefault(_address(row["account"]), [Wh(0)] * periods_per_day)
+            net[slot] = Wh(row["net_wh"].multiple(1, "Wh"))
+        return days
+
+    nothing: Mapping[Day, Mapping[str, Sequence[Wh]]] = {}
+    kept = Kept(path, read, nothing)
+    return lambda day: kept().get(day, {})
 
 
 def energies(path: Path, periods_per_day: int) -> Callable[[Day], Sequence[Wh] | None]:

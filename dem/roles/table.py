@@ -17,7 +17,7 @@ from starlette.routing import BaseRoute
 
 from dem.chain.accounts import KeyAccount, open_keystore
 from dem.roles import settings as s
-from dem.roles.sources import energies, papers, payments, tariffs
+from dem.roles.sources import clients, energies, offers, papers, payments, quotes, tariffs
 from dem.roles.step import Role
 
 if TYPE_CHECKING:
@@ -73,21 +73,25 @@ def _relay(settings: s.OnChain, key: KeyAccount, *offices: str) -> "Relay":
 
 
 def _on_chain(
-    settings: s.OnChain, key: KeyAccount, offices: Sequence[str], steps: Callable[["Relay"], Any]
+    settings: s.OnChain, key: KeyAccount, offices: Sequence[str], steps: Callable[["Relay"], Any], back: int = 0
 ) -> Callable[[], Role]:
     def make() -> Role:
         from dem.roles.chain import ChainRole
 
         relay = _relay(settings, key, *offices)
-        return ChainRole(relay, steps(relay).steps)
+        return ChainRole(relay, steps(relay).steps, back)
 
     return make
 
 
 def _operator(settings: s.Operator, key: KeyAccount) -> Opened:
+    from dem.relay.following import Following
     from dem.roles.operator import Operator
 
-    return Opened(_on_chain(settings, key, ["relayer"], partial(Operator, standby=settings.standby_seconds)))
+    def steps(relay: "Relay") -> Operator:
+        return Operator(relay, Following(relay.records), settings.standby_seconds)
+
+    return Opened(_on_chain(settings, key, ["relayer"], steps))
 
 
 def _registrar(settings: s.Registrar, key: KeyAccount) -> Opened:
@@ -129,6 +133,32 @@ def _clerk(settings: s.Clerk, key: KeyAccount) -> Opened:
         )
 
     return Opened(_on_chain(settings, key, ["council", "node"], steps))
+
+
+def _desk(settings: s.Desk, key: KeyAccount) -> Opened:
+    from dem.roles.desk import Desk
+
+    def steps(relay: "Relay") -> Desk:
+        return Desk(relay, key, offers(settings.offers, relay.periods_per_day))
+
+    return Opened(_on_chain(settings, key, ["relayer"], steps))
+
+
+def _intermediary(settings: s.Intermediary, key: KeyAccount) -> Opened:
+    from dem.relay.following import Following
+    from dem.roles.intermediary import LAPSES_AFTER, Business, Trader
+
+    def steps(relay: "Relay") -> Trader:
+        slots, prices = relay.periods_per_day, relay.market.prices
+        business = Business(
+            settings.pool,
+            settings.commission,
+            clients(settings.clients, slots),
+            quotes(settings.quotes, slots, prices),
+        )
+        return Trader(relay, key, Following(relay.records), business)
+
+    return Opened(_on_chain(settings, key, ["relayer"], steps, LAPSES_AFTER))
 
 
 def _carrier(is_metering: bool, settings: s.Carrier, key: KeyAccount) -> Opened:
@@ -219,6 +249,8 @@ ROLES: dict[str, RoleKind] = {
     "treasurer": RoleKind("deposits what came in at the bank", s.Treasurer, _treasurer),
     "supplier": RoleKind("publishes the fallback supplier's tariffs", s.Supplier, _supplier),
     "clerk": RoleKind("approves and executes for a seat of the council, sets credit limits", s.Clerk, _clerk),
+    "desk": RoleKind("offers what the upper market trades, before and after the gate", s.Desk, _desk),
+    "intermediary": RoleKind("orders for its clients, deals in its pool, collects", s.Intermediary, _intermediary),
     "relayer": RoleKind("takes signed messages and brings them in batches", s.Carrier, partial(_carrier, False)),
     "metering": RoleKind("takes meters' sheets and brings them in batches", s.Carrier, partial(_carrier, True)),
     "biller": RoleKind("issues the bills of final days", s.Biller, _biller),

@@ -16,10 +16,11 @@ from support.evm.people import AMPLE, Person, readings, register, sign_readings,
 from support.evm.pools import POOL, PooledMarket
 from support.rules import SMALL
 
-from dem.community.presets import POOLED, TRADING_ON, Intermediary, Mode, Quote, place, sell_on, shed
+from dem.community.presets import POOLED, TRADING_ON, Mode, place, sell_on, shed
 from dem.messages.members import Mandate
 from dem.messages.orders import OrderSheet
 from dem.model.calendar import CalendarParameters
+from dem.model.markets.dealing import Intermediary, Quote
 from dem.model.orders import BROKERED_LAYER, Order, Side, lines_of
 from dem.model.settlement import DaySettlement
 from dem.model.strips import LANES

@@ -7,10 +7,10 @@ from support.rules import SMALL
 
 from dem.community.keys import wallet
 from dem.community.sessions import SessionPlan, Standing
-from dem.community.signing import SessionMessages, SignedOnDemand, sign_orders
+from dem.community.signing import SessionMessages, sign_orders
 from dem.messages.members import Mandate
 from dem.messages.orders import LINES_PER_SHEET, order_sheets
-from dem.messages.signed import for_contract, sheet_for_contract
+from dem.messages.signed import SignedOnDemand, for_contract, sheet_for_contract
 from dem.messages.signing import Domain, recover
 from dem.model.ledger import Ledger
 from dem.model.markets.intraday import IntradayDay, Terms

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dem.community.presets import Intermediary, Mode, Quote, place, posted, quoted, sell_on, shed
+from dem.community.presets import Mode, place, sell_on, shed
 from dem.errors import InputError
 from dem.model.markets.auction import OrderBook, clear_day, fills_of_day
+from dem.model.markets.dealing import Intermediary, Quote, posted, quoted
 from dem.model.orders import BROKERED_LAYER, MAX_ENERGY, Order, Side
 from dem.model.positions import auction_trades
 from dem.model.rules import Tariff

@@ -11,7 +11,6 @@ from support.rules import SMALL
 
 from dem.community.catalogue import STRATEGIES, strategy_named
 from dem.community.strategies import (
-    Band,
     NoOrders,
     Quantile,
     Situation,
@@ -20,6 +19,7 @@ from dem.community.strategies import (
     ZeroIntelligence,
 )
 from dem.errors import InputError
+from dem.model.markets.dealing import Band
 from dem.model.orders import Order, Side
 from dem.model.rules import Tariff
 from dem.model.units import UnitsPerWh

@@ -10,11 +10,12 @@ import pytest
 from support.model.whole_day import Day, play
 
 from dem.community.crowd import Crowd
-from dem.community.presets import POOLED, Intermediary, Mode, place
+from dem.community.presets import POOLED, Mode, place
 from dem.community.scenario import Kind, Scenario, load_scenario
 from dem.errors import InputError
 from dem.model.collateral import order_collateral
 from dem.model.markets.auction import OrderBook
+from dem.model.markets.dealing import Intermediary
 from dem.model.mechanisms import MECHANISMS, SETUPS, Markets
 from dem.model.orders import BROKERED_LAYER, Order, Side, lines_of
 from dem.model.rules import ImbalancePricing
@@ -55,7 +56,7 @@ def test_a_scenario_of_one_auction_is_what_it_was(name: str) -> None:
     assert scenario.markets == Markets()
     assert crowd.orders(ids(scenario)) == scenario.orders(1, ids(scenario))
     assert crowd.metered({"home-02": [1] * 96}) == scenario.metered(1)
-    assert (crowd.proposals(), crowd.pool_orders(ids(scenario)), crowd.desk_report(), crowd.sessions) == (
+    assert (crowd.proposals(), crowd.pool_orders(ids(scenario)), crowd.desk_offers(), crowd.sessions) == (
         [],
         {},
         None,
@@ -87,7 +88,7 @@ def test_without_a_market_everybody_has_the_tariffs() -> None:
     assert (rules.imbalance_pricing, rules.deviation_rate) == (ImbalancePricing.TARIFF, 0)
     assert crowd.orders(ids(scenario)) == crowd.proposals() == crowd.sessions == []
     assert crowd.agreed == crowd.pool_orders(ids(scenario)) == {}
-    assert crowd.desk_report() is None
+    assert crowd.desk_offers() is None
 
 
 # limits
@@ -282,12 +283,12 @@ def test_an_island_is_balanced_and_cuts_one_side_at_a_time() -> None:
 # the desk
 
 
-def test_the_desk_reports_the_exchanges_prices() -> None:
-    report = mixed().crowd.desk_report()
-    assert report is not None
-    assert (report.price[0], report.price[14 * 4]) == (1_420, -13_009)
-    assert (report.margin, report.penalty) == (17_000, 1_000)
-    assert report.import_capacity == [20_000] * 96
+def test_the_desk_offers_at_the_exchanges_prices() -> None:
+    offers = mixed().crowd.desk_offers()
+    assert offers is not None
+    assert (offers[0].price, offers[14 * 4].price) == (1_420, -13_009)
+    assert {(offer.penalty, offer.imports) for offer in offers} == {(1_000, 20_000)}
+    assert len(offers) == 96
 
 
 # intraday

@@ -1,15 +1,20 @@
 """Members who let an intermediary trade for them, on the embedded chain."""
 
+from dataclasses import replace
 from typing import Any
 
 from web3.contract import Contract
 from web3.types import TxReceipt
 
 from dem.community.keys import wallet
+from dem.deployment.market import ADMIN
+from dem.deployment.roles import ROLES
 from dem.messages.members import Commission, Mandate
 from dem.messages.orders import OrderSheet
 from dem.messages.signing import Domain, compact, sign
+from dem.model.mechanisms import AUCTION
 from dem.model.orders import BROKERED_LAYER, Order, Side, lines_of
+from dem.relay.pools import selector
 from dem.replay.members import KINDS
 
 from .signed import Signed, application, empty_line
@@ -27,6 +32,22 @@ def admit_intermediary(village: Village, name: str) -> Member:
     village.admit(keys.account)
     village.send("treasurer", market.accounts, "deposit", keys.account, DEPOSIT, name.encode().rjust(32, b"\1"))
     return Member(market.registry.functions.memberCount().call(), keys)
+
+
+def open_pool(village: Village, intermediary: Member, lead: int, first_day: int) -> Contract:
+    """Its pool, plugged in from a day on. lead: seconds by which its gate is ahead of the market's."""
+    market = village.market
+    members = market.chain.deploy(market.keys[ADMIN], "PoolMembers", (market.registry.address, intermediary.id))
+    calendar = replace(market.calendar, gate_lead=market.calendar.gate_lead + lead)
+    rest = (market.rules.address, market.accounts.address, market.addresses["Schedule"])
+    arguments = (market.authority.address, calendar.as_tuple(), members, *rest)
+    address = market.chain.deploy(market.keys[ADMIN], AUCTION, arguments)
+    for role in ROLES:
+        for function in role.functions.get(AUCTION, ()):
+            four_bytes = [selector(market.auction, function)]
+            village.send(ADMIN, market.authority, "setTargetFunctionRole", address, four_bytes, role.id)
+    village.send("council", market.contract("Schedule"), "addMarket", address, first_day)
+    return market.chain.contract(AUCTION, address)
 
 
 def mandate(

@@ -34,6 +34,12 @@ _NONE = -1
 """Stands in columns for a price or side that is None."""
 
 
+def as_orders(columns: Iterable[Column]) -> list[Order]:
+    """The orders in columns of the fields of `Order`, in their order."""
+    rows = zip(*(column.tolist() for column in columns), strict=True)
+    return [Order(who, layer, slot, Side(side), tick, energy) for who, layer, slot, side, tick, energy in rows]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class OrderBook:
     """Orders of a day as columns of one length; the fields are those of `Order`.
@@ -78,6 +84,10 @@ class OrderBook:
         return OrderBook(
             *(np.fromiter(map(attrgetter(f.name), orders), np.int64, len(orders)) for f in fields(OrderBook))
         )
+
+    def orders(self) -> list[Order]:
+        """The orders, in their order."""
+        return as_orders(getattr(self, field.name) for field in fields(self))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,18 +1,16 @@
 """A pool: one more call auction, whose members are an intermediary and its clients."""
 
 import pytest
-from support.brokers import BROKERED_LINE, choose, order, place, publish
+from support.brokers import BROKERED_LINE, choose, open_pool, order, place, publish
 from support.refusals import refused
 from support.signed import ask, bid
 from support.village import CAPACITY, FEES, RULES, Member, Village, events
 from web3.contract import Contract
 
 from dem.deployment.market import ADMIN
-from dem.deployment.roles import ROLES
 from dem.model.markets.auction import clear
 from dem.model.orders import Order, Side
 from dem.model.strips import LANES
-from dem.relay.pools import selector
 
 DAY = 2
 POOL_LEAD = 3_600
@@ -21,19 +19,7 @@ POOL_LEAD = 3_600
 @pytest.fixture
 def pool(village: Village, retailer: Member) -> Contract:
     """The retailer's pool, plugged in from day 2 on; it closes an hour ahead of the market."""
-    market = village.market
-    members = market.chain.deploy(market.keys[ADMIN], "PoolMembers", (market.registry.address, retailer.id))
-    calendar = list(market.calendar.as_tuple())
-    calendar[4] += POOL_LEAD
-    rest = (market.rules.address, market.accounts.address, market.addresses["Schedule"])
-    arguments = (market.authority.address, tuple(calendar), members, *rest)
-    address = market.chain.deploy(market.keys[ADMIN], "CallAuction", arguments)
-    for role in ROLES:
-        for function in role.functions.get("CallAuction", ()):
-            four_bytes = [selector(market.auction, function)]
-            village.send(ADMIN, market.authority, "setTargetFunctionRole", address, four_bytes, role.id)
-    village.send("council", market.contract("Schedule"), "addMarket", address, DAY)
-    return market.chain.contract("CallAuction", address)
+    return open_pool(village, retailer, POOL_LEAD, DAY)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from support.village import Village
 from dem.deployment.market import Market
 from dem.errors import ChainError
 from dem.relay.batches import Relay
+from dem.relay.following import Following
 from dem.roles.chain import ChainRole
 from dem.roles.operator import Operator
 from dem.roles.service import Service
@@ -19,7 +20,7 @@ from dem.roles.step import due_steps
 
 def operator(market: Market, standby: int = 0) -> ChainRole:
     relay = Relay(market)
-    return ChainRole(relay, Operator(relay, standby).steps)
+    return ChainRole(relay, Operator(relay, Following(relay.records), standby).steps)
 
 
 def service(market: Market, name: str = "operator", standby: int = 0) -> Service:

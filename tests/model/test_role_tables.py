@@ -1,0 +1,73 @@
+"""The tables that institutions' services go by: what they say, and what of them is refused, with its place."""
+
+from pathlib import Path
+
+import pytest
+
+from dem.errors import InputError
+from dem.model.markets.dealing import Quote
+from dem.model.markets.wholesale import Offer
+from dem.model.units import FROM_ZERO, Tick
+from dem.roles.sources import clients, offers, quotes
+
+ALICE, BOB = "0x" + "11" * 20, "0x" + "22" * 20
+
+
+def written(folder: Path, *lines: str) -> Path:
+    path = folder / "table.csv"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def test_offers_of_a_desk_begin_anew_after_the_last_day(tmp_path: Path) -> None:
+    head = "day,slot,price,penalty,import_wh,export_wh"
+    found = offers(written(tmp_path, head, "1,0,-0.13,0.01,20000,0", "1,1,0.2,0,0,500"), 2)
+    assert found(1) == found(4) == [Offer(-13_000, 1_000, 20_000, 0), Offer(20_000, 0, 0, 500)]
+
+
+def test_quotes_of_an_intermediary_are_rounded_outwards(tmp_path: Path) -> None:
+    found = quotes(written(tmp_path, "day,slot,buys,sells", "1,0,0.10005,0.2", "1,1,0.1,0.10001"), 2, FROM_ZERO)
+    assert found(1) == [Quote(Tick(100), Tick(200)), Quote(Tick(100), Tick(101))]
+
+
+def test_clients_have_the_days_of_the_market(tmp_path: Path) -> None:
+    found = clients(written(tmp_path, "account,day,slot,net_wh", f"{ALICE},7,1,400", f"{BOB},7,0,-30"), 2)
+    assert dict(found(7)) == {ALICE: [0, 400], BOB: [-30, 0]}
+    assert not found(8)
+
+
+def test_a_table_that_is_not_there_says_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "nowhere.csv"
+    assert (offers(path, 2)(1), quotes(path, 2, FROM_ZERO)(1), dict(clients(path, 2)(1))) == (None, None, {})
+
+
+@pytest.mark.parametrize(
+    ("lines", "why"),
+    [
+        (("1,0,0.2,0,100,0",), "no slot 1 of day 1"),
+        (("1,0,20000,0,100,0",), "line 2"),
+        (("1,0,0.2,-1,100,0",), "penalty"),
+        (("1,0,0.2,0,9999999999999,0",), "import capacity"),
+        (("1,2,0.2,0,100,0",), "must be less than 2"),
+    ],
+)
+def test_offers_that_will_not_do(tmp_path: Path, lines: tuple[str, ...], why: str) -> None:
+    path = written(tmp_path, "day,slot,price,penalty,import_wh,export_wh", *lines)
+    with pytest.raises(InputError, match=why):
+        offers(path, 2)(1)
+
+
+def test_quotes_at_which_it_would_lose_are_refused(tmp_path: Path) -> None:
+    path = written(tmp_path, "day,slot,buys,sells", "1,0,0.3,0.2", "1,1,0.1,0.2")
+    with pytest.raises(InputError, match="must not be above what it sells for"):
+        quotes(path, 2, FROM_ZERO)(1)
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [("0x11,1,0,5", "must be an address"), (f"{ALICE},1,2,5", "must be less than 2"), (f"{ALICE},1,0,1.5", "Wh")],
+)
+def test_clients_that_will_not_do(tmp_path: Path, line: str, why: str) -> None:
+    path = written(tmp_path, "account,day,slot,net_wh", line)
+    with pytest.raises(InputError, match=why):
+        clients(path, 2)(1)
