@@ -41,6 +41,8 @@ _WITHOUT_BASE_FEE, _WITH_BASE_FEE = b"\x01", b"\x02"
 """Types of transactions: EIP-2930, and EIP-1559 where the chain has a base fee."""
 _QUESTIONS = 500
 """Calls in one request."""
+_NO_FUNDS = "insufficient funds", "cannot afford"
+"""In what nodes say of a sender that cannot pay for gas: geth and anvil; py-evm."""
 _BASE_FEES = 100
 """A transaction pays the base fee of its block, up to so many times the newest one: what 39 full blocks make of it."""
 _FEE_SECONDS = 1.0
@@ -421,8 +423,12 @@ class Chain:
                 raise
             except Exception as error:
                 data = _revert_data(error)
-                return RefusedError(transaction.what, str(error) if data is None else self.artifacts.describe(data))
-        why = landed.refusal or f"ran out of gas: used {landed.gas_used} of {transaction.gas}"
+                why = str(error) if data is None else self.artifacts.describe(data)
+                break
+        else:
+            why = landed.refusal or f"ran out of gas: used {landed.gas_used} of {transaction.gas}"
+        if any(words in why.lower() for words in _NO_FUNDS):
+            why = f"{sender.address} cannot pay for gas: give it some of the chain's currency"
         return RefusedError(transaction.what, why)
 
     def wait_for_pending(self, senders: Iterable[Account]) -> None:

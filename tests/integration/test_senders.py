@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 from support.village import Village
 
+from dem.chain.accounts import account_of
 from dem.chain.connection import Chain
 from dem.deployment.market import RELAYER, Market
 from dem.errors import RefusedError
@@ -32,3 +33,9 @@ def test_an_account_that_keeps_its_key_deploys_and_is_refused(village: Village, 
     assert chain.web3.eth.get_code(authority)
     with pytest.raises(RefusedError, match="markFinal: AccessManagedUnauthorized"):
         chain.send(sender, market.rules, "markFinal", 1)
+
+
+def test_an_account_that_cannot_pay_for_gas_is_told_so(village: Village, market: Market) -> None:
+    poor = account_of(bytes([7] * 32))
+    with pytest.raises(RefusedError, match=f"^markFinal: {poor.address} cannot pay for gas: give it some"):
+        market.chain.send(poor, market.rules, "markFinal", 1)
