@@ -16,9 +16,11 @@ PURE := $(wildcard tests/model tests/published tests/metering tests/gateway test
 COMMANDS := $(wildcard tests/scripts)
 # So do those on a network of nodes, which take minutes of real time.
 DEVNET := tests/devnet
+# So does a live market whose services are killed.
+LIVE := tests/live
 # And those in a browser.
 WEB := tests/web
-CHAIN := $(filter-out tests/forge $(PURE) $(COMMANDS) $(DEVNET) $(WEB),$(sort $(foreach test,$(wildcard tests/*/test_*.py tests/*/*/test_*.py),tests/$(word 2,$(subst /, ,$(test))))))
+CHAIN := $(filter-out tests/forge $(PURE) $(COMMANDS) $(DEVNET) $(LIVE) $(WEB),$(sort $(foreach test,$(wildcard tests/*/test_*.py tests/*/*/test_*.py),tests/$(word 2,$(subst /, ,$(test))))))
 
 .PHONY: help
 help: ## list the targets
@@ -140,6 +142,11 @@ test-devnet: artifacts .geth/geth ## days in real time on a network of four node
 	@rm -f out/devnet/recovery.csv
 	@pytest -q -p no:ape_test -n 2 --dist loadfile $(DEVNET)
 	@cat out/devnet/recovery.csv
+
+.PHONY: test-live
+test-live: artifacts ## a live market in real time, each service of it killed once (minutes)
+	$(SAY) 'pytest: $(LIVE)'
+	@pytest -q -p no:ape_test $(LIVE)
 
 .PHONY: test-web screenshots
 test-web: setup ## the console in a browser (installs playwright, and chromium where apt-get can)

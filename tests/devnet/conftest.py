@@ -8,29 +8,15 @@ from pathlib import Path
 
 import pytest
 from eth_account import Account
-from support.commands.hamlet import Hamlet
+from support.commands.hamlet import Hamlet, long_auctions
 from support.commands.shell import EMBEDDED, run
 from support.devnet import ALIAS, Devnet, free_config
-
-CALENDAR = {
-    "open_lead_seconds = 64800": "open_lead_seconds = 72000",
-    "gate_lead_seconds = 43200": "gate_lead_seconds = 7200",
-    "metering_lag_seconds = 21600": "metering_lag_seconds = 43200",
-    "correction_lag_seconds = 86400": "correction_lag_seconds = 50400",
-}
-"""Long time for orders and readings, so that a failure of half a minute fits into a day of minutes."""
 
 
 @pytest.fixture(scope="session")
 def scenario(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small scenario of one day with 24 periods."""
-    folder = Hamlet().write(tmp_path_factory.mktemp("scenarios") / "hamlet")
-    config = (folder / "scenario.toml").read_text(encoding="utf-8")
-    for old, new in CALENDAR.items():
-        assert old in config
-        config = config.replace(old, new)
-    (folder / "scenario.toml").write_text(config, encoding="utf-8")
-    return folder
+    return long_auctions(Hamlet().write(tmp_path_factory.mktemp("scenarios") / "hamlet"))
 
 
 @pytest.fixture(scope="session")

@@ -123,6 +123,14 @@ DEBTOR = ("debtor", "consumer", "", 900, 0, "0.5", 0, "none")
 """Does not trade, and cannot pay what it consumes."""
 
 
+LONG_AUCTIONS = {
+    "open_lead_seconds = 64800": "open_lead_seconds = 72000",
+    "gate_lead_seconds = 43200": "gate_lead_seconds = 7200",
+    "metering_lag_seconds = 21600": "metering_lag_seconds = 43200",
+    "correction_lag_seconds = 86400": "correction_lag_seconds = 50400",
+}
+
+
 @dataclass(frozen=True)
 class Hamlet:
     """A generated community; the same for the same numbers. more: further rows of the participant table.
@@ -202,6 +210,17 @@ class Hamlet:
     def _write_profiles(self, path: Path, columns: dict[str, list[int]]) -> None:
         rows = _in_time(DAY_SECONDS // self.periods_per_day, zip(*columns.values(), strict=True))
         write_table(path, ("start", *columns), rows)
+
+
+def long_auctions(folder: Path) -> Path:
+    """Gives a written hamlet long time for orders and readings, so that a failure of half a minute fits into a day of
+    minutes; returns its folder."""
+    config = (folder / "scenario.toml").read_text(encoding="utf-8")
+    for old, new in LONG_AUCTIONS.items():
+        assert old in config
+        config = config.replace(old, new)
+    (folder / "scenario.toml").write_text(config, encoding="utf-8")
+    return folder
 
 
 def _extras(name: str, has_pool: bool) -> tuple[object, ...]:
