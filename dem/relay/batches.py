@@ -87,6 +87,18 @@ class Relay:
                 raise next(iter(refusals), ChainError(f"{what}: {len(left)} are missing after the chain took them"))
             left = still
 
+    def bring(self, contract: Contract, function: str, *arguments: Any) -> None:
+        """One call. What the contract would refuse is not sent, for that costs gas as well.
+
+        Raises:
+            RefusedError: it refuses.
+        """
+        sender = self.market.keys[RELAYER]
+        why = self.chain.refusal_of(sender, contract, function, *arguments)
+        if why:
+            raise RefusedError(function, why)
+        self.chain.send(sender, contract, function, *arguments)
+
     def call_for_each(
         self,
         function: str,

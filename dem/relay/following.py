@@ -13,15 +13,26 @@ class Following:
     """
 
     def __init__(self, records: Records, ended: Callable[[int, Replay], object] = lambda _day, _replay: None) -> None:
-        market = records.market
         self._records, self._ended = records, ended
+        self._begin()
+
+    def _begin(self) -> None:
+        market = self._records.market
         self._replay = Replay(market.calendar.periods_per_day, market.addresses)
         self._next_block = market.manifest.first_block
 
     def __call__(self) -> Replay:
-        """As far as the chain is now."""
+        """As far as the chain is now.
+
+        Raises:
+            ChainError: the node does not tell; the next time all is read anew, for part of it is in the replay.
+        """
         last = self._records.chain.block
-        for day in self._replay.ended_days(self._records.events_between(self._next_block, last)):
-            self._ended(day, self._replay)
+        try:
+            for day in self._replay.ended_days(self._records.events_between(self._next_block, last)):
+                self._ended(day, self._replay)
+        except BaseException:
+            self._begin()
+            raise
         self._next_block = last + 1
         return self._replay

@@ -1,6 +1,6 @@
 """Order sheets of the day-ahead auction."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, repeat
 
 from dem.chain.sending import Transaction
@@ -15,6 +15,8 @@ from dem.replay.book import Book
 GAS_PER_TRANSACTION = 50_000
 GAS_PER_LAYER = 25_000
 GAS_PER_LINE_AND_LAYER = 5_000
+_NO_HAND = "NotTheIntermediary"
+"""Why a sheet in the brokered lines is refused whose signer may order for nobody there."""
 
 
 def submit_orders(relay: Relay, day: int, sheets: Sequence[Signed[OrderSheet]], alone: bool = False) -> None:
@@ -32,15 +34,20 @@ def submit_orders(relay: Relay, day: int, sheets: Sequence[Signed[OrderSheet]], 
     ids = relay.records.ids_of(accounts)
 
     def missing() -> list[Signed[OrderSheet]]:
-        refused = refused_sheets(relay, day)
+        refused = {key: reason for key, reason in refused_sheets(relay, day).items() if key[0] in accounts}
+        doubtful = _of_another_hand(relay, day, refused)
         found = relay.chain.ask_many(auction, "sheetOf", [(id_, day) for id_ in ids])
         last = {account: sequence for account, (sequence, *_) in zip(accounts, found, strict=True)}
 
-        def is_missing(sheet: OrderSheet) -> bool:
-            is_new = sheet.sequence > last[sheet.participant]
-            return is_new and (sheet.participant, sheet.sequence) not in refused
+        def is_refused(sheet: Signed[OrderSheet]) -> bool:
+            key = sheet.message.participant, sheet.message.sequence
+            if key not in doubtful:
+                return key in refused
+            # Its intermediary counts the sheets for it by itself: whose was refused, the event does not say.
+            return bool(relay.chain.refusal_of(relay.market.keys[RELAYER], auction, "enter", sheet_for_contract(sheet)))
 
-        return [sheet for sheet in sheets if is_missing(sheet.message)]
+        new = [sheet for sheet in sheets if sheet.message.sequence > last[sheet.message.participant]]
+        return [sheet for sheet in new if not is_refused(sheet)]
 
     def next_ones() -> list[Signed[OrderSheet]]:
         return list({sheet.message.participant: sheet for sheet in reversed(missing())}.values())[::-1]
@@ -74,6 +81,16 @@ def _gas(relay: Relay, signed: Signed[OrderSheet]) -> int:
     layers = (sheet.first_line + len(sheet.lines) - 1) // relay.strips + 1
     per_line = GAS_PER_LINE + GAS_PER_LINE_AND_LAYER * (layers - 1)
     return GAS_PER_SHEET + GAS_PER_LAYER * layers + per_line * len(sheet.lines)
+
+
+def _of_another_hand(relay: Relay, day: int, refused: Mapping[tuple[str, int], bytes]) -> set[tuple[str, int]]:
+    """What was refused and may be a sheet of the member's intermediary, or of somebody who says so."""
+    accounts = list({account for account, _ in refused})
+    asked = [(id_, day) for id_ in relay.records.ids_of(accounts)]
+    found = relay.chain.ask_many(relay.market.contract("Intermediaries"), "mandateOf", asked) if asked else []
+    mandated = {account for account, (intermediary, _) in zip(accounts, found, strict=True) if intermediary}
+    names = {key: relay.chain.artifacts.error_name(reason) for key, reason in refused.items()}
+    return {key for key, name in names.items() if key[0] in mandated or name == _NO_HAND}
 
 
 def refused_sheets(relay: Relay, day: int) -> dict[tuple[str, int], bytes]:

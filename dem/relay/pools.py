@@ -109,12 +109,20 @@ def submit_brokered(relay: Relay, day: int, contract: str, sheets: Sequence[Sign
         relay.chain.send(relay.market.keys[RELAYER], auction, "submit", list(map(sheet_for_contract, batch)))
 
 
-def collect_commissions(relay: Relay, day: int, replay: Replay) -> None:
-    """Commissions of a final day that clients still owe."""
-    contract = relay.market.contract(CONTRACT)
+def owed_commissions(relay: Relay, day: int, replay: Replay, intermediary: int | None = None) -> dict[str, list[int]]:
+    """Clients that still owe commissions for a final day, by the market's address. intermediary: to it alone."""
+    found = {}
     for name in (AUCTION, *replay.pools):
         address = relay.market.addresses[name]
-        clients = [payment.client for payment in replay.intermediaries.due(address, day)]
+        due = replay.intermediaries.due(address, day)
+        found[address] = [one.client for one in due if intermediary in (None, one.intermediary)]
+    return found
+
+
+def collect_commissions(relay: Relay, day: int, replay: Replay, intermediary: int | None = None) -> None:
+    """Commissions of a final day that clients still owe, to one intermediary or to all."""
+    contract = relay.market.contract(CONTRACT)
+    for address, clients in owed_commissions(relay, day, replay, intermediary).items():
         for some in batches(clients, GAS_BUDGET // GAS_PER_COMMISSION):
             transaction = relay.chain.transaction(contract, "collect", day, some, address)
             [(_, refusal)] = relay.chain.send_all(relay.market.keys[RELAYER], [transaction])

@@ -30,7 +30,7 @@ def commit(relay: Relay, signed: Signed[WholesaleCommitment]) -> None:
     gate = relay.market.calendar.gate_closes_at(day)
     if relay.chain.now() >= gate or any(contract.functions.commitmentOf(day).call()):
         return
-    relay.chain.send(relay.market.keys[RELAYER], contract, "commit", *for_contract(signed))
+    relay.bring(contract, "commit", *for_contract(signed))
 
 
 def report(relay: Relay, message: WholesaleReport) -> None:
@@ -43,7 +43,7 @@ def report(relay: Relay, message: WholesaleReport) -> None:
     reported, _ = residual.functions.reportOf(day).call()
     if reported or relay.chain.now() >= residual.functions.reportDueAt(day).call():
         return
-    relay.chain.send(relay.market.keys[RELAYER], residual, "report", struct(message))
+    relay.bring(residual, "report", struct(message))
 
 
 def clear_residual(relay: Relay, day: int, replay: Replay) -> None:

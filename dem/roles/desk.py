@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from dem.chain.accounts import KeyAccount
+from dem.errors import ChainError, InputError
 from dem.messages.orders import WholesaleCommitment, WholesaleReport, report_of
 from dem.messages.signed import signed
 from dem.messages.signing import message_hash
@@ -43,9 +44,14 @@ class Desk:
         )
 
     def commit(self, day: Day) -> None:
-        """Bind the desk to what it will report of a day."""
+        """Bind the desk to what it will report of a day.
+
+        Raises:
+            InputError: the day's rules would not take that.
+        """
         message = self._report(day)
         if message is not None:
+            self._require_fit(day)
             commitment = WholesaleCommitment(self._key.address, day, message_hash(message))
             domain = self._relay.market.domain(wholesale.DESK)
             wholesale.commit(self._relay, signed(domain, self._key.key, commitment))
@@ -66,10 +72,13 @@ class Desk:
 
         Raises:
             RefusedError: it cannot be covered, or is not what it has committed to.
+            ChainError: it has committed, and has no offers any more.
         """
         message = self._report(day)
         if message is not None:
             wholesale.report(self._relay, message)
+        elif any(self._committed(day)):
+            raise ChainError(f"the offers of day {day} that the desk has committed to are gone from its table")
 
     def _has_reported(self, day: Day) -> bool:
         reported, _ = self._residual.functions.reportOf(day).call()
@@ -78,6 +87,17 @@ class Desk:
     def _may_report(self, day: Day) -> bool:
         """Whether it is the desk and has committed; offers that have changed since then are refused, and it says so."""
         return any(self._committed(day)) and self._is_the_desk(day)
+
+    def _require_fit(self, day: Day) -> None:
+        rules = self._relay.market.rules_on(day)
+        for slot, offer in enumerate(self._offers(day) or ()):
+            where = f"offers of day {day}, slot {slot}"
+            if (offer.imports or offer.exports) and abs(offer.price) > rules["maxBuy"]:
+                why = f"units/Wh are further from zero than the rules allow ({rules['maxBuy']})"
+                raise InputError(f"{where}: price", offer.price, why)
+            if offer.penalty > rules["penaltyCap"]:
+                why = f"units/Wh are above what the rules allow ({rules['penaltyCap']})"
+                raise InputError(f"{where}: penalty", offer.penalty, why)
 
     def _report(self, day: Day) -> WholesaleReport | None:
         offers = self._offers(day)

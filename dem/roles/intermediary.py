@@ -1,7 +1,7 @@
 """An intermediary: what it asks for, what it orders for its clients, how it deals with them in its pool (rule 9)."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -10,7 +10,8 @@ from dem.deployment.market import RELAYER
 from dem.errors import ChainError
 from dem.messages.members import Commission
 from dem.messages.orders import OrderSheet, order_sheets
-from dem.messages.signed import Signed, for_contract, signed
+from dem.messages.signed import Signed, for_contract, sheet_for_contract, signed
+from dem.model.collateral import order_collateral
 from dem.model.markets.auction import OrderBook
 from dem.model.markets.dealing import Band, Intermediary, Quote, counter_orders, traded_on
 from dem.model.markets.intermediaries import part_down
@@ -97,14 +98,14 @@ class Trader:
         sheets = order_sheets(account, day, some, self._relay.periods_per_day)
         return [signed(domain, self._key.key, sheet) for sheet in sheets]
 
-    def _is_refused(self, contract: str, account: str, day: Day) -> bool:
-        """Whether the chain has refused what it brought; it waits for another day then, and says so."""
-        refused = self._relay.records.refusals(contract, "SheetRejected", "participant", day)
-        reasons = [reason for (of, _), reason in refused.items() if of == account]
-        for reason in reasons:
-            why = self._relay.chain.artifacts.error_name(reason)
-            self._log.warning("orders refused", day=day, account=account, why=why)
-        return bool(reasons)
+    def _is_refused(self, contract: str, sheet: Signed[OrderSheet]) -> bool:
+        """Whether the chain would not take a sheet now: then it waits, is asked about again, and keeps up no other."""
+        sender, auction = self._market.keys[RELAYER], self._market.contract(contract)
+        why = self._relay.chain.refusal_of(sender, auction, "enter", sheet_for_contract(sheet))
+        if why:
+            message = sheet.message
+            self._log.warning("orders refused", day=message.day, account=message.participant, why=why)
+        return bool(why)
 
     # ----------------------------------------------------------------------------------------------- commission
 
@@ -121,7 +122,7 @@ class Trader:
         if wanted is not None:
             message = Commission(self._key.address, wanted, opened + _NOTICE_DAYS, last + 1)
             commission = signed(self._market.domain(pools.CONTRACT), self._key.key, message)
-            self._relay.chain.send(self._market.keys[RELAYER], contract, "publish", *for_contract(commission))
+            self._relay.bring(contract, "publish", *for_contract(commission))
 
     def _is_published(self) -> bool:
         wanted, number = self._business.commission, self.number
@@ -135,17 +136,27 @@ class Trader:
 
     def order(self, day: Day) -> None:
         """What its clients are expected to take and give, as far as their mandates go."""
-        wanted = self._wanted(day, self._follow())
-        sheets = [one for account, some in wanted for one in self._sheets(self._where, account, day, some)]
-        pools.submit_brokered(self._relay, day, self._where, sheets)
+        pools.submit_brokered(self._relay, day, self._where, self._left(day))
 
     def _has_ordered(self, day: Day) -> bool:
-        """Whether there are orders for everybody, be they the client's own in the pool, or the chain refused them."""
+        return not self._left(day)
+
+    def _left(self, day: Day) -> list[Signed[OrderSheet]]:
+        """Sheets of clients for whom it has brought none, who have no orders of their own in its pool, and whose sheet
+        the chain would take."""
         replay = self._follow()
+        wanted = dict(self._wanted(day, replay))
+        ids = [some[0].participant for some in wanted.values()]
+        auction = self._market.contract(self._where)
+        brought = self._relay.chain.ask_many(auction, "brokeredSheetOf", [(id_, day) for id_ in ids])
         book = self._book(day, replay).standing
         there = set(book.participant[book.layer >= BROKERED_LAYER].tolist())
-        left = [account for account, some in self._wanted(day, replay) if some[0].participant not in there]
-        return all(self._is_refused(self._where, account, day) for account in left)
+        found = []
+        for id_, (sequence, *_), (account, some) in zip(ids, brought, wanted.items(), strict=True):
+            sheets = self._sheets(self._where, account, day, some)
+            if not sequence and id_ not in there and not self._is_refused(self._where, sheets[0]):
+                found += sheets
+        return found
 
     def _wanted(self, day: Day, replay: Replay) -> Iterator[tuple[str, list[Order]]]:
         """Orders by account, of those who have chosen it for the day and want any."""
@@ -168,7 +179,8 @@ class Trader:
             capacity = connection.imports if side is Side.BID else connection.exports
             most = MAX_ENERGY if capacity is None else part_down(capacity, share)
             band = Band.of(tariff, rules, commission)
-            tick = band.ceiling if side is Side.BID else band.floor
+            # Beyond what limits can name, the last one that they can is still no worse.
+            tick = min(band.ceiling, MAX_TICK) if side is Side.BID else max(band.floor, 0)
             size = min(abs(energy), most, MAX_ENERGY)
             if size >= max(1, rules.min_order_energy) and 0 <= tick <= MAX_TICK:
                 found.append(Order(id_, BROKERED_LAYER, slot, side, Tick(tick), Wh(size)))
@@ -185,19 +197,37 @@ class Trader:
         pools.submit_brokered(self._relay, day, self._where, sheets)
 
     def _has_dealt(self, day: Day) -> bool:
-        return not self._counter_orders(day) or self._has_own(self._where, day)
+        return self._is_settled_on(self._where, day, self._counter_orders)
 
-    def _has_own(self, contract: str, day: Day) -> bool:
-        """Whether the contract has its sheet of the day, or has refused it."""
+    def _is_settled_on(self, contract: str, day: Day, wanted: Callable[[Day], Sequence[Order]]) -> bool:
+        """Whether it has brought own orders, or wants none, or the chain would not take them."""
+        if not self.number:
+            return True
         sequence, *_ = self._market.contract(contract).functions.sheetOf(self.number, day).call()
-        return bool(sequence) or self._is_refused(contract, self._key.address, day)
+        if sequence:
+            return True
+        sheets = self._sheets(contract, self._key.address, day, wanted(day))
+        return not sheets or self._is_refused(contract, sheets[0])
 
     def _counter_orders(self, day: Day) -> list[Order]:
+        """As many as its money covers and the rules let it have in a period."""
         quotes, replay = self._business.quotes(day), self._follow()
         if quotes is None:
             return []
+        rules = replay.rules(day)
         clients = [one for one in self._book(day, replay).standing.orders() if one.layer >= BROKERED_LAYER]
-        return [*counter_orders(clients, self._self(day, quotes, replay))]
+        some = [
+            order
+            for order in counter_orders(clients, self._self(day, quotes, replay))
+            if order.layer < rules.max_layers
+        ]
+        needed = sum(order_collateral(order, rules) for order in some)
+        free = max(0, int(self._market.accounts.functions.accountOf(self.number).call()[0]))
+        if needed <= free:
+            return some
+        smallest = max(1, rules.min_order_energy)
+        sizes = [order.energy * free // needed for order in some]
+        return [replace(order, energy=Wh(size)) for order, size in zip(some, sizes, strict=True) if size >= smallest]
 
     def _self(self, day: Day, quotes: Sequence[Quote], replay: Replay) -> Intermediary:
         imports, exports = replay.membership.connection(self.number, day)
@@ -212,12 +242,10 @@ class Trader:
 
     def trade_on(self, day: Day) -> None:
         """In the market, what it took in its pool: at anything better than the tariff."""
-        orders.submit_orders(
-            self._relay, day, self._sheets(AUCTION, self._key.address, day, self._onwards(day)), alone=False
-        )
+        orders.submit_orders(self._relay, day, self._sheets(AUCTION, self._key.address, day, self._onwards(day)))
 
     def _has_traded_on(self, day: Day) -> bool:
-        return not self._onwards(day) or self._has_own(AUCTION, day)
+        return self._is_settled_on(AUCTION, day, self._onwards)
 
     def _may(self, day: Day) -> bool:
         """Once the pool is cleared it knows what it took."""
@@ -226,9 +254,9 @@ class Trader:
     def _onwards(self, day: Day) -> list[Order]:
         replay = self._follow()
         bands = [Band.of(tariff, replay.rules(day)) for tariff in replay.tariffs(day)]
-        is_worth = [0 <= band.floor <= band.ceiling <= MAX_TICK for band in bands]
+        is_worth = [max(band.floor, 0) <= min(band.ceiling, MAX_TICK) for band in bands]
         quotes = [
-            Quote(Tick(band.floor), Tick(band.ceiling)) if good else Quote(Tick(0), Tick(0))
+            Quote(Tick(max(band.floor, 0)), Tick(min(band.ceiling, MAX_TICK))) if good else Quote(Tick(0), Tick(0))
             for band, good in zip(bands, is_worth, strict=True)
         ]
         pool: OrderBook = self._book(day, replay).standing
@@ -243,17 +271,12 @@ class Trader:
         Raises:
             ChainError: something of it cannot be collected.
         """
-        pools.collect_commissions(self._relay, day, self._follow())
+        pools.collect_commissions(self._relay, day, self._follow(), self.number)
         if not self._is_collected(day):
             raise ChainError(f"not all commissions of day {day} could be collected")
 
     def _is_collected(self, day: Day) -> bool:
-        replay, number = self._follow(), self.number
-        return not any(
-            payment.intermediary == number
-            for name in (AUCTION, *replay.pools)
-            for payment in replay.intermediaries.due(self._market.addresses[name], day)
-        )
+        return not any(pools.owed_commissions(self._relay, day, self._follow(), self.number).values())
 
     def _is_final(self, day: Day) -> bool:
         return bool(self._market.rules.functions.lastFinalDay().call() >= day)

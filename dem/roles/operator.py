@@ -27,7 +27,7 @@ class Operator:
         deadline, final = self._late(calendar.metering_deadline), self._late(calendar.corrections_close_at)
         gate = self._late(calendar.gate_closes_at)
         return (
-            Step("clear pools", self.clear_pools, self._pools_are_cleared, self._late(self._first_pool_closes_at)),
+            *(self._clearing_of(pool, lead) for pool, lead in self._leads.items()),
             Step("clear", self.clear, self._is_cleared, gate),
             Step("clear the residual", self.clear_residual, self._residual_is_cleared, gate, may=self._is_cleared),
             Step("close metering", self.close_metering, self._is_closed, deadline, may=self._may_close),
@@ -46,20 +46,20 @@ class Operator:
         """Of every pool, seconds by which its gate is ahead of the market's."""
         return {name: pools.lead(self._relay, name) for name in self._market.addresses if name.startswith(POOL)}
 
-    def _first_pool_closes_at(self, day: Day) -> int:
-        return self._market.calendar.gate_closes_at(day) - max(self._leads.values(), default=0)
-
-    def _closed_pools(self, day: Day) -> list[str]:
-        left = self._market.calendar.gate_closes_at(day) - self._relay.chain.now()
-        return [name for name, lead in self._leads.items() if left <= lead]
+    def _clearing_of(self, pool: str, lead: int) -> Step:
+        return Step(
+            f"clear {pool}",
+            lambda day: clearing.clear(self._relay, day, pool),
+            lambda day: bool(self._market.contract(pool).functions.isCleared(day).call()),
+            self._late(lambda day: self._market.calendar.gate_closes_at(day) - lead),
+        )
 
     def clear_pools(self, day: Day) -> None:
         """The prices of every pool whose gate has closed."""
-        for pool in self._closed_pools(day):
-            clearing.clear(self._relay, day, pool)
-
-    def _pools_are_cleared(self, day: Day) -> bool:
-        return all(self._market.contract(pool).functions.isCleared(day).call() for pool in self._closed_pools(day))
+        left = self._market.calendar.gate_closes_at(day) - self._relay.chain.now()
+        for pool, lead in self._leads.items():
+            if left <= lead:
+                clearing.clear(self._relay, day, pool)
 
     def clear(self, day: Day) -> None:
         """The prices of the day-ahead auction."""

@@ -102,7 +102,7 @@ class Supplier(OnChain):
 
 
 class Desk(OnChain):
-    """offers: what the wholesale desk can trade in the upper market; days that the table does not know have nothing."""
+    """offers: what the wholesale desk can trade in the upper market; nothing on days that the table does not know."""
 
     offers: File = Field(Path("offers.csv"), validate_default=True)
 
@@ -114,7 +114,7 @@ class Intermediary(OnChain):
     """
 
     pool: str = Field("", max_length=60)
-    commission: Price | None = None
+    commission: Annotated[Price, Field(ge=0)] | None = None
     clients: File = Field(Path("clients.csv"), validate_default=True)
     quotes: File = Field(Path("quotes.csv"), validate_default=True)
 

@@ -88,7 +88,7 @@ def tariffs(path: Path, periods_per_day: int) -> Callable[[Day], Sequence[Tariff
 def offers(path: Path, periods_per_day: int) -> Callable[[Day], Sequence[Offer] | None]:
     """What a wholesale desk offers. Columns: day, slot, price and penalty (currency/kWh), import_wh, export_wh.
 
-    It begins anew as tariffs do.
+    Days are those of the market: for a day that the table does not know the desk offers nothing.
     """
 
     def offer(row: Mapping[str, Cell]) -> Offer:
@@ -99,15 +99,16 @@ def offers(path: Path, periods_per_day: int) -> Callable[[Day], Sequence[Offer] 
         except InputError as error:
             raise row["price"].wrong(f"{error.where} {error.value} {error.why}") from None
 
-    def read(path: Path) -> Sequence[Sequence[Offer]]:
-        return _by_day(path, ("price", "penalty", "import_wh", "export_wh"), offer, periods_per_day)
+    def read(path: Path) -> Mapping[Day, Sequence[Offer]]:
+        return _by_market_day(path, ("price", "penalty", "import_wh", "export_wh"), offer, periods_per_day)
 
-    nothing: Sequence[Sequence[Offer]] = ()
-    return partial(_of_day, Kept(path, read, nothing))
+    nothing: Mapping[Day, Sequence[Offer]] = {}
+    kept = Kept(path, read, nothing)
+    return lambda day: kept().get(day)
 
 
 def quotes(path: Path, periods_per_day: int, prices: PriceRange) -> Callable[[Day], Sequence[Quote] | None]:
-    """At what an intermediary deals in its pool. Columns: day, slot, buys, sells (currency/kWh); anew as tariffs.
+    """At what an intermediary deals in its pool. Columns: day (of the market), slot, buys, sells (currency/kWh).
 
     Rounded to whole ticks outwards: the intermediary gains, by less than a tick.
     """
@@ -118,11 +119,12 @@ def quotes(path: Path, periods_per_day: int, prices: PriceRange) -> Callable[[Da
             raise row["buys"].wrong("must not be above what it sells for")
         return Quote(prices.nearest(prices.tick_down(buys)), prices.nearest(prices.tick_up(sells)))
 
-    def read(path: Path) -> Sequence[Sequence[Quote]]:
-        return _by_day(path, ("buys", "sells"), quote, periods_per_day)
+    def read(path: Path) -> Mapping[Day, Sequence[Quote]]:
+        return _by_market_day(path, ("buys", "sells"), quote, periods_per_day)
 
-    nothing: Sequence[Sequence[Quote]] = ()
-    return partial(_of_day, Kept(path, read, nothing))
+    nothing: Mapping[Day, Sequence[Quote]] = {}
+    kept = Kept(path, read, nothing)
+    return lambda day: kept().get(day)
 
 
 def clients(path: Path, periods_per_day: int) -> Callable[[Day], Mapping[str, Sequence[Wh]]]:
@@ -165,21 +167,31 @@ def _of_day(read: Callable[[], Sequence[Sequence[T]]], day: Day) -> Sequence[T] 
 def _by_day(
     path: Path, columns: Sequence[str], value: Callable[[Mapping[str, Cell]], T], periods_per_day: int
 ) -> Sequence[Sequence[T]]:
-    days: list[dict[int, T]] = []
+    """Days that follow one another from 1 on."""
+    found = _by_market_day(path, columns, value, periods_per_day)
+    for expected, day in enumerate(found, start=1):
+        if day != expected:
+            raise InputError(str(path), day, f"is no day of it: after {expected - 1} comes {expected}")
+    return [*found.values()]
+
+
+def _by_market_day(
+    path: Path, columns: Sequence[str], value: Callable[[Mapping[str, Cell]], T], periods_per_day: int
+) -> Mapping[Day, Sequence[T]]:
+    """Each day whole, in the order of the table."""
+    days: dict[Day, dict[int, T]] = {}
     for row in read_rows(path, ("day", "slot", *columns)):
         day, slot = row["day"].integer(), row["slot"].integer()
-        if not 1 <= day <= len(days) + 1:
-            raise row["day"].wrong(f"must be 1 to {len(days) + 1}: days follow one another")
+        if day < 1:
+            raise row["day"].wrong("must be 1 or more")
         if slot >= periods_per_day:
             raise row["slot"].wrong(f"must be less than {periods_per_day}")
-        if day > len(days):
-            days.append({})
-        days[day - 1][slot] = value(row)
-    for day, slots in enumerate(days, start=1):
+        days.setdefault(day, {})[slot] = value(row)
+    for day, slots in days.items():
         if len(slots) != periods_per_day:
             missing = next(slot for slot in range(periods_per_day) if slot not in slots)
             raise InputError(str(path), None, f"has no slot {missing} of day {day}: name all {periods_per_day}")
-    return [[slots[slot] for slot in range(periods_per_day)] for slots in days]
+    return {day: [slots[slot] for slot in range(periods_per_day)] for day, slots in days.items()}
 
 
 def _address(cell: Cell) -> str:

@@ -7,8 +7,9 @@ import pytest
 from dem.errors import InputError
 from dem.model.markets.dealing import Quote
 from dem.model.markets.wholesale import Offer
+from dem.model.rules import Tariff
 from dem.model.units import FROM_ZERO, Tick
-from dem.roles.sources import clients, offers, quotes
+from dem.roles.sources import clients, offers, quotes, tariffs
 
 ALICE, BOB = "0x" + "11" * 20, "0x" + "22" * 20
 
@@ -19,10 +20,11 @@ def written(folder: Path, *lines: str) -> Path:
     return path
 
 
-def test_offers_of_a_desk_begin_anew_after_the_last_day(tmp_path: Path) -> None:
+def test_a_desk_offers_nothing_on_days_that_its_table_does_not_know(tmp_path: Path) -> None:
     head = "day,slot,price,penalty,import_wh,export_wh"
-    found = offers(written(tmp_path, head, "1,0,-0.13,0.01,20000,0", "1,1,0.2,0,0,500"), 2)
-    assert found(1) == found(4) == [Offer(-13_000, 1_000, 20_000, 0), Offer(20_000, 0, 0, 500)]
+    found = offers(written(tmp_path, head, "7,0,-0.13,0.01,20000,0", "7,1,0.2,0,0,500"), 2)
+    assert found(7) == [Offer(-13_000, 1_000, 20_000, 0), Offer(20_000, 0, 0, 500)]
+    assert (found(6), found(8)) == (None, None)
 
 
 def test_quotes_of_an_intermediary_are_rounded_outwards(tmp_path: Path) -> None:
@@ -34,6 +36,13 @@ def test_clients_have_the_days_of_the_market(tmp_path: Path) -> None:
     found = clients(written(tmp_path, "account,day,slot,net_wh", f"{ALICE},7,1,400", f"{BOB},7,0,-30"), 2)
     assert dict(found(7)) == {ALICE: [0, 400], BOB: [-30, 0]}
     assert not found(8)
+
+
+def test_tariffs_begin_anew_and_their_days_follow_one_another(tmp_path: Path) -> None:
+    head = "day,slot,buy,sell"
+    assert tariffs(written(tmp_path, head, "1,0,0.3,0.1", "2,0,0.2,0.1"), 1)(3) == [Tariff(30_000, 10_000)]
+    with pytest.raises(InputError, match="after 1 comes 2"):
+        tariffs(written(tmp_path, head, "1,0,0.3,0.1", "3,0,0.2,0.1"), 1)(1)
 
 
 def test_a_table_that_is_not_there_says_nothing(tmp_path: Path) -> None:
@@ -49,6 +58,7 @@ def test_a_table_that_is_not_there_says_nothing(tmp_path: Path) -> None:
         (("1,0,0.2,-1,100,0",), "penalty"),
         (("1,0,0.2,0,9999999999999,0",), "import capacity"),
         (("1,2,0.2,0,100,0",), "must be less than 2"),
+        (("0,0,0.2,0,100,0",), "must be 1 or more"),
     ],
 )
 def test_offers_that_will_not_do(tmp_path: Path, lines: tuple[str, ...], why: str) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 from support.signed import ask, bid
-from support.village import Member, Village
+from support.village import RULES, Member, Village
 from support.wholesale import admit_desk, appointed_desk, offers, plug_in
 
 from dem.chain.accounts import account_of
@@ -98,3 +98,32 @@ def test_offers_that_changed_after_the_commitment_are_refused_and_it_says_so(vil
     [failing] = changed.health()["failing"]
     assert failing["step"] == "report"
     assert "NotCommitted" in failing["why"]
+
+
+@pytest.mark.parametrize(
+    ("offer", "why"),
+    [(Offer(RULES.max_buy + 1, 0, 400, 0), "price: "), (Offer(20_000, RULES.penalty_cap + 1, 400, 0), "penalty: ")],
+)
+def test_offers_that_the_rules_would_not_take_are_told_before_the_desk_is_bound(
+    village: Village, market: Market, offer: Offer, why: str
+) -> None:
+    desk = appointed_desk(village)
+    plug_in(village)
+    village.open_auction()
+    at_work = service(market, desk, lambda _: offers({7: offer}))
+    assert at_work.look() == 0
+    [failing] = at_work.health()["failing"]
+    assert f"slot 7: {why}" in failing["why"]
+    assert not any(market.contract("WholesaleDesk").functions.commitmentOf(1).call())
+
+
+def test_a_desk_whose_offers_are_gone_says_so(village: Village, market: Market) -> None:
+    desk = appointed_desk(village)
+    plug_in(village)
+    village.open_auction()
+    service(market, desk, on_day_1).look()
+    village.wait_until(market.calendar.gate_closes_at(1))
+    at_work = service(market, desk, lambda _: None)
+    assert at_work.look() == 0
+    [failing] = at_work.health()["failing"]
+    assert "committed to are gone" in failing["why"]

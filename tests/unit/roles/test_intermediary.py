@@ -3,17 +3,21 @@
 from collections.abc import Mapping, Sequence
 
 import pytest
-from support.brokers import choose, open_pool
-from support.village import CAPACITY, FEES, PERIODS, RULES, Member, Village
+from support.brokers import choose, open_pool, order
+from support.signed import ask, bid, empty_line, orders_sheet
+from support.village import CAPACITY, FEES, PERIODS, RULES, STRIPS, Member, Village
 
 from dem.chain.accounts import account_of
 from dem.deployment.market import Market
 from dem.errors import ChainError
+from dem.messages.orders import OrderSheet
+from dem.messages.signed import sheet_for_contract, signed
+from dem.messages.signing import Domain
 from dem.model.markets.dealing import Quote
 from dem.model.mechanisms import POOL
-from dem.model.orders import BROKERED_LAYER, Side
+from dem.model.orders import BROKERED_LAYER, Order, Side, lines_of
 from dem.model.units import FROM_ZERO, Tick, UnitsPerWh, Wh
-from dem.relay import pools
+from dem.relay import orders, pools
 from dem.relay.batches import Relay
 from dem.relay.following import Following
 from dem.replay.replay import Replay
@@ -121,6 +125,55 @@ def test_a_client_that_the_chain_refuses_keeps_up_no_other(
     assert (at_work.look(), at_work.look()) == (1, 0)
     assert not at_work.health()["failing"]
     assert {one.participant for one in known(market).book(DAY).standing.orders()} == {village.seller.id}
+
+
+def test_rubbish_in_a_clients_name_and_its_own_refused_sheet_stop_nobody(
+    village: Village, market: Market, retailer: Member, clients: None
+) -> None:
+    village.wait_until(village.calendar.opens_at(DAY))
+    batch = village.market.auction
+    rubbish = orders_sheet(market, village.rival.wallet, order(Side.BID, 3, 150, 400), day=DAY)
+    too_much = orders_sheet(market, village.seller.wallet, ask(3, 100, CAPACITY), day=DAY)
+    in_the_sellers_name = ((village.seller.account, *rubbish[0][1:]), *rubbish[1:])
+    village.relay(batch, "submit", [in_the_sellers_name, too_much])
+    at_work = service(market, retailer, business(village, {village.seller: {3: -300}}))
+    assert (at_work.look(), at_work.look()) == (1, 0)
+    assert {one.participant for one in known(market).book(DAY).standing.orders()} == {village.seller.id}
+
+
+def test_a_refused_sheet_of_its_intermediary_does_not_count_as_the_clients_own(
+    village: Village, market: Market, retailer: Member, clients: None
+) -> None:
+    village.wait_until(village.calendar.opens_at(DAY))
+    wallet = village.buyer.wallet
+    brokered = OrderSheet(wallet.account, DAY, *words(order(Side.BID, 3, 150, CAPACITY)))
+    own = OrderSheet(wallet.account, DAY, *words(bid(3, 150, 400)))
+    auction = Domain(market.chain.id, market.auction.address)
+    refused = signed(auction, retailer.wallet.account_key, brokered)
+    village.relay(market.auction, "submit", [sheet_for_contract(refused)])
+    orders.submit_orders(Relay(market), DAY, [signed(auction, wallet.account_key, own)])
+    assert [one.energy for one in known(market).book(DAY).standing.orders()] == [400]
+
+
+def words(one: Order) -> tuple[int, int, tuple[int, ...]]:
+    """First line, sequence and lines of a sheet with one order."""
+    [(line, word)] = lines_of([one], DAY, PERIODS).items()
+    return line, 1, (word,)
+
+
+def test_a_client_that_empties_its_lines_is_left_alone(
+    village: Village, market: Market, retailer: Member, clients: None
+) -> None:
+    village.wait_until(village.calendar.opens_at(DAY))
+    at_work = service(market, retailer, business(village, {village.buyer: {3: 400}}))
+    assert at_work.look() == 1
+    line = BROKERED_LAYER * STRIPS
+    empty = OrderSheet(village.buyer.account, DAY, line, 1, (empty_line(DAY),))
+    signed_by_client = signed(Domain(market.chain.id, market.auction.address), village.buyer.wallet.account_key, empty)
+    village.relay(market.auction, "enter", sheet_for_contract(signed_by_client))
+    anew = service(market, retailer, business(village, {village.buyer: {3: 400}}))
+    assert anew.look() == 0
+    assert not known(market).book(DAY).standing.orders()
 
 
 def test_a_market_without_its_pool_is_told(village: Village, market: Market, retailer: Member) -> None:
