@@ -153,8 +153,6 @@ class RandomDays:
     """One community and its days."""
 
     MARKET: type[Market] = Market
-    HAS_SIGN = True
-    """Whether prices may be below zero."""
 
     def __init__(self, seed: int) -> None:
         self.random = random = Random(seed)
@@ -164,7 +162,7 @@ class RandomDays:
         # Accounts that are replaced have been announced for seven days.
         beginning = OPENING - self.calendar.open_lead - 1_000 - 7 * self.calendar.day_length
         # Of its own stream, so that a market with prices from zero on is what it was before they had a sign.
-        self.prices = random_prices(Random(f"prices/{seed}")) if self.HAS_SIGN else FROM_ZERO
+        self.prices = random_prices(Random(f"prices/{seed}"))
         rules = random_rules(random, self.prices)
         self.market = self.MARKET(self.calendar, rules, beginning)
         Cover(self.market)

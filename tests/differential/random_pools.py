@@ -35,7 +35,6 @@ class RandomPools(RandomDays):
     """One community with two intermediaries, the first of which has a pool."""
 
     MARKET = PooledMarket
-    HAS_SIGN = False
     market: PooledMarket
 
     def __init__(self, seed: int) -> None:
@@ -142,7 +141,8 @@ class RandomPools(RandomDays):
     def order(self, person: Person, day: int) -> None:
         """Orders of a member's own, within what its mandate leaves it."""
         _, share = self.market.replay.intermediaries.model.mandate_of(person.id, day)
-        capacities = own_part(person.import_capacity, share), own_part(person.export_capacity, share)
+        imports, exports = self._connection(person, day)
+        capacities = own_part(imports, share), own_part(exports, share)
         self._bring_sheet("CallAuction", person, day, False, person.account, capacities, {person.account})
 
     def broker(self, contract: str, person: Person, day: int) -> None:
@@ -156,7 +156,8 @@ class RandomPools(RandomDays):
         if contract == POOL and random.random() < 0.5:
             signer = person.account
         allowed: set[Key] = set()
-        capacities = part_down(person.import_capacity, share), part_down(person.export_capacity, share)
+        imports, exports = self._connection(person, day)
+        capacities = part_down(imports, share), part_down(exports, share)
         if own is not None and contract == "CallAuction":
             allowed = {own.account, person.account}
             if signer is person.account:
@@ -165,6 +166,14 @@ class RandomPools(RandomDays):
         elif own is self.intermediaries[0]:
             allowed = {own.account, person.account}
         self._bring_sheet(contract, person, day, True, signer, capacities, allowed, own)
+
+    def _connection(self, person: Person, day: int) -> tuple[int, int]:
+        """What it carries on the day: it may have changed."""
+        imports, exports = self.market.replay.membership.connection(person.id, day)
+        return (
+            person.import_capacity if imports is None else imports,
+            person.export_capacity if exports is None else exports,
+        )
 
     def order_in_pool(self, person: Person, day: int) -> None:
         """An intermediary's own orders in the pool, which is the first one's."""
@@ -212,7 +221,7 @@ class RandomPools(RandomDays):
         silent = self.market.replay.membership.silent
         if person.id in silent or (broker and broker.id in silent):
             expected.add("MeterSilent")
-        if day < replay.members[person.id].first_day:
+        if not all(replay.membership.takes_part(one.id, day) for one in (person, broker) if one):
             expected.add("NotTakingPart")
         if day > max(replay.final_days, default=0) + 8:
             expected.add("DayStillOpen")
