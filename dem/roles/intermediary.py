@@ -12,7 +12,6 @@ from dem.messages.members import Commission
 from dem.messages.orders import OrderSheet, order_sheets
 from dem.messages.signed import Signed, for_contract, sheet_for_contract, signed
 from dem.model.collateral import order_collateral
-from dem.model.markets.auction import OrderBook
 from dem.model.markets.dealing import Band, Intermediary, Quote, counter_orders, traded_on
 from dem.model.markets.intermediaries import part_down
 from dem.model.mechanisms import AUCTION, POOL
@@ -68,7 +67,14 @@ class Trader:
         if self._business.pool:
             steps += [
                 Step("deal in the pool", self.deal, self._has_dealt, self._deals_at, self._gate, self._is_member),
-                Step("trade on", self.trade_on, self._has_traded_on, self._gate, calendar.gate_closes_at, self._may),
+                Step(
+                    "trade on",
+                    self.trade_on,
+                    self._has_traded_on,
+                    self._gate,
+                    calendar.gate_closes_at,
+                    self._is_cleared,
+                ),
             ]
         final = calendar.corrections_close_at
         return [*steps, Step("collect commissions", self.collect, self._is_collected, final, may=self._is_final)]
@@ -153,26 +159,32 @@ class Trader:
         there = set(book.participant[book.layer >= BROKERED_LAYER].tolist())
         found = []
         for id_, (sequence, *_), (account, some) in zip(ids, brought, wanted.items(), strict=True):
+            if sequence or id_ in there:
+                continue
             sheets = self._sheets(self._where, account, day, some)
-            if not sequence and id_ not in there and not self._is_refused(self._where, sheets[0]):
+            if not self._is_refused(self._where, sheets[0]):
                 found += sheets
         return found
 
     def _wanted(self, day: Day, replay: Replay) -> Iterator[tuple[str, list[Order]]]:
         """Orders by account, of those who have chosen it for the day and want any."""
-        expected, number = self._business.expected(day), self.number
+        expected, number, intermediaries = self._business.expected(day), self.number, replay.intermediaries.model
         ids = self._relay.records.ids_of(expected)
+        commission = intermediaries.commission_of(number, day, replay.rules(day))
         for id_, (account, net) in zip(ids, expected.items(), strict=True):
-            mandate = replay.intermediaries.model.mandate_of(id_, day)
+            mandate = intermediaries.mandate_of(id_, day)
             if number and mandate.intermediary == number:
-                some = self._orders_for(id_, mandate.share, net, day, replay)
+                some = self._orders_for(id_, mandate.share, net, commission, (day, replay))
                 if some:
                     yield account, some
 
-    def _orders_for(self, id_: int, share: int, net: Sequence[Wh], day: Day, replay: Replay) -> list[Order]:
+    @staticmethod
+    def _orders_for(
+        id_: int, share: int, net: Sequence[Wh], commission: UnitsPerWh, known: tuple[Day, Replay]
+    ) -> list[Order]:
         """An order a slot, never worse than the fallback tariff less all fees, within the share of the connection."""
+        day, replay = known
         rules, connection = replay.rules(day), replay.membership.connection(id_, day)
-        commission = replay.intermediaries.model.commission_of(self.number, day, rules)
         found: list[Order] = []
         for slot, (energy, tariff) in enumerate(zip(net, replay.tariffs(day), strict=True)):
             side = Side.BID if energy > 0 else Side.ASK
@@ -197,9 +209,9 @@ class Trader:
         pools.submit_brokered(self._relay, day, self._where, sheets)
 
     def _has_dealt(self, day: Day) -> bool:
-        return self._is_settled_on(self._where, day, self._counter_orders)
+        return self._has_own(self._where, day, self._counter_orders)
 
-    def _is_settled_on(self, contract: str, day: Day, wanted: Callable[[Day], Sequence[Order]]) -> bool:
+    def _has_own(self, contract: str, day: Day, wanted: Callable[[Day], Sequence[Order]]) -> bool:
         """Whether it has brought own orders, or wants none, or the chain would not take them."""
         if not self.number:
             return True
@@ -245,9 +257,9 @@ class Trader:
         orders.submit_orders(self._relay, day, self._sheets(AUCTION, self._key.address, day, self._onwards(day)))
 
     def _has_traded_on(self, day: Day) -> bool:
-        return self._is_settled_on(AUCTION, day, self._onwards)
+        return self._has_own(AUCTION, day, self._onwards)
 
-    def _may(self, day: Day) -> bool:
+    def _is_cleared(self, day: Day) -> bool:
         """Once the pool is cleared it knows what it took."""
         return bool(self._market.contract(self._where).functions.isCleared(day).call())
 
@@ -259,8 +271,8 @@ class Trader:
             Quote(Tick(max(band.floor, 0)), Tick(min(band.ceiling, MAX_TICK))) if good else Quote(Tick(0), Tick(0))
             for band, good in zip(bands, is_worth, strict=True)
         ]
-        pool: OrderBook = self._book(day, replay).standing
-        some = traded_on(pool, self._book(day, replay).fills, self._self(day, quotes, replay))
+        book = self._book(day, replay)
+        some = traded_on(book.standing, book.fills, self._self(day, quotes, replay))
         return [order for order in some if is_worth[order.slot]]
 
     # --------------------------------------------------------------------------------------------- commissions

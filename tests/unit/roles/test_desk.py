@@ -21,13 +21,12 @@ IMPORTS = offers({7: Offer(15_000, 0, 400, 0)})
 
 
 @pytest.fixture
-def traded(village: Village) -> Village:
-    """A day on which 600 Wh are asked for at 150 and 300 Wh offered; the market counts the residual."""
+def desk(village: Village) -> Member:
+    """The desk of all days, of a market that counts the residual; the auction of day 1 is open."""
     plug_in(village)
+    own = appointed_desk(village)
     village.open_auction()
-    village.place(village.buyer, bid(7, 150, 600))
-    village.place(village.seller, ask(7, 100, 300))
-    return village
+    return own
 
 
 def service(market: Market, desk: Member, offered: Callable[[int], Sequence[Offer] | None]) -> Service:
@@ -50,10 +49,7 @@ def exchanged(market: Market) -> int:
     return len(words)
 
 
-def test_a_desk_commits_then_reports_and_an_operator_clears(village: Village, market: Market) -> None:
-    desk = appointed_desk(village)
-    plug_in(village)
-    village.open_auction()
+def test_a_desk_commits_then_reports_and_an_operator_clears(village: Village, market: Market, desk: Member) -> None:
     village.place(village.buyer, bid(7, 150, 600))
     village.place(village.seller, ask(7, 100, 300))
     at_work = service(market, desk, on_day_1)
@@ -68,29 +64,27 @@ def test_a_desk_commits_then_reports_and_an_operator_clears(village: Village, ma
     assert exchanged(market)
 
 
-def test_who_is_not_the_desk_of_the_day_does_nothing(traded: Village, market: Market) -> None:
-    stranger = admit_desk(traded, "another")
+def test_who_is_not_the_desk_of_the_day_does_nothing(village: Village, market: Market, desk: Member) -> None:
+    stranger = admit_desk(village, "another")
     at_work = service(market, stranger, on_day_1)
     assert at_work.look() == 0
-    traded.wait_until(market.calendar.gate_closes_at(1))
+    village.wait_until(market.calendar.gate_closes_at(1))
     assert at_work.look() == 0
     assert not at_work.health()["failing"]
 
 
-def test_a_desk_without_offers_commits_to_nothing_and_keeps_up_nobody(village: Village, market: Market) -> None:
-    desk = appointed_desk(village)
-    plug_in(village)
-    village.open_auction()
+def test_a_desk_without_offers_commits_to_nothing_and_keeps_up_nobody(
+    village: Village, market: Market, desk: Member
+) -> None:
     assert service(market, desk, lambda _: None).look() == 0
     village.wait_until(market.calendar.gate_closes_at(1))
     assert service(market, desk, lambda _: None).look() == 0
     assert operator(market).look() == 1
 
 
-def test_offers_that_changed_after_the_commitment_are_refused_and_it_says_so(village: Village, market: Market) -> None:
-    desk = appointed_desk(village)
-    plug_in(village)
-    village.open_auction()
+def test_offers_that_changed_after_the_commitment_are_refused_and_it_says_so(
+    village: Village, market: Market, desk: Member
+) -> None:
     service(market, desk, on_day_1).look()
     village.wait_until(market.calendar.gate_closes_at(1))
     changed = service(market, desk, lambda _: offers({7: Offer(25_000, 0, 400, 0)}))
@@ -105,11 +99,8 @@ def test_offers_that_changed_after_the_commitment_are_refused_and_it_says_so(vil
     [(Offer(RULES.max_buy + 1, 0, 400, 0), "price: "), (Offer(20_000, RULES.penalty_cap + 1, 400, 0), "penalty: ")],
 )
 def test_offers_that_the_rules_would_not_take_are_told_before_the_desk_is_bound(
-    village: Village, market: Market, offer: Offer, why: str
+    village: Village, market: Market, desk: Member, offer: Offer, why: str
 ) -> None:
-    desk = appointed_desk(village)
-    plug_in(village)
-    village.open_auction()
     at_work = service(market, desk, lambda _: offers({7: offer}))
     assert at_work.look() == 0
     [failing] = at_work.health()["failing"]
@@ -117,10 +108,7 @@ def test_offers_that_the_rules_would_not_take_are_told_before_the_desk_is_bound(
     assert not any(market.contract("WholesaleDesk").functions.commitmentOf(1).call())
 
 
-def test_a_desk_whose_offers_are_gone_says_so(village: Village, market: Market) -> None:
-    desk = appointed_desk(village)
-    plug_in(village)
-    village.open_auction()
+def test_a_desk_whose_offers_are_gone_says_so(village: Village, market: Market, desk: Member) -> None:
     service(market, desk, on_day_1).look()
     village.wait_until(market.calendar.gate_closes_at(1))
     at_work = service(market, desk, lambda _: None)
