@@ -11,7 +11,7 @@ SAY = @printf '\n== %s\n'
 has = $(if $(wildcard $(1)),$(shell find $(wildcard $(1)) $(2) -print -quit))
 
 # Tests of the model and of bytecode under pyrevm need no ape; all other folders but forge's are run by `ape test`.
-PURE := $(wildcard tests/model tests/published tests/metering tests/gateway tests/meter tests/stateful tests/differential)
+PURE := $(wildcard tests/stateful tests/differential tests/model tests/published tests/metering tests/gateway tests/meter)
 # Tests of the commands start ape themselves, in processes that coverage does not see.
 COMMANDS := $(wildcard tests/scripts)
 # So do those on a network of nodes, which take minutes of real time.
@@ -101,16 +101,21 @@ test: artifacts ## run all tests
 	@$(MAKE) -j 2 compile test-python
 	@$(MAKE) test-forge
 
-test-python: artifacts
-	@$(MAKE) test-model && $(MAKE) test-chain && $(MAKE) test-commands
+test-python: test-chain
+	$(SAY) 'pytest: $(COMMANDS) $(PURE)'
+	@# Together, and on more workers than cores: some commands wait for a node, and meanwhile others compute.
+	@pytest -q -p no:ape_test -n 3 $(BY_GROUP) $(COMMANDS) $(PURE)
 
-compile: setup
-	@forge build
+# Forge's tests deploy the contracts as the package has them: `make check` compiles all of them, and compares.
+FORGE_TEST := CONTRACTS=.forge/contracts forge test --match-path 'tests/forge/*'
+compile: artifacts
+	@python tools/artifacts.py unpack
+	@$(FORGE_TEST) --list >/dev/null
 
-test-forge: setup ## numbers: unit, fuzz and invariant tests in Solidity
+test-forge: compile ## numbers: unit, fuzz and invariant tests in Solidity
 	$(SAY) 'forge: tests/forge'
 	@rm -rf .forge/gas
-	@GAS_OUT=.forge/gas forge test
+	@GAS_OUT=.forge/gas $(FORGE_TEST)
 	@python tools/gas.py compare
 
 test-model: artifacts ## the reference model, alone and against the contracts (pyrevm)
@@ -119,12 +124,14 @@ test-model: artifacts ## the reference model, alone and against the contracts (p
 
 test-chain: artifacts ## stories on a chain
 	$(SAY) 'ape test: $(or $(CHAIN),tests/integration)'
-	@$(if $(CHAIN),ape test -q -n 2 --dist loadgroup $(CHAIN),echo 'no tests yet')
+	@$(if $(CHAIN),ape test -q -n 2 $(CHAIN),echo 'no tests yet')
+
+# A group on one worker (tests/conftest.py), and in the order in which they are collected.
+BY_GROUP := --dist loadgroup --no-loadscope-reorder
 
 test-commands: artifacts ## the commands as typed, and a driver that is killed again and again
 	$(SAY) 'pytest: $(COMMANDS)'
-	@# A file on one core, for it shares what it has played; the longest first, as tests/scripts/conftest.py has them.
-	@pytest -q -p no:ape_test -n 2 --dist loadfile --no-loadscope-reorder $(COMMANDS)
+	@pytest -q -p no:ape_test -n 3 $(BY_GROUP) $(COMMANDS)
 
 # How much the long form does: actions of the stateful machine by 800, delivery days, sequences, contracts, kills.
 LONG := DEM_RANDOM_RUNS=625 DEM_RANDOM_DAYS=20000 DEM_RANDOM_INTRADAY=10000 DEM_RANDOM_CONTRACTS=1000 DEM_KILLS=30 DEM_EVERY_SCENARIO=yes \
@@ -140,7 +147,7 @@ test-long: artifacts ## the random runs in their long form, an hour or so
 test-devnet: artifacts .geth/geth ## days in real time on a network of four nodes, with failures (needs Go, minutes)
 	$(SAY) 'pytest: $(DEVNET)'
 	@rm -f out/devnet/recovery.csv
-	@pytest -q -p no:ape_test -n 2 --dist loadfile $(DEVNET)
+	@pytest -q -p no:ape_test -n 2 --dist loadgroup $(DEVNET)
 	@cat out/devnet/recovery.csv
 
 .PHONY: test-live
@@ -171,19 +178,19 @@ coverage: artifacts ## line and branch coverage of contracts and package
 	@coverage lcov -q -o coverage/dem.lcov && coverage report
 
 .PHONY: bench-throughput bench-study bench-network bench-bilateral bench-gas bench-intraday bench-clearing bench-clear bench-day bench-model-day bench-incentives bench-rules bench-year bench-grid bench-start vectors
-bench-gas: setup ## measure the gas of a market day with 10, 100 and 1,000 participants, write bench/gas.*
+bench-gas: compile ## measure the gas of a market day with 10, 100 and 1,000 participants, write bench/gas.*
 	$(SAY) 'forge: GasTest -> bench'
 	@rm -rf .forge/gas
-	@GAS_OUT=.forge/gas GAS_ALL=yes forge test --match-contract '^GasTest'
+	@GAS_OUT=.forge/gas GAS_ALL=yes $(FORGE_TEST) --match-contract '^GasTest'
 	@python tools/gas.py write
 
 bench-bilateral: artifacts ## measure the gas of bilateral contracts over a day and over a year, write bench/bilateral.*
 	$(SAY) 'bench/bilateral.py'
 	@python bench/bilateral.py
-bench-intraday: setup ## measure the gas of intraday orders in books of 10, 1,000 and 10,000, write bench/intraday.*
+bench-intraday: compile ## measure the gas of intraday orders in books of 10, 1,000 and 10,000, write bench/intraday.*
 	$(SAY) 'forge: IntradayGasTest -> bench'
 	@rm -rf .forge/gas
-	@GAS_OUT=.forge/gas GAS_ALL=yes forge test --match-contract IntradayGasTest
+	@GAS_OUT=.forge/gas GAS_ALL=yes $(FORGE_TEST) --match-contract IntradayGasTest
 	@python tools/gas.py write-intraday
 
 bench-clearing: setup ## clear books beside other packages, each in an environment of its own, write bench/clearing.*

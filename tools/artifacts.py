@@ -2,6 +2,7 @@
 
     python tools/artifacts.py current exit code 1 if the contracts have changed since they were compiled
     python tools/artifacts.py renew   compile and write them anew, if the contracts have changed since
+    python tools/artifacts.py unpack  write each into .forge/contracts, as forge's tests read one
     python tools/artifacts.py check   compare them with what forge has compiled into .forge/out
 
 The check is a part of `make check`. It finds that
@@ -23,6 +24,7 @@ sys.path[:0] = [str(ROOT)]
 
 from dem.chain.artifacts import SHIPPED, Artifact, Artifacts, is_current, packed, shipped  # noqa: E402
 
+UNPACKED = ROOT / ".forge" / "contracts"
 BUILD = ROOT / ".build" / "__local__.json"
 FRESH = ROOT / ".forge" / "out"
 LIMIT = 24_576
@@ -36,6 +38,15 @@ def renew() -> int:
     subprocess.run(["ape", "compile", "--force", "--verbosity", "WARNING"], cwd=ROOT, check=True)
     SHIPPED.write_bytes(packed(compiled()))
     print(f"{SHIPPED.relative_to(ROOT)}: {SHIPPED.stat().st_size:,} bytes")
+    return 0
+
+
+def unpack() -> int:
+    UNPACKED.mkdir(parents=True, exist_ok=True)
+    for name, contract in shipped().items():
+        (UNPACKED / f"{name}.json").write_text(
+            json.dumps({"bytecode": {"object": contract.bytecode}}), encoding="utf-8"
+        )
     return 0
 
 
@@ -91,7 +102,7 @@ def check() -> int:
 
 
 if __name__ == "__main__":
-    commands = {"current": lambda: not is_current(), "renew": renew, "check": check}
+    commands = {"current": lambda: not is_current(), "renew": renew, "unpack": unpack, "check": check}
     if sys.argv[1:] not in [[name] for name in commands]:
         sys.exit(__doc__)
     sys.exit(commands[sys.argv[1]]())

@@ -46,6 +46,7 @@ library Billing {
     uint256 internal constant AT_BOUNDARY = 1 << (Strips.DAY_SHIFT + 2 * Strips.LANES);
     /// All periods of both kinds.
     uint256 internal constant EITHER_AREA = ((1 << (2 * Strips.LANES)) - 1) << SHORT_AREA;
+    uint256 private constant PERIODS = (1 << Strips.LANES) - 1;
 
     /// @param penalties penalty rates of the strip, six lanes.
     /// @return p the prices of a strip of its word.
@@ -53,11 +54,8 @@ library Billing {
         (p.shortEven, p.shortOdd) = Strips.factors(Tariffs.buys(word));
         (p.longEven, p.longOdd) = Strips.factors(Tariffs.sells(word));
         if (penalties != 0) (p.penaltyEven, p.penaltyOdd) = Strips.factors(penalties);
-        for (uint256 k = 0; k < Strips.LANES; ++k) {
-            uint256 flag = Strips.FLAG << (k * Strips.LANE_BITS);
-            if (word & (1 << (LONG_AREA + k)) != 0) p.longArea |= flag;
-            if (word & (1 << (SHORT_AREA + k)) != 0) p.shortArea |= flag;
-        }
+        p.shortArea = Strips.flagsOf((word >> SHORT_AREA) & PERIODS);
+        p.longArea = Strips.flagsOf((word >> LONG_AREA) & PERIODS);
         // An imbalance against the area's own brings the area nearer to balance.
         if (!chargeHelpful) (p.freeMore, p.freeLess) = (p.longArea, p.shortArea);
     }

@@ -49,7 +49,7 @@ contract LateReconciliation is ILateReconciliation, AccessManaged, SigningDomain
         uint256 lastAt;
     }
 
-    /// What a difference is worked out from: rules and prices of the day, six signed lanes a strip.
+    /// What a difference is worked out from: the day's rules, and of each strip that changed its prices and six signed lanes.
     /// late: prices of what takes the place of an estimate.
     struct Terms {
         Rules rules;
@@ -396,55 +396,63 @@ contract LateReconciliation is ILateReconciliation, AccessManaged, SigningDomain
         view
         returns (int256 toGrid, int256 toSupplier)
     {
-        Terms memory t = Terms({
-            rules: RULES.rulesOf(day),
-            prices: new StripPrices[](STRIPS_PER_DAY),
-            late: new StripPrices[](STRIPS_PER_DAY),
-            contracted: record.contracted,
-            before: before,
-            net: net
-        });
-        uint256 ofGrid = 0;
-        uint256 ofSupplier = 0;
+        Rules memory rules = RULES.rulesOf(day);
+        toGrid = _difference(_termsOf(rules, record, before, net, true));
+        toSupplier = _difference(_termsOf(rules, record, before, net, false));
+    }
+
+    /// @return t of the strips that changed: of those in which the boundary meter counts, or of the others.
+    function _termsOf(
+        Rules memory rules,
+        LateRecord calldata record,
+        uint256[] memory before,
+        uint256[] memory net,
+        bool atBoundary
+    ) private pure returns (Terms memory t) {
+        uint256 chosen = 0;
+        uint256 size = 0;
+        uint256 flags = 0;
         for (uint256 strip = 0; strip < net.length; ++strip) {
-            if (before[strip] == net[strip]) continue;
-            if (_loadPrices(t, record.prices, strip)) ofGrid |= 1 << strip;
-            else ofSupplier |= 1 << strip;
+            bool isAtBoundary = record.prices[strip] & Billing.AT_BOUNDARY != 0;
+            if (before[strip] == net[strip] || isAtBoundary != atBoundary) continue;
+            chosen |= 1 << strip;
+            flags |= before[strip];
+            ++size;
         }
-        (toGrid, toSupplier) = (_difference(t, ofGrid), _difference(t, ofSupplier));
+        bool anyUnknown = flags & Strips.ALL_FLAGS != 0 && !atBoundary;
+        StripPrices[] memory prices = new StripPrices[](size);
+        t = Terms({
+            rules: rules,
+            prices: prices,
+            late: anyUnknown ? new StripPrices[](size) : prices,
+            contracted: new uint256[](size),
+            before: new uint256[](size),
+            net: new uint256[](size)
+        });
+        uint256[] memory contracted = record.contracted;
+        uint256 i = 0;
+        for (uint256 strip = 0; i < size; ++strip) {
+            if (chosen & (1 << strip) == 0) continue;
+            t.contracted[i] = Billing.lanesOf(contracted, strip);
+            (t.before[i], t.net[i]) = (before[strip], net[strip]);
+            uint256 penalties = record.prices.length > net.length ? record.prices[net.length + strip] : 0;
+            // By an estimate the sign of N may have become another one: what takes its place is not free of the charge either.
+            bool isEstimated = before[strip] & Strips.ALL_FLAGS != 0;
+            bool isUnknown = isEstimated && !atBoundary;
+            // Where nobody knows N the penalty that an estimate has cost stays: the desk was owed by it.
+            uint256 word = record.prices[strip];
+            t.prices[i] = Billing.unpack(word, isUnknown ? 0 : penalties, rules.chargeHelpful || isEstimated);
+            // For the same reason it costs the penalty whichever way it deviates, unless the boundary meter tells the sign.
+            if (anyUnknown) {
+                t.late[i] = isUnknown ? Billing.unpack(word | Billing.EITHER_AREA, penalties, true) : t.prices[i];
+            }
+            ++i;
+        }
     }
 
-    /// @return isAtBoundary whether the boundary meter counts in the strip.
-    function _loadPrices(Terms memory t, uint256[] calldata prices, uint256 strip)
-        private
-        view
-        returns (bool isAtBoundary)
-    {
-        uint256 word = prices[strip];
-        uint256 penalties = prices.length > STRIPS_PER_DAY ? prices[STRIPS_PER_DAY + strip] : 0;
-        // By an estimate the sign of N may have become another one: what takes its place is not free of the charge either.
-        bool isEstimated = t.before[strip] & Strips.ALL_FLAGS != 0;
-        isAtBoundary = word & Billing.AT_BOUNDARY != 0;
-        bool isUnknown = isEstimated && !isAtBoundary;
-        // Where nobody knows N the penalty that an estimate has cost stays: the desk was owed by it.
-        t.prices[strip] = Billing.unpack(word, isUnknown ? 0 : penalties, t.rules.chargeHelpful || isEstimated);
-        // For the same reason it costs the penalty whichever way it deviates, unless the boundary meter tells the sign.
-        t.late[strip] = isUnknown ? Billing.unpack(word | Billing.EITHER_AREA, penalties, true) : t.prices[strip];
-    }
-
-    /// @param chosen strips that count, a bit each; in all others nothing is due.
     /// @return units due more than before, money units.
-    function _difference(Terms memory t, uint256 chosen) private view returns (int256 units) {
-        if (chosen == 0) return 0;
-        uint256 strips = t.prices.length;
-        uint256[] memory before = new uint256[](strips);
-        uint256[] memory net = new uint256[](strips);
-        for (uint256 strip = 0; strip < strips; ++strip) {
-            (before[strip], net[strip]) = chosen & (1 << strip) == 0
-                ? (t.contracted[strip], t.contracted[strip])
-                : (t.before[strip], t.net[strip]);
-        }
-        return _due(t.contracted, net, t.rules, t.late) - _due(t.contracted, before, t.rules, t.prices);
+    function _difference(Terms memory t) private view returns (int256 units) {
+        return _due(t.contracted, t.net, t.rules, t.late) - _due(t.contracted, t.before, t.rules, t.prices);
     }
 
     /// @return units due for a day besides its trades and fees, money units.

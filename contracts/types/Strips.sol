@@ -32,6 +32,8 @@ library Strips {
     uint256 internal constant ONES = 1 | (1 << 40) | (1 << 80) | (1 << 120) | (1 << 160) | (1 << 200);
     /// Lanes 0, 2 and 4 with room for products between them.
     uint256 internal constant EVEN_LANES = LANE_MASK | (LANE_MASK << 80) | (LANE_MASK << 160);
+    // Numbers of six bits 39 apart: the k-th has its bit k as the lowest bit of lane k.
+    uint256 private constant COPIES = 1 | (1 << 39) | (1 << 78) | (1 << 117) | (1 << 156) | (1 << 195);
     uint256 private constant PAIR_BITS = 80;
     uint256 private constant PAIR_MASK = (1 << PAIR_BITS) - 1;
     // Two flags for every pair of lanes.
@@ -90,6 +92,14 @@ library Strips {
     function spread(uint256 flags, uint256 mask) internal pure returns (uint256 lanes) {
         unchecked {
             return ((flags & ALL_FLAGS) >> (LANE_BITS - 1)) * mask;
+        }
+    }
+
+    /// @param bits six bits, the lowest for lane 0.
+    /// @return flags in the top bits of the lanes whose bit is set.
+    function flagsOf(uint256 bits) internal pure returns (uint256 flags) {
+        unchecked {
+            return ((bits * COPIES) & ONES) << (LANE_BITS - 1);
         }
     }
 

@@ -7,10 +7,10 @@ from support.evm.market import PUBLIC
 
 from .random_days import RandomDays, play
 
-DAYS = int(os.environ.get("DEM_RANDOM_DAYS", "720"))
+DAYS = int(os.environ.get("DEM_RANDOM_DAYS", "360"))
 """Delivery days to run; `make test-long` runs more."""
-PORTIONS = 6
-"""The days are run in so many tests, for those who test with several processes."""
+PORTIONS = max(1, DAYS // 120)
+"""The days are run in so many tests, for those who test with several processes; each meets all that is asked for."""
 
 NOT_PLAYED = {
     # Left to the stateful machine: pausing, batches, unsigned sheets, rejections, tokens from member to member.

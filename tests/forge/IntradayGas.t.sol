@@ -10,7 +10,7 @@ import {Calendar} from "../../contracts/types/Calendar.sol";
 import {FIRST_PARTICIPANT} from "../../contracts/types/Members.sol";
 import {Money} from "../../contracts/types/Units.sol";
 import {Market} from "./Market.sol";
-import {VM} from "./Vm.sol";
+import {VM, deploy} from "./Vm.sol";
 
 /// What intraday orders cost in books of some depth. Every call is a transaction of its own, with its base cost and calldata, sent
 /// by the participant. Day 1 writes storage never used before, day 9 the places of day 1: the steady state. Numbers go to the folder
@@ -67,9 +67,8 @@ contract IntradayGasTest is Market {
     function _deployAll(uint256 members) private {
         _deploy();
         _intraday = IContinuousMarket(
-            VM.deployCode(
-                "ContinuousMarket.sol:ContinuousMarket",
-                abi.encode(authority, _calendar(), uint32(300), registry, rules, accounts, schedule)
+            deploy(
+                "ContinuousMarket", abi.encode(authority, _calendar(), uint32(300), registry, rules, accounts, schedule)
             )
         );
         _grant(10, address(_intraday), IMarket.book.selector, address(schedule));

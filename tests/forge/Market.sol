@@ -19,7 +19,7 @@ import {IWholesaleResidual} from "../../contracts/interfaces/IWholesaleResidual.
 import {CalendarParameters} from "../../contracts/types/Calendar.sol";
 import {FALLBACK_SUPPLIER, FIRST_PARTICIPANT, Kind} from "../../contracts/types/Members.sol";
 import {Energy, Money, Price, PriceRange, SignedPrice} from "../../contracts/types/Units.sol";
-import {VM} from "./Vm.sol";
+import {VM, deploy} from "./Vm.sol";
 
 /// The whole market, deployed and with the roles of dem/deployment/plan.py; the test is admin and holds all roles of people.
 /// Contracts come from their artifacts, so that the tests need not compile them again.
@@ -89,38 +89,32 @@ abstract contract Market {
     function _deploy() internal {
         VM.warp(OPENING - 5 days);
         CalendarParameters memory c = _calendar();
-        address a = VM.deployCode("Authority.sol:Authority", abi.encode(address(this)));
+        address a = deploy("Authority", abi.encode(address(this)));
         authority = IAccessManager(a);
         registry = IParticipantRegistry(
-            VM.deployCode(
-                "ParticipantRegistry.sol:ParticipantRegistry",
-                abi.encode(a, c, VM.addr(93), VM.addr(94), VM.addr(95), VM.addr(BOUNDARY_KEY))
+            deploy(
+                "ParticipantRegistry", abi.encode(a, c, VM.addr(93), VM.addr(94), VM.addr(95), VM.addr(BOUNDARY_KEY))
             )
         );
-        accounts = IAccounts(VM.deployCode("Accounts.sol:Accounts", abi.encode(a, c, registry)));
-        rules = IMarketRules(VM.deployCode("MarketRules.sol:MarketRules", abi.encode(a, c, _prices(), _rules())));
-        schedule = ISchedule(VM.deployCode("Schedule.sol:Schedule", abi.encode(a, c, rules, accounts)));
+        accounts = IAccounts(deploy("Accounts", abi.encode(a, c, registry)));
+        rules = IMarketRules(deploy("MarketRules", abi.encode(a, c, _prices(), _rules())));
+        schedule = ISchedule(deploy("Schedule", abi.encode(a, c, rules, accounts)));
         auction = _deployAuction(address(registry));
-        desk = IWholesaleDesk(VM.deployCode("WholesaleDesk.sol:WholesaleDesk", abi.encode(a, c, registry, rules)));
+        desk = IWholesaleDesk(deploy("WholesaleDesk", abi.encode(a, c, registry, rules)));
         residual = IWholesaleResidual(
-            VM.deployCode(
-                "WholesaleResidual.sol:WholesaleResidual",
-                abi.encode(a, c, 6 hours, registry, rules, schedule, auction, accounts, desk)
-            )
+            deploy("WholesaleResidual", abi.encode(a, c, 6 hours, registry, rules, schedule, auction, accounts, desk))
         );
-        meters = IMeters(VM.deployCode("Meters.sol:Meters", abi.encode(a, c, registry)));
-        readings = IMeterReadings(
-            VM.deployCode("MeterReadings.sol:MeterReadings", abi.encode(a, c, registry, meters, rules, residual))
-        );
-        fallbackSupply = IFallbackSupply(VM.deployCode("FallbackSupply.sol:FallbackSupply", abi.encode(a, c, rules)));
-        shortfalls = IShortfalls(VM.deployCode("Shortfalls.sol:Shortfalls", abi.encode(a, accounts)));
+        meters = IMeters(deploy("Meters", abi.encode(a, c, registry)));
+        readings = IMeterReadings(deploy("MeterReadings", abi.encode(a, c, registry, meters, rules, residual)));
+        fallbackSupply = IFallbackSupply(deploy("FallbackSupply", abi.encode(a, c, rules)));
+        shortfalls = IShortfalls(deploy("Shortfalls", abi.encode(a, accounts)));
         settlement = ISettlement(
-            VM.deployCode(
-                "Settlement.sol:Settlement",
+            deploy(
+                "Settlement",
                 abi.encode(c, rules, accounts, schedule, auction, readings, fallbackSupply, residual, shortfalls)
             )
         );
-        fund = IBalancingFund(VM.deployCode("BalancingFund.sol:BalancingFund", abi.encode(rules, accounts, settlement)));
+        fund = IBalancingFund(deploy("BalancingFund", abi.encode(rules, accounts, settlement)));
         _grant(1, address(registry), IParticipantRegistry.admit.selector, address(this));
         _grant(2, address(accounts), IAccounts.deposit.selector, address(this));
         _grant(3, address(accounts), IAccounts.setCreditLimit.selector, address(this));
@@ -153,11 +147,8 @@ abstract contract Market {
     }
 
     function _deployAuction(address traders) internal returns (ICallAuction) {
-        return ICallAuction(
-            VM.deployCode(
-                "CallAuction.sol:CallAuction", abi.encode(authority, _calendar(), traders, rules, accounts, schedule)
-            )
-        );
+        return
+            ICallAuction(deploy("CallAuction", abi.encode(authority, _calendar(), traders, rules, accounts, schedule)));
     }
 
     function _grant(uint64 role, address target, bytes4 selector, address holder) internal {

@@ -34,6 +34,15 @@ interface Vm {
 
 Vm constant VM = Vm(address(uint160(uint256(keccak256("hevm cheat code")))));
 
+/// @return a contract of the project, deployed: as the package has it where CONTRACTS names the folder (tools/artifacts.py), else as
+/// forge has compiled it.
+function deploy(string memory name, bytes memory arguments) returns (address) {
+    string memory folder = VM.envOr("CONTRACTS", "");
+    bool isShipped = bytes(folder).length != 0;
+    string memory artifact = isShipped ? string.concat(folder, "/", name, ".json") : string.concat(name, ".sol:", name);
+    return VM.deployCode(artifact, arguments);
+}
+
 /// @return x squeezed into lo..hi, both included; what is inside already stays.
 function bound(uint256 x, uint256 lo, uint256 hi) pure returns (uint256) {
     if (x >= lo && x <= hi) return x;

@@ -22,7 +22,7 @@ import {Energy, Money, SignedPrice} from "../../contracts/types/Units.sol";
 import {Book} from "./Book.sol";
 import {Fault, FaultyMarket} from "./FaultyMarket.t.sol";
 import {Market} from "./Market.sol";
-import {VM} from "./Vm.sol";
+import {VM, deploy} from "./Vm.sol";
 
 /// The day of a member that does all it may, settled in a transaction of its own: every layer of the auction with both hands, bids
 /// and asks in turn, all rationed at the price and the rest of them at the margin of the wholesale market; the same in a pool; 64
@@ -87,7 +87,7 @@ contract WorstDayTest is Market {
     }
 
     function deployRules() external {
-        VM.deployCode("MarketRules.sol:MarketRules", abi.encode(address(this), _calendar(), _prices(), _rules()));
+        deploy("MarketRules", abi.encode(address(this), _calendar(), _prices(), _rules()));
     }
 
     function _note(uint256 periods, uint256 layers, uint256 gas, uint256 computed) private {
@@ -116,11 +116,8 @@ contract WorstDayTest is Market {
 
     function _deployAll() private {
         _deploy();
-        IIntermediaries intermediaries = IIntermediaries(
-            VM.deployCode(
-                "Intermediaries.sol:Intermediaries", abi.encode(_calendar(), registry, rules, accounts, schedule)
-            )
-        );
+        IIntermediaries intermediaries =
+            IIntermediaries(deploy("Intermediaries", abi.encode(_calendar(), registry, rules, accounts, schedule)));
         _grant(13, address(registry), IParticipantRegistry.divide.selector, address(intermediaries));
         for (uint256 i = 0; i <= DESK + CONTRACTS; ++i) {
             Kind kind = i == BROKER ? Kind.Intermediary : i == DESK ? Kind.WholesaleDesk : Kind.Prosumer;
@@ -132,13 +129,11 @@ contract WorstDayTest is Market {
         intermediaries.choose(
             m, _sign(_key(WORST), _domain(address(intermediaries)), keccak256(abi.encode(typehash, m)))
         );
-        address members =
-            VM.deployCode("PoolMembers.sol:PoolMembers", abi.encode(registry, uint32(FIRST_PARTICIPANT + BROKER)));
+        address members = deploy("PoolMembers", abi.encode(registry, uint32(FIRST_PARTICIPANT + BROKER)));
         _pool = _deployAuction(members);
         _intraday = IContinuousMarket(
-            VM.deployCode(
-                "ContinuousMarket.sol:ContinuousMarket",
-                abi.encode(authority, _calendar(), uint32(300), registry, rules, accounts, schedule)
+            deploy(
+                "ContinuousMarket", abi.encode(authority, _calendar(), uint32(300), registry, rules, accounts, schedule)
             )
         );
         _grant(15, address(_intraday), IStandingWatcher.bar.selector, address(registry));
@@ -148,9 +143,8 @@ contract WorstDayTest is Market {
         desk.appoint(uint32(FIRST_PARTICIPANT + DESK), 1);
         _grant(2, address(accounts), IAccounts.redeem.selector, address(this));
         _bilateral = IBilateralContracts(
-            VM.deployCode(
-                "BilateralContracts.sol:BilateralContracts",
-                abi.encode(authority, _calendar(), registry, rules, accounts, schedule, uint8(0))
+            deploy(
+                "BilateralContracts", abi.encode(authority, _calendar(), registry, rules, accounts, schedule, uint8(0))
             )
         );
         _plug(_pool);

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from matplotlib.patches import PathPatch
+from support.commands.shell import no_picture
 
 from dem import report
 from dem.report.charts import (
@@ -391,6 +392,12 @@ class Page(HTMLParser):
             self.labels.append(values.get("aria-label") or "")
 
 
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For pages whose words are read: pictures take most of the time."""
+    monkeypatch.setattr("dem.report.charts.render", no_picture)
+
+
 @pytest.fixture(scope="module")
 def text(day: Path) -> str:
     path = write_report(day)
@@ -434,7 +441,7 @@ class TestReport:
         edit(spoiled, "run.json", lambda text: text.replace("A sunny Sunday", "<script>alert(1)</script>"))
         assert "script" not in Page(write_report(spoiled).read_text(encoding="utf-8")).tags
 
-    def test_says_so_when_an_invariant_fails(self, spoiled: Path) -> None:
+    def test_says_so_when_an_invariant_fails(self, spoiled: Path, undrawn: None) -> None:
         edit(spoiled, "run.json", lambda text: text.replace('"ok": true', '"ok": false', 1))
         assert "1 of 3 invariants do not hold: 1 Energy." in write_report(spoiled).read_text(encoding="utf-8")
 
@@ -443,7 +450,7 @@ class TestReport:
         assert "Nothing was traded" in text
         assert Page(text).tags.count("figure") == 3
 
-    def test_names_the_day_where_there_are_several(self, spoiled: Path) -> None:
+    def test_names_the_day_where_there_are_several(self, spoiled: Path, undrawn: None) -> None:
         edit(spoiled, "run.json", lambda text: text.replace('"days": 1', '"days": 2'))
         text = write_report(spoiled).read_text(encoding="utf-8")
         assert "8 May 2016 to 9 May 2016" in text
@@ -489,7 +496,7 @@ class TestReport:
         drawn = price_over_time(results, summarise(results), read_course(results), wide=False)
         assert drawn.axes[1].get_ylabel() == "kWh / 15 min"
 
-    def test_two_figures_of_a_tile_share_the_unit_in_its_name(self, tmp_path: Path) -> None:
+    def test_two_figures_of_a_tile_share_the_unit_in_its_name(self, tmp_path: Path, undrawn: None) -> None:
         text = write_report(trading_day(tmp_path / "out")).read_text(encoding="utf-8")
         assert re.search(r"Imported / exported, kWh\D*>[\d.,]+ / [\d.,]+<", text)
         assert re.search(r"Fees / balancing fund, EUR\D*>[\d.,]+ / [\d.,]+<", text)
@@ -517,16 +524,15 @@ class TestReport:
         page = report.write_report(spoiled, results, total).read_text(encoding="utf-8")
         assert "Price over the 15 days" in page
 
-    def test_a_long_table_shows_both_ends(self, day: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_long_table_shows_both_ends(self, tmp_path: Path, undrawn: None, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("dem.report.page.MOST_ROWS", 4)
+        day = trading_day(tmp_path / "out")
         text, total = write_report(day).read_text(encoding="utf-8"), summary(day)
-        monkeypatch.undo()
         table = text[text.index("Results by participant: energy") :].partition("</table>")[0]
         names = re.findall(r'<th scope="row"><a href="members/\d+.html">(\d+)</a>', table)
         shown = [*total.participants[:2], *total.participants[-2:]]
         assert names == [result.participant for result in shown]
         assert "10 between the best and the worst are left out" in text
-        write_report(day)
 
     def test_chooses_morning_midday_and_evening(self, day: Path) -> None:
         results = read_results(day)
@@ -641,7 +647,7 @@ def test_money_flows_name_the_parties_of_a_community_in_which_no_kind_occurs_twi
     assert write_report(folder).is_file()
 
 
-def test_a_report_sums_up_by_local_day(tmp_path: Path) -> None:
+def test_a_report_sums_up_by_local_day(tmp_path: Path, undrawn: None) -> None:
     folder = trading_day(tmp_path / "autumn", consumers=2, prosumers=1)
     run = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     # The same periods, told in a place where their day ends an hour early and begins at 23:00.

@@ -11,14 +11,14 @@ from support.commands.hamlet import DEBTOR, POOR, Hamlet
 from support.commands.shell import EMBEDDED, run
 
 LONGEST_FIRST = (
-    *("test_without_chain", "test_markets", "test_clear", "test_commands", "test_growth", "test_interruption"),
-    *("test_unreliable_node", "test_operations", "test_nodes", "test_wheel", "test_days", "test_no_traceback"),
+    *("test_unreliable_node", "test_markets", "test_interruption", "test_without_chain", "test_growth", "test_nodes"),
+    *("test_no_traceback", "test_wheel", "test_clear", "test_operations", "test_commands", "test_study", "test_start"),
 )
-"""Files that take more than half a minute of a core; all others come after them."""
+"""Files that take more than ten seconds; all others come after them."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Two cores that take one file after the other end at about the same time if the short ones are last."""
+    """Workers that take one file after the other end at about the same time if the short ones are last."""
     here = Path(__file__).parent
 
     def place(item: pytest.Item) -> int:

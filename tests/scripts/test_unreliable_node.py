@@ -9,6 +9,7 @@ from random import Random
 from threading import Thread
 
 import pytest
+from _pytest.mark import ParameterSet
 from support.commands.hamlet import Hamlet
 from support.commands.node import Cut, Node, Reply, Wire, anvil, restartable, wire_to
 from support.commands.shell import run, without_pictures
@@ -18,8 +19,9 @@ TROUBLED = 0.2
 """Share of the requests that something happens to."""
 MINING_SECONDS = 0.3
 AWAY_SECONDS = 1.5
-SAVING_SECONDS = 2.5
+SAVING = ("--state-interval", "1")
 """A node that is killed has been told to save what it knows every second."""
+SAVING_SECONDS = 2.5
 RESTARTS = (
     Cut("ParticipantRegistry.applyFor", 0, heard=True),
     Cut("ParticipantRegistry.admit", 0, heard=False),
@@ -137,14 +139,18 @@ def restart_at(cuts: Sequence[Cut], wire: Wire, node: Node, stop: Callable[[Node
         wire.arm(cuts[0], go_away)
 
 
+def alone(name: str, *values: object) -> ParameterSet:
+    """A case on a worker of its own: it waits for a node most of its time."""
+    return pytest.param(*values, id=name, marks=pytest.mark.xdist_group(name))
+
+
 @pytest.mark.parametrize(
     ("stop", "cuts", "flags"),
     [
-        (Node.end, RESTARTS, ()),
-        (Node.kill, RESTARTS, ("--state-interval", "1")),
-        (Node.kill, RESTARTS[::2], ("--state-interval", "1", "--block-time", "1")),
+        alone("killed while it seals by the clock", Node.kill, RESTARTS[::2], (*SAVING, "--block-time", "1")),
+        alone("killed", Node.kill, RESTARTS, SAVING),
+        alone("ended", Node.end, RESTARTS, ()),
     ],
-    ids=["ended", "killed", "killed while it seals by the clock"],
 )
 def test_a_node_that_is_restarted(village, undisturbed, tmp_path, stop, cuts, flags):
     with restartable(*flags, state=tmp_path / "state.json") as node, wire_to(node.url) as (wire, url):

@@ -7,9 +7,12 @@ from web3.contract import Contract
 from dem.community.keys import Wallet, wallet
 from dem.deployment.market import Market
 
+from . import embedded
 from .brokers import admit_intermediary
 from .once import once
 from .village import Member, Village, found_village
+
+embedded.shorten()
 
 
 @pytest.fixture(scope="session")
