@@ -11,8 +11,8 @@ HERE = Path(__file__).parent
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The tests of a file stay together on one worker where they share what they have played (`--dist loadgroup`).
 
-    Those on ape's chain do not: its isolation goes by all tests that were collected, and loses what fixtures of a folder
-    have done that is run apart from them.
+    Those on ape's chain do not: its isolation goes by all tests that were collected, and loses what the fixtures of a
+    folder have done that is run apart from them.
     """
     for item in items:
         part = item.path.relative_to(HERE).parts[0]

@@ -9,6 +9,7 @@ from rich.markup import escape
 
 from dem.chain.options import on_chain
 from dem.commands import ABOUT
+from dem.commands.day import draw
 from dem.console import Terminal, console, fail_readably, pace_options, print_checks, print_table
 from dem.drive.pace import Pace
 
@@ -34,14 +35,15 @@ def cli(scenario: Path, out: Path, account: str | None, no_chain: bool, pace: Pa
     Beside them stands what the day costs if nobody trades under the same rules, played without a chain.
     """
     from dem.drive.set_ups import run_set_ups
-    from dem.report import write_comparison, write_report
 
     screen, play = Terminal(), None
     if not no_chain:
         from dem.drive.run import run_loaded
 
-        play = partial(run_loaded, account=account, pace=pace, draw=write_report, screen=screen)
-    runs, all_hold = run_set_ups(scenario, out, write_report, play, screen)
+        play = partial(run_loaded, account=account, pace=pace, draw=draw, screen=screen)
+    runs, all_hold = run_set_ups(scenario, out, draw, play, screen)
+    from dem.report import write_comparison
+
     comparison, page = write_comparison(out, runs)
     print_comparison(comparison)
     console.print(f"\nTables in the folders of [bold]{out}[/], pictures in [bold]{page}[/]")

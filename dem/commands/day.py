@@ -39,7 +39,7 @@ def cli(scenario: Path, out: Path | None, account: str | None, no_chain: bool, p
     if no_chain:
         from dem.drive.without_chain import run_without_chain
 
-        show(*run_without_chain(scenario, out, _draw, Terminal()))
+        show(*run_without_chain(scenario, out, draw, Terminal()))
     else:
         play(scenario, out, account, pace)
 
@@ -48,10 +48,11 @@ def play(scenario: Path, out: Path | None, account: str | None, pace: Pace) -> N
     """Run a scenario on a chain and print what came of it."""
     from dem.drive.run import run_scenario
 
-    show(*run_scenario(scenario, out, account, pace, _draw, Terminal()))
+    show(*run_scenario(scenario, out, account, pace, draw, Terminal()))
 
 
-def _draw(folder: Path, results: "Results", summary: "Summary") -> Path:
+def draw(folder: Path, results: "Results", summary: "Summary") -> Path:
+    """Write the report of a run; what draws is loaded when there is something to draw."""
     from dem.report import write_report
 
     return write_report(folder, results, summary)

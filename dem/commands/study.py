@@ -29,7 +29,6 @@ def cli(study: Path, out: Path | None, workers: int | None, cluster: str | None,
     """
     from dem.lab.study import read_study, run_study
     from dem.lab.study.running import cores
-    from dem.report.study import write_study_page
 
     design = read_study(study)
     on_contracts = None
@@ -47,6 +46,8 @@ def cli(study: Path, out: Path | None, workers: int | None, cluster: str | None,
             on_contracts=on_contracts,
             told=progress.told,
         )
+    from dem.report.study import write_study_page
+
     page = write_study_page(folder, findings)
     print_study(findings)
     console.print(f"\nTables in [bold]{folder}[/], pictures in [bold]{page}[/]")
