@@ -66,7 +66,10 @@ class Node:
         self.process.wait()
 
     def kill(self) -> None:
-        """End it at once: it keeps what it had written last, which must be whole, as anvil writes over the file."""
+        """End it at once: it keeps what it had written last, which must be whole.
+
+        anvil writes over the file, and while it seals a block it may write what the block did and not the block.
+        """
         written = self._written()
         self.process.kill()
         self.process.wait()
@@ -77,10 +80,16 @@ class Node:
         while self.state is not None and self.state.exists():
             written = self.state.read_bytes()
             with suppress(ValueError):
-                json.loads(written)
-                return written
+                if _has_its_blocks(json.loads(written)):
+                    return written
             time.sleep(0.01)
         return None
+
+
+def _has_its_blocks(chain: dict[str, Any]) -> bool:
+    """Whether all that accounts have sent is in its blocks."""
+    people = [account for account in chain["accounts"].values() if account["code"] == "0x"]
+    return sum(account["nonce"] for account in people) == len(chain["transactions"])
 
 
 @contextmanager
