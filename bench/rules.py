@@ -65,7 +65,7 @@ CANDIDATES = [
 
 
 class Interval(NamedTuple):
-    """A mean over days, each of another week, and half of its 95 % interval."""
+    """A mean over days, each of another week, and half of its 95 % interval: zero for a single day, which has none."""
 
     mean: float
     half: float
@@ -74,11 +74,11 @@ class Interval(NamedTuple):
     def of(units: Iterable[int]) -> "Interval":
         """Of money units, in currency."""
         values = [value / MONEY for value in units]
-        half = T_95 * stdev(values) / len(values) ** 0.5 if len(values) > 1 else float("nan")
+        half = T_95 * stdev(values) / len(values) ** 0.5 if len(values) > 1 else 0.0
         return Interval(mean(values), half)
 
     def __str__(self) -> str:
-        return f"{self.mean:.2f} ± {self.half:.2f}" if self.half == self.half else f"{self.mean:.2f}"
+        return f"{self.mean:.2f} ± {self.half:.2f}" if self.half else f"{self.mean:.2f}"
 
 
 @dataclass
