@@ -445,18 +445,19 @@ class Scenario:
     def forecasts(self, day: int) -> dict[str, list[int]]:
         """Net consumption that consumers and prosumers expect, Wh by slot, known at the gate."""
         expected = self._by_name(forecast(self.history(day)), day) | self._own_forecasts(day)
-        return {
-            member.name: self._foresee(np.array(expected[member.name], np.int64), member.name, day).tolist()
-            if self._foreseen
-            else expected[member.name]
-            for member in self.of_kind(Kind.CONSUMER, Kind.PROSUMER)
-            if member.name in expected
-        }
+        traders = (member.name for member in self.of_kind(Kind.CONSUMER, Kind.PROSUMER))
+        mine = {name: expected[name] for name in traders if name in expected}
+        if not self._foreseen:
+            return mine
+        foreseen = self._foresee({name: np.array(net, np.int64) for name, net in mine.items()}, day)
+        return {name: net.tolist() for name, net in foreseen.items()}
 
-    def _foresee(self, expected: Energy, name: str, day: int) -> Energy:
+    def _foresee(self, expected: dict[str, Energy], day: int) -> dict[str, Energy]:
         """What is expected, moved towards what happens."""
-        known: Energy = expected + (np.array(self.metered(day)[name]) - expected) * self._foreseen // 100
-        return known
+        if not self._foreseen:
+            return expected
+        metered = self.metered(day)
+        return {name: net + (np.array(metered[name]) - net) * self._foreseen // 100 for name, net in expected.items()}
 
     def past_net(self, day: int) -> dict[str, Energy]:
         """Net consumption of consumers and prosumers on the days a forecast is made from, Wh: a row for each such day.
@@ -466,11 +467,13 @@ class Scenario:
         past = past_net(self.history(day))
         own = self._own_forecasts(day)
         rows = {name: row for row, name in enumerate(self.profiles.names)}
-        return {
-            name: self._foresee(np.array([own[name]] * len(past)) if name in own else past[:, rows[name]], name, day)
-            for name in (member.name for member in self.of_kind(Kind.CONSUMER, Kind.PROSUMER))
+        traders = (member.name for member in self.of_kind(Kind.CONSUMER, Kind.PROSUMER))
+        expected: dict[str, Energy] = {
+            name: np.array([own[name]] * len(past)) if name in own else past[:, rows[name]]
+            for name in traders
             if self.participant(name).takes_part(day)
         }
+        return self._foresee(expected, day)
 
     def expected(self, day: int) -> tuple[dict[str, list[int]], dict[str, list[int]]]:
         """Load and generation before netting that all meters are expected to show, Wh by slot, known at the gate."""
