@@ -26,6 +26,6 @@ def pay_fund(relay: Relay, day: int) -> None:
         planned = GAS_PER_PAID_MEMBER * MEMBERS_A_PAYMENT
         payment = relay.chain.transaction(fund, "pay", unpaid, MEMBERS_A_PAYMENT, planned=planned)
         refusals = [refusal for _, refusal in relay.chain.send_all(relayer, [payment] * payments) if refusal]
-        # Somebody else may pay, too: then the last ones find nothing to pay.
-        if refusals and fund.functions.nextMember().call() == first:
+        # Somebody else may pay, too: then the day is paid, and the last payments found nothing to pay.
+        if refusals and fund.functions.nextDay().call() == unpaid:
             raise refusals[0]

@@ -628,3 +628,21 @@ def test_figures_of_the_documentation(name: str, load: int, pv: int, matchable: 
     for order in scenario.orders(1, {member.name: i for i, member in enumerate(scenario.participants, start=3)}):
         books[order.slot].append(order)
     assert sum(clear(book).volume for book in books.values()) == traded
+
+
+@pytest.mark.parametrize(("percent", "times"), [(0, 0), (50, 1)])
+def test_what_meters_will_show_is_asked_once_however_many_there_are(
+    percent: int, times: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scenario = load_scenario(SCENARIOS / "rural-sunday").foreseen(percent)
+    asked, metered = [], Scenario.metered
+
+    def counted(self: Scenario, day: int) -> dict[str, list[int]]:
+        asked.append(day)
+        return metered(self, day)
+
+    monkeypatch.setattr(Scenario, "metered", counted)
+    for what in (scenario.past_net, scenario.forecasts):
+        asked.clear()
+        assert len(what(1)) > 30
+        assert len(asked) == times
