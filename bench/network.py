@@ -106,12 +106,12 @@ class Watch:
             watcher.join()
             self._chain.ask = self._ask
 
-    def _noting(self, requests: Sequence[Request]) -> list[RPCResponse]:
+    def _noting(self, requests: Sequence[Request], is_divisible: bool = False) -> list[RPCResponse]:
         now = time.monotonic()
         for method, params in requests:
             if method == "eth_sendRawTransaction":
                 self._handed.setdefault(f"0x{keccak(hexstr=params[0]).hex()}", now)
-        return self._ask(requests)
+        return self._ask(requests, is_divisible)
 
     def _look(self) -> None:
         eth = Web3(HTTPProvider(self._url)).eth

@@ -180,6 +180,13 @@ contract LateReconciliation is ILateReconciliation, AccessManaged, SigningDomain
     }
 
     /// @inheritdoc ILateReconciliation
+    function requireOnRecord(uint32 id, uint256 day, LateRecord calldata record) external view {
+        _requireDay(day);
+        _requireReconciled(id, day);
+        _provenRecord(id, day, record);
+    }
+
+    /// @inheritdoc ILateReconciliation
     function statementOf(LateReading calldata r) public view returns (bytes32) {
         return _hashTypedDataV4(
             keccak256(abi.encode(READING_TYPEHASH, r.id, r.day, r.run, keccak256(abi.encodePacked(r.net))))

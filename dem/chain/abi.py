@@ -89,6 +89,8 @@ def plain(entry: Mapping[str, Any], value: Any) -> Any:
         return checksum(value)
     if entry["type"] == "tuple":
         return {c["name"]: plain(c, v) for c, v in zip(entry["components"], value, strict=True)}
+    if entry["type"] == "tuple[]":
+        return [plain({**entry, "type": "tuple"}, one) for one in value]
     return value
 
 

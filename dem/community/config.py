@@ -446,9 +446,13 @@ class Flexibility(_Model):
 
 
 class Grid(_Model):
-    """The network that members are connected to: a folder of tables, relative to the scenario's."""
+    """The network that members are connected to: a folder of tables, relative to the scenario's.
+
+    dispatcher: whether it publishes limits, which members keep (rule 10).
+    """
 
     folder: str
+    dispatcher: bool = False
 
 
 class Config(_Model):

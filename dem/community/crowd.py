@@ -27,6 +27,7 @@ from dem.community.memory import Memories
 from dem.community.presets import TRADING_ON, Mode, place, sell_on, shed
 from dem.community.scenario import Kind, Participant, Scenario
 from dem.community.strategies import Bands, NoOrders, OrderColumns, Situation, Strategy, Truthful
+from dem.model.limits import Limits, limits_down
 from dem.model.markets.auction import Column, OrderBook
 from dem.model.markets.dealing import Band, Intermediary, Quote, posted, quoted
 from dem.model.markets.wholesale import Offer
@@ -97,7 +98,28 @@ class Crowd:
     @cached_property
     def forecasts(self) -> dict[str, list[int]]:
         """Net consumption that consumers and prosumers expect at the day-ahead gate, without stores, Wh by slot."""
-        return self.scenario.forecasts(self.day)
+        expected = self.scenario.forecasts(self.day)
+        return self._held(expected) if self.limits else expected
+
+    @cached_property
+    def limits(self) -> dict[str, Limits]:
+        """What the network leaves of each connection, of who is limited in any slot."""
+        published = self.whole.limits(self.day)
+        if published is None:
+            return {}
+        names = [name for name, zone in published.zones.items() if zone in published.shares]
+        members = [self.scenario.participant(name) for name in names]
+        return {
+            own.name: limits_down(own.import_capacity, own.export_capacity, published.of(own.name, self._slots))
+            for own in members
+        }
+
+    def _held(self, net: Mapping[str, Sequence[int]]) -> dict[str, list[int]]:
+        """What of net energies is within limits, Wh by slot."""
+        return {
+            name: self.limits[name].clip(np.array(wh, np.int64)).tolist() if name in self.limits else list(wh)
+            for name, wh in net.items()
+        }
 
     @cached_property
     def prices(self) -> Prices:
@@ -228,7 +250,7 @@ class Crowd:
             _grid(pv, names), _grid(self._pv, names)[:, :known], length
         )
         shown = self.scenario.metered(self.day)
-        return {name: shown[name][:known] + row for name, row in zip(names, rest.tolist(), strict=True)}
+        return self._held({name: shown[name][:known] + row for name, row in zip(names, rest.tolist(), strict=True)})
 
     def area(self, session: Session, contracted: Contracted) -> list[int]:
         """Imbalance of the area that is expected, Wh by slot: positive if it is short."""
@@ -261,8 +283,8 @@ class Crowd:
             household = self._households.get(member.name)
             plan = household.replan(session.known, net, had, prices) if household else self._no_plan
             wish = _Wish(_less(net, had), plan.moves, plan.limits)
-            bought = [member.import_capacity - wh for wh in had]
-            sold = [member.export_capacity + wh for wh in had]
+            most = self._most(member)
+            bought, sold = _less(most[0], had), [own + wh for own, wh in zip(most[1], had, strict=True)]
             step = 1 + session.number
             orders += self._orders(member, ids, _from(session.first, wish), bought, sold, step=step).orders()
         return orders
@@ -272,13 +294,14 @@ class Crowd:
     def metered(self, contracted: Contracted | None = None) -> dict[str, list[int]]:
         """What every meter shows, net, Wh by slot, batteries and moved loads included.
 
-        contracted: in the end, of all markets. Who has no store shows what `Scenario.metered` says.
+        contracted: in the end, of all markets. Who has no store shows what `Scenario.metered` says. All keep what the
+        network leaves them.
         """
         shown = self.scenario.metered(self.day)
         for name, household in self._households.items():
             had = self._of(contracted or {}, self.scenario.participant(name))
             shown[name] = household.delivered(had)
-        return shown
+        return self._held(shown)
 
     def cut(self, ids: Ids, contracted: Contracted, book: OrderBook) -> dict[str, list[int]]:
         """What every meter shows on an island, net, Wh by slot: load and generation are limited before it (`shed`).
@@ -414,7 +437,8 @@ class Crowd:
 
     @cached_property
     def _past_net(self) -> dict[str, Energy]:
-        return self.scenario.past_net(self.day)
+        past = self.scenario.past_net(self.day)
+        return {name: self.limits[name].clip(net) if name in self.limits else net for name, net in past.items()}
 
     @cached_property
     def _may_meet(self) -> NDArray[np.bool_]:
@@ -509,8 +533,14 @@ class Crowd:
         takes_prices: bool = False,
         past: Column | None = None,
     ) -> OrderColumns:
-        bought, sold = [member.import_capacity] * self._slots, [member.export_capacity] * self._slots
-        return self._orders(member, ids, wish, bought, sold, commission, takes_prices, past)
+        return self._orders(member, ids, wish, *self._most(member), commission, takes_prices, past)
+
+    def _most(self, member: Participant) -> tuple[list[int], list[int]]:
+        """What a member may draw and feed in, Wh by slot."""
+        if member.name in self.limits:
+            imports, exports = self.limits[member.name]
+            return imports.tolist(), exports.tolist()
+        return [member.import_capacity] * self._slots, [member.export_capacity] * self._slots
 
     def _orders(
         self,
@@ -552,6 +582,8 @@ class Crowd:
             memory=self._memory(member.name, strategy),
         )
         columns = (_PRICE_TAKER if takes_prices else strategy).columns(situation)
+        if member.name in self.limits:
+            columns = columns.within(np.array(bought, np.int64), np.array(sold, np.int64), self._rules.min_order_energy)
         moved = self._flexible(ids[member.name], parts[1], wish.limits, situation, bought, sold)
         if not moved:
             return columns

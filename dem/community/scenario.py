@@ -42,6 +42,7 @@ from dem.community.own import (
 from dem.community.profiles import Later, Profiles, ShapedProfiles, check_cover, read_profiles
 from dem.community.strategies import NoOrders, Situation, Strategy
 from dem.errors import InputError, Mistakes
+from dem.grid.dispatch import DayLimits, Dispatch
 from dem.grid.network import Network, read_network
 from dem.grid.programme import Connections, connect
 from dem.model.mechanisms import Markets
@@ -202,6 +203,8 @@ class Scenario:
     reports: Reports = field(default_factory=dict)
     network: Network | None = None
     """That members are connected to, if it is described."""
+    _dispatch: Dispatch | None = None
+    """Works out what the network leaves its members, if the scenario has a dispatcher."""
     _foreseen: int = 0
     """Percent of the way from what is expected day ahead to what happens."""
     modules: tuple[Path, ...] = ()
@@ -270,7 +273,7 @@ class Scenario:
         profiles = self.profiles
         if isinstance(profiles, ShapedProfiles) and len(profiles.resampled):
             profiles = replace(profiles, seed=seed)
-        return replace(self, config=config, profiles=profiles)
+        return replace(self, config=config, profiles=profiles)._dispatching()
 
     def finding_modules_in(self, *folders: Path) -> "Scenario":
         """The same with further folders in which strategies of somebody's own may lie."""
@@ -314,7 +317,7 @@ class Scenario:
             _forecasts={name: expected[by : by + count] for name, expected in self._forecasts.items()},
             reports={(day - by, name): one for (day, name), one in self.reports.items() if first <= day < end},
             before=self.before + by,
-        )
+        )._dispatching()
 
     def foreseen(self, percent: int) -> "Scenario":
         """The same if everybody's forecast day ahead came so far towards what happens."""
@@ -509,6 +512,21 @@ class Scenario:
         members = self.of_kind(*_CONNECTED)
         return connect(self.network, {m.name: (m.bus, m.import_capacity, m.export_capacity) for m in members})
 
+    @property
+    def dispatch(self) -> Dispatch | None:
+        """What a dispatcher publishes; None without one."""
+        return self._dispatch
+
+    def limits(self, day: int) -> DayLimits | None:
+        """What the network leaves its members on a day; None without a dispatcher."""
+        return None if self._dispatch is None else self._dispatch.day(day, self.public_forecast)
+
+    def _dispatching(self) -> "Scenario":
+        """The same with limits of its own, which nobody has worked out yet."""
+        if self.network is None or self.connections is None or not (self.config.grid and self.config.grid.dispatcher):
+            return self
+        return replace(self, _dispatch=Dispatch(self.network, self.connections, self.calendar.period_seconds))
+
     def own_orders(self, day: int) -> tuple[OwnOrder, ...]:
         """Orders that members bring themselves, who take part."""
         return tuple(
@@ -637,7 +655,7 @@ def examine(folder: Path, mistakes: Mistakes, changes: Mapping[str, Any] | None 
         _check_changes(scenario, mistakes)
         with mistakes:
             scenario.history(1)
-        return scenario
+        return scenario._dispatching()
     return None
 
 

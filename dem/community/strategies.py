@@ -68,6 +68,17 @@ class OrderColumns(NamedTuple):
         """The orders, in their order."""
         return as_orders(self)
 
+    def within(self, bought: Column, sold: Column, least: int) -> "OrderColumns":
+        """One member's orders as far as they go, Wh by slot; none smaller than the least."""
+        left = {Side.BID: bought.tolist(), Side.ASK: sold.tolist()}
+        energy = self.energy.copy()
+        for row, (slot, side) in enumerate(zip(self.slot.tolist(), self.side.tolist(), strict=True)):
+            energy[row] = min(int(energy[row]), max(0, left[Side(side)][slot]))
+            energy[row] *= energy[row] >= least
+            left[Side(side)][slot] -= int(energy[row])
+        columns = self._replace(energy=energy)
+        return OrderColumns(*(column[energy > 0] for column in columns))
+
 
 _SIDES = ("buy", "sell")
 _NOTHING: Column = np.zeros(0, np.int64)

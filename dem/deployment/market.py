@@ -328,7 +328,7 @@ def deploy_pool(market: Market, name: str, intermediary: int, calendar: Calendar
         _record(chain, manifest, members, address)
         at[members] = address
     if pool not in at:
-        rest = (at["MarketRules"], at["Accounts"], at["Schedule"])
+        rest = (at["MarketRules"], at["Accounts"], at["Schedule"], at["GridLimits"])
         arguments = (at["Authority"], calendar.as_tuple(), at[members], *rest)
         address = chain.deploy(admin, AUCTION, arguments)
         chain.await_final()

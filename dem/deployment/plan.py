@@ -135,6 +135,10 @@ STEPS = (
     ),
     Step("Schedule", lambda p, at: (at["Authority"], p.calendar.as_tuple(), at["MarketRules"], at["Accounts"])),
     Step(
+        "GridLimits",
+        lambda p, at: (at["Authority"], p.calendar.as_tuple(), p.intraday_lead, at["MarketRules"]),
+    ),
+    Step(
         "CallAuction",
         lambda p, at: (
             at["Authority"],
@@ -143,6 +147,7 @@ STEPS = (
             at["MarketRules"],
             at["Accounts"],
             at["Schedule"],
+            at["GridLimits"],
         ),
     ),
     Step(
@@ -225,6 +230,19 @@ STEPS = (
             at["Meters"],
             at["MeterReadings"],
             at["Settlement"],
+        ),
+    ),
+    Step(
+        "GridCharges",
+        lambda p, at: (
+            p.calendar.as_tuple(),
+            at["ParticipantRegistry"],
+            at["MarketRules"],
+            at["Accounts"],
+            at["Schedule"],
+            at["CallAuction"],
+            at["LateReconciliation"],
+            at["GridLimits"],
         ),
     ),
     Step(

@@ -62,6 +62,11 @@ ROLES = (
         },
     ),
     Role("supplier", 4, {"FallbackSupply": ("publish",)}),
+    Role(
+        "dispatcher",
+        6,
+        {"GridLimits": ("publishModel", "assign", "setStanding", "limit", "restrict", "approve")},
+    ),
     Role("node", 5, {"Accounts": ("pause", "pauseAll")}, granted_by="seats"),
     Role(
         "schedule",
@@ -88,7 +93,7 @@ ROLES = (
         12,
         {"Accounts": ("post",)},
         holder="BalancingFund",
-        shared_with=("Intermediaries", "LateReconciliation"),
+        shared_with=("Intermediaries", "LateReconciliation", "GridCharges"),
     ),
     Role(
         "mandates",
@@ -155,6 +160,7 @@ OPEN = {
     "Settlement": ("settle", "finalize"),
     "Shortfalls": ("setAside", "pay"),
     "LateReconciliation": ("reconcile", "reconcileStated", "trueUp"),
+    "GridCharges": ("charge", "makeGood"),
     "BalancingFund": ("pay",),
     "BilateralContracts": ("conclude", "revoke", "end", "terminate", "multicall"),
     "Council": ("execute",),

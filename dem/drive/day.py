@@ -24,6 +24,7 @@ from dem.deployment.market import Market
 from dem.drive.members import Community
 from dem.drive.people import People
 from dem.errors import RefusedError
+from dem.grid.dispatch import DayLimits
 from dem.messages.orders import OrderSheet
 from dem.messages.signed import Signed
 from dem.model.mechanisms import AUCTION, POOL
@@ -42,6 +43,7 @@ from dem.relay import (
 from dem.relay.batches import Relay
 from dem.replay.intraday import IntradayReplay
 from dem.roles.desk import Desk
+from dem.roles.dispatcher import GridDispatcher, Knowledge
 from dem.roles.offices import Supplier
 from dem.roles.operator import Operator
 
@@ -65,6 +67,7 @@ class TradingDays:
         self.operator = Operator(self.relay, lambda: self.people.follow())
         self.supplier = Supplier(self.relay, self.scenario.tariffs)
         self.desk = self._wholesale_desk()
+        self.dispatcher = self._grid_dispatcher()
         self._progress = progress
         self._doing = ("", 0, 0)
 
@@ -212,6 +215,24 @@ class TradingDays:
             return None
         key = account_of(self.community.wallets[desk.desk].account_key)
         return Desk(self.relay, key, lambda day: self.people.crowd(day).desk_offers())
+
+    def _grid_dispatcher(self) -> GridDispatcher | None:
+        """The dispatcher as a role, if the scenario has one."""
+        dispatch = self.scenario.dispatch
+        if dispatch is None:
+            return None
+        knowledge = Knowledge(
+            bytes.fromhex(dispatch.network.digest.removeprefix("0x")),
+            dispatch.standing,
+            lambda: self.people.ids,
+            self._limits_of,
+        )
+        return GridDispatcher(self.relay, knowledge, lambda: self.people.follow())
+
+    def _limits_of(self, day: int) -> DayLimits:
+        limits = self.scenario.limits(day)
+        assert limits is not None, "who has a dispatcher has limits"
+        return limits
 
     def commit_desk(self, day: int) -> None:
         """What the wholesale desk commits to before the gate."""

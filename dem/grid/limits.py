@@ -19,8 +19,9 @@ from dem.grid.flow import Flow, PowerFlow
 from dem.grid.network import Integers, Network
 from dem.grid.programme import Connections
 from dem.grid.violations import DEMAND, FEED_IN
+from dem.model.limits import WHOLE
 
-SHARES = 10_000
+SHARES = WHOLE
 """Parts that a connection is divided into."""
 _MOST_ROUNDS = 400
 """So many zones of one area and period are held at most; an area that needs more has something wrong in its tables."""
@@ -83,18 +84,25 @@ class Dispatcher:
         return replace(found, holds=tuple(sorted(holds, key=lambda hold: hold.point)))
 
     def standing(self) -> Envelopes:
-        """Limits of one period, safe by themselves: all feed in at once and nobody draws, or the other way round.
+        """Limits of one period, safe by themselves: all feed in at once and nobody draws, or the other way round."""
+        own, (imports, exports) = self.connections, self.standing_shares()
+        limits = (
+            whole * np.array(shares, np.int64)[self._area] // SHARES
+            for whole, shares in ((own.imports, imports), (own.exports, exports))
+        )
+        return Envelopes(*(limit[:, np.newaxis] for limit in limits))
 
-        Of each area the highest share of all its connections at which everything in it is within its limits.
+    def standing_shares(self) -> tuple[list[int], list[int]]:
+        """Of each area the highest share of all its connections, 1/10,000, at which everything is within its limits.
+
+        Where all draw and nobody feeds in; where all feed in and nobody draws.
         """
         own = self.connections
-        exports, imports = (
-            whole * self._safe_share(sign * whole) // SHARES for whole, sign in ((own.exports, -1), (own.imports, 1))
-        )
-        return Envelopes(imports[:, np.newaxis], exports[:, np.newaxis])
+        imports, exports = (self._safe_shares(net).tolist() for net in (own.imports, -own.exports))
+        return imports, exports
 
-    def _safe_share(self, net: Integers) -> Integers:
-        """Of every member: 1/10,000 of this energy that all of its area may have at once; 0 if none is safe."""
+    def _safe_shares(self, net: Integers) -> Integers:
+        """Of every area: 1/10,000 of this energy that all of it may have at once; 0 if none is safe."""
         areas = len(self.network.sources)
         low, high = np.zeros(areas, np.int64), np.full(areas, SHARES)
         safe_at_all = self._is_safe(net * low[self._area] // SHARES)
@@ -105,7 +113,7 @@ class Dispatcher:
             # Towards zero, as limits are.
             safe = self._is_safe(np.sign(net) * (abs(net) * middle[self._area] // SHARES))
             low, high = np.where(safe, middle, low), np.where(safe, high, middle)
-        shares: Integers = np.where(safe_at_all, low, 0)[self._area]
+        shares: Integers = np.where(safe_at_all, low, 0)
         return shares
 
     def _is_safe(self, net: Integers) -> npt.NDArray[np.bool_]:

@@ -68,6 +68,8 @@ IGNORED: Mapping[str, frozenset[str]] = {
     "Replacements": frozenset({"ReplacementAllowed", "ReplacementAnnounced", "ReplacementVetoed"}),
     # What was allowed counts once somebody brings it.
     "LateReconciliation": frozenset({"StatementAllowed"}),
+    # That trades were checked: limits are events of their own.
+    "GridLimits": frozenset({"DayApproved"}),
     # Who may report, and that the report was fixed before the gate: what it comes to is the report.
     "WholesaleDesk": frozenset({"Committed", "DeskAppointed"}),
 }

@@ -168,6 +168,11 @@ class LateReconciliations:
         """What counts as metered of a member and a final day, Wh by slot."""
         return self._counted(member, number).net
 
+    def energies(self, member: int, number: int) -> tuple[Column, Column, NDArray[np.bool_]]:
+        """What a member contracted for a final day, what counts as metered, Wh by slot, and where it is an estimate."""
+        counted = self._counted(member, number)
+        return self.day(number).energies(member)[0], counted.net, counted.estimated
+
     def gap_days(self, member: int) -> list[int]:
         """Final days with estimates of which a true-up of the member consists, ascending."""
         known = [number for number in self._gaps[member] if number in self._final]

@@ -19,6 +19,7 @@ from dem.replay.commissions import Commissions
 from dem.replay.days import Days
 from dem.replay.events import IGNORED, OFFICE, Args, EventLike
 from dem.replay.fund import Fund
+from dem.replay.grid import GridLimits
 from dem.replay.intermediaries import IntermediariesReplay
 from dem.replay.late import LateReconciliations
 from dem.replay.market import RING, MarketReplay, differences
@@ -61,6 +62,9 @@ class Replay:
         self.settling = Settling(days, self.law, self._markets, self.postings, found)
         self.late = LateReconciliations(
             days, self.law, self.settling, self.metering, self.postings, self.payments, found
+        )
+        self.grid = GridLimits(
+            periods_per_day, self.law, self.membership, self.late, self.postings, self.payments, found
         )
         self.shortfalls = Shortfalls(self.ledger)
         self.sharing = Sharing(self.shortfalls, self.ledger, self.settling, self.payments, found)
@@ -220,6 +224,7 @@ class Replay:
         self._days.changing(day)
         self._ended += self._totals_of(day)
         self.late.keep(day)
+        self.grid.keep(day, self.settlement(day).delivery.prices)
         self.fund.keep(day, self.settlement(day), day - RING + 1)
         self._markets.forget(day)
         self.metering.forget(day)
@@ -265,6 +270,13 @@ HANDLERS: Mapping[tuple[str, str], Callable[[Replay], Callable[[Args], None]]] =
     ("LateReconciliation", "Reconciled"): lambda replay: replay.late.reconcile,
     ("LateReconciliation", "EstimatesTakenBack"): lambda replay: replay.late.take_back,
     ("LateReconciliation", "TruedUp"): lambda replay: replay.late.true_up,
+    ("GridLimits", "ModelPublished"): lambda replay: replay.grid.name_model,
+    ("GridLimits", "ZonesAssigned"): lambda replay: replay.grid.assign,
+    ("GridLimits", "StandingLimitSet"): lambda replay: replay.grid.set_standing,
+    ("GridLimits", "LimitsPublished"): lambda replay: replay.grid.publish,
+    ("GridLimits", "LimitsLowered"): lambda replay: replay.grid.lower,
+    ("GridCharges", "ExcessCharged"): lambda replay: replay.grid.charge,
+    ("GridCharges", "MadeGood"): lambda replay: replay.grid.make_good,
     ("Shortfalls", "ShortfallShared"): lambda replay: replay.sharing.begin,
     ("Shortfalls", "TakenBack"): lambda replay: replay.sharing.take,
     ("Shortfalls", "SetAside"): lambda replay: replay.sharing.set_aside,

@@ -5,6 +5,7 @@ bad, readings that are missing, late or corrected, and how the work of clearing 
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from heapq import heappop, heappush
 from itertools import count
 from random import Random
@@ -13,6 +14,7 @@ from typing import Any
 from support.evm.acceptance import objections
 from support.evm.chain import Refused, reason_of
 from support.evm.cover import Cover
+from support.evm.grid import approve, assign_zones, charge, lower_limits, publish_limits
 from support.evm.keys import Key, key, struct
 from support.evm.late import reconcile_late, true_up
 from support.evm.market import STRANGER, SUPPLIER, Market, Tally, failures
@@ -166,6 +168,9 @@ class RandomDays:
         rules = random_rules(random, self.prices)
         self.market = self.MARKET(self.calendar, rules, beginning)
         Cover(self.market)
+        self._grid = Random(f"grid/{seed}")
+        """Of the dispatcher: of its own stream, so that a community without one is what it was before there was any."""
+        self._has_dispatcher = self._grid.random() < 0.5
         self.center = random.choice((2, 40, MAX_TICK - 2, random.randrange(MAX_TICK)))
         self.energy = random.choice((10, 40, 2_000))
         self.people: dict[int, Person] = {GRID_OPERATOR_ID: Person.grid_operator()}
@@ -193,8 +198,12 @@ class RandomDays:
         self._admit_people()
         for _ in self._desks():
             self.appoint(1)
+        if self._has_dispatcher:
+            assign_zones(self._grid, self.market, list(self.people), 1)
         for day in range(1, self.days + 1):
             self._plan(day)
+            if self._has_dispatcher:
+                self._plan_limits(day)
         while self._tasks:
             time, _, task, arguments = heappop(self._tasks)
             self.market.now = max(self.market.now, time)
@@ -251,6 +260,19 @@ class RandomDays:
             )
             (task,) = random.choices(tasks, (4, 4, 4, 1, 1, 2, 1, 2))
             self._at(self._between(opens, c.corrections_close_at(day)), task, someone)
+
+    def _plan_limits(self, day: int) -> None:
+        """Zones, limits before the auction opens and lowered ones after its gate, in time or not."""
+        random, c, market = self._grid, self.calendar, self.market
+        opens, gate, start, end = c.opens_at(day), c.gate_closes_at(day), c.start_of(day), c.start_of(day + 1)
+        if random.random() < 0.3:
+            self._at(random.randint(opens - 300, opens + 5), partial(assign_zones, random, market), [*self.people], day)
+        for _ in range(random.choice((0, 1, 1, 2))):
+            self._at(random.randint(opens - 300, opens + 5), partial(publish_limits, random, market), day)
+        for _ in range(random.choice((0, 1, 2, 4))):
+            latest = max(gate, random.choice((start, start, end)))
+            self._at(random.randint(gate - 5, latest), partial(lower_limits, random, market), day)
+        self._at(random.randint(gate - 5, max(gate, start)), approve, market, day)
 
     def _plan_readings(self, person: Person, day: int) -> None:
         """The whole day in one sheet or strip by strip, in time, late or not at all; and corrections."""
@@ -751,9 +773,17 @@ class RandomDays:
             for _ in range(self.random.choice((0, 1, 4))):
                 self._soon(self.reconcile_late, self.random.randint(1, day))
             self._soon(lambda: true_up(self.random, self.market))
+            if self._has_dispatcher:
+                self._charge(day)
             return
         self._soon(self.settle, day)
         self._soon(self.finalize, day)
+
+    def _charge(self, day: int) -> None:
+        random, market = self._grid, self.market
+        for _ in range(random.choice((4, 8, 12))):
+            wait = random.choice((0, 1, self.calendar.day_length))
+            self._at(market.now + wait, partial(charge, random, market), random.randint(1, day), random.random() < 0.5)
 
     def reconcile_late(self, day: int) -> None:
         """A member's reading of a final day that comes late."""

@@ -17,6 +17,7 @@ from support.evm.pools import POOL, PooledMarket
 from dem.messages.members import Commission, Mandate
 from dem.messages.orders import OrderSheet
 from dem.model.calendar import CalendarParameters
+from dem.model.limits import WHOLE
 from dem.model.markets.intermediaries import highest_tick_up, own_part, part_down
 from dem.model.orders import BROKERED_LAYER, MAX_ENERGY, Order, Side, decode_lane
 from dem.model.rules import MarketRules
@@ -294,8 +295,11 @@ class RandomPools(RandomDays):
                     for order in standing.values()
                     if (order.slot, order.side, order.layer >= BROKERED_LAYER) == (slot, side, is_brokered)
                 )
-                if sum(mine) > capacities[side]:
+                energy, share = sum(mine), replay.grid.shares(person.id, sheet.day)[slot]
+                if energy > capacities[side]:
                     found.add("ExceedsCapacity")
+                if energy > capacities[side] * (share.imports if side == Side.BID else share.exports) // WHOLE:
+                    found.add("ExceedsLimit")
         if crosses(list(standing.values())):
             found.add("TradesWithItself")
         return found

@@ -32,6 +32,7 @@ abstract contract Market {
     IAccounts internal accounts;
     IMarketRules internal rules;
     ICallAuction internal auction;
+    address internal gridLimits;
     ISchedule internal schedule;
     IMeters internal meters;
     IMeterReadings internal readings;
@@ -99,6 +100,7 @@ abstract contract Market {
         accounts = IAccounts(deploy("Accounts", abi.encode(a, c, registry)));
         rules = IMarketRules(deploy("MarketRules", abi.encode(a, c, _prices(), _rules())));
         schedule = ISchedule(deploy("Schedule", abi.encode(a, c, rules, accounts)));
+        gridLimits = deploy("GridLimits", abi.encode(a, c, 0, rules));
         auction = _deployAuction(address(registry));
         desk = IWholesaleDesk(deploy("WholesaleDesk", abi.encode(a, c, registry, rules)));
         residual = IWholesaleResidual(
@@ -147,8 +149,8 @@ abstract contract Market {
     }
 
     function _deployAuction(address traders) internal returns (ICallAuction) {
-        return
-            ICallAuction(deploy("CallAuction", abi.encode(authority, _calendar(), traders, rules, accounts, schedule)));
+        bytes memory arguments = abi.encode(authority, _calendar(), traders, rules, accounts, schedule, gridLimits);
+        return ICallAuction(deploy("CallAuction", arguments));
     }
 
     function _grant(uint64 role, address target, bytes4 selector, address holder) internal {

@@ -397,7 +397,7 @@ class Hostile(Trading):
             sheet = self._order(client, day, tick, energy, Side.BID)
             sheet = replace(sheet, first_line=BROKERED_LAYER * self._strips())
             may = (*MEMBERSHIP, *MONEY, "NotTheIntermediary", "MandateNotFixed", "ExceedsCapacity", "TradesWithItself")
-            may = (*may, "NotOpenYet", "GateClosed", "DayStillOpen", "OrderTooSmall")
+            may = (*may, "NotOpenYet", "GateClosed", "DayStillOpen", "OrderTooSmall", "ExceedsLimit")
             refused = self._do("CallAuction.enter", sign_sheet(self.market, sheet, broker.account), may=may)
             self.brought["CallAuction"] += refused is None
             if refused is None:

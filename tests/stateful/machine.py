@@ -63,10 +63,12 @@ from dem.model.rules import CONTRACT_PRICINGS, ImbalancePricing, MarketRules, Ta
 from dem.model.strips import LANES, pack, unpack
 from dem.model.units import FROM_ZERO, PriceRange, Tick, UnitsPerWh, Wh
 
+from .dispatching import Dispatching
 from .homes import Homes
 from .hostile import SOME_MONEY, SUPPLIER_ID, Hostile
 from .lost_keys import LostKeys
 
+APPLIED = 1
 PERIOD = 60
 PERIODS = 12
 CALENDAR = CalendarParameters(
@@ -177,7 +179,7 @@ class State:
     is_paused: bool
 
 
-class Machine(LostKeys, Hostile, Homes):
+class Machine(LostKeys, Hostile, Homes, Dispatching):
     """One market, and somebody doing something at every step."""
 
     def __init__(self, seed: int) -> None:
@@ -210,6 +212,7 @@ class Machine(LostKeys, Hostile, Homes):
         if self.random.random() < 0.8:
             self.market.act("Schedule.addMarket", self.market.contracts["WholesaleResidual"].address, 1)
         self._prepare_attacks()
+        self.market.act("GridLimits.assign", [6, 7, 8, 9], [1, 1, 2, 3], 1)
         for _ in range(4):
             self._apply(self._new_person())
             self._admit(self.applicants[0])
@@ -264,6 +267,7 @@ class Machine(LostKeys, Hostile, Homes):
         *Hostile.ACTIONS,
         *LostKeys.ACTIONS,
         *Homes.ACTIONS,
+        *Dispatching.ACTIONS,
     )
     _registrar = ROLE_KEYS["registrar"]
 
@@ -379,6 +383,8 @@ class Machine(LostKeys, Hostile, Homes):
             for strip in range(STRIPS):
                 if self.market.call("WholesaleResidual", "reportOf", day)[1] >> strip & 1:
                     self.market.act("WholesaleResidual.clear", day, strip, *self._ticks(day, strip), ALL_GROUPS)
+            for _ in range(8):
+                self.lower_limits()
             self._wait_until(CALENDAR.metering_deadline(day))
             if not self.market.call("MeterReadings", "isClosed", day):
                 self.market.act("MeterReadings.close", day, 100)
@@ -388,6 +394,7 @@ class Machine(LostKeys, Hostile, Homes):
             self._wait_until(CALENDAR.corrections_close_at(day))
             self._settle_all(day)
             self.market.act("Settlement.finalize", day)
+            self._charge_all(day)
         for address, last_day in self.idle.items():
             if last_day is None or last_day <= last:
                 self.market.act("Schedule.removeMarket", address)
@@ -532,7 +539,7 @@ class Machine(LostKeys, Hostile, Homes):
         if self._may_return(known) and again[0] not in self.applications:
             return  # its keys are others by now, so it may come back
         for signed, reason in (
-            (again, "ApplicationUsed" if self._may_return(known) else "WrongStatus"),
+            (again, "ApplicationUsed" if self._may_return(known) and not self._waits(known) else "WrongStatus"),
             (application(self.market, fresh, signer=STRANGER), "NotSignedByApplicant"),
             (application(self.market, fresh, kind=3), "KindNotOpen"),
             (application(self.market, fresh, meter=BOUNDARY_METER.address), "KeyUnusable"),
@@ -540,6 +547,10 @@ class Machine(LostKeys, Hostile, Homes):
             refused = self.market.attempt("ParticipantRegistry.applyFor", *signed)
             assert refused is not None
             assert refused.error == reason
+
+    def _waits(self, person: Person) -> bool:
+        """Whether somebody has applied, anew perhaps, and nobody has decided."""
+        return self.market.call("ParticipantRegistry", "statusOf", person.account.address) == APPLIED
 
     def _may_return(self, person: Person) -> bool:
         """Whether somebody has left, and its last day can be corrected no more."""
@@ -606,7 +617,7 @@ class Machine(LostKeys, Hostile, Homes):
         if not gone:
             return
         person = self.random.choice(gone)
-        if self.random.random() < 0.3:
+        if self.random.random() < 0.5:
             self._do("ParticipantRegistry.disconnect", person.id, may=("WrongStatus",))
         signed = application(self.market, person, documents=self._reference())
         may = ("WrongStatus", "KeyUnusable")

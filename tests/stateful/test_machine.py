@@ -11,9 +11,9 @@ from dem.deployment.roles import INTERNAL, ROLES
 from .hostile import PLANS
 from .machine import Machine
 
-RUNS = int(os.environ.get("DEM_RANDOM_RUNS", "10"))
+RUNS = int(os.environ.get("DEM_RANDOM_RUNS", "12"))
 """Of 800 actions each; `make test-long` does 500,000 actions."""
-PORTIONS = max(1, RUNS // 10)
+PORTIONS = max(1, RUNS // 16)
 """The runs are made in so many tests, for those who test with several processes."""
 STEPS = 800
 LEAST_SUCCESSES = 3

@@ -399,7 +399,7 @@ class Trading:
         sheet = OrderSheet(person.account.address, day, first, person.next_sequence(), words)
         signed = sign_sheet(self.market, sheet, signer, contract)
         may = (*MEMBERSHIP, *MONEY, "NotTheIntermediary", "MandateNotFixed", "ExceedsCapacity", "OrderTooSmall")
-        may = (*may, "TradesWithItself")
+        may = (*may, "TradesWithItself", "ExceedsLimit")
         refused = self._do(f"{contract}.enter", signed, may=(*may, "NotOpenYet", "GateClosed", "DayStillOpen"))
         self.brought[contract] += refused is None
         if refused is None and signer is person.account and contract != POOL:
@@ -411,7 +411,7 @@ class Trading:
         person = self.pool_owner if self.random.random() < 0.9 else self._person()
         day = self._brokered_day()
         sheet = OrderSheet(person.account.address, day, 0, person.next_sequence(), self._words(day, self._strips()))
-        may = (*MEMBERSHIP, *MONEY, "NotOpenYet", "GateClosed", "DayStillOpen", "OrderTooSmall")
+        may = (*MEMBERSHIP, *MONEY, "NotOpenYet", "GateClosed", "DayStillOpen", "OrderTooSmall", "ExceedsLimit")
         self._do(f"{POOL}.enterOwn", *struct(sheet)[1:], by=person.account, may=(*may, "NotThePoolsOwn"))
 
     def clear_pool(self) -> None:

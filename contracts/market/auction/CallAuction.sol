@@ -6,6 +6,7 @@ import {Multicall} from "@openzeppelin/contracts/utils/Multicall.sol";
 import {IAccounts} from "../../interfaces/IAccounts.sol";
 import {IBrokeredMarket} from "../../interfaces/IBrokeredMarket.sol";
 import {ICallAuction} from "../../interfaces/ICallAuction.sol";
+import {IGridLimits} from "../../interfaces/IGridLimits.sol";
 import {IMarket, Positions} from "../../interfaces/IMarket.sol";
 import {IMarketRules} from "../../interfaces/IMarketRules.sol";
 import {ISchedule} from "../../interfaces/ISchedule.sol";
@@ -34,8 +35,9 @@ contract CallAuction is OrderTaking, Clearing, Multicall {
         ITraders registry,
         IMarketRules rules,
         IAccounts accounts,
-        ISchedule schedule
-    ) AuctionState(authority, calendar_, registry, rules, accounts, schedule) {
+        ISchedule schedule,
+        IGridLimits limits
+    ) AuctionState(authority, calendar_, registry, rules, accounts, schedule) OrderTaking(limits) {
         BOOKING = address(new AuctionBooking(authority, calendar_, registry, rules, accounts, schedule));
     }
 

@@ -5,6 +5,7 @@ import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {IAccounts} from "../../interfaces/IAccounts.sol";
 import {ICallAuction, OrderSheet, SignedSheet} from "../../interfaces/ICallAuction.sol";
+import {IGridLimits} from "../../interfaces/IGridLimits.sol";
 import {Groups} from "../../libraries/Groups.sol";
 import {Orders} from "../../types/Orders.sol";
 import {Ring} from "../../types/Ring.sol";
@@ -52,6 +53,12 @@ abstract contract OrderTaking is ICallAuction, AuctionState, SigningDomain {
         uint256 freeLimits;
         /// The highest limit of an order, likewise.
         uint256 highestLimits;
+    }
+
+    IGridLimits private immutable LIMITS;
+
+    constructor(IGridLimits limits) {
+        LIMITS = limits;
     }
 
     /// @inheritdoc ICallAuction
@@ -114,7 +121,10 @@ abstract contract OrderTaking is ICallAuction, AuctionState, SigningDomain {
         (uint256 added, uint256 removed, bool hasNew) = _writeLines(id, day, firstLine, lines, terms);
         if (layers < sheet.layers) layers = sheet.layers;
         uint256 others = base == 0 ? own.brokered : own.layers;
-        if (layers + others > 1) _requireSound(id, day, firstLine, lines.length, layers, others, terms);
+        bool isLimited = LIMITS.isLimited(id, day);
+        if (layers + others > 1 || isLimited) {
+            _requireSound(id, day, firstLine, lines.length, layers, others, terms, isLimited);
+        }
         bool isNew = layers > sheet.layers;
         if (isNew) {
             _markActive(id, day, base, sheet.layers, layers);
@@ -305,10 +315,11 @@ abstract contract OrderTaking is ICallAuction, AuctionState, SigningDomain {
         }
     }
 
-    /// Several orders for one period may exceed the connection together, or meet each other: checked in the strips of the sheet. Of a
-    /// member with one order a period there is nothing to compare.
+    /// Several orders for one period may exceed the connection together, or meet each other, and those of a limited member its
+    /// limits: checked in the strips of the sheet. Of a member with one order a period and no limits there is nothing to compare.
     /// @param layers of the part of the book that the sheet is for.
     /// @param others layers of the member's other part, which is somebody else's to keep within the connection.
+    /// @param isLimited whether the network leaves the member less than its connection in any period.
     function _requireSound(
         uint32 id,
         uint256 day,
@@ -316,7 +327,8 @@ abstract contract OrderTaking is ICallAuction, AuctionState, SigningDomain {
         uint256 lines,
         uint256 layers,
         uint256 others,
-        Terms memory terms
+        Terms memory terms,
+        bool isLimited
     ) private view {
         uint256 brokered = Orders.BROKERED_LAYER * STRIPS_PER_DAY;
         // At most 255 layers of orders of 27 bits each: sums stay within a lane.
@@ -331,6 +343,10 @@ abstract contract OrderTaking is ICallAuction, AuctionState, SigningDomain {
                 _addStanding(s, Ring.lineKey(id, day, terms.base + strip), layers, day);
                 uint256 within = Strips.minus(mostBids, s.bids) & Strips.minus(mostAsks, s.asks);
                 if (~within & Strips.ALL_FLAGS != 0) _refuseTogether(id, strip, s, terms);
+                if (isLimited) {
+                    (uint256 imports, uint256 exports) = (terms.importCapacity, terms.exportCapacity);
+                    LIMITS.requireWithin(id, day, strip, s.bids, s.asks, imports, exports);
+                }
                 _addStanding(s, Ring.lineKey(id, day, brokered - terms.base + strip), others, day);
                 uint256 crossing = Strips.minus(s.highestBids, s.lowestAsks) & Strips.minus(s.bids, Strips.ONES)
                     & Strips.minus(s.asks, Strips.ONES);

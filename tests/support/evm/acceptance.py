@@ -1,5 +1,6 @@
 """What speaks against an order sheet: the chain refuses it for one of these, or takes it if there is none."""
 
+from collections.abc import Sequence
 from dataclasses import fields
 
 import numpy as np
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 from dem.messages.orders import OrderSheet
 from dem.model.collateral import order_collateral
 from dem.model.ledger import FIRST_PARTICIPANT
+from dem.model.limits import WHOLE
 from dem.model.markets.auction import OrderBook
 from dem.model.markets.intermediaries import own_part
 from dem.model.orders import BROKERED_LAYER, MAX_ENERGY, MAX_LINE, Order, Side, orders_of
@@ -86,6 +88,8 @@ def _bounds(replay: Replay, person: Person, sheet: OrderSheet) -> set[str]:
         capacity = capacity_of(replay, person, sheet.day, side)
         if any(_energy(after, slot, side) > capacity for slot in range(periods)):
             found.add("ExceedsCapacity")
+        if exceeds_limits(replay, person, sheet.day, side, [_energy(after, slot, side) for slot in range(periods)]):
+            found.add("ExceedsLimit")
     if crosses(after + orders_in(book, (book.participant == person.id) & ~is_own)):
         found.add("TradesWithItself")
     rules, account = replay.rules(sheet.day), replay.ledger.record(person.id)
@@ -132,6 +136,14 @@ def capacity_of(replay: Replay, person: Person, day: int, side: Side) -> int:
         else (person.export_capacity, connection.exports)
     )
     return own_part(own if limit is None else limit, share)
+
+
+def exceeds_limits(replay: Replay, person: Person, day: int, side: Side, energies: Sequence[int]) -> bool:
+    """Whether orders of one side, Wh by slot, are beyond what the network leaves of a person's own part."""
+    capacity = capacity_of(replay, person, day, side)
+    shares = replay.grid.shares(person.id, day)
+    parts = [share.imports if side == Side.BID else share.exports for share in shares]
+    return any(energy > capacity * part // WHOLE for energy, part in zip(energies, parts, strict=True))
 
 
 def _energy(orders: list[Order], slot: int, side: Side) -> int:

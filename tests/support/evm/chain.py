@@ -60,6 +60,8 @@ def _plain(entry: Mapping[str, Any], value: Any) -> Any:
         return _checksum(value)
     if entry["type"] == "tuple":
         return {c["name"]: _plain(c, v) for c, v in zip(entry["components"], value, strict=True)}
+    if entry["type"] == "tuple[]":
+        return [_plain({**entry, "type": "tuple"}, one) for one in value]
     return value
 
 

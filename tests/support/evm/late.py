@@ -1,6 +1,6 @@
 """Late reconciliations of final days: by meters, by the grid operator with a member or the council, right and wrong."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from random import Random
 
 from dem.errors import LedgerError
@@ -13,10 +13,10 @@ from dem.model.reconciliation import MAX_RUNS, Difference
 from dem.model.units import Money
 from dem.replay.late import LateRecord
 
-from .chain import Refused
+from .chain import NOBODY, Refused
 from .keys import struct
 from .market import GRID_OPERATOR, STRANGER, Market
-from .people import DESK, WHOLE_AREA, Person
+from .people import WHOLE_AREA, Person
 
 CONTRACT = "LateReconciliation"
 REFUSED_BY_THE_LEDGER = {"MoneyHeld", "ClaimsOpen", "CreditLimitExceeded", "PaidNow"}
@@ -34,7 +34,7 @@ def reconcile_late(random: Random, market: Market, people: Mapping[int, Person],
     net = _other(random, late.counted(id_, day), energy, person)
     message, run = late.late_reading(id_, day, net), late.next_run(id_, day)
     due = late.change(id_, day, net)
-    expected = _objections(market, person, id_, day, net) | _of_money(market, id_, due)
+    expected = _objections(market, person, id_, day, net) | _of_difference(market, id_, due)
     if run > MAX_RUNS:
         expected.add("WrongRun")
     spoil = random.random()
@@ -45,7 +45,7 @@ def reconcile_late(random: Random, market: Market, people: Mapping[int, Person],
         message = LateReading(id_, day, run, message.net[:-1])
         expected.add("WrongLength")
     elif spoil < 0.2:
-        record = _spoilt(random, record)
+        record = spoilt(random, record)
         expected.add("NotOnRecord")
     if random.random() < 0.5:
         _by_meter(random, market, person, message, record, expected)
@@ -85,13 +85,18 @@ def _most(person: Person) -> int:
     return 2 * max(person.import_capacity, person.export_capacity)
 
 
-def _objections(market: Market, person: Person | None, id_: int, day: int, net: Column) -> set[str]:
-    found = set()
-    is_metered = person is not None and person.meter is not None
-    takes_part = market.replay.membership.takes_part(id_, day)
+def objections_to_record(market: Market, id_: int, day: int) -> set[str]:
+    """Whether a member's day is one that is settled late."""
+    membership = market.replay.membership
+    member = membership.members.get(id_)
+    is_metered = member is not None and member.meter != NOBODY
     is_other = id_ >= FIRST_PARTICIPANT or id_ == GRID_OPERATOR_ID
-    if not is_other or not is_metered or not takes_part or person.kind == DESK:
-        found.add("NotReconciled")
+    is_one = is_other and is_metered and membership.takes_part(id_, day) and member.kind != "wholesale_desk"
+    return set() if is_one else {"NotReconciled"}
+
+
+def _objections(market: Market, person: Person | None, id_: int, day: int, net: Column) -> set[str]:
+    found = objections_to_record(market, id_, day)
     limits = [WHOLE_AREA if wh is None else wh for wh in market.replay.membership.connection(id_, day)]
     if person and abs(net).max() > 2 * max(limits):
         found.add("NotWithinConnection")
@@ -103,15 +108,19 @@ def _objections(market: Market, person: Person | None, id_: int, day: int, net: 
     return found
 
 
-def _of_money(market: Market, id_: int, due: Difference) -> set[str]:
-    """What the ledger may have against it: the supplier pays from what it has, and nothing while others wait."""
-    ledger = market.replay.ledger
-    after = Ledger(dict(ledger.accounts), set(ledger.paid_now))
+def _of_difference(market: Market, id_: int, due: Difference) -> set[str]:
     postings = [
         Posting(id_, Money(-sum(due))),
         Posting(GRID_OPERATOR_ID, due.to_grid),
         Posting(FALLBACK_SUPPLIER, due.to_supplier),
     ]
+    return of_money(market, postings)
+
+
+def of_money(market: Market, postings: Sequence[Posting]) -> set[str]:
+    """What the ledger may have against it: the supplier pays from what it has, and nothing while others wait."""
+    ledger = market.replay.ledger
+    after = Ledger(dict(ledger.accounts), set(ledger.paid_now))
     try:
         after.post(postings)
     except LedgerError:
@@ -121,7 +130,7 @@ def _of_money(market: Market, id_: int, due: Difference) -> set[str]:
     return REFUSED_BY_THE_LEDGER if pays and waits else set()
 
 
-def _spoilt(random: Random, record: LateRecord) -> LateRecord:
+def spoilt(random: Random, record: LateRecord) -> LateRecord:
     """One word of it is another one, or is missing."""
     name = random.choice([name for name in LateRecord._fields if getattr(record, name)])
     value = getattr(record, name)

@@ -22,7 +22,7 @@ class PooledMarket(Market):
         """Deploy the pool of an intermediary and plug it into the schedule."""
         at = {name: contract.address for name, contract in self.contracts.items()}
         members, _ = self.chain.deploy(ADMIN.address, "PoolMembers", at["ParticipantRegistry"], intermediary)
-        rest = (at["MarketRules"], at["Accounts"], at["Schedule"])
+        rest = (at["MarketRules"], at["Accounts"], at["Schedule"], at["GridLimits"])
         arguments = (at["Authority"], calendar.as_tuple(), members.address, *rest)
         deployed, _ = self.chain.deploy(ADMIN.address, "CallAuction", *arguments)
         pool = self.chain.rename(deployed, POOL)

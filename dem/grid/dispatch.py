@@ -1,0 +1,120 @@
+"""What a dispatcher publishes: members' zones, standing limits, and limits of each day from its public forecast.
+
+A zone is what lies behind a branch of the network, and has the number of that branch, from 1 on. At first members are
+in the zone of the transformer that feeds them. As soon as something behind it binds on a day, those behind that are in
+a zone of their own, for good: so few zones need few words on a chain.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import NamedTuple
+
+from eth_hash.auto import keccak
+
+from dem.grid.limits import Dispatcher, Hold
+from dem.grid.network import Network, as_csv
+from dem.grid.programme import Connections, in_rows
+from dem.grid.violations import FEED_IN
+from dem.model.limits import Share, ZoneLimit, pack_shares
+from dem.model.strips import LANES
+
+REPORT_COLUMNS = ("slot", "element", "zone", "by", "share", "enough")
+"""Of the table that a publication names by its hash."""
+
+
+class DayLimits(NamedTuple):
+    """Of one day. zones: by member. shares: of each zone by slot; zones without limits are left out. holds: why."""
+
+    zones: Mapping[str, int]
+    shares: Mapping[int, Sequence[Share]]
+    holds: tuple[Hold, ...]
+
+    @property
+    def words(self) -> list[ZoneLimit]:
+        """As they are published: strips in which a zone is limited."""
+        return [
+            ZoneLimit(zone, strip, pack_shares(shares[strip * LANES : (strip + 1) * LANES]))
+            for zone, shares in sorted(self.shares.items())
+            for strip in range(len(shares) // LANES)
+            if any(share != Share() for share in shares[strip * LANES : (strip + 1) * LANES])
+        ]
+
+    @property
+    def report(self) -> bytes:
+        """Hash of the decisions that the limits come from (keccak-256)."""
+        rows = [(*hold[:5], int(hold.enough)) for hold in self.holds]
+        return bytes(keccak(as_csv(REPORT_COLUMNS, rows)))
+
+    def of(self, member: str, slots: int) -> Sequence[Share]:
+        """A member's shares by slot."""
+        return self.shares.get(self.zones.get(member, 0)) or [Share()] * slots
+
+
+@dataclass(eq=False)
+class Dispatch:
+    """Limits of the days of a community, each worked out once, in the order of the days."""
+
+    network: Network
+    connections: Connections
+    seconds: int
+    _days: list[DayLimits] = field(default_factory=list)
+    _split: set[int] = field(default_factory=set)
+    """Branches behind which somebody has a zone of its own."""
+
+    def day(self, day: int, forecast: Callable[[int], Mapping[str, Sequence[int]]]) -> DayLimits:
+        """Limits of a day. forecast: net energies of members by name, Wh by slot, which anybody can work out."""
+        while len(self._days) < day:
+            self._days.append(self._next(forecast(len(self._days) + 1)))
+        return self._days[day - 1]
+
+    def _next(self, expected: Mapping[str, Sequence[int]]) -> DayLimits:
+        slots = max(map(len, expected.values()), default=0)
+        found = self.dispatcher.limits(in_rows(self.connections.names, expected, slots))
+        self._split |= {self._branch[hold.zone] for hold in found.holds}
+        zones = self.zones
+        shares = {zone: self._shares(zone - 1, found.holds, slots) for zone in {*zones.values()} - {0}}
+        return DayLimits(zones, {zone: own for zone, own in shares.items() if own}, found.holds)
+
+    @property
+    def zones(self) -> dict[str, int]:
+        """Of members, as they are now."""
+        return {
+            name: self._zone_of(bus)
+            for name, bus in zip(self.connections.names, self.connections.bus.tolist(), strict=True)
+        }
+
+    @cached_property
+    def dispatcher(self) -> Dispatcher:
+        """That works the limits out."""
+        return Dispatcher(self.network, self.connections, self.seconds)
+
+    @cached_property
+    def standing(self) -> Mapping[int, Share]:
+        """Of every zone that there may be: safe if everybody feeds in at once, or draws."""
+        imports, exports = self.dispatcher.standing_shares()
+        areas = [self.network.area[branch.lower] for branch in self.network.branches]
+        return {zone: Share(imports[area], exports[area]) for zone, area in enumerate(areas, start=1)}
+
+    @cached_property
+    def _branch(self) -> Mapping[str, int]:
+        return {branch.name: number for number, branch in enumerate(self.network.branches)}
+
+    def _zone_of(self, bus: int) -> int:
+        """The deepest branch that feeds a bus and has a zone; 0 at a source."""
+        path = self.network.zones_of(bus)
+        transformers = [branch for branch in path if self.network.branches[branch].is_transformer]
+        own = {*self._split, *(transformers or path[-1:])[:1]}
+        return next((branch + 1 for branch in path if branch in own), 0)
+
+    def _shares(self, branch: int, holds: Sequence[Hold], slots: int) -> list[Share]:
+        """What a zone has left by slot: of all that hold it the lowest; nothing where none does."""
+        path = {branch, *self.network.zones_of(self.network.branches[branch].upper)}
+        found = [Share()] * slots
+        for hold in holds:
+            if self._branch[hold.zone] not in path:
+                continue
+            imports, exports = found[hold.point]
+            held = (imports, min(exports, hold.share)) if hold.by == FEED_IN else (min(imports, hold.share), exports)
+            found[hold.point] = Share(*held)
+        return found if any(share != Share() for share in found) else []
