@@ -52,7 +52,7 @@ def market(governed: Governed) -> Market:
 def outsiders(governed: Governed) -> Mapping[str, AccountAPI]:
     """Who is not admitted, a node without a seat, a suspended participant, a stranger, whoever set the market up."""
     village, market = governed.village, governed.market
-    stranger, applicant, node = islice(market.chain.accounts(None), 13, 16)
+    stranger, applicant, node = islice(market.chain.accounts(None), 14, 17)
     key = bytes.fromhex(applicant.private_key.removeprefix("0x"))
     wallet = Wallet("applicant", key, bytes(31) + b"\1")
     village.relay(market.registry, "applyFor", *application(market, wallet, CONSUMER))

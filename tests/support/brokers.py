@@ -39,7 +39,7 @@ def open_pool(village: Village, intermediary: Member, lead: int, first_day: int)
     market = village.market
     members = market.chain.deploy(market.keys[ADMIN], "PoolMembers", (market.registry.address, intermediary.id))
     calendar = replace(market.calendar, gate_lead=market.calendar.gate_lead + lead)
-    rest = (market.rules.address, market.accounts.address, market.addresses["Schedule"])
+    rest = (market.rules.address, market.accounts.address, *(market.addresses[n] for n in ("Schedule", "GridLimits")))
     arguments = (market.authority.address, calendar.as_tuple(), members, *rest)
     address = market.chain.deploy(market.keys[ADMIN], AUCTION, arguments)
     for role in ROLES:

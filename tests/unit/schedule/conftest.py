@@ -27,6 +27,7 @@ def second_auction(village: Village) -> str:
         market.rules.address,
         market.accounts.address,
         market.addresses["Schedule"],
+        market.addresses["GridLimits"],
     )
     address = market.chain.deploy(market.keys["admin"], "CallAuction", arguments)
     book = market.auction.encode_abi("book", args=(1, 1, 1))[:10]
