@@ -2,17 +2,19 @@
 pragma solidity ^0.8.24;
 
 import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
+import {ICallAuction} from "../interfaces/ICallAuction.sol";
 import {IGridLimits, ZoneLimit} from "../interfaces/IGridLimits.sol";
 import {IMarketRules} from "../interfaces/IMarketRules.sol";
 import {GridShares} from "../libraries/GridShares.sol";
 import {Calendar, CalendarParameters} from "../types/Calendar.sol";
+import {Orders} from "../types/Orders.sol";
 import {Ring} from "../types/Ring.sol";
 import {Strips} from "../types/Strips.sol";
 
 /// @title Limits of the network
 /// @dev What orders are held to lies in the ring of days. What is charged later is proven by the day's record, one word for good.
 contract GridLimits is IGridLimits, AccessManaged, Calendar {
-    /// A member's zone from a day on.
+    /// A member's zone from a day on, until the next one.
     struct Zoned {
         uint32 firstDay;
         uint16 zone;
@@ -39,7 +41,9 @@ contract GridLimits is IGridLimits, AccessManaged, Calendar {
 
     /// First day on which anybody has a zone; 0 if nobody ever had: nobody else's orders cost more than this question.
     uint256 private _firstDay;
-    mapping(uint32 id => Zoned[]) private _zones;
+    /// The newest, which orders ask for; earlier ones are in `_pastZones`.
+    mapping(uint32 id => Zoned) private _zones;
+    mapping(uint32 id => Zoned[]) private _pastZones;
     mapping(uint16 zone => Standing[]) private _standings;
     mapping(uint256 ringPlace => DayState) private _days;
     mapping(uint256 key => uint256) private _shares;
@@ -66,12 +70,15 @@ contract GridLimits is IGridLimits, AccessManaged, Calendar {
         if (ids.length != zones.length) revert ListsDiffer(ids.length, zones.length);
         _requireAhead(firstDay);
         for (uint256 i = 0; i < ids.length; ++i) {
-            Zoned[] storage known = _zones[ids[i]];
+            Zoned memory newest = _zones[ids[i]];
+            Zoned[] storage past = _pastZones[ids[i]];
             // What was to come on that day or later is replaced.
-            while (known.length > 0 && known[known.length - 1].firstDay >= firstDay) {
-                known.pop();
+            while (newest.firstDay >= firstDay && past.length > 0) {
+                newest = past[past.length - 1];
+                past.pop();
             }
-            known.push(Zoned(firstDay, zones[i]));
+            if (newest.firstDay != 0 && newest.firstDay < firstDay) past.push(newest);
+            _zones[ids[i]] = Zoned(firstDay, zones[i]);
         }
         if (_firstDay == 0 || firstDay < _firstDay) _firstDay = firstDay;
         emit ZonesAssigned(firstDay, ids, zones);
@@ -152,37 +159,45 @@ contract GridLimits is IGridLimits, AccessManaged, Calendar {
     }
 
     /// @inheritdoc IGridLimits
-    function isLimited(uint32 id, uint256 day) external view returns (bool) {
-        if (_firstDay == 0 || day < _firstDay) return false;
-        uint16 zone = zoneOn(id, day);
-        if (zone == 0) return false;
+    function requireWithin(uint32 id, uint256 day, bool isBrokered, uint256 importCapacity, uint256 exportCapacity)
+        external
+        view
+    {
+        if (_firstDay == 0 || day < _firstDay) return;
         DayState memory state = _stateOf(day);
-        if (state.strips != 0) return true;
-        if (state.isPublished) return false;
-        (uint256 imports, uint256 exports) = standingOn(zone, day);
-        return imports < GridShares.WHOLE || exports < GridShares.WHOLE;
-    }
-
-    /// @inheritdoc IGridLimits
-    function requireWithin(
-        uint32 id,
-        uint256 day,
-        uint256 strip,
-        uint256 bids,
-        uint256 asks,
-        uint256 importCapacity,
-        uint256 exportCapacity
-    ) external view {
-        uint256 shares = _sharesIn(zoneOn(id, day), day, strip, _stateOf(day));
-        if (shares == GridShares.ALL) return;
-        uint256 mostBids = GridShares.partsDown(importCapacity, GridShares.imports(shares));
-        uint256 mostAsks = GridShares.partsDown(exportCapacity, GridShares.exports(shares));
-        uint256 within = Strips.minus(mostBids, bids) & Strips.minus(mostAsks, asks);
-        if (~within & Strips.ALL_FLAGS == 0) return;
-        for (uint256 k = 0; k < Strips.LANES; ++k) {
-            uint256 slot = strip * Strips.LANES + k;
-            _requireLimit(id, slot, Strips.lane(bids, k), Strips.lane(mostBids, k));
-            _requireLimit(id, slot, Strips.lane(asks, k), Strips.lane(mostAsks, k));
+        if (state.isPublished && state.strips == 0) return;
+        uint16 zone = zoneOn(id, day);
+        if (zone == 0) return;
+        ICallAuction auction = ICallAuction(msg.sender);
+        uint256[] memory lines = auction.linesOf(day, id, 1)[0];
+        // Its brokered lines follow its own ones.
+        // slither-disable-next-line unused-return
+        (, uint256 own,) = auction.sheetOf(id, day);
+        own *= STRIPS_PER_DAY;
+        (uint256 first, uint256 end) = isBrokered ? (own, lines.length) : (0, own);
+        for (uint256 strip = 0; strip < STRIPS_PER_DAY; ++strip) {
+            uint256 shares = _sharesIn(zone, day, strip, state);
+            if (shares == GridShares.ALL) continue;
+            uint256 bids = 0;
+            uint256 asks = 0;
+            // At most 255 layers of orders of 27 bits each: sums stay within a lane.
+            unchecked {
+                for (uint256 n = first + strip; n < end; n += STRIPS_PER_DAY) {
+                    (uint256 moreBids, uint256 moreAsks) = Orders.sides(lines[n]);
+                    bids += moreBids;
+                    asks += moreAsks;
+                }
+            }
+            bool isWithin = GridShares.holds(importCapacity, GridShares.imports(shares), bids)
+                && GridShares.holds(exportCapacity, GridShares.exports(shares), asks);
+            if (isWithin) continue;
+            uint256 mostBids = GridShares.partsDown(importCapacity, GridShares.imports(shares));
+            uint256 mostAsks = GridShares.partsDown(exportCapacity, GridShares.exports(shares));
+            for (uint256 k = 0; k < Strips.LANES; ++k) {
+                uint256 slot = strip * Strips.LANES + k;
+                _requireLimit(id, slot, Strips.lane(bids, k), Strips.lane(mostBids, k));
+                _requireLimit(id, slot, Strips.lane(asks, k), Strips.lane(mostAsks, k));
+            }
         }
     }
 
@@ -198,9 +213,11 @@ contract GridLimits is IGridLimits, AccessManaged, Calendar {
 
     /// @inheritdoc IGridLimits
     function zoneOn(uint32 id, uint256 day) public view returns (uint16) {
-        Zoned[] storage known = _zones[id];
-        for (uint256 n = known.length; n > 0; --n) {
-            Zoned memory zoned = known[n - 1];
+        Zoned memory zoned = _zones[id];
+        if (day >= zoned.firstDay) return zoned.zone;
+        Zoned[] storage past = _pastZones[id];
+        for (uint256 n = past.length; n > 0; --n) {
+            zoned = past[n - 1];
             if (day >= zoned.firstDay) return zoned.zone;
         }
         return 0;

@@ -119,24 +119,14 @@ interface IGridLimits {
     /// @return exports of a zone on days without a publication, 1/10,000.
     function standingOn(uint16 zone, uint256 day) external view returns (uint256 imports, uint256 exports);
 
-    /// @return whether a member's connection is limited in any period of a day that is open for orders, or in delivery.
-    function isLimited(uint32 id, uint256 day) external view returns (bool);
-
-    /// @notice Reverts unless orders for the six periods of a strip are within a member's limits. What a member trades through one
-    /// hand is limited as that part of its connection, so both together are as the whole.
-    /// @param bids energies by lane, Wh, as Strips.sol has them, and
-    /// @param asks likewise.
-    /// @param importCapacity of the connection, Wh per period, or of the part of it that the orders are for, and
+    /// @notice Reverts unless a member's orders in the calling auction are within its limits. What a member trades through one hand is
+    /// limited as that part of its connection, so both together are as the whole.
+    /// @param isBrokered whether its intermediary's hand is asked about, and not its own.
+    /// @param importCapacity of the connection, Wh per period, or of the part of it that the hand trades, and
     /// @param exportCapacity likewise.
-    function requireWithin(
-        uint32 id,
-        uint256 day,
-        uint256 strip,
-        uint256 bids,
-        uint256 asks,
-        uint256 importCapacity,
-        uint256 exportCapacity
-    ) external view;
+    function requireWithin(uint32 id, uint256 day, bool isBrokered, uint256 importCapacity, uint256 exportCapacity)
+        external
+        view;
 
     /// @return shares of a member's connection by strip, as GridShares packs them. Of days that are open for orders, or in delivery.
     function sharesOf(uint32 id, uint256 day) external view returns (uint256[] memory shares);

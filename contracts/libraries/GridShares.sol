@@ -11,6 +11,8 @@ library GridShares {
     uint256 internal constant WHOLE = 10_000;
     uint256 private constant BITS = 20;
     uint256 private constant MASK = (1 << BITS) - 1;
+    /// The top bit of each pair of lanes.
+    uint256 private constant PAIR_FLAGS = (1 << 79) | (1 << 159) | (1 << 239);
     /// No limit in any of six periods.
     uint256 internal constant ALL = ((WHOLE << BITS) | WHOLE) * Strips.ONES;
 
@@ -33,6 +35,21 @@ library GridShares {
     function isWithin(uint256 shares, uint256 most) internal pure returns (bool) {
         uint256 flags = Strips.minus(imports(most), imports(shares)) & Strips.minus(exports(most), exports(shares));
         return shares & ~Strips.LANES_MASK == 0 && flags & Strips.ALL_FLAGS == Strips.ALL_FLAGS;
+    }
+
+    /// @param capacity of a connection, Wh per period, or of a part of it; 37 bits at most.
+    /// @param shares as `imports` or `exports` leave them.
+    /// @param energies Wh by lane.
+    /// @return whether none is more than its part of the capacity, rounded down.
+    function holds(uint256 capacity, uint256 shares, uint256 energies) internal pure returns (bool) {
+        // Products of 53 bits at most, with room for 80: of a share of capacity and of energy in ten thousandths.
+        unchecked {
+            uint256 even =
+                (capacity * (shares & Strips.EVEN_LANES) | PAIR_FLAGS) - WHOLE * (energies & Strips.EVEN_LANES);
+            uint256 odd = (capacity * ((shares >> Strips.LANE_BITS) & Strips.EVEN_LANES) | PAIR_FLAGS) - WHOLE
+                * ((energies >> Strips.LANE_BITS) & Strips.EVEN_LANES);
+            return even & odd & PAIR_FLAGS == PAIR_FLAGS;
+        }
     }
 
     /// @param capacity of a connection, Wh per period, or of a part of it; 37 bits at most.

@@ -11,9 +11,9 @@ from dem.errors import InputError
 
 @click.group(short_help=ABOUT["grid"])
 def cli() -> None:
-    """What a network carries: its lines, transformers and voltages.
+    """What a network carries: its lines, transformers and voltages; and what its dispatcher has limited.
 
-    The contracts enforce no limits yet: the check says what rule 10 would. docs/guide/grid.md says more.
+    docs/guide/grid.md says more.
     """
 
 
@@ -84,4 +84,27 @@ def check(folder: Path, out: Path | None) -> None:
         raise InputError(str(folder), None, "is of a scenario without a network: its scenario.toml has no [grid]")
     show_and_write(found, results, folder)
     if found.metered.violations:
+        raise SystemExit(1)
+
+
+@cli.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@fail_readably
+def recheck(folder: Path) -> None:
+    """Work out anew every limit that the dispatcher of the run in FOLDER has published, and compare.
+
+    Everything comes from the folder: the network, where members are connected, the forecasts, and the events that the
+    chain has recorded. Ends with exit code 1 on any difference.
+    """
+    from dem.console import print_checks
+    from dem.drive.run import names_of
+    from dem.relay.history import of_run
+    from dem.results.grid_recheck import recheck as compare
+    from dem.results.reader import read_results
+
+    results = read_results(folder)
+    replay, _ = of_run(folder)
+    checks = compare(folder, results, replay, names_of(folder))
+    print_checks(checks)
+    if not all(check.ok for check in checks):
         raise SystemExit(1)

@@ -8,16 +8,17 @@ a zone of their own, for good: so few zones need few words on a chain.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from eth_hash.auto import keccak
 
-from dem.grid.limits import Dispatcher, Hold
 from dem.grid.network import Network, as_csv
-from dem.grid.programme import Connections, in_rows
-from dem.grid.violations import FEED_IN
+from dem.grid.programme import FEED_IN, Connections, in_rows
 from dem.model.limits import Share, ZoneLimit, pack_shares
 from dem.model.strips import LANES
+
+if TYPE_CHECKING:
+    from dem.grid.limits import Dispatcher, Hold
 
 REPORT_COLUMNS = ("slot", "element", "zone", "by", "share", "enough")
 """Of the table that a publication names by its hash."""
@@ -28,7 +29,7 @@ class DayLimits(NamedTuple):
 
     zones: Mapping[str, int]
     shares: Mapping[int, Sequence[Share]]
-    holds: tuple[Hold, ...]
+    holds: tuple["Hold", ...]
 
     @property
     def words(self) -> list[ZoneLimit]:
@@ -85,8 +86,11 @@ class Dispatch:
         }
 
     @cached_property
-    def dispatcher(self) -> Dispatcher:
+    def dispatcher(self) -> "Dispatcher":
         """That works the limits out."""
+        # Power flows are a matter of who has a dispatcher: others load nothing for them.
+        from dem.grid.limits import Dispatcher
+
         return Dispatcher(self.network, self.connections, self.seconds)
 
     @cached_property
@@ -107,7 +111,7 @@ class Dispatch:
         own = {*self._split, *(transformers or path[-1:])[:1]}
         return next((branch + 1 for branch in path if branch in own), 0)
 
-    def _shares(self, branch: int, holds: Sequence[Hold], slots: int) -> list[Share]:
+    def _shares(self, branch: int, holds: Sequence["Hold"], slots: int) -> list[Share]:
         """What a zone has left by slot: of all that hold it the lowest; nothing where none does."""
         path = {branch, *self.network.zones_of(self.network.branches[branch].upper)}
         found = [Share()] * slots

@@ -17,8 +17,7 @@ import numpy.typing as npt
 
 from dem.grid.flow import Flow, PowerFlow
 from dem.grid.network import Integers, Network
-from dem.grid.programme import Connections
-from dem.grid.violations import DEMAND, FEED_IN
+from dem.grid.programme import DEMAND, FEED_IN, Connections
 from dem.model.limits import WHOLE
 
 SHARES = WHOLE

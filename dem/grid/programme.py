@@ -14,6 +14,8 @@ from dem.tables import read_rows
 CONNECTIONS = "connections.csv"
 COLUMNS = ("participant", "bus", "import_capacity_wh", "export_capacity_wh")
 _HOUR = 3_600
+FEED_IN, DEMAND = "feed-in", "demand"
+"""What of members is held back."""
 
 
 @dataclass(frozen=True, eq=False)

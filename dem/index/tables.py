@@ -98,6 +98,8 @@ def _value(value: Any) -> Any:
         return int(value) if -_LARGEST <= value <= _LARGEST else str(value)
     if isinstance(value, list | tuple):
         return json.dumps([_value(element) for element in value])
+    if isinstance(value, Mapping):
+        return _value(list(value.values()))
     return value
 
 

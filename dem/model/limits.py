@@ -5,17 +5,19 @@ tolerance. The balancing fund has both, not the grid operator: who sets limits d
 """
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dem.model.commitments import DayPrices
 from dem.model.imbalance import charged_energy, penalties_passed_on, price_of_estimates
 from dem.model.markets.auction import Column
 from dem.model.rules import SHARE_SCALE, MarketRules
 from dem.model.strips import LANE_BITS, LANES
 from dem.model.units import Tick
+
+if TYPE_CHECKING:
+    from dem.model.commitments import DayPrices
 
 WHOLE = SHARE_SCALE
 """Of a connection: all of it."""
@@ -97,7 +99,7 @@ class Cost(NamedTuple):
 
 def excess_charge(
     rules: MarketRules,
-    prices: DayPrices,
+    prices: "DayPrices",
     contracted: Column,
     metered: Column,
     estimated: NDArray[np.bool_],
@@ -117,7 +119,7 @@ def excess_charge(
 
 def made_good(
     rules: MarketRules,
-    prices: DayPrices,
+    prices: "DayPrices",
     ticks: Sequence[Tick | None],
     contracted: Column,
     metered: Column,
@@ -141,7 +143,7 @@ def made_good(
 
 
 def _bill(
-    rules: MarketRules, prices: DayPrices, contracted: Column, metered: Column, estimated: NDArray[np.bool_]
+    rules: MarketRules, prices: "DayPrices", contracted: Column, metered: Column, estimated: NDArray[np.bool_]
 ) -> tuple[int, int]:
     """For a day besides its trades and fees, money units: the imbalance; deviation charge and penalty."""
     imbalance = metered - contracted

@@ -59,6 +59,8 @@ class GridLimits:
         """Hashes of networks, with the first day of each."""
         self._prices: dict[int, Sequence[Tick | None]] = {}
         """Of the auction, of final days for which something may still be made good."""
+        self.reports: dict[int, tuple[bytes, ...]] = {}
+        """Hashes of what limits of a day were worked out from, of those published before its auction opened."""
         self.charged: dict[tuple[int, int], int] = {}
         """Money units that a member's day was charged."""
         self.made_good: set[tuple[int, int]] = set()
@@ -124,6 +126,7 @@ class GridLimits:
     def publish(self, args: Args) -> None:
         """A LimitsPublished."""
         self._add(args, is_late=False)
+        self.reports[args["day"]] = (*self.reports.get(args["day"], ()), bytes(args["report"]))
 
     def lower(self, args: Args) -> None:
         """A LimitsLowered."""
@@ -151,6 +154,7 @@ class GridLimits:
         self._prices[day] = prices
         self._prices.pop(day - RING, None)
         self._publications.pop(day - MAX_AGE, None)
+        self.reports.pop(day - MAX_AGE, None)
 
     def _add(self, args: Args, is_late: bool) -> None:
         limits = tuple(ZoneLimit(*(limit[name] for name in ZoneLimit._fields)) for limit in args["limits"])

@@ -121,10 +121,7 @@ abstract contract OrderTaking is ICallAuction, AuctionState, SigningDomain {
         (uint256 added, uint256 removed, bool hasNew) = _writeLines(id, day, firstLine, lines, terms);
         if (layers < sheet.layers) layers = sheet.layers;
         uint256 others = base == 0 ? own.brokered : own.layers;
-        bool isLimited = LIMITS.isLimited(id, day);
-        if (layers + others > 1 || isLimited) {
-            _requireSound(id, day, firstLine, lines.length, layers, others, terms, isLimited);
-        }
+        if (layers + others > 1) _requireSound(id, day, firstLine, lines.length, layers, others, terms);
         bool isNew = layers > sheet.layers;
         if (isNew) {
             _markActive(id, day, base, sheet.layers, layers);
@@ -139,6 +136,7 @@ abstract contract OrderTaking is ICallAuction, AuctionState, SigningDomain {
             sheet.locked = sheet.locked + added - removed;
         }
         _sheets[Ring.lineKey(id, day, base)] = Sheets.pack(sheet);
+        LIMITS.requireWithin(id, day, base != 0, importCapacity, exportCapacity);
         emit SheetAccepted(id, day, uint40(sequence), uint16(firstLine), lines);
         _secure(id, added, removed, hasNew);
     }
@@ -315,11 +313,10 @@ abstract contract OrderTaking is ICallAuction, AuctionState, SigningDomain {
         }
     }
 
-    /// Several orders for one period may exceed the connection together, or meet each other, and those of a limited member its
-    /// limits: checked in the strips of the sheet. Of a member with one order a period and no limits there is nothing to compare.
+    /// Several orders for one period may exceed the connection together, or meet each other: checked in the strips of the sheet. Of a
+    /// member with one order a period there is nothing to compare.
     /// @param layers of the part of the book that the sheet is for.
     /// @param others layers of the member's other part, which is somebody else's to keep within the connection.
-    /// @param isLimited whether the network leaves the member less than its connection in any period.
     function _requireSound(
         uint32 id,
         uint256 day,
@@ -327,8 +324,7 @@ abstract contract OrderTaking is ICallAuction, AuctionState, SigningDomain {
         uint256 lines,
         uint256 layers,
         uint256 others,
-        Terms memory terms,
-        bool isLimited
+        Terms memory terms
     ) private view {
         uint256 brokered = Orders.BROKERED_LAYER * STRIPS_PER_DAY;
         // At most 255 layers of orders of 27 bits each: sums stay within a lane.
@@ -343,10 +339,6 @@ abstract contract OrderTaking is ICallAuction, AuctionState, SigningDomain {
                 _addStanding(s, Ring.lineKey(id, day, terms.base + strip), layers, day);
                 uint256 within = Strips.minus(mostBids, s.bids) & Strips.minus(mostAsks, s.asks);
                 if (~within & Strips.ALL_FLAGS != 0) _refuseTogether(id, strip, s, terms);
-                if (isLimited) {
-                    (uint256 imports, uint256 exports) = (terms.importCapacity, terms.exportCapacity);
-                    LIMITS.requireWithin(id, day, strip, s.bids, s.asks, imports, exports);
-                }
                 _addStanding(s, Ring.lineKey(id, day, brokered - terms.base + strip), others, day);
                 uint256 crossing = Strips.minus(s.highestBids, s.lowestAsks) & Strips.minus(s.bids, Strips.ONES)
                     & Strips.minus(s.asks, Strips.ONES);

@@ -1,0 +1,111 @@
+"""An auditor's look at a dispatcher: every limit worked out anew from the network and the forecasts, and compared."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from dem.errors import InputError
+from dem.grid.dispatch import DayLimits, Dispatch
+from dem.grid.record import Record, read_record
+from dem.model.limits import ZoneLimit
+from dem.replay.reconcile import Check
+from dem.replay.replay import Replay
+from dem.results.reader import Results
+
+_SHOWN = 3
+"""So many differences are named."""
+
+
+def recheck(folder: Path, results: Results, replay: Replay, names: Mapping[str, str]) -> list[Check]:
+    """What a run's dispatcher published, beside what follows from its network and forecasts.
+
+    replay: of all events. names: of members by account.
+
+    Raises:
+        InputError: the run has no network, or nobody has published limits.
+    """
+    run = results.run
+    if not run.grid:
+        raise InputError(str(folder), None, "is of a scenario without a network: its scenario.toml has no [grid]")
+    days = range(1, run.days + 1)
+    if not any(replay.grid.publications(day) for day in days):
+        raise InputError(str(folder), None, "is of a run without a dispatcher: nobody has published limits")
+    record = read_record(folder, results.periods, dict(run.grid))
+    dispatch = Dispatch(record.network, record.connections, run.period_seconds)
+    found = {day: dispatch.day(day, lambda known: _expected(record, known, run.periods_per_day)) for day in days}
+    ids = {names[member.account]: id_ for id_, member in replay.members.items() if member.account in names}
+    model = bytes.fromhex(record.network.digest.removeprefix("0x"))
+    others = [f"day {day}" for day in days if replay.grid.model(day) != model]
+    return [
+        _check("limits are of the network in this folder", others, f"{record.network.digest}, {len(days)} days"),
+        _check("members are in their zones", [*_zones(replay, found, ids)], f"{len(ids)} members"),
+        _check("standing limits are safe by themselves", [*_standing(replay, dispatch, found)], "of every zone in use"),
+        _check("published limits follow from the forecasts", [*_limits(replay, found)], _count(found)),
+        _check("reports are those of the limits", [*_reports(replay, found)], "by their hash"),
+        _check("what meters showed beyond limits is charged", [*_charges(replay, ids, days)], "on final days"),
+    ]
+
+
+def _check(what: str, differences: Sequence[str], detail: str) -> Check:
+    shown = "; ".join(differences[:_SHOWN]) + ("; ..." if len(differences) > _SHOWN else "")
+    return Check(what, not differences, shown or detail)
+
+
+def _expected(record: Record, day: int, per_day: int) -> Mapping[str, Sequence[int]]:
+    slots = slice((day - 1) * per_day, day * per_day)
+    rows = record.expected[:, slots].tolist()
+    return dict(zip(record.connections.names, rows, strict=True))
+
+
+def _count(found: Mapping[int, DayLimits]) -> str:
+    words = sum(len(own.words) for own in found.values())
+    held = len({(day, hold.point) for day, own in found.items() for hold in own.holds})
+    return f"{words} strips of zones, {held} periods held"
+
+
+def _zones(replay: Replay, found: Mapping[int, DayLimits], ids: Mapping[str, int]) -> Iterator[str]:
+    for day, own in found.items():
+        for name, zone in own.zones.items():
+            published = replay.grid.zone(ids[name], day) if name in ids else zone
+            if published != zone:
+                yield f"day {day}, {name}: zone {published}, should be {zone}"
+
+
+def _standing(replay: Replay, dispatch: Dispatch, found: Mapping[int, DayLimits]) -> Iterator[str]:
+    for day, own in found.items():
+        for zone in sorted({*own.zones.values()} - {0}):
+            if (published := replay.grid.standing(zone, day)) != dispatch.standing[zone]:
+                yield f"day {day}, zone {zone}: {tuple(published)}, should be {tuple(dispatch.standing[zone])}"
+
+
+def _limits(replay: Replay, found: Mapping[int, DayLimits]) -> Iterator[str]:
+    for day, own in found.items():
+        early = [one for one in replay.grid.publications(day) if not one.is_late]
+        if not early:
+            yield f"day {day}: nothing was published"
+        published = {(limit.zone, limit.strip): limit for one in early for limit in one.limits}
+        computed = {(limit.zone, limit.strip): limit for limit in own.words}
+        for zone, strip in sorted({*published, *computed}):
+            both = published.get((zone, strip)), computed.get((zone, strip))
+            if both[0] != both[1]:
+                yield f"day {day}, zone {zone}, strip {strip}: {_words(both[0])}, should be {_words(both[1])}"
+
+
+def _words(limit: ZoneLimit | None) -> str:
+    return "no limit" if limit is None else f"{limit.shares:#x}"
+
+
+def _reports(replay: Replay, found: Mapping[int, DayLimits]) -> Iterator[str]:
+    for day, own in found.items():
+        for report in replay.grid.reports.get(day, ()):
+            if report != own.report:
+                yield f"day {day}: 0x{report.hex()}, should be 0x{own.report.hex()}"
+
+
+def _charges(replay: Replay, ids: Mapping[str, int], days: Sequence[int]) -> Iterator[str]:
+    for day in days:
+        for name, id_ in ids.items() if day in replay.final_days else ():
+            if not replay.grid.zone(id_, day):
+                continue
+            cost, charged = replay.grid.excess(id_, day), replay.grid.charged.get((id_, day), 0)
+            if cost.units != charged:
+                yield f"day {day}, {name}: {charged} units for {cost.energy} Wh, should be {cost.units}"

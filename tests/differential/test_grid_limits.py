@@ -1,0 +1,377 @@
+"""Limits of the network (rule 10) on a day of their own: what orders they refuse, what going beyond them costs.
+
+Random zones, limits and charges are with the random days (support/evm/grid.py).
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from support.evm.chain import Refused
+from support.evm.keys import struct
+from support.evm.market import STRANGER, Market
+from support.evm.people import Person, readings, register, sign_readings, sign_sheet
+from support.rules import CALENDAR, SMALL
+
+from dem.messages.orders import OrderSheet
+from dem.model.limits import Publication, Share, ZoneLimit, pack_shares
+from dem.model.orders import Order, Side, encode_lane
+from dem.model.strips import LANES, pack
+from dem.model.units import Tick, Wh
+
+FUND_ID, GRID_OPERATOR_ID = 1, 5
+PLENTY = 10**16
+IMPORTS, EXPORTS = 1_000, 800
+ZONE = 7
+REPORT = bytes(32)
+NOTHING = [0] * 12
+RULES = replace(SMALL, standing_buy=30_000, standing_sell=8_000)
+
+
+class Played:
+    """A market with a buyer, a seller in the limited zone, and a neighbour in none."""
+
+    def __init__(self) -> None:
+        self.market = market = Market(CALENDAR, RULES, CALENDAR.opening - 20_000)
+        names = ("buyer", "seller", "neighbour")
+        people = [Person.numbered(n, import_capacity=IMPORTS, export_capacity=EXPORTS) for n in range(3)]
+        self.buyer, self.seller, self.neighbour = people
+        for n, _ in enumerate(names):
+            register(market, people[n])
+            market.act("Accounts.deposit", people[n].account.address, PLENTY, bytes([n + 1] * 32))
+        market.act("Accounts.setCreditLimit", 3, PLENTY)
+        market.act("Accounts.setCreditLimit", GRID_OPERATOR_ID, PLENTY)
+        market.act("GridLimits.assign", [self.seller.id], [ZONE], 1)
+
+    def limit(self, *shares: Share, strip: int = 0) -> None:
+        """Of the zone, before the auction opens; without shares nothing is limited."""
+        words = [ZoneLimit(ZONE, strip, pack_shares(shares * LANES))] if shares else []
+        self.market.act("GridLimits.limit", 1, words, REPORT)
+
+    def lower(self, share: Share, strip: int = 1) -> None:
+        self.market.act("GridLimits.restrict", 1, [ZoneLimit(ZONE, strip, pack_shares([share] * LANES))], "", REPORT)
+
+    def open(self) -> None:
+        self.market.now = CALENDAR.opens_at(1)
+
+    def order(self, person: Person, side: Side, energy: int, strip: int = 0, layer: int = 0, tick: int = 100) -> None:
+        """The same order in all six periods of a strip."""
+        lane = encode_lane(Order(1, 0, 0, side, Tick(tick), Wh(energy)))
+        line = layer * 2 + strip
+        sheet = OrderSheet(person.account.address, 1, line, person.next_sequence(), (pack(1, [lane] * LANES),))
+        self.market.act("CallAuction.enter", sign_sheet(self.market, sheet, person.account))
+
+    def trade(self, energy: int, strip: int = 1) -> None:
+        """The seller sells it to the buyer in every period of a strip."""
+        self.open()
+        self.order(self.seller, Side.ASK, energy, strip)
+        self.order(self.buyer, Side.BID, energy, strip)
+        self.clear()
+
+    def clear(self) -> None:
+        self.market.now = CALENDAR.gate_closes_at(1)
+        for strip in range(2):
+            outcomes = self.market.replay.book(1).clearing[strip * LANES : (strip + 1) * LANES]
+            self.market.act("CallAuction.clear", 1, strip, [outcome.pivot for outcome in outcomes], 1 << 32)
+
+    def end(self, sellers: list[int], buyers: list[int] = NOTHING, neighbours: list[int] = NOTHING) -> None:
+        """The day's meters, and its end."""
+        market = self.market
+        market.now = CALENDAR.metering_deadline(1)
+        for person, net in ((self.buyer, buyers), (self.seller, sellers), (self.neighbour, neighbours)):
+            market.act("MeterReadings.enter", sign_readings(market, readings(market, person, 1, 0, net), person.meter))
+        market.act("MeterReadings.close", 1, 100)
+        market.act("Settlement.settle", 1, 100)
+        market.now = CALENDAR.corrections_close_at(1)
+        market.act("Settlement.finalize", 1)
+
+    @property
+    def publications(self) -> tuple[Publication, ...]:
+        return self.market.replay.grid.publications(1)
+
+    def charge(self, person: Person, function: str = "charge", publications: object = None) -> None:
+        record = self.market.replay.late.record(person.id, 1)
+        known = self.publications if publications is None else publications
+        self.market.act(f"GridCharges.{function}", person.id, 1, known, record)
+
+    def free(self, id_: int) -> int:
+        return self.market.account(id_).free
+
+    def reconciled(self) -> bool:
+        return all(check.ok for check in self.market.checks())
+
+
+@pytest.fixture
+def played() -> Played:
+    return Played()
+
+
+HALF = Share(5_000, 5_000)
+
+
+# ------------------------------------------------------------------------------------------------------ orders
+
+
+def test_orders_go_as_far_as_the_limit(played):
+    played.limit(HALF)
+    played.open()
+    with pytest.raises(Refused, match=r"ExceedsLimit\(7, 0, 401, 400\)"):
+        played.order(played.seller, Side.ASK, 401)
+    with pytest.raises(Refused, match=r"ExceedsLimit\(7, 0, 501, 500\)"):
+        played.order(played.seller, Side.BID, 501)
+    played.order(played.seller, Side.ASK, 400)
+    played.order(played.seller, Side.ASK, EXPORTS, strip=1)
+    played.order(played.neighbour, Side.ASK, EXPORTS)
+
+
+def test_orders_of_all_layers_count_together(played):
+    played.limit(HALF)
+    played.open()
+    played.order(played.seller, Side.ASK, 300)
+    with pytest.raises(Refused, match=r"ExceedsLimit\(7, 0, 401, 400\)"):
+        played.order(played.seller, Side.ASK, 101, layer=1)
+    played.order(played.seller, Side.ASK, 100, layer=1)
+
+
+def test_a_limit_is_rounded_down(played):
+    played.limit(Share(10_000, 1_237))
+    played.open()
+    with pytest.raises(Refused, match=r"ExceedsLimit\(7, 0, 99, 98\)"):
+        played.order(played.seller, Side.ASK, 99)  # 800 x 0.1237 = 98.96
+
+
+def test_without_a_publication_the_standing_limit_holds(played):
+    played.market.act("GridLimits.setStanding", ZONE, 10_000, 2_500, 1)
+    played.open()
+    with pytest.raises(Refused, match="ExceedsLimit"):
+        played.order(played.seller, Side.ASK, 201, strip=1)
+    played.order(played.seller, Side.ASK, 200, strip=1)
+
+
+def test_a_publication_takes_the_place_of_the_standing_limit(played):
+    played.market.act("GridLimits.setStanding", ZONE, 10_000, 2_500, 1)
+    played.limit()
+    played.open()
+    played.order(played.seller, Side.ASK, EXPORTS)
+
+
+def test_a_later_publication_replaces_what_it_names(played):
+    played.limit(HALF)
+    played.limit(Share())
+    played.open()
+    played.order(played.seller, Side.ASK, EXPORTS)
+
+
+def test_who_has_a_zone_no_more_has_no_limits(played):
+    played.limit(HALF)
+    played.market.act("GridLimits.assign", [played.seller.id], [0], 1)
+    played.open()
+    played.order(played.seller, Side.ASK, EXPORTS)
+
+
+# ----------------------------------------------------------------------------------------------------- charges
+
+
+def test_what_is_beyond_a_limit_earns_nothing_and_costs_the_deviation_rate(played):
+    played.limit(HALF)
+    played.end([-400, -401, -700, 0, 0, 0] + [-800] * 6)
+    before = [played.free(id_) for id_ in (played.seller.id, FUND_ID)]
+    played.charge(played.seller)
+    after = [played.free(id_) for id_ in (played.seller.id, FUND_ID)]
+    # 1 and 300 Wh beyond 400; the tolerance is 100 Wh.
+    units = 301 * RULES.standing_sell + 200 * RULES.deviation_rate
+    assert [a - b for a, b in zip(after, before, strict=True)] == [-units, units]
+    assert played.reconciled()
+
+
+def test_what_is_drawn_beyond_a_limit_is_paid_as_ever_and_costs_the_deviation_rate(played):
+    played.limit(HALF)
+    played.end([900] * 6 + [0] * 6)
+    played.charge(played.seller)
+    assert played.market.call("GridCharges", "chargedOf", 7, 1) == 6 * 300 * RULES.deviation_rate
+    assert played.reconciled()
+
+
+def test_the_same_is_not_charged_twice(played):
+    played.limit(HALF)
+    played.end([-700] * 12)
+    played.charge(played.seller)
+    with pytest.raises(Refused, match="NothingToCharge"):
+        played.charge(played.seller)
+
+
+def test_who_keeps_its_limits_or_has_none_pays_nothing(played):
+    played.limit(HALF)
+    played.end([-400] * 6 + [-800] * 6, neighbours=[-800] * 12)
+    for person in (played.seller, played.neighbour):
+        with pytest.raises(Refused, match="NothingToCharge"):
+            played.charge(person)
+
+
+def test_a_late_reading_is_charged_as_well_and_a_lower_one_is_paid_back(played):
+    played.limit(HALF)
+    played.end([-400] * 12)
+    for net in ([-700] * 6, [-500] * 6):
+        late = played.market.replay.late
+        message = late.late_reading(played.seller.id, 1, np.array(net + [-400] * 6))
+        signature = played.seller.meter.sign(played.market.domain("LateReconciliation"), message)
+        record = late.record(played.seller.id, 1)
+        played.market.act("LateReconciliation.reconcile", struct(message), record, signature)
+        played.charge(played.seller)
+    assert played.market.call("GridCharges", "chargedOf", 7, 1) == 6 * 100 * RULES.standing_sell
+    assert played.reconciled()
+
+
+def test_the_day_must_be_final(played):
+    played.limit(HALF)
+    played.end([-700] * 12)
+    record = played.market.replay.late.record(played.seller.id, 1)
+    with pytest.raises(Refused, match="NotFinal"):
+        played.market.act("GridCharges.charge", 7, 2, played.publications, record)
+    with pytest.raises(Refused, match="NothingToCharge"):
+        played.market.act("GridCharges.charge", GRID_OPERATOR_ID, 1, played.publications, record)
+
+
+def test_nobody_brings_other_limits(played):
+    played.limit(HALF)
+    played.end([-700] * 12)
+    [own] = played.publications
+    shares = pack_shares([Share(0, 0)] * LANES)
+    for wrong in (
+        (),
+        (own, own),
+        (own._replace(is_late=True),),
+        (Publication(False, (ZoneLimit(ZONE, 0, shares),)),),
+        (own, Publication(False, (ZoneLimit(ZONE, 255, shares),))),
+    ):
+        with pytest.raises(Refused, match="NotPublished"):
+            played.charge(played.seller, publications=wrong)
+
+
+# -------------------------------------------------------------------------------------------------- lowered limits
+
+
+def test_the_grid_operator_makes_good_what_it_takes_after_the_gate(played):
+    played.limit()
+    played.trade(600)
+    played.lower(HALF)
+    played.end([0] * 6 + [-400] * 6, [0] * 6 + [600] * 6)
+    price = 100 * 100
+    before = [played.free(id_) for id_ in (played.seller.id, GRID_OPERATOR_ID)]
+    played.charge(played.seller, "makeGood")
+    after = [played.free(id_) for id_ in (played.seller.id, GRID_OPERATOR_ID)]
+    short = played.market.replay.late.day(1).prices.short[6]
+    # 200 Wh in six periods that had to be bought back; 100 of them are beyond the tolerance.
+    units = 6 * (200 * max(0, short - price) + 100 * RULES.deviation_rate)
+    assert [a - b for a, b in zip(after, before, strict=True)] == [units, -units]
+    assert played.reconciled()
+
+
+def test_it_does_so_once_and_as_long_as_prices_are_kept(played):
+    played.limit()
+    played.trade(600)
+    played.lower(HALF)
+    played.end([0] * 6 + [-400] * 6, [0] * 6 + [600] * 6)
+    played.charge(played.seller, "makeGood")
+    assert played.market.call("GridCharges", "isMadeGood", 7, 1)
+    with pytest.raises(Refused, match="NothingToMakeGood"):
+        played.charge(played.seller, "makeGood")
+    played.market.now = CALENDAR.opens_at(9)
+    with pytest.raises(Refused, match="TooLateToMakeGood"):
+        played.charge(played.buyer, "makeGood")
+
+
+def test_limits_known_before_the_auction_are_not_made_good(played):
+    played.limit(HALF, strip=1)
+    played.trade(400)
+    played.end([0] * 6 + [-100] * 6, [0] * 6 + [400] * 6)
+    with pytest.raises(Refused, match="NothingToMakeGood"):
+        played.charge(played.seller, "makeGood")
+
+
+def test_who_ignores_a_lowered_limit_is_no_better_off_than_who_keeps_it(played):
+    """Energy beyond the limit counts as if it had not flowed, so what is sold and not delivered costs the same."""
+    played.limit()
+    played.trade(600)
+    played.lower(HALF)
+    played.end([0] * 6 + [-600] * 6, [0] * 6 + [600] * 6)
+    before = played.free(played.seller.id)
+    played.charge(played.seller)
+    short = played.market.replay.late.day(1).prices.short[6]
+    # As if 200 Wh had not come, 100 of them beyond the tolerance; and 100 beyond it because they did.
+    assert before - played.free(played.seller.id) == 6 * (200 * short + 2 * 100 * RULES.deviation_rate)
+
+
+# ------------------------------------------------------------------------------------------------- the dispatcher
+
+
+def test_nothing_waits_for_the_dispatchers_word(played):
+    market = played.market
+    assert not market.call("GridLimits", "isApproved", 1)
+    market.now = CALENDAR.gate_closes_at(1)
+    market.act("GridLimits.approve", 1, REPORT)
+    assert market.call("GridLimits", "isApproved", 1)
+    assert not market.call("GridLimits", "isApproved", 2)
+    market.now = CALENDAR.start_of(2)
+    assert market.call("GridLimits", "isApproved", 2)
+
+
+def test_refuses_what_comes_too_early_or_too_late(played):
+    market, words = played.market, [ZoneLimit(ZONE, 0, pack_shares([HALF] * LANES))]
+    for call in (("approve", 1, REPORT), ("restrict", 1, words, "", REPORT)):
+        with pytest.raises(Refused, match="GateIsOpen"):
+            market.act(f"GridLimits.{call[0]}", *call[1:])
+    played.open()
+    with pytest.raises(Refused, match="AuctionHasOpened"):
+        market.act("GridLimits.limit", 1, words, REPORT)
+    for call in (("assign", [6], [1], 1), ("setStanding", 1, 1, 1, 1), ("publishModel", REPORT, 1)):
+        with pytest.raises(Refused, match="TooLateForDay"):
+            market.act(f"GridLimits.{call[0]}", *call[1:])
+    market.now = CALENDAR.start_of(1)
+    with pytest.raises(Refused, match=r"PeriodTooNear\(1, 0"):
+        market.act("GridLimits.approve", 1, REPORT)
+    with pytest.raises(Refused, match=r"PeriodTooNear\(1, 0"):
+        market.act("GridLimits.restrict", 1, words, "", REPORT)
+    played.lower(HALF)
+    market.now = CALENDAR.start_of(2)
+    with pytest.raises(Refused, match="PeriodTooNear"):
+        played.lower(HALF)
+
+
+def test_limits_are_lowered_and_never_raised(played):
+    played.limit(HALF, strip=1)
+    played.market.now = CALENDAR.gate_closes_at(1)
+    with pytest.raises(Refused, match="SharesTooLarge"):
+        played.lower(Share(5_000, 5_001))
+    played.lower(Share(5_000, 100))
+    with pytest.raises(Refused, match="SharesTooLarge"):
+        played.lower(HALF)
+
+
+@pytest.mark.parametrize(
+    ("limit", "error"),
+    [
+        (ZoneLimit(0, 0, 0), "NoSuchPlace"),
+        (ZoneLimit(1, 2, 0), "NoSuchPlace"),
+        (ZoneLimit(1, 0, pack_shares([Share(10_001, 0)] * LANES)), "SharesTooLarge"),
+        (ZoneLimit(1, 0, pack_shares([Share(0, 10_001)] * LANES)), "SharesTooLarge"),
+        (ZoneLimit(1, 0, 1 << 240), "SharesTooLarge"),
+    ],
+)
+def test_refuses_limits_that_cannot_be(played, limit, error):
+    with pytest.raises(Refused, match=error):
+        played.market.act("GridLimits.limit", 1, [limit], REPORT)
+
+
+def test_refuses_everybody_else(played):
+    calls = {
+        "publishModel": (REPORT, 1),
+        "assign": ([6], [1], 1),
+        "setStanding": (1, 1, 1, 1),
+        "limit": (1, [], REPORT),
+        "restrict": (1, [ZoneLimit(1, 0, 0)], "", REPORT),
+        "approve": (1, REPORT),
+    }
+    for function, arguments in calls.items():
+        with pytest.raises(Refused, match="AccessManagedUnauthorized"):
+            played.market.act(f"GridLimits.{function}", *arguments, by=STRANGER)
