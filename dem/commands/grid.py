@@ -83,7 +83,7 @@ def check(folder: Path, out: Path | None) -> None:
     if found is None:
         raise InputError(str(folder), None, "is of a scenario without a network: its scenario.toml has no [grid]")
     show_and_write(found, results, folder)
-    if found.metered.violations:
+    if found.shown.violations:
         raise SystemExit(1)
 
 

@@ -59,7 +59,7 @@ def _show(found: GridCheck, results: Results) -> None:
         soft_wrap=True,
     )
     groups: dict[tuple[str, str, str], list[Violation]] = defaultdict(list)
-    for violation in found.metered.violations:
+    for violation in found.shown.violations:
         groups[violation.element, violation.what, violation.by].append(violation)
     listed = sorted(groups.items(), key=lambda group: -len(group[1]))
     shown = [

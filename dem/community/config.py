@@ -448,11 +448,13 @@ class Flexibility(_Model):
 class Grid(_Model):
     """The network that members are connected to: a folder of tables, relative to the scenario's.
 
-    dispatcher: whether it publishes limits, which members keep (rule 10).
+    dispatcher: whether it publishes limits, which members keep (rule 10). ignored_by: members whose meters show what
+    they would without.
     """
 
     folder: str
     dispatcher: bool = False
+    ignored_by: list[str] = []
 
 
 class Config(_Model):

@@ -295,13 +295,14 @@ class Crowd:
         """What every meter shows, net, Wh by slot, batteries and moved loads included.
 
         contracted: in the end, of all markets. Who has no store shows what `Scenario.metered` says. All keep what the
-        network leaves them.
+        network leaves them, but for those who ignore it.
         """
         shown = self.scenario.metered(self.day)
         for name, household in self._households.items():
             had = self._of(contracted or {}, self.scenario.participant(name))
             shown[name] = household.delivered(had)
-        return self._held(shown)
+        ignored_by = self.scenario.config.grid.ignored_by if self.scenario.config.grid else []
+        return {**self._held(shown), **{name: shown[name] for name in ignored_by if name in shown}}
 
     def cut(self, ids: Ids, contracted: Contracted, book: OrderBook) -> dict[str, list[int]]:
         """What every meter shows on an island, net, Wh by slot: load and generation are limited before it (`shed`).

@@ -14,6 +14,8 @@ from dem.tables import read_rows
 
 FOLDER = "grid"
 EXPECTED = "expected.csv"
+DISPATCHER = "dispatcher"
+"""Of what run.json says: there if limits were published, which members kept."""
 KEY = "grid"
 """Of run.json: the hash of the network, and a checksum of what is beside it."""
 _COLUMNS = ("participant", "period", "expected_wh")
@@ -34,6 +36,7 @@ def write_record(
     connections: Connections,
     days: Mapping[int, Sequence[int]],
     forecast: Callable[[int], Mapping[str, Sequence[int]]],
+    has_dispatcher: bool,
 ) -> Mapping[str, str]:
     """Write the folder `grid` of a run; returns what run.json says of it. days: their periods, by number."""
     own = folder / FOLDER
@@ -45,7 +48,8 @@ def write_record(
         for name in connections.names:
             rows += [(name, period, wh) for period, wh in zip(periods, expected.get(name, ()), strict=False)]
     (own / EXPECTED).write_bytes(as_csv(_COLUMNS, rows))
-    return {"network": network.digest, "members": _checksum(own)}
+    said = {"network": network.digest, "members": _checksum(own)}
+    return {**said, DISPATCHER: "yes"} if has_dispatcher else said
 
 
 def read_record(folder: Path, periods: Sequence[int], said: Mapping[str, str]) -> Record:

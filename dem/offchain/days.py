@@ -49,6 +49,7 @@ def _steps_of(trading: Trading, paying: Paying, clock: Clock, day: int) -> list[
         (True, calendar.metering_deadline(day), trading.correct_meters),
         (True, calendar.corrections_close_at(day), paying.finalize),
         (markets.pools, calendar.corrections_close_at(day), paying.collect_commissions),
+        (market.scenario.dispatch is not None, calendar.corrections_close_at(day), paying.charge_for_limits),
         (bool(rules.premium_rate or rules.reward_share), calendar.corrections_close_at(day), paying.pay_fund),
     ]
     return [_Step(due, act, day) for is_used, due, act in table if is_used]

@@ -3,7 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from dem.errors import LedgerError
+from dem.model.commitments import day_prices
 from dem.model.fund import pay_claims
 from dem.model.ledger import (
     BALANCING_FUND,
@@ -12,11 +15,13 @@ from dem.model.ledger import (
     OPERATOR,
     Posting,
 )
+from dem.model.limits import Cost, excess_charge, limits_down
 from dem.model.markets.intermediaries import Payment
 from dem.model.mechanisms import AUCTION
 from dem.model.shortfalls import parts
 from dem.model.units import Money
 from dem.offchain.market import ModelMarket
+from dem.replay.delivery import at_boundary
 
 
 @dataclass
@@ -28,6 +33,9 @@ class Paying:
     """What the balancing fund got of days that are not final."""
     _claims: dict[int, tuple[Money, dict[int, tuple[int, int]]]] = field(default_factory=dict)
     """What it got of days that are, and is asked for."""
+
+    _excess: dict[int, dict[int, Cost]] = field(default_factory=dict)
+    """What members owe for energy beyond their limits on the day that has ended."""
 
     def settle(self, day: int) -> None:
         """The money of the day on what meters said in time; what it is short of is shared."""
@@ -121,6 +129,7 @@ class Paying:
         settled = self.market.settlement(day)
         self._provisional.pop(day, None)
         self._claims = {day: (settled.fund(), settled.claims)}
+        self._excess = {day: self._beyond_limits(day)}
 
     def _make_good(self) -> None:
         market, shortfalls = self.market, self.market.shortfalls
@@ -133,6 +142,39 @@ class Paying:
             for id_, units in shortfalls.due(day, market.members).items():
                 shortfalls.pay(day, id_, units)
                 market.payments.add(id_, day, "made good", units)
+
+    def _beyond_limits(self, day: int) -> dict[int, Cost]:
+        """What meters showed beyond the network's limits, by member."""
+        market, published = self.market, self.market.scenario.limits(day)
+        if published is None:
+            return {}
+        settled, rules, slots = market.settlement(day), market.rules(day), market.periods_per_day
+        prices = day_prices(rules, settled, at_boundary(market.days.known(day), slots))
+        delivery, found = settled.delivery, dict[int, Cost]()
+        for row, id_ in enumerate(delivery.participants.tolist()):
+            name = market.names.get(id_, "")
+            if published.zones.get(name, 0) not in published.shares:
+                continue
+            member = market.scenario.participant(name).on(day)
+            limits = limits_down(member.import_capacity, member.export_capacity, published.of(name, slots))
+            metered = delivery.metered[row]
+            estimated = np.zeros_like(metered, np.bool_) if delivery.estimated is None else delivery.estimated[row]
+            found[id_] = excess_charge(rules, prices, settled.contracted[row], metered, estimated, limits)
+        return found
+
+    def charge_for_limits(self, day: int) -> None:
+        """What members owe for energy beyond their limits on a final day."""
+        market = self.market
+        for id_, cost in self._excess.pop(day).items():
+            if not cost.units:
+                continue
+            postings = [Posting(id_, Money(-cost.units)), Posting(BALANCING_FUND, Money(cost.units))]
+            try:
+                market.ledger.post(postings)
+            except LedgerError:
+                continue  # nobody can advance it now, and the others pay
+            for posting in postings:
+                market.payments.add(posting.account, day, "beyond limits", posting.amount)
 
     def pay_fund(self, day: int) -> None:
         """Premiums and rewards of a final day."""

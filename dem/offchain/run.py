@@ -1,7 +1,7 @@
 """A run without a chain: the days of a scenario into a folder of tables."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -54,7 +54,16 @@ def grid_record(scenario: Scenario, folder: Path) -> Mapping[str, Any]:
     if network is None or connections is None:
         return {}
     days = {day: scenario.periods(day) for day in scenario.days}
-    return {KEY: write_record(folder, network, connections, days, scenario.public_forecast)}
+    has_dispatcher = scenario.dispatch is not None
+    return {KEY: write_record(folder, network, connections, days, scenario.public_forecast, has_dispatcher)}
+
+
+def _uncut(scenario: Scenario) -> Callable[[int], Mapping[str, Sequence[int]]] | None:
+    """What meters would show if nothing was cut off or limited; of who has a store that is not known."""
+    if scenario.islanded or scenario.dispatch is not None:
+        fixed = {member.name for member in scenario.participants if not member.flexible}
+        return lambda day: {name: wh for name, wh in scenario.metered(day).items() if name in fixed}
+    return None
 
 
 def setting_of(scenario: Scenario) -> Setting:
@@ -72,7 +81,7 @@ def setting_of(scenario: Scenario) -> Setting:
         first_period=scenario.period0,
         days=scenario.days,
         paid_without_trade=paid_without_trade(scenario),
-        uncut=scenario.metered if scenario.islanded else None,
+        uncut=_uncut(scenario),
         bill=scenario.config.bill.record() if scenario.config.bill else None,
         prices=scenario.config.prices.range,
     )

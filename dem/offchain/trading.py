@@ -157,10 +157,11 @@ class Trading:
         amounts = np.zeros(len(members), np.int64)
         np.add.at(amounts, row, orders_collateral(columns, rules, columns.layer >= BROKERED_LAYER))
         locked: dict[int, int] = {}
-        reasons: dict[int, str] = {}
+        reasons = self._beyond_limits(day, columns) if contract == AUCTION else {}
         for id_, amount in zip(members.tolist(), amounts.tolist(), strict=True):
             if id_ in market.silence.members:
                 reasons[id_] = f"MeterSilent(id={id_})"
+            if id_ in reasons:
                 continue
             try:
                 market.ledger.lock(id_, Money(amount))
@@ -172,6 +173,19 @@ class Trading:
             columns = OrderColumns(*(column[is_taken] for column in columns))
         market.auction(contract).take(ModelBook(day, market.periods_per_day, OrderBook(*columns)), locked)
         return reasons
+
+    def _beyond_limits(self, day: int, columns: OrderColumns) -> dict[int, str]:
+        """Members whose orders go beyond what the network leaves them, and why; strategies keep within it."""
+        limits, ids, found = self.crowd(day).limits, self.market.ids, dict[int, str]()
+        for name in sorted(limits.keys() & self.market.scenario.own_traders):
+            is_own = columns.participant == ids[name]
+            sums = np.zeros((self.market.periods_per_day, 2), np.int64)
+            np.add.at(sums, (columns.slot[is_own], columns.side[is_own]), columns.energy[is_own])
+            most = np.stack([limits[name].imports, limits[name].exports], axis=1)
+            for slot, side in np.argwhere(sums > most)[:1].tolist():
+                asked, allowed = int(sums[slot, side]), int(most[slot, side])
+                found[ids[name]] = f"ExceedsLimit(id={ids[name]}, slot={slot}, asked={asked}, allowed={allowed})"
+        return found
 
     def trade_with_the_desk(self, day: int) -> None:
         """The wholesale desk's report, if it can cover it, and what it makes of what the auction left over."""

@@ -45,6 +45,8 @@ _MOST_NAMED = 30
 
 def finding(check: GridCheck, results: Results) -> str:
     """What the pictures show, in words."""
+    if check.is_dispatched:
+        return _with_dispatcher(check, results)
     metered, run = check.metered, results.run
     top, low, high = max(metered.transformer), min(metered.low), max(metered.high)
     first = (
@@ -61,9 +63,21 @@ def finding(check: GridCheck, results: Results) -> str:
     return f"{first} In {metered.periods} periods something was beyond its limit, most of all at {worst}. {within}"
 
 
+def _with_dispatcher(check: GridCheck, results: Results) -> str:
+    before, after = check.metered, check.limited
+    held = results.cuts.groupby("participant", observed=True)[["shed_wh", "curtailed_wh"]].sum().sum(axis=1)
+    top = max(after.transformer), max(before.transformer)
+    return (
+        f"Within the dispatcher's limits a transformer was loaded up to {percent(top[0])}; without them it would have "
+        f"been {percent(top[1])}. {kwh(check.cut_metered)} of {int((held > 0).sum())} members were held back in "
+        f"{len({hold.point for hold in check.holds})} periods. Something was beyond its limit in {after.periods} "
+        f"periods, and would have been in {before.periods}: limits go by forecasts."
+    )
+
+
 def where_loaded(check: GridCheck) -> str:
     """The most loaded transformer and line of the drawing."""
-    network, loading = check.network, check.metered.loading
+    network, loading = check.network, check.shown.loading
     most: dict[bool, tuple[int, str]] = {}
     for branch, own in zip(network.branches, loading.tolist(), strict=True):
         most[branch.is_transformer] = max(most.get(branch.is_transformer, (-1, "")), (own, branch.name))
@@ -88,7 +102,8 @@ def loading_over_time(check: GridCheck, results: Results, wide: bool) -> Figure:
     course = read_course(results)
     figure = Figure(figsize=(9.6, 4.8) if wide else (4.2, 5.4), layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
-    metered, planned, limit = check.metered, check.programme, check.network.limits
+    metered, limit = check.shown, check.network.limits
+    planned = check.metered if check.is_dispatched else check.programme
     steps = results.firsts(len(course.edges) - 1 < len(results.periods))
 
     def most(values: Any) -> Any:
@@ -118,7 +133,14 @@ def loading_over_time(check: GridCheck, results: Results, wide: bool) -> Figure:
         figure,
         [
             Line2D([], [], color=INK, lw=1.8, label="transformer"),
-            Line2D([], [], color=MUTED, lw=1.2, ls=(0, (3, 2)), label="transformer, day ahead"),
+            Line2D(
+                [],
+                [],
+                color=MUTED,
+                lw=1.2,
+                ls=(0, (3, 2)),
+                label=f"transformer, {'without limits' if check.is_dispatched else 'day ahead'}",
+            ),
             Line2D([], [], color=IMPORTED, lw=1.4, label="line (above), lowest voltage (below)"),
             Line2D([], [], color=EXPORTED, lw=1.6, label="highest voltage"),
             Line2D([], [], color=CHARGE, lw=1, label="limit"),
@@ -131,7 +153,7 @@ def loading_over_time(check: GridCheck, results: Results, wide: bool) -> Figure:
 
 def network_drawing(check: GridCheck, results: Results, wide: bool) -> Figure:
     """Every line at the period of the highest loading, coloured by its loading; transformers are squares."""
-    network, course = check.network, check.metered
+    network, course = check.network, check.shown
     figure = Figure(figsize=(9.6, 6.2) if wide else (4.2, 4.6), layout="constrained")
     axis = figure.subplots()
     _draw(axis, network, course, wide)

@@ -65,7 +65,7 @@ def _of_grid(check: GridCheck | None, results: Results) -> dict[str, str]:
 def _outside(summary: Summary) -> dict[str, str]:
     """What neighbours could not do for each other."""
     pair, amounts, note = "Imported / exported", (summary.imported_wh, summary.exported_wh), "of {} drawn, {} fed in"
-    if summary.cuts:
+    if summary.is_island:
         pair, amounts, note = "Shed / curtailed", (summary.shed_wh, summary.curtailed_wh), "beside {} drawn, {} fed in"
     return {
         "label": f"{pair}, kWh",
@@ -116,7 +116,7 @@ def _cards(summary: Summary) -> list[dict[str, str]]:
         {
             "label": "Consumption met by neighbours physically",
             "figure": percent(summary.physical_self_sufficiency),
-            "note": "all that was not shed" if summary.cuts else "the same without the market",
+            "note": "all that was not shed" if summary.is_island else "the same without the market",
         },
         _outside(summary),
         {

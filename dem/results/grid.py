@@ -1,6 +1,6 @@
 """A run's days in its network: what the contracts and forecasts would have loaded, what the meters did, and limits.
 
-Everything comes from the folder of the run. The contracts know no limits yet: those shown are what rule 10 would set.
+Everything comes from the folder of the run. Of a run without a dispatcher the limits are those that one would set.
 """
 
 from collections.abc import Sequence
@@ -15,13 +15,14 @@ from dem.grid.flow import Flow
 from dem.grid.limits import Dispatcher, Hold
 from dem.grid.network import Integers, Network
 from dem.grid.programme import Connections, programme
-from dem.grid.record import read_record
+from dem.grid.record import DISPATCHER, read_record
 from dem.grid.violations import Violation, rises, violations
 from dem.results.reader import Results
 
 RISE_PPM = 30_000
 """What plants may raise the voltage by, by the rule that planners follow (VDE-AR-N 4105): reported, not enforced."""
 _HOUR = 3_600
+_NAMES = ("meters", "meters within day-ahead limits")
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,8 +54,9 @@ class Course:
 class GridCheck:
     """What is known of a run's network. Energy in Wh by member and period, negative if fed in.
 
-    programme: expected day ahead: contracts, else forecasts. limited: what meters would show within limits that were
-    computed from the programme. after: the same with the day known.
+    programme: expected day ahead: contracts, else forecasts. metered: what meters showed, of a run with a dispatcher
+    what they would have shown without its limits. limited: what they would have shown within limits that were computed
+    from the programme; of a run with a dispatcher what they showed. after: the same with the day known.
     """
 
     network: Network
@@ -63,6 +65,7 @@ class GridCheck:
     programme: Course
     metered: Course
     limited: Course
+    is_dispatched: bool
     cut_programme: int
     cut_metered: int
     cut_after: int
@@ -71,11 +74,17 @@ class GridCheck:
     @cached_property
     def courses(self) -> tuple[tuple[str, Course, int], ...]:
         """Each with its name and what was cut."""
+        names = ("without limits", "meters, within limits") if self.is_dispatched else _NAMES
         return (
             ("programme, day ahead", self.programme, 0),
-            ("meters", self.metered, 0),
-            ("meters within day-ahead limits", self.limited, self.cut_metered),
+            (names[0], self.metered, 0),
+            (names[1], self.limited, self.cut_metered),
         )
+
+    @property
+    def shown(self) -> Course:
+        """What really flowed."""
+        return self.limited if self.is_dispatched else self.metered
 
 
 def check_grid(folder: Path, results: Results) -> GridCheck | None:
@@ -93,12 +102,19 @@ def check_grid(folder: Path, results: Results) -> GridCheck | None:
         _by_member(table, column, names, results.periods)
         for table, column in ((results.readings, "metered_wh"), (results.schedule, "contracted_wh"))
     )
+    is_dispatched = DISPATCHER in dict(run.grid)
+    shown = metered
+    for column, sign in (("shed_wh", 1), ("curtailed_wh", -1)) if is_dispatched else ():
+        metered = metered + sign * _by_member(results.cuts, column, names, results.periods)
     expected = programme(contracted, record.expected)
     dispatcher = Dispatcher(record.network, record.connections, run.period_seconds)
     per_day = run.periods_per_day
     days = [slice(first, first + per_day) for first in range(0, len(results.periods), per_day)]
-    found = [dispatcher.limits(expected[:, day]) for day in days]
-    limited = np.concatenate([own.held(metered[:, day]) for own, day in zip(found, days, strict=True)], axis=1)
+    # A dispatcher publishes before there are any contracts.
+    known = record.expected if is_dispatched else expected
+    found = [dispatcher.limits(known[:, day]) for day in days]
+    held = [own.held(metered[:, day]) for own, day in zip(found, days, strict=True)]
+    limited = shown if is_dispatched else np.concatenate(held, axis=1)
     planned = np.concatenate([own.held(expected[:, day]) for own, day in zip(found, days, strict=True)], axis=1)
     after = sum(_cut(metered[:, day], dispatcher.limits(metered[:, day]).held(metered[:, day])) for day in days)
     return GridCheck(
@@ -112,6 +128,7 @@ def check_grid(folder: Path, results: Results) -> GridCheck | None:
         programme=_course(dispatcher, expected, days),
         metered=_course(dispatcher, metered, days),
         limited=_course(dispatcher, limited, days),
+        is_dispatched=is_dispatched,
         cut_programme=_cut(expected, planned),
         cut_metered=_cut(metered, limited),
         cut_after=after,

@@ -214,8 +214,13 @@ class Summary:
         if self.returned_units:
             yield "  returned as premiums and rewards", money(self.returned_units, self.currency)
 
+    @property
+    def is_island(self) -> bool:
+        """Whether loads and plants were cut off because there is no upper grid, and not by limits of the network."""
+        return bool(self.cuts) and not self.imported_wh and not self.exported_wh
+
     def _cut_off(self) -> Iterator[tuple[str, str]]:
-        """On an island."""
+        """On an island, or within limits of the network."""
         for cut in self.cuts:
             for what, energy in (("Shed from", cut.shed_wh), ("Curtailed at", cut.curtailed_wh)):
                 if energy:

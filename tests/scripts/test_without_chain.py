@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from support import PROJECT
-from support.commands.hamlet import DEBTOR, DEBTORS, EXTREME, MIXED, POOR, Hamlet, read_table
+from support.commands.hamlet import DEBTOR, DEBTORS, EXTREME, MIXED, POOR, Hamlet, read_table, write_table
 from support.commands.node import anvil
 from support.commands.own import OwnHamlet, short_days
 from support.commands.shell import run, without_pictures
@@ -87,6 +87,76 @@ def test_a_shipped_scenarios_tables_are_the_contracts(name: str, tmp_path: Path)
         assert days in text
         config.write_text(text.replace(days, f"days = {DAYS_OF_YEAR}\n"), encoding="utf-8")
     assert_same(config.parent, tmp_path)
+
+
+def limited(tmp_path: Path, changed: str = "") -> Path:
+    """A copy of the scenario with a dispatcher, whose [grid] says more."""
+    for folder in ("rural-sunday-limits", "data"):
+        shutil.copytree(SHIPPED / folder, tmp_path / "scenarios" / folder)
+    config = tmp_path / "scenarios" / "rural-sunday-limits" / "scenario.toml"
+    text = config.read_text(encoding="utf-8")
+    config.write_text(text.replace("dispatcher = true", f"dispatcher = true\n{changed}\n#", 1), encoding="utf-8")
+    return config.parent
+
+
+def test_orders_beyond_a_limit_are_refused_and_who_ignores_one_is_charged(tmp_path: Path) -> None:
+    scenario = limited(tmp_path, 'ignored_by = ["pv-4"]')
+    columns = ("participant", "start", "side", "price", "energy_wh")
+    # At one its plant may feed in less than 3 kWh of its 5.75.
+    orders = [(name, "2016-05-08T13:00:00+02:00", "ask", "0.05", wh) for name, wh in (("pv-3", 5_700), ("pv-5", 100))]
+    write_table(scenario / "orders.csv", columns, orders)
+    config = scenario / "scenario.toml"
+    text = config.read_text(encoding="utf-8")
+    config.write_text(
+        text.replace('participants.csv"\n', 'participants.csv"\norders = "orders.csv"\n', 1), encoding="utf-8"
+    )
+    assert_same(scenario, tmp_path)
+    rows = read_table(tmp_path / "model" / "orders.csv")
+    assert [row["participant"] for row in rows if "ExceedsLimit" in row["reason"]] == ["pv-3"]
+    payments = read_table(tmp_path / "model" / "payments.csv")
+    charged = {row["participant"]: int(row["amount_units"]) for row in payments if row["cause"] == "beyond limits"}
+    assert charged["pv-4"] == -charged["fund"] < 0
+    result = run("grid", "recheck", tmp_path / "chain")
+    assert result.code == 0, result
+
+
+@pytest.mark.parametrize(
+    ("table", "old", "new", "check"),
+    [
+        (
+            "events.jsonl",
+            '"zone": 1, "strip": 8',
+            '"zone": 1, "strip": 7',
+            "published limits follow from the forecasts",
+        ),
+        ("events.jsonl", '"zones": [1, 1', '"zones": [1, 2', "members are in their zones"),
+        ("events.jsonl", '"exports": 3485', '"exports": 3486', "standing limits are safe by themselves"),
+        ("events.jsonl", '{"bytes": "f3d3', '{"bytes": "f3d4', "limits are of the network in this folder"),
+    ],
+)
+def test_an_auditor_finds_what_a_dispatcher_did_otherwise(
+    table: str, old: str, new: str, check: str, dispatched: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "changed"
+    shutil.copytree(dispatched, folder)
+    text = (folder / table).read_text(encoding="utf-8")
+    assert old in text
+    (folder / table).write_text(text.replace(old, new, 1), encoding="utf-8")
+    result = run("grid", "recheck", folder)
+    assert result.code == 1, result
+    [line] = [line for line in result.out.splitlines() if check in line]
+    assert not line.startswith("ok")
+
+
+@pytest.fixture(scope="module")
+def dispatched(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of the scenario with a dispatcher."""
+    out = tmp_path_factory.mktemp("dispatched") / "out"
+    with anvil() as url:
+        words = "day", SHIPPED / "rural-sunday-limits", "--out", out, "--network", f"ethereum:local:{url}"
+        result = run(*words, timeout=_SECONDS, prepare=without_pictures)
+    assert result.code == 0, result
+    return out
 
 
 def test_every_output_says_that_there_was_no_chain(tmp_path: Path) -> None:
