@@ -100,7 +100,7 @@ def limited(tmp_path: Path, changed: str = "") -> Path:
 
 
 def test_orders_beyond_a_limit_are_refused_and_who_ignores_one_is_charged(tmp_path: Path) -> None:
-    scenario = limited(tmp_path, 'ignored_by = ["pv-4"]')
+    scenario = limited(tmp_path, 'ignored_by = ["pv-1"]')
     columns = ("participant", "start", "side", "price", "energy_wh")
     # At one its plant may feed in less than 3 kWh of its 5.75.
     orders = [(name, "2016-05-08T13:00:00+02:00", "ask", "0.05", wh) for name, wh in (("pv-3", 5_700), ("pv-5", 100))]
@@ -115,7 +115,7 @@ def test_orders_beyond_a_limit_are_refused_and_who_ignores_one_is_charged(tmp_pa
     assert [row["participant"] for row in rows if "ExceedsLimit" in row["reason"]] == ["pv-3"]
     payments = read_table(tmp_path / "model" / "payments.csv")
     charged = {row["participant"]: int(row["amount_units"]) for row in payments if row["cause"] == "beyond limits"}
-    assert charged["pv-4"] == -charged["fund"] < 0
+    assert charged["pv-1"] == -charged["fund"] < 0
     result = run("grid", "recheck", tmp_path / "chain")
     assert result.code == 0, result
 

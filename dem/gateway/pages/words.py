@@ -30,6 +30,8 @@ LINES: Mapping[str, str] = {
     "restored": N_("Restored"),
     "late reconciliation": N_("Late reconciliation"),
     "true-up": N_("True-up by the meter's registers"),
+    "beyond limits": N_("Energy beyond the network's limits"),
+    "limits made good": N_("Made good, as the network's limits were lowered"),
 }
 """Lines of bills, as the package calls them and as people read them."""
 MARKETS: Sequence[str] = (N_("call auction"), N_("wholesale"), N_("intraday"), N_("bilateral"), N_("pool"))
