@@ -5,7 +5,7 @@ in the zone of the transformer that feeds them. As soon as something behind it b
 a zone of their own, for good: so few zones need few words on a chain.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
@@ -54,20 +54,26 @@ class DayLimits(NamedTuple):
 
 @dataclass(eq=False)
 class Dispatch:
-    """Limits of the days of a community, each worked out once, in the order of the days."""
+    """Limits of the days of a community, each worked out once, in the order of the days.
+
+    first: of these days. split: zones that were made before: branches behind which somebody has a zone of its own.
+    """
 
     network: Network
     connections: Connections
     seconds: int
+    first: int = 1
+    split: Iterable[int] = ()
     _days: list[DayLimits] = field(default_factory=list)
-    _split: set[int] = field(default_factory=set)
-    """Branches behind which somebody has a zone of its own."""
+
+    def __post_init__(self) -> None:
+        self._split = set(self.split)
 
     def day(self, day: int, forecast: Callable[[int], Mapping[str, Sequence[int]]]) -> DayLimits:
         """Limits of a day. forecast: net energies of members by name, Wh by slot, which anybody can work out."""
-        while len(self._days) < day:
-            self._days.append(self._next(forecast(len(self._days) + 1)))
-        return self._days[day - 1]
+        while len(self._days) <= day - self.first:
+            self._days.append(self._next(forecast(self.first + len(self._days))))
+        return self._days[day - self.first]
 
     def _next(self, expected: Mapping[str, Sequence[int]]) -> DayLimits:
         slots = max(map(len, expected.values()), default=0)

@@ -61,24 +61,31 @@ def approve(relay: Relay, day: int, report: bytes) -> None:
     _send(relay, "approve", day, report)
 
 
+def owed(replay: Replay, day: int) -> list[tuple[str, int]]:
+    """What is to be brought for a final day: functions and members."""
+    grid, found = replay.grid, list[tuple[str, int]]()
+    for id_ in sorted(id_ for id_ in replay.members if id_ >= FIRST_PARTICIPANT and grid.zone(id_, day)):
+        if grid.excess(id_, day).units != grid.charged.get((id_, day), 0):
+            found.append(("charge", id_))
+        is_kept = grid.keeps_prices(day) and (id_, day) not in grid.made_good
+        if is_kept and grid.to_make_good(id_, day).energy:
+            found.append(("makeGood", id_))
+    return found
+
+
 def charge(relay: Relay, day: int, replay: Replay) -> None:
     """What members' meters showed beyond their limits of a final day, and what lowered limits took from them.
 
     One whose payment has to wait does not keep the others from paying.
     """
-    contract, grid = relay.market.contract(CHARGES), replay.grid
-    publications = [(own.is_late, [tuple(limit) for limit in own.limits]) for own in grid.publications(day)]
-    for id_ in sorted(id_ for id_ in replay.members if id_ >= FIRST_PARTICIPANT and grid.zone(id_, day)):
-        owed = {
-            "charge": grid.excess(id_, day).units != grid.charged.get((id_, day), 0),
-            "makeGood": (id_, day) not in grid.made_good and grid.to_make_good(id_, day).energy,
-        }
-        for function in (name for name, is_owed in owed.items() if is_owed):
-            try:
-                record = tuple(replay.late.record(id_, day))
-                relay.chain.send(relay.market.keys[RELAYER], contract, function, id_, day, publications, record)
-            except RefusedError as refusal:
-                relay.refused.append(str(refusal))
+    contract = relay.market.contract(CHARGES)
+    publications = [(own.is_late, [tuple(limit) for limit in own.limits]) for own in replay.grid.publications(day)]
+    for function, id_ in owed(replay, day):
+        record = tuple(replay.late.record(id_, day))
+        try:
+            relay.chain.send(relay.market.keys[RELAYER], contract, function, id_, day, publications, record)
+        except RefusedError as refusal:
+            relay.refused.append(str(refusal))
 
 
 def _send(relay: Relay, function: str, *arguments: object) -> None:

@@ -100,8 +100,15 @@ class GridLimits:
         own, (contracted, metered, estimated) = self._late.day(day), self._late.energies(id_, day)
         return excess_charge(self._rules.on(day), own.prices, contracted, metered, estimated, self.limits(id_, day))
 
+    def keeps_prices(self, day: int) -> bool:
+        """Whether it is known what the auction of a final day came to: until then something may be made good."""
+        return day in self._prices
+
     def to_make_good(self, id_: int, day: int) -> Cost:
-        """What the grid operator owes a member for lowering the limits of a final day after its gate."""
+        """What the grid operator owes a member for lowering the limits of a final day after its gate.
+
+        Its prices are kept (`keeps_prices`).
+        """
         own, (contracted, metered, estimated) = self._late.day(day), self._late.energies(id_, day)
         at_gate, at_end = self.limits(id_, day, is_late=False), self.limits(id_, day)
         prices = self._prices[day]

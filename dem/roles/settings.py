@@ -107,6 +107,14 @@ class Desk(OnChain):
     offers: File = Field(Path("offers.csv"), validate_default=True)
 
 
+class Dispatcher(OnChain):
+    """grid: folder with the tables of the network. buses: where members are connected. expected: what of a day."""
+
+    grid: File = Field(Path("grid"), validate_default=True)
+    buses: File = Field(Path("buses.csv"), validate_default=True)
+    expected: File = Field(Path("expected.csv"), validate_default=True)
+
+
 class Intermediary(OnChain):
     """pool: its name; without one it orders for its clients in the market. commission: per kWh, as text.
 

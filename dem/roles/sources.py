@@ -127,10 +127,10 @@ def quotes(path: Path, periods_per_day: int, prices: PriceRange) -> Callable[[Da
     return lambda day: kept().get(day)
 
 
-def clients(path: Path, periods_per_day: int) -> Callable[[Day], Mapping[str, Sequence[Wh]]]:
-    """Net energy expected of clients. Columns: account, day, slot, net_wh (consumption positive); a slot without: 0.
+def expected(path: Path, periods_per_day: int) -> Callable[[Day], Mapping[str, Sequence[Wh]]]:
+    """Net energy expected of members. Columns: account, day, slot, net_wh (consumption positive); a slot without: 0.
 
-    Days are those of the market: a day that the table does not know has no orders.
+    Days are those of the market: of a day that the table does not know nothing is expected.
     """
 
     def read(path: Path) -> Mapping[Day, Mapping[str, Sequence[Wh]]]:
@@ -147,6 +147,16 @@ def clients(path: Path, periods_per_day: int) -> Callable[[Day], Mapping[str, Se
     nothing: Mapping[Day, Mapping[str, Sequence[Wh]]] = {}
     kept = Kept(path, read, nothing)
     return lambda day: kept().get(day, {})
+
+
+def buses(path: Path) -> Callable[[], Mapping[str, str]]:
+    """Where members are connected. Columns: account, bus (of the network's tables)."""
+
+    def read(path: Path) -> Mapping[str, str]:
+        return {_address(row["account"]): row["bus"].text for row in read_rows(path, ("account", "bus"))}
+
+    nothing: Mapping[str, str] = {}
+    return Kept(path, read, nothing)
 
 
 def energies(path: Path, periods_per_day: int) -> Callable[[Day], Sequence[Wh] | None]:

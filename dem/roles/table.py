@@ -17,7 +17,7 @@ from starlette.routing import BaseRoute
 
 from dem.chain.accounts import KeyAccount, open_keystore
 from dem.roles import settings as s
-from dem.roles.sources import clients, energies, offers, papers, payments, quotes, tariffs
+from dem.roles.sources import buses, energies, expected, offers, papers, payments, quotes, tariffs
 from dem.roles.step import Role
 
 if TYPE_CHECKING:
@@ -144,6 +144,22 @@ def _desk(settings: s.Desk, key: KeyAccount) -> Opened:
     return Opened(_on_chain(settings, key, ["relayer"], steps))
 
 
+def _dispatcher(settings: s.Dispatcher, key: KeyAccount) -> Opened:
+    from dem.grid.network import read_network
+    from dem.relay.following import Following
+    from dem.roles.dispatcher import GridDispatcher, knowledge_of
+
+    network = read_network(settings.grid)
+
+    def steps(relay: "Relay") -> GridDispatcher:
+        follow = Following(relay.records)
+        energies_of = expected(settings.expected, relay.periods_per_day)
+        knowledge = knowledge_of(relay, network, buses(settings.buses), energies_of, follow)
+        return GridDispatcher(relay, knowledge, follow)
+
+    return Opened(_on_chain(settings, key, ["dispatcher", "relayer"], steps))
+
+
 def _intermediary(settings: s.Intermediary, key: KeyAccount) -> Opened:
     from dem.relay.following import Following
     from dem.roles.intermediary import LAPSES_AFTER, Business, Trader
@@ -153,7 +169,7 @@ def _intermediary(settings: s.Intermediary, key: KeyAccount) -> Opened:
         business = Business(
             settings.pool,
             settings.commission,
-            clients(settings.clients, slots),
+            expected(settings.clients, slots),
             quotes(settings.quotes, slots, prices),
         )
         return Trader(relay, key, Following(relay.records), business)
@@ -250,6 +266,9 @@ ROLES: dict[str, RoleKind] = {
     "supplier": RoleKind("publishes the fallback supplier's tariffs", s.Supplier, _supplier),
     "clerk": RoleKind("approves and executes for a seat of the council, sets credit limits", s.Clerk, _clerk),
     "desk": RoleKind("offers what the upper market trades, before and after the gate", s.Desk, _desk),
+    "dispatcher": RoleKind(
+        "publishes what the network leaves members, has charged what goes beyond", s.Dispatcher, _dispatcher
+    ),
     "intermediary": RoleKind("orders for its clients, deals in its pool, collects", s.Intermediary, _intermediary),
     "relayer": RoleKind("takes signed messages and brings them in batches", s.Carrier, partial(_carrier, False)),
     "metering": RoleKind("takes meters' sheets and brings them in batches", s.Carrier, partial(_carrier, True)),

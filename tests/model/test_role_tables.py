@@ -9,7 +9,7 @@ from dem.model.markets.dealing import Quote
 from dem.model.markets.wholesale import Offer
 from dem.model.rules import Tariff
 from dem.model.units import FROM_ZERO, Tick
-from dem.roles.sources import clients, offers, quotes, tariffs
+from dem.roles.sources import buses, expected, offers, quotes, tariffs
 
 ALICE, BOB = "0x" + "11" * 20, "0x" + "22" * 20
 
@@ -33,9 +33,14 @@ def test_quotes_of_an_intermediary_are_rounded_outwards(tmp_path: Path) -> None:
 
 
 def test_clients_have_the_days_of_the_market(tmp_path: Path) -> None:
-    found = clients(written(tmp_path, "account,day,slot,net_wh", f"{ALICE},7,1,400", f"{BOB},7,0,-30"), 2)
+    found = expected(written(tmp_path, "account,day,slot,net_wh", f"{ALICE},7,1,400", f"{BOB},7,0,-30"), 2)
     assert dict(found(7)) == {ALICE: [0, 400], BOB: [-30, 0]}
     assert not found(8)
+
+
+def test_buses_are_of_members_by_account(tmp_path: Path) -> None:
+    assert buses(written(tmp_path, "account,bus", f"{ALICE},LV 1", f"{BOB},LV 2"))() == {ALICE: "LV 1", BOB: "LV 2"}
+    assert buses(tmp_path / "none.csv")() == {}
 
 
 def test_tariffs_begin_anew_and_their_days_follow_one_another(tmp_path: Path) -> None:
@@ -47,7 +52,7 @@ def test_tariffs_begin_anew_and_their_days_follow_one_another(tmp_path: Path) ->
 
 def test_a_table_that_is_not_there_says_nothing(tmp_path: Path) -> None:
     path = tmp_path / "nowhere.csv"
-    assert (offers(path, 2)(1), quotes(path, 2, FROM_ZERO)(1), dict(clients(path, 2)(1))) == (None, None, {})
+    assert (offers(path, 2)(1), quotes(path, 2, FROM_ZERO)(1), dict(expected(path, 2)(1))) == (None, None, {})
 
 
 @pytest.mark.parametrize(
@@ -80,4 +85,4 @@ def test_quotes_at_which_it_would_lose_are_refused(tmp_path: Path) -> None:
 def test_clients_that_will_not_do(tmp_path: Path, line: str, why: str) -> None:
     path = written(tmp_path, "account,day,slot,net_wh", line)
     with pytest.raises(InputError, match=why):
-        clients(path, 2)(1)
+        expected(path, 2)(1)
