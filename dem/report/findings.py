@@ -92,10 +92,16 @@ def energy(summary: Summary) -> str:
 
 
 def cut(summary: Summary) -> str:
-    """On an island."""
+    """On an island, or within limits of the network."""
     shed, curtailed = summary.shed_wh, summary.curtailed_wh
     wanted, offered = summary.consumed_wh + shed, summary.generated_wh + curtailed
     contracted = sum(group.contracted_wh for group in summary.cuts)
+    if not summary.is_island:
+        return (
+            f"Limits of the network held back {kwh(shed)} of {kwh(wanted)} that would have been drawn and "
+            f"{kwh(curtailed)} of {kwh(offered)} that would have been fed in. {kwh(contracted)} of it had been "
+            f"contracted."
+        )
     return (
         f"Without an upper grid {kwh(summary.consumed_wh)} of {kwh(wanted)} wanted were served; {kwh(shed)} of load "
         f"were shed and {kwh(curtailed)} of {kwh(offered)} that could have been generated were curtailed. "

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from itertools import takewhile
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib
 import numpy as np
@@ -14,6 +14,7 @@ from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from dem.grid.limits import SHARES
 from dem.grid.network import PPM, Network
 from dem.grid.violations import percent
 from dem.report.charts import read_course, time_axis
@@ -73,6 +74,40 @@ def _with_dispatcher(check: GridCheck, results: Results) -> str:
         f"{len({hold.point for hold in check.holds})} periods. Something was beyond its limit in {after.periods} "
         f"periods, and would have been in {before.periods}: limits go by forecasts."
     )
+
+
+class Held(NamedTuple):
+    """What limits held back of a member. share: the lowest that it was left of its connection. why: elements."""
+
+    name: str
+    wh: int
+    contracted_wh: int
+    periods: int
+    share: str
+    why: str
+
+
+def who_was_held(check: GridCheck, results: Results) -> list[Held]:
+    """Of a run with a dispatcher, the most first."""
+    if not check.is_dispatched:
+        return []
+    behind = dict(zip((branch.name for branch in check.network.branches), check.network.behind, strict=True))
+    bus = dict(zip(check.connections.names, check.connections.bus.tolist(), strict=True))
+    found = []
+    for name, own in results.cuts.groupby("participant", observed=True):
+        points = {results.periods.index(period) for period in own["period"].tolist()}
+        holds = [hold for hold in check.holds if hold.point in points and behind[hold.zone][bus[str(name)]]]
+        found.append(
+            Held(
+                name=str(name),
+                wh=int((own["shed_wh"] + own["curtailed_wh"]).sum()),
+                contracted_wh=int(own["contracted_wh"].sum()),
+                periods=len(points),
+                share=percent(min(hold.share for hold in holds) * (PPM // SHARES)) if holds else "",
+                why=listed(sorted({hold.element for hold in holds})),
+            )
+        )
+    return sorted(found, key=lambda own: -own.wh)
 
 
 def where_loaded(check: GridCheck) -> str:

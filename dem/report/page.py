@@ -5,7 +5,7 @@ from pathlib import Path
 
 from dem.report.charts import KIND_COLOURS, MAX_NAMED, MOST_DAYS_BY_PERIOD, draw_all
 from dem.report.findings import findings, value_split
-from dem.report.grid import draw_grid, finding, where_loaded
+from dem.report.grid import draw_grid, finding, where_loaded, who_was_held
 from dem.report.members import pages_of, write_members
 from dem.report.templates import FILE, as_markup, page_template, span, together, when
 from dem.results.grid import GridCheck, check_grid
@@ -49,6 +49,8 @@ def _render(results: Results, summary: Summary, pages: Mapping[str, str], check:
             name: together(text) for name, text in {**findings(results, summary), **_of_grid(check, results)}.items()
         },
         has_grid=check is not None,
+        has_dispatcher=check is not None and check.is_dispatched,
+        held=[] if check is None else who_was_held(check, results)[:MOST_ROWS],
         split=value_split(summary),
         pictures=as_markup(draw_all(results, summary, pages) | (draw_grid(check, results) if check else {})),
         accounts=accounts,
