@@ -3,21 +3,17 @@ pragma solidity ^0.8.24;
 
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {IAccounts, Posting} from "../interfaces/IAccounts.sol";
-import {ICallAuction} from "../interfaces/ICallAuction.sol";
 import {IGridCharges} from "../interfaces/IGridCharges.sol";
 import {IGridLimits, Publication, ZoneLimit} from "../interfaces/IGridLimits.sol";
 import {ILateReconciliation, LateRecord} from "../interfaces/ILateReconciliation.sol";
 import {IMarketRules, Rules} from "../interfaces/IMarketRules.sol";
 import {IParticipantRegistry} from "../interfaces/IParticipantRegistry.sol";
-import {ISchedule} from "../interfaces/ISchedule.sol";
 import {Bill, Billing, StripPrices} from "../libraries/Billing.sol";
 import {GridShares} from "../libraries/GridShares.sol";
 import {ImbalancePrice} from "../libraries/ImbalancePrice.sol";
-import {UniformPrice} from "../libraries/UniformPrice.sol";
 import {Calendar, CalendarParameters} from "../types/Calendar.sol";
 import {BALANCING_FUND, FIRST_PARTICIPANT, GRID_OPERATOR} from "../types/Members.sol";
 import {PriceScale} from "../types/PriceScale.sol";
-import {Ring} from "../types/Ring.sol";
 import {Strips} from "../types/Strips.sol";
 import {Tariffs} from "../types/Tariffs.sol";
 import {Energy, Price} from "../types/Units.sol";
@@ -36,22 +32,17 @@ contract GridCharges is IGridCharges, Calendar, PriceScale {
         uint256 exports;
     }
 
-    /// A member's day by strip, as Billing takes it. held: metered energy as far as it was within the limits; kept: what was
-    /// contracted, without what lowered limits took of it.
-    struct Day {
-        Rules rules;
-        StripPrices[] prices;
-        uint256[] contracted;
-        uint256[] kept;
-        uint256[] metered;
-        uint256[] held;
+    /// What is beyond the limits of one strip or of all of them: energy, that of it which is beyond the tolerance as well, Wh, and
+    /// what it earned, money units.
+    struct Excess {
+        uint256 energy;
+        uint256 beyond;
+        uint256 units;
     }
 
     IParticipantRegistry private immutable REGISTRY;
     IMarketRules private immutable RULES;
     IAccounts private immutable ACCOUNTS;
-    ISchedule private immutable SCHEDULE;
-    ICallAuction private immutable AUCTION;
     ILateReconciliation private immutable LATE;
     IGridLimits private immutable LIMITS;
 
@@ -65,16 +56,12 @@ contract GridCharges is IGridCharges, Calendar, PriceScale {
         IParticipantRegistry registry,
         IMarketRules rules,
         IAccounts accounts,
-        ISchedule schedule,
-        ICallAuction auction,
         ILateReconciliation late,
         IGridLimits limits
     ) Calendar(calendar_) PriceScale(rules) {
         REGISTRY = registry;
         RULES = rules;
         ACCOUNTS = accounts;
-        SCHEDULE = schedule;
-        AUCTION = auction;
         LATE = late;
         LIMITS = limits;
     }
@@ -82,28 +69,47 @@ contract GridCharges is IGridCharges, Calendar, PriceScale {
     /// @inheritdoc IGridCharges
     function charge(uint32 id, uint32 day, Publication[] calldata publications, LateRecord calldata record) external {
         Held memory held = _heldOf(id, day, publications, record);
-        Day memory d = _dayOf(day, record, held);
-        (uint256 energy, uint256 beyond) = _excessOf(d, held);
-        int256 units = _due(d, d.contracted, d.held) - _due(d, d.contracted, d.metered);
-        // At prices below zero who feeds in has paid for it.
-        uint256 charged = (units > 0 ? uint256(units) : 0) + beyond * Price.unwrap(d.rules.deviationRate);
+        Rules memory rules = RULES.rulesOf(day);
+        uint256 truedUp = LATE.truedUpOf(id, day);
+        Excess memory excess = Excess(0, 0, 0);
+        for (uint256 strip = 0; strip < STRIPS_PER_DAY; ++strip) {
+            if (held.atEnd[strip] == GridShares.ALL) continue;
+            bool isUnread = record.metered[strip] & Strips.ALL_FLAGS != 0 || truedUp & (1 << strip) != 0;
+            _addStrip(excess, strip, record, held, rules, isUnread);
+        }
+        uint256 charged = excess.units + excess.beyond * Price.unwrap(rules.deviationRate);
         uint256 before = chargedOf[id][day];
         if (charged == before) revert NothingToCharge(id, day);
         chargedOf[id][day] = charged;
-        emit ExcessCharged(id, day, energy, charged);
+        emit ExcessCharged(id, day, excess.energy, charged);
         _post(id, BALANCING_FUND, charged.toInt256() - before.toInt256());
     }
 
     /// @inheritdoc IGridCharges
     function makeGood(uint32 id, uint32 day, Publication[] calldata publications, LateRecord calldata record) external {
-        uint256 until = opensAt(uint256(day) + Ring.DAYS);
-        if (block.timestamp >= until) revert TooLateToMakeGood(day, until);
         if (isMadeGood[id][day]) revert NothingToMakeGood(id, day);
         Held memory held = _heldOf(id, day, publications, record);
-        Day memory d = _dayOf(day, record, held);
-        (uint256 energy, uint256 units) = _takenFrom(d, held, day, record.prices);
+        uint256 energy = 0;
+        uint256[] memory contracted = record.contracted;
+        uint256[] memory metered = record.metered;
+        uint256[] memory kept = new uint256[](contracted.length);
+        StripPrices[] memory prices = new StripPrices[](STRIPS_PER_DAY);
+        Rules memory rules = RULES.rulesOf(day);
+        for (uint256 strip = 0; strip < contracted.length; ++strip) {
+            // Of an estimate all is charged, whatever was limited.
+            if (metered[strip] & Strips.ALL_FLAGS != 0) revert NothingToMakeGood(id, day);
+            uint256 penalties = record.prices.length > STRIPS_PER_DAY ? record.prices[STRIPS_PER_DAY + strip] : 0;
+            prices[strip] = Billing.unpack(record.prices[strip], penalties, rules.chargeHelpful);
+            (uint256 bought, uint256 sold) = _takenIn(contracted[strip], strip, held);
+            kept[strip] = contracted[strip] - bought + sold;
+            energy += Strips.sum(bought) + Strips.sum(sold);
+        }
         if (energy == 0) revert NothingToMakeGood(id, day);
-        units += _charges(d, d.contracted) - _charges(d, d.kept);
+        uint256 charged = _charges(contracted, metered, rules, prices);
+        // Beyond what is left of its contract it may deviate the other way, at a penalty.
+        uint256 without = _charges(kept, metered, rules, prices);
+        if (charged <= without) revert NothingToMakeGood(id, day);
+        uint256 units = charged - without;
         isMadeGood[id][day] = true;
         emit MadeGood(id, day, energy, units);
         _post(GRID_OPERATOR, id, units.toInt256());
@@ -122,14 +128,14 @@ contract GridCharges is IGridCharges, Calendar, PriceScale {
         view
         returns (Held memory held)
     {
-        if (id < FIRST_PARTICIPANT) revert NothingToCharge(id, day);
+        uint16 zone = LIMITS.zoneOn(id, day);
+        if (id < FIRST_PARTICIPANT || zone == 0) revert NotLimited(id, day);
         LATE.requireOnRecord(id, day, record);
         // Whether it has a meter the late reconciliation knows.
         // slither-disable-next-line unused-return
         (, held.imports, held.exports) = REGISTRY.meterOn(id, day);
-        uint16 zone = LIMITS.zoneOn(id, day);
         uint256 shares = GridShares.ALL;
-        if (!_requirePublished(day, publications) && zone != 0) {
+        if (!_requirePublished(day, publications)) {
             (uint256 imports, uint256 exports) = LIMITS.standingOn(zone, day);
             shares = GridShares.inAllLanes(imports, exports);
         }
@@ -158,7 +164,6 @@ contract GridCharges is IGridCharges, Calendar, PriceScale {
     }
 
     function _addLimits(Held memory held, Publication calldata publication, uint16 zone) private pure {
-        // Nobody publishes limits of zone 0.
         for (uint256 i = 0; i < publication.limits.length; ++i) {
             ZoneLimit calldata one = publication.limits[i];
             if (one.zone != zone) continue;
@@ -167,31 +172,67 @@ contract GridCharges is IGridCharges, Calendar, PriceScale {
         }
     }
 
-    function _dayOf(uint256 day, LateRecord calldata record, Held memory held) private view returns (Day memory d) {
-        d.rules = RULES.rulesOf(day);
-        (d.contracted, d.metered) = (record.contracted, record.metered);
-        bool hasContracts = d.contracted.length != 0;
-        d.prices = new StripPrices[](STRIPS_PER_DAY);
-        d.held = new uint256[](STRIPS_PER_DAY);
-        d.kept = new uint256[](hasContracts ? STRIPS_PER_DAY : 0);
-        for (uint256 strip = 0; strip < STRIPS_PER_DAY; ++strip) {
-            uint256 penalties = record.prices.length > STRIPS_PER_DAY ? record.prices[STRIPS_PER_DAY + strip] : 0;
-            d.prices[strip] = Billing.unpack(record.prices[strip], penalties, d.rules.chargeHelpful);
-            uint256 m = Billing.lanesOf(d.metered, strip);
-            uint256 flags = m & Strips.ALL_FLAGS;
-            d.held[strip] = _clipped(m ^ flags, held.atEnd[strip], held) | flags;
-            if (!hasContracts) continue;
-            uint256 c = d.contracted[strip];
-            (uint256 bought, uint256 sold) = _takenIn(c, strip, held);
-            d.kept[strip] = c - bought + sold;
+    /// Adds what a member's meter showed beyond its limits in a strip. Of one that nobody has read, it counts as if the connection
+    /// had fed in all that it carries: the true-up pays for whatever it was.
+    function _addStrip(
+        Excess memory excess,
+        uint256 strip,
+        LateRecord calldata record,
+        Held memory held,
+        Rules memory rules,
+        bool isUnread
+    ) private view {
+        for (uint256 k = 0; k < Strips.LANES; ++k) {
+            (uint256 importShare, uint256 exportShare) = GridShares.pair(held.atEnd[strip], k);
+            int256 metered = Strips.signedLane(record.metered[strip], k);
+            int256 contracted =
+                record.contracted.length == 0 ? int256(0) : Strips.signedLane(record.contracted[strip], k);
+            (int256 short, int256 long) = _pricesIn(record.prices[strip], k);
+            // More than the connection is no matter of limits.
+            if (exportShare < GridShares.WHOLE) {
+                uint256 most = (held.exports * exportShare) / GridShares.WHOLE;
+                if (isUnread) {
+                    uint256 whole = held.exports - most;
+                    _add(excess, whole, most, int256(whole) * long, rules);
+                } else if (-metered > int256(most)) {
+                    int256 d = metered - contracted;
+                    int256 x = -metered - int256(most);
+                    int256 lost = _payment(d + x, short, long) - _payment(d, short, long);
+                    _add(excess, uint256(x), most, lost, rules);
+                }
+            }
+            if (importShare < GridShares.WHOLE && !isUnread) {
+                uint256 most = (held.imports * importShare) / GridShares.WHOLE;
+                if (metered > int256(most)) {
+                    int256 d = metered - contracted;
+                    int256 x = metered - int256(most);
+                    int256 lost = _payment(d - x, short, long) - _payment(d, short, long);
+                    _add(excess, uint256(x), most, lost, rules);
+                }
+            }
         }
     }
 
-    /// @return lanes of net energy that are within the limits, Wh.
-    function _clipped(uint256 lanes, uint256 shares, Held memory held) private pure returns (uint256) {
-        uint256 least = Strips.ZERO_LANES - GridShares.partsDown(held.exports, GridShares.exports(shares));
-        uint256 most = Strips.ZERO_LANES + GridShares.partsDown(held.imports, GridShares.imports(shares));
-        return Strips.least(Strips.most(lanes, least), most);
+    /// @param most what the limit allowed, Wh.
+    /// @param lost what the member would pay more if the energy had not flowed, money units; below zero if less, which changes nothing.
+    function _add(Excess memory excess, uint256 energy, uint256 most, int256 lost, Rules memory rules) private pure {
+        excess.energy += energy;
+        excess.beyond += ImbalancePrice.chargeableDown(
+            energy, most, Energy.unwrap(rules.toleranceFixed), rules.toleranceShare
+        );
+        if (lost > 0) excess.units += uint256(lost);
+    }
+
+    /// @return units due for an imbalance, Wh, of who is short above zero, money units.
+    function _payment(int256 imbalance, int256 short, int256 long) private pure returns (int256) {
+        return imbalance * (imbalance > 0 ? short : long);
+    }
+
+    /// @return short what the short pay in a period, and
+    /// @return long what the long receive, units/Wh.
+    function _pricesIn(uint256 word, uint256 k) private view returns (int256 short, int256 long) {
+        (uint256 shortAbove, uint256 longAbove) = Tariffs.unpack(Strips.lane(word & Strips.LANES_MASK, k));
+        return (int256(shortAbove) + LOWEST_PRICE, int256(longAbove) + LOWEST_PRICE);
     }
 
     /// @return bought and
@@ -209,67 +250,21 @@ contract GridCharges is IGridCharges, Calendar, PriceScale {
         sold = Strips.soldOf(before) - Strips.soldOf(after_);
     }
 
-    /// @return energy beyond the limits, and
-    /// @return beyond what of it is beyond the tolerance as well, Wh.
-    function _excessOf(Day memory d, Held memory held) private pure returns (uint256 energy, uint256 beyond) {
-        for (uint256 strip = 0; strip < d.held.length; ++strip) {
-            uint256 m = Billing.lanesOf(d.metered, strip);
-            if (m == d.held[strip]) continue;
-            for (uint256 k = 0; k < Strips.LANES; ++k) {
-                int256 within = Strips.signedLane(d.held[strip], k);
-                int256 excess = Strips.signedLane(m, k) - within;
-                if (excess == 0) continue;
-                uint256 size = uint256(excess < 0 ? -excess : excess);
-                energy += size;
-                uint256 most = excess < 0
-                    ? Strips.lane(GridShares.partsDown(held.exports, GridShares.exports(held.atEnd[strip])), k)
-                    : Strips.lane(GridShares.partsDown(held.imports, GridShares.imports(held.atEnd[strip])), k);
-                beyond += ImbalancePrice.chargeableDown(
-                    size, most, Energy.unwrap(d.rules.toleranceFixed), d.rules.toleranceShare
-                );
-            }
-        }
+    /// @return lanes of net energy that are within the limits, Wh.
+    function _clipped(uint256 lanes, uint256 shares, Held memory held) private pure returns (uint256) {
+        uint256 least = Strips.ZERO_LANES - GridShares.partsDown(held.exports, GridShares.exports(shares));
+        uint256 most = Strips.ZERO_LANES + GridShares.partsDown(held.imports, GridShares.imports(shares));
+        return Strips.least(Strips.most(lanes, least), most);
     }
 
-    /// @return energy that lowered limits took from what was contracted, Wh, and
-    /// @return units by which its imbalance price is worse than the auction's, money units; where that had none, than the middle
-    /// of what the short pay and the long receive.
-    function _takenFrom(Day memory d, Held memory held, uint256 day, uint256[] calldata prices)
-        private
-        view
-        returns (uint256 energy, uint256 units)
-    {
-        uint256[] memory outcomes = SCHEDULE.isVoid(AUCTION, day)
-            ? new uint256[](PERIODS_PER_DAY)
-            : AUCTION.outcomesIn(day, 0, PERIODS_PER_DAY);
-        for (uint256 strip = 0; strip < d.kept.length; ++strip) {
-            (uint256 bought, uint256 sold) = _takenIn(d.contracted[strip], strip, held);
-            if (bought | sold == 0) continue;
-            for (uint256 k = 0; k < Strips.LANES; ++k) {
-                (uint256 short, uint256 long) = Tariffs.unpack(Strips.lane(prices[strip] & Strips.LANES_MASK, k));
-                uint256 outcome = outcomes[strip * Strips.LANES + k];
-                uint256 price = outcome == 0 ? (short + long) / 2 : UniformPrice.priceOf(outcome) * UNITS_PER_TICK;
-                (uint256 b, uint256 s) = (Strips.lane(bought, k), Strips.lane(sold, k));
-                energy += b + s;
-                if (short > price) units += s * (short - price);
-                if (price > long) units += b * (price - long);
-            }
-        }
-    }
-
-    /// @return units due for a day besides its trades and fees, money units.
-    function _due(Day memory d, uint256[] memory contracted, uint256[] memory metered)
-        private
-        view
-        returns (int256 units)
-    {
-        Bill memory bill = Billing.billOf(contracted, metered, d.rules, d.prices, LOWEST_PRICE);
-        return bill.imbalance + int256(bill.deviation + bill.penalty);
-    }
-
-    /// @return units of deviation charge and penalty of a day held to its limits, money units.
-    function _charges(Day memory d, uint256[] memory contracted) private view returns (uint256) {
-        Bill memory bill = Billing.billOf(contracted, d.held, d.rules, d.prices, LOWEST_PRICE);
+    /// @return units of deviation charge and penalty, money units.
+    function _charges(
+        uint256[] memory contracted,
+        uint256[] memory metered,
+        Rules memory rules,
+        StripPrices[] memory prices
+    ) private view returns (uint256) {
+        Bill memory bill = Billing.billOf(contracted, metered, rules, prices, LOWEST_PRICE);
         return bill.deviation + bill.penalty;
     }
 }

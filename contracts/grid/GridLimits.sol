@@ -33,7 +33,14 @@ contract GridLimits is IGridLimits, AccessManaged, Calendar {
         bool isApproved;
         /// In which any zone is limited by a publication, a bit each.
         uint16 strips;
+        /// Limits of the day so far, of all its publications.
+        uint16 count;
     }
+
+    /// Limits of one day, in all its publications: a charge brings them all, in one transaction of 128 kB at most.
+    uint256 private constant MAX_LIMITS = 1_200;
+    /// Members, zones and standing limits change so many days ahead at most: whoever is asked for one looks through few.
+    uint256 private constant MAX_AHEAD = 31;
 
     IMarketRules private immutable RULES;
     /// From the last moment at which a period's limits are lowered to its beginning, s.
@@ -43,8 +50,11 @@ contract GridLimits is IGridLimits, AccessManaged, Calendar {
     uint256 private _firstDay;
     /// The newest, which orders ask for; earlier ones are in `_pastZones`.
     mapping(uint32 id => Zoned) private _zones;
+    // What is pushed is not seen as written.
+    // slither-disable-start uninitialized-state
     mapping(uint32 id => Zoned[]) private _pastZones;
     mapping(uint16 zone => Standing[]) private _standings;
+    // slither-disable-end uninitialized-state
     mapping(uint256 ringPlace => DayState) private _days;
     mapping(uint256 key => uint256) private _shares;
     /// @inheritdoc IGridLimits
@@ -134,6 +144,7 @@ contract GridLimits is IGridLimits, AccessManaged, Calendar {
             _requirePlace(one);
             uint256 now_ = _sharesIn(one.zone, day, one.strip, state);
             if (!GridShares.isWithin(one.shares, now_)) revert SharesTooLarge(one.zone, one.strip, one.shares, now_);
+            if (one.shares == now_) revert NothingPublished();
             _requireFarEnough(day, one.strip, one.shares ^ now_);
             _keep(day, one, state);
         }
@@ -251,16 +262,19 @@ contract GridLimits is IGridLimits, AccessManaged, Calendar {
     function _keep(uint256 day, ZoneLimit calldata one, DayState memory state) private {
         _shares[Ring.lineKey(one.zone, day, one.strip)] = Strips.withDay(one.shares, day);
         state.strips |= uint16(1 << one.strip);
+        if (++state.count > MAX_LIMITS) revert TooManyLimits(day, MAX_LIMITS);
     }
 
     function _stateOf(uint256 day) private view returns (DayState memory state) {
         state = _days[Ring.place(day)];
-        if (state.day != day) state = DayState(uint16(day), false, false, 0);
+        if (state.day != day) state = DayState(uint16(day), false, false, 0, 0);
     }
 
     function _requireAhead(uint256 firstDay) private view {
         uint256 earliest = dayAt(block.timestamp + OPEN_LEAD) + 1;
-        if (firstDay < earliest || firstDay > Strips.MAX_DAY) revert TooLateForDay(firstDay, earliest);
+        if (firstDay < earliest || firstDay > earliest + MAX_AHEAD || firstDay > Strips.MAX_DAY) {
+            revert DayNotOpenToChange(firstDay, earliest);
+        }
     }
 
     function _requireGateClosed(uint256 day) private view {

@@ -13,29 +13,29 @@ interface IGridCharges {
     /// @param units what it costs in all, money units, to the balancing fund. What was charged before is part of it.
     event ExcessCharged(uint32 indexed id, uint32 indexed day, uint256 energy, uint256 units);
 
-    /// The grid operator makes good what it took from a member by lowering limits after the gate.
+    /// The grid operator makes good what a member was charged because limits were lowered after the gate.
     /// @param energy contracted within the limits known at the gate and beyond the lowered ones, Wh.
-    /// @param units to the member, money units.
+    /// @param units deviation charge and penalty on it, to the member, money units.
     event MadeGood(uint32 indexed id, uint32 indexed day, uint256 energy, uint256 units);
 
+    /// The member has no zone on that day, or is the market's own: it has no limits.
+    error NotLimited(uint32 id, uint256 day);
     /// Nothing of the member's day is beyond its limits, or charged already as it is.
     error NothingToCharge(uint32 id, uint256 day);
-    /// No limit was lowered below what the member had contracted, or that is made good.
+    /// The member was charged nothing because limits were lowered, or that is made good; or its day is an estimate still.
     error NothingToMakeGood(uint32 id, uint256 day);
-    /// The prices of the day's auction are not kept any more.
-    /// @param until unix time until which they are for certain.
-    error TooLateToMakeGood(uint256 day, uint256 until);
     /// Not what was published for the day.
     error NotPublished(uint256 day);
 
-    /// @notice Charges what a member's meter showed beyond its limits on a final day: it counts as if it had not flowed, and costs
-    /// the deviation rate beyond the tolerance. Anyone may bring it, once more after each late reconciliation.
+    /// @notice Charges what a member's meter showed beyond its limits on a final day: each period of it counts as if it had not
+    /// flowed, and costs the deviation rate beyond the tolerance. Anyone may bring it, once more after each late reconciliation and
+    /// true-up.
     /// @param publications all limits of the day, in their order.
     /// @param record what the day has left of the member.
     function charge(uint32 id, uint32 day, Publication[] calldata publications, LateRecord calldata record) external;
 
-    /// @notice Makes good what a member contracted before the gate and could not keep within limits lowered later: the deviation
-    /// charge, penalties, and an imbalance price that is worse than the auction's. Once; anyone may bring it.
+    /// @notice Makes good the deviation charge and the penalty on what a member contracted within the limits known at the gate and
+    /// beyond lowered ones. Once; anyone may bring it.
     /// @param publications all limits of the day, in their order.
     /// @param record what the day has left of the member.
     function makeGood(uint32 id, uint32 day, Publication[] calldata publications, LateRecord calldata record) external;
@@ -43,6 +43,6 @@ interface IGridCharges {
     /// @return money units that a member's day has been charged.
     function chargedOf(uint32 id, uint256 day) external view returns (uint256);
 
-    /// @return whether what limits took from a member's day is made good.
+    /// @return whether what lowered limits cost a member's day is made good.
     function isMadeGood(uint32 id, uint256 day) external view returns (bool);
 }

@@ -51,9 +51,9 @@ interface IGridLimits {
     /// @param report hash of the check (keccak-256).
     event DayApproved(uint32 indexed day, bytes32 report);
 
-    /// Members, zones and standing limits change for days whose auction has not opened.
-    /// @param earliest first day for which they may change.
-    error TooLateForDay(uint256 day, uint256 earliest);
+    /// Networks, zones and standing limits change for days whose auction has not opened, and that are not a month away.
+    /// @param earliest first day from which they may change.
+    error DayNotOpenToChange(uint256 day, uint256 earliest);
 
     /// Limits of a day are published before its auction opens.
     /// @param opensAt unix time at which it does.
@@ -84,8 +84,11 @@ interface IGridLimits {
     /// @param allowed its limit of the period, Wh; of the part of its connection that the sheet is for.
     error ExceedsLimit(uint32 id, uint256 slot, uint256 asked, uint256 allowed);
 
-    /// Nothing is to be published.
+    /// Nothing is to be published, or nothing is lowered by it.
     error NothingPublished();
+
+    /// A day has so many limits at most, in all its publications, so that all of them fit one transaction.
+    error TooManyLimits(uint256 day, uint256 most);
 
     /// @notice Names the network by its hash. Only the dispatcher.
     function publishModel(bytes32 model, uint32 firstDay) external;

@@ -129,6 +129,9 @@ interface ILateReconciliation {
     /// @return number of late reconciliations that a member's day has had.
     function runsOf(uint32 id, uint256 day) external view returns (uint8);
 
+    /// @return strips of a member's day that a true-up has settled, a bit each.
+    function truedUpOf(uint32 id, uint256 day) external view returns (uint256);
+
     /// @notice Reverts unless the day is final and can still be settled late, and the record is all that the day has left of the
     /// member: what counts as metered is what counts now.
     function requireOnRecord(uint32 id, uint256 day, LateRecord calldata record) external view;

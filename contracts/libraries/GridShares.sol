@@ -16,9 +16,16 @@ library GridShares {
     /// No limit in any of six periods.
     uint256 internal constant ALL = ((WHOLE << BITS) | WHOLE) * Strips.ONES;
 
-    /// @return the same shares in all six periods.
-    function inAllLanes(uint256 imports, uint256 exports) internal pure returns (uint256) {
-        return Strips.inAllLanes((imports << BITS) | exports);
+    /// @return the same shares in all six periods: of what is drawn, and of what is fed in.
+    function inAllLanes(uint256 drawn, uint256 fedIn) internal pure returns (uint256) {
+        return Strips.inAllLanes((drawn << BITS) | fedIn);
+    }
+
+    /// @return drawn share of a period that may be drawn, and
+    /// @return fedIn that may be fed in.
+    function pair(uint256 shares, uint256 k) internal pure returns (uint256 drawn, uint256 fedIn) {
+        uint256 lane = Strips.lane(shares, k);
+        return (lane >> BITS, lane & MASK);
     }
 
     /// @return shares that may be drawn, each at the bottom of its lane.

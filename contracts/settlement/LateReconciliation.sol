@@ -180,6 +180,11 @@ contract LateReconciliation is ILateReconciliation, AccessManaged, SigningDomain
     }
 
     /// @inheritdoc ILateReconciliation
+    function truedUpOf(uint32 id, uint256 day) external view returns (uint256) {
+        return _truedUp[id][day];
+    }
+
+    /// @inheritdoc ILateReconciliation
     function requireOnRecord(uint32 id, uint256 day, LateRecord calldata record) external view {
         _requireDay(day);
         _requireReconciled(id, day);

@@ -117,7 +117,7 @@ class Crowd:
     def _held(self, net: Mapping[str, Sequence[int]]) -> dict[str, list[int]]:
         """What of net energies is within limits, Wh by slot."""
         return {
-            name: self.limits[name].clip(np.array(wh, np.int64)).tolist() if name in self.limits else list(wh)
+            name: self.limits[name].hold(np.array(wh, np.int64)).tolist() if name in self.limits else list(wh)
             for name, wh in net.items()
         }
 
@@ -439,7 +439,7 @@ class Crowd:
     @cached_property
     def _past_net(self) -> dict[str, Energy]:
         past = self.scenario.past_net(self.day)
-        return {name: self.limits[name].clip(net) if name in self.limits else net for name, net in past.items()}
+        return {name: self.limits[name].hold(net) if name in self.limits else net for name, net in past.items()}
 
     @cached_property
     def _may_meet(self) -> NDArray[np.bool_]:
@@ -539,7 +539,7 @@ class Crowd:
     def _most(self, member: Participant) -> tuple[list[int], list[int]]:
         """What a member may draw and feed in, Wh by slot."""
         if member.name in self.limits:
-            imports, exports = self.limits[member.name]
+            imports, exports = self.limits[member.name][:2]
             return imports.tolist(), exports.tolist()
         return [member.import_capacity] * self._slots, [member.export_capacity] * self._slots
 

@@ -239,8 +239,6 @@ STEPS = (
             at["ParticipantRegistry"],
             at["MarketRules"],
             at["Accounts"],
-            at["Schedule"],
-            at["CallAuction"],
             at["LateReconciliation"],
             at["GridLimits"],
         ),

@@ -67,8 +67,7 @@ def owed(replay: Replay, day: int) -> list[tuple[str, int]]:
     for id_ in sorted(id_ for id_ in replay.members if id_ >= FIRST_PARTICIPANT and grid.zone(id_, day)):
         if grid.excess(id_, day).units != grid.charged.get((id_, day), 0):
             found.append(("charge", id_))
-        is_kept = grid.keeps_prices(day) and (id_, day) not in grid.made_good
-        if is_kept and grid.to_make_good(id_, day).energy:
+        if (id_, day) not in grid.made_good and grid.to_make_good(id_, day).units:
             found.append(("makeGood", id_))
     return found
 

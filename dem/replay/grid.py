@@ -1,8 +1,9 @@
 """Limits of the network, and what energy beyond them has cost, as their events tell."""
 
 from collections import defaultdict
-from collections.abc import Sequence
 from typing import TypeVar
+
+import numpy as np
 
 from dem.model.ledger import BALANCING_FUND, GRID_OPERATOR, Posting
 from dem.model.limits import (
@@ -18,10 +19,10 @@ from dem.model.limits import (
 )
 from dem.model.reconciliation import MAX_AGE
 from dem.model.strips import MAX_POSITION
-from dem.model.units import Money, Tick
+from dem.model.units import Money
 from dem.replay.events import Args
 from dem.replay.late import LateReconciliations
-from dem.replay.market import RING, differences
+from dem.replay.market import differences
 from dem.replay.members import Membership
 from dem.replay.payments import Payments
 from dem.replay.postings import Postings
@@ -57,10 +58,10 @@ class GridLimits:
         self._publications: dict[int, tuple[Publication, ...]] = {}
         self._models: list[tuple[int, bytes]] = []
         """Hashes of networks, with the first day of each."""
-        self._prices: dict[int, Sequence[Tick | None]] = {}
-        """Of the auction, of final days for which something may still be made good."""
         self.reports: dict[int, tuple[bytes, ...]] = {}
         """Hashes of what limits of a day were worked out from, of those published before its auction opened."""
+        self.causes: dict[int, tuple[str, ...]] = {}
+        """Why limits of a day were lowered after its gate, in the dispatcher's words."""
         self.charged: dict[tuple[int, int], int] = {}
         """Money units that a member's day was charged."""
         self.made_good: set[tuple[int, int]] = set()
@@ -98,21 +99,14 @@ class GridLimits:
     def excess(self, id_: int, day: int) -> Cost:
         """What a member is to pay for a final day's energy beyond its limits."""
         own, (contracted, metered, estimated) = self._late.day(day), self._late.energies(id_, day)
-        return excess_charge(self._rules.on(day), own.prices, contracted, metered, estimated, self.limits(id_, day))
-
-    def keeps_prices(self, day: int) -> bool:
-        """Whether it is known what the auction of a final day came to: until then something may be made good."""
-        return day in self._prices
+        unread = estimated | self._late.trued_up.get((id_, day), np.zeros_like(estimated))
+        return excess_charge(self._rules.on(day), own.prices, contracted, metered, unread, self.limits(id_, day))
 
     def to_make_good(self, id_: int, day: int) -> Cost:
-        """What the grid operator owes a member for lowering the limits of a final day after its gate.
-
-        Its prices are kept (`keeps_prices`).
-        """
+        """What the grid operator owes a member for lowering the limits of a final day after its gate."""
         own, (contracted, metered, estimated) = self._late.day(day), self._late.energies(id_, day)
         at_gate, at_end = self.limits(id_, day, is_late=False), self.limits(id_, day)
-        prices = self._prices[day]
-        return made_good(self._rules.on(day), own.prices, prices, contracted, metered, estimated, at_gate, at_end)
+        return made_good(self._rules.on(day), own.prices, contracted, metered, estimated, at_gate, at_end)
 
     # ---------------------------------------------------------------------------------------------- applying
 
@@ -138,6 +132,7 @@ class GridLimits:
     def lower(self, args: Args) -> None:
         """A LimitsLowered."""
         self._add(args, is_late=True)
+        self.causes[args["day"]] = (*self.causes.get(args["day"], ()), args["cause"])
 
     def charge(self, args: Args) -> None:
         """An ExcessCharged."""
@@ -156,12 +151,11 @@ class GridLimits:
         self.made_good.add((id_, day))
         self._post(day, GRID_OPERATOR, id_, model.units, "limits made good")
 
-    def keep(self, day: int, prices: Sequence[Tick | None]) -> None:
-        """The day is final; prices: of its auction by slot. What is too old to be charged is forgotten."""
-        self._prices[day] = prices
-        self._prices.pop(day - RING, None)
+    def keep(self, day: int) -> None:
+        """The day is final; what is too old to be charged is forgotten."""
         self._publications.pop(day - MAX_AGE, None)
         self.reports.pop(day - MAX_AGE, None)
+        self.causes.pop(day - MAX_AGE, None)
 
     def _add(self, args: Args, is_late: bool) -> None:
         limits = tuple(ZoneLimit(*(limit[name] for name in ZoneLimit._fields)) for limit in args["limits"])

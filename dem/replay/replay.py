@@ -224,7 +224,7 @@ class Replay:
         self._days.changing(day)
         self._ended += self._totals_of(day)
         self.late.keep(day)
-        self.grid.keep(day, self.settlement(day).delivery.prices)
+        self.grid.keep(day)
         self.fund.keep(day, self.settlement(day), day - RING + 1)
         self._markets.forget(day)
         self.metering.forget(day)

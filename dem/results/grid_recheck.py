@@ -42,7 +42,19 @@ def recheck(folder: Path, results: Results, replay: Replay, names: Mapping[str, 
         _check("published limits follow from the forecasts", [*_limits(replay, found)], _count(found)),
         _check("reports are those of the limits", [*_reports(replay, found)], "by their hash"),
         _check("what meters showed beyond limits is charged", [*_charges(replay, ids, days)], "on final days"),
+        Check("limits lowered after the gate are told", True, _lowered(replay, days)),
     ]
+
+
+def _lowered(replay: Replay, days: Sequence[int]) -> str:
+    """What an auditor has to judge by its reason: no forecast of the day before says it."""
+    told = [
+        f"day {day}: {sum(len(one.limits) for one in replay.grid.publications(day) if one.is_late)} strips of zones"
+        f" ({'; '.join(replay.grid.causes[day])})"
+        for day in days
+        if replay.grid.causes.get(day)
+    ]
+    return ", ".join(told) or "none"
 
 
 def _check(what: str, differences: Sequence[str], detail: str) -> Check:

@@ -157,7 +157,8 @@ def _dispatcher(settings: s.Dispatcher, key: KeyAccount) -> Opened:
         knowledge = knowledge_of(relay, network, buses(settings.buses), energies_of, follow)
         return GridDispatcher(relay, knowledge, follow)
 
-    return Opened(_on_chain(settings, key, ["dispatcher", "relayer"], steps))
+    # A late reading changes what is charged: it looks a week back.
+    return Opened(_on_chain(settings, key, ["dispatcher", "relayer"], steps, 7))
 
 
 def _intermediary(settings: s.Intermediary, key: KeyAccount) -> Opened:

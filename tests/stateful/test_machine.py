@@ -20,6 +20,10 @@ LEAST_SUCCESSES = 3
 """Of every public function, in every portion of the runs."""
 LEAST_ATTACKS = 1
 """Of every kind, carried to their end in every portion of the runs."""
+RARE = {
+    # A limit lowered below a contract, on a day that was read: the random days have it (test_random_days.py).
+    "GridCharges.makeGood",
+}
 INTERNAL_WORK = (
     "Accounts.Posted",
     "Accounts.ArrearsChanged",
@@ -50,7 +54,8 @@ def test_invariants_hold_whatever_anybody_does(portion):
             raise
         tally.add(machine.market.tally)
     print("\n".join(tally.lines()))
-    assert {name: tally.succeeded[name] for name in PUBLIC if tally.succeeded[name] < LEAST_SUCCESSES} == {}
+    often = [name for name in PUBLIC if name not in RARE]
+    assert {name: tally.succeeded[name] for name in often if tally.succeeded[name] < LEAST_SUCCESSES} == {}
     assert tally.events["Settlement.DaySettled"] > tally.events["MarketRules.DayFinal"], "no day was settled again"
     assert {name: tally.attacks[name] for name in PLANS if tally.attacks[name] < LEAST_ATTACKS} == {}
     assert tally.refused["PaidNow"] > 0, "nobody wanted to lock or take out what it was just paid"

@@ -136,7 +136,8 @@ abstract contract OrderTaking is ICallAuction, AuctionState, SigningDomain {
             sheet.locked = sheet.locked + added - removed;
         }
         _sheets[Ring.lineKey(id, day, base)] = Sheets.pack(sheet);
-        LIMITS.requireWithin(id, day, base != 0, importCapacity, exportCapacity);
+        // Whoever only cancels is within what it was.
+        if (hasNew) LIMITS.requireWithin(id, day, base != 0, importCapacity, exportCapacity);
         emit SheetAccepted(id, day, uint40(sequence), uint16(firstLine), lines);
         _secure(id, added, removed, hasNew);
     }

@@ -20,18 +20,18 @@ REPORT = b"report".ljust(32, b"\0")
 def assign_zones(random: Random, market: Market, ids: Sequence[int], day: int) -> None:
     """Some members get other zones, and zones other standing limits, from a day on; too late for some."""
     some = [id_ for id_ in ids if random.random() < 0.7]
-    expected = {"TooLateForDay"} if day <= _last_open(market) else set()
+    expected = {"DayNotOpenToChange"} if day <= _last_open(market) else set()
     zones = [random.randint(0, ZONES) for _ in some]
     if random.random() < 0.05:
         zones.append(1)
         expected.add("ListsDiffer")
     _check(market, expected, "GridLimits.assign", some, zones, day)
     zone, share = random.randint(1, ZONES), Share(*(_share(random) for _ in range(2)))
-    expected = {"TooLateForDay"} if day <= _last_open(market) else set()
+    expected = {"DayNotOpenToChange"} if day <= _last_open(market) else set()
     if max(share) > WHOLE:
         expected.add("SharesTooLarge")
     _check(market, expected, "GridLimits.setStanding", zone, *share, day)
-    _check(market, {"TooLateForDay"} & expected, "GridLimits.publishModel", REPORT, day)
+    _check(market, {"DayNotOpenToChange"} & expected, "GridLimits.publishModel", REPORT, day)
 
 
 def publish_limits(random: Random, market: Market, day: int) -> None:
@@ -80,6 +80,8 @@ def lower_limits(random: Random, market: Market, day: int) -> None:
     limits = [] if random.random() < 0.05 else [limit._replace(shares=pack_shares(shares))]
     if not limits:
         expected = {"NothingPublished"}
+    elif shares == before and not expected & {"NoSuchPlace", "GateIsOpen", "PeriodTooNear"}:
+        expected.add("NothingPublished")
     _check(market, expected, "GridLimits.restrict", day, limits, "a fuse", REPORT)
 
 
@@ -99,17 +101,14 @@ def charge(random: Random, market: Market, day: int, is_made_good: bool = False)
     """Somebody brings what a member's final day had beyond its limits, or what limits took from it."""
     replay = market.replay
     ids = range(FIRST_PARTICIPANT - 1, replay.late.day(day).members + 1)
-    is_late = _is_late(market, day, is_made_good)
     who = owed(market, day, is_made_good)
     id_ = random.choice(who if who and random.random() < 0.8 else ids)
     record, publications = replay.late.record(id_, day), replay.grid.publications(day)
     expected = objections_to_record(market, id_, day)
     nothing = "NothingToMakeGood" if is_made_good else "NothingToCharge"
-    if is_late:
-        expected.add("TooLateToMakeGood")
-    if id_ < FIRST_PARTICIPANT:
-        expected.add("NothingToCharge")
-    elif not is_late:
+    if id_ < FIRST_PARTICIPANT or not replay.grid.zone(id_, day):
+        expected.add("NotLimited")
+    else:
         expected |= _of_cost(market, id_, day, _cost(market, id_, day, is_made_good), is_made_good)
     if is_made_good and (id_, day) in replay.grid.made_good:
         expected.add(nothing)
@@ -124,17 +123,12 @@ def charge(random: Random, market: Market, day: int, is_made_good: bool = False)
 
 def owed(market: Market, day: int, is_made_good: bool) -> list[int]:
     """Members who are to be charged for a final day, or whom something is to be made good."""
-    if _is_late(market, day, is_made_good):
-        return []
     grid = market.replay.grid
-    ids = range(FIRST_PARTICIPANT, market.replay.late.day(day).members + 1)
+    last = market.replay.late.day(day).members
+    ids = [id_ for id_ in range(FIRST_PARTICIPANT, last + 1) if grid.zone(id_, day)]
     if is_made_good:
         return [id_ for id_ in ids if (id_, day) not in grid.made_good and _cost(market, id_, day, True).units]
     return [id_ for id_ in ids if _cost(market, id_, day, False).units != grid.charged.get((id_, day), 0)]
-
-
-def _is_late(market: Market, day: int, is_made_good: bool) -> bool:
-    return is_made_good and market.now >= market.calendar.opens_at(day + RING)
 
 
 def _cost(market: Market, id_: int, day: int, is_made_good: bool) -> Cost:
@@ -145,7 +139,7 @@ def _cost(market: Market, id_: int, day: int, is_made_good: bool) -> Cost:
 def _of_cost(market: Market, id_: int, day: int, cost: Cost, is_made_good: bool) -> set[str]:
     if is_made_good:
         payer, payee, units = GRID_OPERATOR, id_, cost.units
-        found = set() if cost.energy else {"NothingToMakeGood"}
+        found = set() if cost.units else {"NothingToMakeGood"}
     else:
         payer, payee = id_, BALANCING_FUND
         units = cost.units - market.replay.grid.charged.get((id_, day), 0)
