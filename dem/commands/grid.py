@@ -103,6 +103,8 @@ def recheck(folder: Path) -> None:
     from dem.results.reader import read_results
 
     results = read_results(folder)
+    if results.run.without_chain:
+        raise InputError(str(folder), None, "was played without a chain, so nothing was published: play it on one")
     replay, _ = of_run(folder)
     checks = compare(folder, results, replay, names_of(folder))
     print_checks(checks)

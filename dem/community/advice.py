@@ -14,6 +14,10 @@ from dem.community.scenario import METERED, TRADING, Kind, Scenario
 from dem.model.collateral import order_collateral
 from dem.model.units import Money, currency
 
+_LEAST_KWH, _MOST_KWH = 0.2, 200
+"""Of a member in the middle, a day: what is outside is looked at twice."""
+_DAYS_LOOKED_AT = 7
+_DAWN, _MORNING, _AFTERNOON, _DUSK, _WHOLE_DAY_HOURS = 4, 9, 15, 22, 24
 MOST_DAYS = 31
 """So many days are looked at, of a longer scenario the first ones."""
 
@@ -23,6 +27,7 @@ def advice(scenario: Scenario) -> Iterator[str]:
     yield from _deposits(scenario)
     yield from _histories(scenario)
     yield from _outside(scenario)
+    yield from _plausible(scenario)
     config = scenario.config
     if config.name != scenario.folder.resolve().name:
         yield f"its name is {config.name!r}, its folder's {scenario.folder.resolve().name!r}: results go by the name"
@@ -92,6 +97,30 @@ def _histories(scenario: Scenario) -> Iterator[str]:
     if isinstance(profiles, TabledProfiles) and len(set(profiles.histories)) > 1:
         load, pv = profiles.histories
         yield (f"the table of load has {load} whole days before day 1, that of pv {pv}: forecasts use what both have")
+
+
+def _plausible(scenario: Scenario) -> Iterator[str]:
+    """What meters hardly show: another unit, or generation taken for consumption."""
+    days = list(scenario.days)[:_DAYS_LOOKED_AT]
+    consumers = {member.name for member in scenario.of_kind(Kind.CONSUMER)}
+    drawn: dict[str, list[int]] = defaultdict(lambda: [0] * scenario.calendar.periods_per_day)
+    for day in days:
+        for name, values in scenario.load(day).items():
+            drawn[name] = [before + wh for before, wh in zip(drawn[name], values, strict=True)]
+    people = {member.name for member in scenario.of_kind(Kind.CONSUMER, Kind.PROSUMER)}
+    wholes = sorted(sum(values) / 1_000 / len(days) for name, values in drawn.items() if name in people)
+    used = [kwh for kwh in wholes if kwh]
+    if used and not _LEAST_KWH <= (middle := used[len(used) // 2]) <= _MOST_KWH:
+        yield f"a member in the middle draws {middle:,.3f} kWh a day: is the unit of readings kWh or Wh?"
+    hours, per_day = scenario.calendar.period_seconds / 3_600, scenario.calendar.periods_per_day
+    if per_day * hours != _WHOLE_DAY_HOURS:
+        return
+    for name in sorted(consumers & drawn.keys()):
+        values = drawn[name]
+        night = sum(wh for slot, wh in enumerate(values) if slot * hours < _DAWN or slot * hours >= _DUSK)
+        noon = sum(wh for slot, wh in enumerate(values) if _MORNING <= slot * hours < _AFTERNOON)
+        if noon and not night and noon > sum(values) / 2:
+            yield f"{name} draws by daylight alone: if that is generation, its column's name is to end in pv"
 
 
 def _outside(scenario: Scenario) -> Iterator[str]:

@@ -6,21 +6,23 @@ Wh. Whatever cannot be told from the file is an option. The tables written are t
 
 import csv
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from difflib import get_close_matches
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 import numpy as np
 import pandas as pd
 
-from dem.community.advice import needed
+from dem.community.advice import MOST_DAYS, needed
 from dem.community.config import MAX_PERIODS_PER_DAY, NAME, WHOLE_DAY_SECONDS
 from dem.community.forecast import DAYS_WANTED
-from dem.community.scenario import CONFIG, PARTICIPANT_COLUMNS, load_scenario
+from dem.community.scenario import CONFIG, PARTICIPANT_COLUMNS, Kind, Scenario, load_scenario
 from dem.errors import InputError
 from dem.model.strips import MAX_POSITION
 from dem.model.units import MONEY_DECIMALS
@@ -71,6 +73,8 @@ class Wanted:
     start: date | None = None
     currency: str = "EUR"
     seconds: int | None = None
+    prices_timezone: str | None = None
+    """Of the prices, if it is another one."""
 
 
 def make_scenario(folder: Path, meters: Sequence[Path], prices: Path | None, wanted: Wanted) -> Path:
@@ -84,20 +88,55 @@ def make_scenario(folder: Path, meters: Sequence[Path], prices: Path | None, wan
     if not NAME.fullmatch(folder.resolve().name):
         why = "must be 1 to 64 letters, digits, dots, hyphens or underscores: a scenario has its folder's name"
         raise InputError("folder", folder.resolve().name, why)
-    try:
-        zone = ZoneInfo(wanted.timezone)
-    except (KeyError, OSError, ValueError):
-        raise InputError("--timezone", wanted.timezone, "is no time zone: such as Europe/Berlin") from None
+    zone = _zone("--timezone", wanted.timezone)
     load, pv = _meters(meters, zone)
-    seconds = wanted.seconds or _period(load, meters[0])
-    folder.mkdir(parents=True, exist_ok=True)
+    wholesale = None
+    if prices is not None:
+        other = wanted.prices_timezone
+        wholesale = _prices(prices, _zone("--prices-timezone", other) if other else zone)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    # Beside its place under its own name, so that a scenario that will not do leaves nothing behind.
+    with TemporaryDirectory(dir=folder.parent, prefix=".scenario-") as draft:
+        made = Path(draft) / folder.resolve().name
+        _make(made, load, pv, wholesale, wanted, zone, (meters[0], prices))
+        if folder.exists():
+            folder.rmdir()
+        made.rename(folder)
+    return folder
+
+
+def _zone(option: str, name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (KeyError, OSError, ValueError):
+        places = {place.rpartition("/")[2].lower(): place for place in sorted(available_timezones())}
+        known = sorted(available_timezones())
+        near = get_close_matches(name, known, 1) or [
+            places[one] for one in get_close_matches(name.rpartition("/")[2].lower().replace(" ", "_"), places, 1)
+        ]
+        why = f"is no time zone: did you mean {near[0]}?" if near else "is no time zone: such as Europe/Berlin"
+        raise InputError(option, name, why) from None
+
+
+def _make(
+    folder: Path,
+    load: pd.DataFrame,
+    pv: pd.DataFrame,
+    wholesale: pd.DataFrame | None,
+    wanted: Wanted,
+    zone: ZoneInfo,
+    sources: tuple[Path, Path | None],
+) -> None:
+    seconds = wanted.seconds or _period(load, sources[0])
+    folder.mkdir()
     load.insert(0, _GRID, 0)
     _write_series(folder / "load.csv", load)
     _write_series(folder / "pv.csv", pv)
-    if prices is not None:
-        _write_series(folder / "prices.csv", _prices(prices, zone))
     first, days = _days(load, seconds, wanted, zone)
-    toml = _toml(folder, wanted, first, days, seconds, prices is not None)
+    if wholesale is not None:
+        _check_days(str(sources[1]), wholesale, first, days, zone)
+        _write_series(folder / "prices.csv", wholesale)
+    toml = _toml(folder, wanted, first, days, seconds, wholesale is not None)
     (folder / CONFIG).write_text(toml, encoding="utf-8")
     names = [name for name in load.columns if name != _GRID]
     names += [name for name in pv.columns if name not in load.columns]
@@ -113,7 +152,40 @@ def make_scenario(folder: Path, meters: Sequence[Path], prices: Path | None, wan
     amounts = {name: _up(deposits[name] / 10**MONEY_DECIMALS * 1.2, 10) for name in names}
     _write_members(folder, {name: (*limits[name], amounts[name]) for name in names}, set(pv.columns), limits[_GRID])
     load_scenario(folder)
-    return folder
+
+
+def _check_days(where: str, prices: pd.DataFrame, first: date, days: int, zone: ZoneInfo) -> None:
+    begins, ends = (datetime.fromtimestamp(int(prices.index[n]), zone).date() for n in (0, -1))
+    last = first + timedelta(days=days - 1)
+    if begins > first or ends < last:
+        why = f"has prices from {begins} to {ends}, and the scenario is from {first} to {last}"
+        raise InputError(where, None, f"{why}: bring others, or choose days by --start and --days")
+
+
+def summary(scenario: Scenario) -> Iterator[str]:
+    """What was understood of the files, in sentences: whoever knows them sees what is wrong."""
+    calendar, days = scenario.calendar, list(scenario.days)[:MOST_DAYS]
+    kinds = {kind: scenario.of_kind(kind) for kind in (Kind.CONSUMER, Kind.PROSUMER)}
+    yield ", ".join(
+        f"{len(members)} {kind.value}{'s' if len(members) > 1 else ''}" for kind, members in kinds.items() if members
+    )
+    load, pv = (np.sum([list(of(day).values()) for day in days], axis=(0, 2)) for of in (scenario.load, scenario.pv))
+    wholes = dict(zip(scenario.load(days[0]), zip(load.tolist(), pv.tolist(), strict=True), strict=True))
+    whole_days = len(days) * calendar.day_seconds / WHOLE_DAY_SECONDS
+    for member in [*kinds[Kind.PROSUMER], *kinds[Kind.CONSUMER]][:3]:
+        drawn, fed_in = (wh / 1_000 / whole_days for wh in wholes[member.name])
+        yield f"{member.name} draws {drawn:,.1f} kWh a day" + (f" and makes {fed_in:,.1f}" if fed_in else "")
+    tariffs = [tariff for day in days for tariff in scenario.tariffs(day)]
+    buy, sell = ([getattr(tariff, side) * 1_000 / 10**MONEY_DECIMALS for tariff in tariffs] for side in ("buy", "sell"))
+    per_kwh = f"{scenario.config.currency}/kWh"
+    yield (
+        f"the fallback supplier sells at {min(buy):.3f} to {max(buy):.3f} {per_kwh}, "
+        f"and buys at {min(sell):.3f} to {max(sell):.3f}"
+    )
+    yield (
+        f"{len(scenario.days)} days of {calendar.periods_per_day} periods of {calendar.period_seconds // 60} minutes "
+        f"from {calendar.start} on, in {calendar.timezone}: a time is the beginning of its period"
+    )
 
 
 def _up(value: float, step: int) -> int:
@@ -176,6 +248,10 @@ def _read(path: Path) -> pd.DataFrame:
         frame = pd.read_csv(path, sep=separator, dtype=str, encoding=encoding, keep_default_na=False)
     except (ValueError, csv.Error) as error:
         raise InputError(str(path), None, f"is no table: {error}") from error
+    if isinstance(frame.index, pd.MultiIndex) or not isinstance(frame.index, pd.RangeIndex):
+        values = len(frame.columns) + frame.index.nlevels
+        why = f"has {values} values for {len(frame.columns)} columns: decimal commas need ; between columns"
+        raise InputError(f"{path}, line 2", None, why)
     if frame.empty or len(frame.columns) < 2:
         raise InputError(str(path), None, "must have a header, a column of times, and columns of numbers")
     return frame
@@ -217,14 +293,20 @@ def _times(path: Path, texts: "pd.Series[str]", zone: ZoneInfo) -> "pd.Index[int
             has_offset = plain.str.contains(r"(?:Z|[+-]\d\d:?\d\d)$").all()
             times = pd.to_datetime(plain, format="ISO8601", utc=bool(has_offset))
     except ValueError as error:
-        raise InputError(f"{path}, column {texts.name}", None, f"has a time that is not understood: {error}") from error
+        where, example = f"{path}, column {texts.name}", plain.iloc[0]
+        why = "is no time that is understood, such as 2016-08-01 00:00 or 01.08.2016 00:00: is it the column of times?"
+        raise InputError(where, example, f"{why} Name that start or time") from error
     if times.dt.tz is None:
         newest_first = times.iloc[0] > times.iloc[-1]
         ordered = times.iloc[::-1] if newest_first else times
-        try:
-            times = _localised(ordered, zone).reindex(times.index)
-        except ValueError as error:
-            raise InputError(f"{path}, column {texts.name}", None, f"{error} in {zone}") from error
+        local = _localised(ordered, zone).reindex(times.index)
+        for line in local.index[local.isna()][:1]:
+            winter = datetime(times[line].year, 1, 1, tzinfo=zone).utcoffset() or timedelta()
+            hours = round(winter.total_seconds() / 3600)
+            there = f"{times[line] + timedelta(hours=1):%H:%M}"
+            why = f"is no time in {zone}: clocks go from there to {there}. Winter time all year is Etc/GMT{-hours:+d}"
+            raise InputError(f"{path}, line {line + 2}, column {texts.name}", texts[line], why)
+        times = local
     stamps = times.dt.tz_convert("UTC").dt.tz_localize(None).astype("datetime64[s]").astype("int64")
     return pd.Index(stamps)
 
@@ -232,7 +314,8 @@ def _times(path: Path, texts: "pd.Series[str]", zone: ZoneInfo) -> "pd.Index[int
 def _localised(times: "pd.Series[Any]", zone: ZoneInfo) -> "pd.Series[Any]":
     """Local times with their offsets: of an hour that occurs twice the first is the one before clocks go back."""
     is_second = times.duplicated()
-    localised: pd.Series[Any] = times.dt.tz_localize(zone, ambiguous=(~is_second).to_numpy(), nonexistent="raise")
+    # What never was is left empty.
+    localised: pd.Series[Any] = times.dt.tz_localize(zone, ambiguous=(~is_second).to_numpy(), nonexistent="NaT")
     return localised
 
 
@@ -240,7 +323,10 @@ def _prices(path: Path, zone: ZoneInfo) -> pd.DataFrame:
     frame = _read(path)
     times = _time_column(frame)
     others = [str(column) for column in frame.columns if column != times]
-    named = [column for column in others if re.search(_PRICES, column)] or others
+    named = [column for column in others if re.search(_PRICES, column)]
+    if not named and len(others) > 1:
+        raise InputError(str(path), ", ".join(others), "is no column of prices: name one price_per_mwh")
+    named = named or others
     series = _column(path, frame, named[0], times, zone)
     # The market counts prices in 0.01 per MWh; averages that exports write have more decimals.
     rounded = [str(Decimal(text).quantize(Decimal("0.01"))) for text in series]

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
+from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -652,6 +653,7 @@ def examine(folder: Path, mistakes: Mistakes, changes: Mapping[str, Any] | None 
         scenario = Scenario(config=config, folder=folder, _members=members, **parts)
         _check_capacities(scenario, mistakes)
         _check_island(scenario, mistakes)
+        _check_dispatcher(scenario, path, mistakes)
         _check_changes(scenario, mistakes)
         with mistakes:
             scenario.history(1)
@@ -989,6 +991,16 @@ def _by_period(
     places = [series.columns.index(column) for column in columns]
     prices = series.mean(seconds)[periods.start - series.periods(seconds).start :, places]
     yield from zip(series.lines_of(periods, seconds), prices.tolist(), strict=True)
+
+
+def _check_dispatcher(scenario: Scenario, path: Path, mistakes: Mistakes) -> None:
+    grid = scenario.config.grid
+    names = {member.name for member in scenario.of_kind(*_CONNECTED)}
+    for name in grid.ignored_by if grid else ():
+        if name not in names:
+            near = get_close_matches(name, sorted(names), 1)
+            why = "is no consumer or prosumer" + (f": did you mean {near[0]}?" if near else "")
+            mistakes.add(InputError(f"{path}, grid.ignored_by", name, why))
 
 
 def _check_island(scenario: Scenario, mistakes: Mistakes) -> None:

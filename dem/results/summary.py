@@ -70,7 +70,7 @@ class Cut:
 
     kind: str
     participants: int
-    """Of the group, cut or not."""
+    """Of whom something was cut off."""
     shed_wh: int
     curtailed_wh: int
     contracted_wh: int
@@ -298,10 +298,9 @@ def _gained(results: Iterable[ParticipantResult]) -> int | None:
 
 
 def _cuts(results: Results) -> tuple[Cut, ...]:
-    kinds = results.participants["kind"].astype(str)
     columns = ["shed_wh", "curtailed_wh", "contracted_wh"]
-    sums = results.cuts.groupby(results.kinds_of(results.cuts))[columns].sum()
-    counts = kinds.value_counts()
+    groups = results.cuts.groupby(results.kinds_of(results.cuts))
+    sums, counts = groups[columns].sum(), groups["participant"].nunique()
     return tuple(
         Cut(kind, int(counts[kind]), *map(int, row)) for kind, row in zip(sums.index, sums.to_numpy(), strict=True)
     )

@@ -14,6 +14,8 @@ from dem.community.scenario import Kind, load_scenario
 
 BERLIN = ZoneInfo("Europe/Berlin")
 DAYS = 34
+SPRING = "time;home\n27.03.2016 00:00;1\n27.03.2016 01:00;1\n27.03.2016 02:00;1\n27.03.2016 03:00;1\n"
+"""With an hour that clocks leave out."""
 Label = Callable[[datetime], str]
 
 
@@ -108,9 +110,16 @@ def test_a_scenario_is_made_from_any_export(tmp_path: Path, export: str) -> None
     [
         ((), "", "is no table"),
         ((), "time\n2025-10-01\n", "must have a header"),
-        ((), "time,home\nsoon,1\nlater,2\n", "has a time that is not understood"),
+        ((), "time,home\nsoon,1\nlater,2\n", "is no time that is understood"),
         ((), wide(str).replace("0.3", "n/a", 1), "is no number (1 such in the column)"),
         (("--timezone", "Mars"), wide(str), "'Mars' is no time zone"),
+        (("--timezone", "Los_Angls"), wide(str), "did you mean America/Los_Angeles?"),
+        ((), wide(str, decimal=","), "decimal commas need ; between columns"),
+        (
+            (),
+            SPRING,
+            "line 4, column time: '27.03.2016 02:00' is no time in Europe/Berlin: clocks go from there to 03:00",
+        ),
         (("--start", "2025-10-01"), wide(str), "must be days between 2025-10-03 and"),
         (("--days", "99"), wide(str), "must be days between"),
         ((), "time,home\n" + "".join(f"{time},1\n" for time in times()[:150]), "whole days are too few"),
@@ -125,6 +134,40 @@ def test_what_cannot_be_made_a_scenario(tmp_path: Path, words: tuple[str, ...], 
     )
     assert made.exit_code == 2
     assert said in made.output
+    assert [path.name for path in tmp_path.iterdir()] == ["meters.csv"], "nothing is left behind"
+
+
+@pytest.mark.parametrize(
+    ("prices", "words", "said"),
+    [
+        ("time,price\n" + SPRING.partition("\n")[2], (), "is no time in Europe/Berlin"),
+        ("time,forecast,load\n2025-10-01,1,2\n", (), "'forecast, load' is no column of prices"),
+        ("time,price\n2024-01-01T00:00Z,1\n2024-01-02T00:00Z,1\n", (), "has prices from 2024-01-01 to 2024-01-02"),
+        ("time,price\n2024-01-01T00:00Z,1\n", ("--prices-timezone", "Berlin"), "did you mean Europe/Berlin?"),
+    ],
+)
+def test_prices_that_do_not_fit(tmp_path: Path, prices: str, words: tuple[str, ...], said: str) -> None:
+    (tmp_path / "meters.csv").write_text(wide(str), encoding="utf-8")
+    (tmp_path / "prices.csv").write_text(prices.replace(";", ","), encoding="utf-8")
+    made = dem(
+        *("scenario", "new", tmp_path / "own", "--meters", tmp_path / "meters.csv", "--timezone", "Europe/Berlin"),
+        *("--prices", tmp_path / "prices.csv", *words),
+    )
+    assert made.exit_code == 2, made.output
+    assert said in " ".join(made.output.split())
+    assert not (tmp_path / "own").exists()
+
+
+def test_what_was_understood_is_told_and_what_can_hardly_be_is_noted(tmp_path: Path) -> None:
+    (tmp_path / "meters.csv").write_text(wide(str).replace("home 2 export", "home 2 sun"), encoding="utf-8")
+    words = ("--meters", tmp_path / "meters.csv", "--timezone", "Europe/Berlin")
+    made = dem("scenario", "new", tmp_path / "own", *words)
+    assert "3 consumers" in made.output
+    assert "home-1 draws 20." in made.output
+    assert "home-2-sun draws by daylight alone" in dem("check", tmp_path / "own").output
+    made = dem("scenario", "new", tmp_path / "small", *words, "--unit", "Wh")
+    assert made.exit_code == 0, made.output
+    assert "is the unit of readings kWh or Wh?" in dem("check", tmp_path / "small").output
 
 
 @pytest.fixture(scope="module")
