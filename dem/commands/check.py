@@ -1,5 +1,6 @@
 """Say all that is wrong with a scenario, before anything runs."""
 
+import re
 from pathlib import Path
 
 import click
@@ -7,7 +8,11 @@ from rich.markup import escape
 
 from dem.commands import ABOUT
 from dem.console import console, fail_readably
-from dem.errors import Mistakes
+from dem.errors import InputError, Mistakes
+
+_NUMBERS = re.compile(r"\d+")
+_MOST_ALIKE = 3
+"""So many mistakes are printed that differ in numbers alone."""
 
 
 @click.command(short_help=ABOUT["check"])
@@ -24,8 +29,15 @@ def cli(folder: Path) -> None:
 
     mistakes = Mistakes(is_patient=True)
     scenario = examine(folder, mistakes)
+    alike: dict[tuple[str, str], list[InputError]] = {}
     for mistake in mistakes.found:
-        _say("[bold red]wrong[/]", str(mistake))
+        # Where a whole column is wrong, one line says so.
+        alike.setdefault((_NUMBERS.sub("", mistake.where), _NUMBERS.sub("", mistake.why)), []).append(mistake)
+    for some in alike.values():
+        for mistake in some[:_MOST_ALIKE]:
+            _say("[bold red]wrong[/]", str(mistake))
+        if len(some) > _MOST_ALIKE:
+            _say("", f"      and {len(some) - _MOST_ALIKE} more like it")
     if mistakes.found or scenario is None:
         _say("", f"{len(mistakes.found)} to mend in {folder}")
         raise SystemExit(2)

@@ -8,6 +8,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime, timedelta, timezone, tzinfo
 from decimal import Decimal
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
@@ -677,6 +678,12 @@ def all_mistakes(where: str, error: ValidationError) -> Iterator[InputError]:
             one["input"] if len(repr(one["input"])) <= _LONGEST_SHOWN else f"{repr(one['input'])[:_LONGEST_SHOWN]}..."
         )
         why = one["msg"].removeprefix("Value error, ")
+        if one["type"] == "extra_forbidden":
+            missing = [str(other["loc"][-1]) for other in error.errors() if other["type"] == "missing"]
+            near = get_close_matches(str(one["loc"][-1]), missing, 1)
+            why = f"is no key: did you mean {near[0]}?" if near else "is no key that is known"
+        elif one["type"] == "missing":
+            why = "must be given"
         yield InputError(f"{where}, {key}" if key else where, None if is_nested else shown, why)
 
 

@@ -34,6 +34,8 @@ _DIRECTIONS = ("direction", "quantity", "kind", "type", "obis", "flow")
 _FEED_IN = re.compile(r"feed|gen|prod|pv|solar|export|out|einspeis|2\.8\.0", re.IGNORECASE)
 _QUANTITY = re.compile(r"[ _-]*(load|use|consumption|import|bezug|" + _FEED_IN.pattern + r")\w*$", re.IGNORECASE)
 _PRICES = re.compile(r"price|preis|eur|mwh", re.IGNORECASE)
+_FEW = 10
+"""Of so many times one that is there twice may be a slip."""
 _DAYS_BEFORE = DAYS_WANTED + 2
 """What forecasts look at, and the days between whose readings are not due yet."""
 _SLACK = 1.5
@@ -276,10 +278,20 @@ def _column(path: Path, frame: pd.DataFrame, column: str, times: str, zone: Zone
             where, frame[column][line], f"is no number ({many} such in the column): fill in what is missing"
         )
     index = _times(path, frame[times], zone)
-    series = pd.Series(texts.to_numpy(), index=index).sort_index()
+    series = pd.Series(texts.to_numpy(), index=index)
+    lines = pd.Series(frame.index.to_numpy() + 2, index=index)
+    # A line that is there again says nothing new.
+    again = pd.DataFrame({"at": index, "text": series.to_numpy()}).duplicated().to_numpy()
+    series, lines = series[~again], lines[~again]
     for twice in series.index[series.index.duplicated()][:1]:
-        raise InputError(f"{path}, column {column}", str(datetime.fromtimestamp(twice, zone)), "is there twice")
-    return series
+        first, second = lines[lines.index == twice].tolist()[:2]
+        why = "is there twice, with other values"
+        if series.index.duplicated().sum() > len(series) // _FEW:
+            why += (
+                f": a table with a line for each meter and time has a column {', '.join(_METERS[:4])} or {_METERS[4]}"
+            )
+        raise InputError(f"{path}, lines {first} and {second}, column {column}", frame[times][first - 2], why)
+    return series.sort_index()
 
 
 def _times(path: Path, texts: "pd.Series[str]", zone: ZoneInfo) -> "pd.Index[int]":

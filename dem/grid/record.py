@@ -60,9 +60,11 @@ def read_record(folder: Path, periods: Sequence[int], said: Mapping[str, str]) -
     """
     own = folder / FOLDER
     network = read_network(own)
+    tables = {"network": "a table of the network", "members": f"{CONNECTIONS} or {EXPECTED}"}
     for name, is_so in (("network", network.digest), ("members", _checksum(own))):
         if said.get(name) != is_so:
-            raise InputError(str(own), is_so, f"was changed after the run, whose {name} had the hash {said.get(name)}")
+            why = f"was changed after the run ({tables[name]}): its hash was {said.get(name)}"
+            raise InputError(str(own), is_so, why)
     connections = read_connections(own, network)
     member = {name: row for row, name in enumerate(connections.names)}
     place = {period: column for column, period in enumerate(periods)}

@@ -121,7 +121,7 @@ def where_loaded(check: GridCheck) -> str:
         for key, what in ((True, "transformer"), (False, "line"))
         if key in most
     ]
-    return f"Most was carried by {listed(parts)} of the rating."
+    return f"In that period the most loaded were {listed(parts)} of the rating."
 
 
 def draw_grid(check: GridCheck, results: Results) -> dict[str, Picture]:

@@ -6,7 +6,8 @@ from pathlib import Path
 from dem.errors import InputError
 from dem.grid.dispatch import DayLimits, Dispatch
 from dem.grid.record import Record, read_record
-from dem.model.limits import ZoneLimit
+from dem.model.limits import WHOLE, Share, ZoneLimit, unpack_shares
+from dem.model.strips import LANES
 from dem.replay.reconcile import Check
 from dem.replay.replay import Replay
 from dem.results.reader import Results
@@ -36,7 +37,11 @@ def recheck(folder: Path, results: Results, replay: Replay, names: Mapping[str, 
     model = bytes.fromhex(record.network.digest.removeprefix("0x"))
     others = [f"day {day}" for day in days if replay.grid.model(day) != model]
     return [
-        _check("limits are of the network in this folder", others, f"{record.network.digest}, {len(days)} days"),
+        _check(
+            "limits are of the network in this folder",
+            others,
+            f"{record.network.digest}, on {run.days} day{'s' if run.days > 1 else ''}",
+        ),
         _check("members are in their zones", [*_zones(replay, found, ids)], f"{len(ids)} members"),
         _check("standing limits are safe by themselves", [*_standing(replay, dispatch, found)], "of every zone in use"),
         _check("published limits follow from the forecasts", [*_limits(replay, found)], _count(found)),
@@ -97,13 +102,20 @@ def _limits(replay: Replay, found: Mapping[int, DayLimits]) -> Iterator[str]:
         published = {(limit.zone, limit.strip): limit for one in early for limit in one.limits}
         computed = {(limit.zone, limit.strip): limit for limit in own.words}
         for zone, strip in sorted({*published, *computed}):
-            both = published.get((zone, strip)), computed.get((zone, strip))
-            if both[0] != both[1]:
-                yield f"day {day}, zone {zone}, strip {strip}: {_words(both[0])}, should be {_words(both[1])}"
+            both = [_shares(limits.get((zone, strip))) for limits in (published, computed)]
+            for k, (said, right) in enumerate(zip(*both, strict=True)):
+                if said != right:
+                    where = f"day {day}, zone {zone}, period {strip * LANES + k}"
+                    yield f"{where}: {_words(said)}, should be {_words(right)}"
 
 
-def _words(limit: ZoneLimit | None) -> str:
-    return "no limit" if limit is None else f"{limit.shares:#x}"
+def _shares(limit: ZoneLimit | None) -> list[Share]:
+    return [Share()] * LANES if limit is None else unpack_shares(limit.shares)
+
+
+def _words(share: Share) -> str:
+    imports, exports = (f"{part * 100 / WHOLE:.2f} %" for part in share)
+    return f"{imports} of the connection to draw, {exports} to feed in"
 
 
 def _reports(replay: Replay, found: Mapping[int, DayLimits]) -> Iterator[str]:

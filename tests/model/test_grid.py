@@ -370,7 +370,7 @@ def test_the_report_draws_the_network(run: Path):
     results = read_results(run)
     page = write_report(run, results, summarise(results)).read_text(encoding="utf-8")
     assert "What the network carried" in page
-    assert "Most was carried by transformer MV1.101-LV1.101-Trafo 1 with 114.7" in page
+    assert "In that period the most loaded were transformer MV1.101-LV1.101-Trafo 1 with 114.7" in page
     assert 'id="network-wide' in page
 
 

@@ -208,7 +208,7 @@ def test_a_check_says_everything_that_is_wrong_at_once(own: Path, tmp_path: Path
     assert told.exit_code == 2
     for word in (
         "scenario.toml, currency: 'euros'",
-        "scenario.toml, colour: 3 Extra inputs",
+        "scenario.toml, colour: 3 is no key",
         "scenario.toml, rules.0.platform_fee: ",
         "participants.csv, line 5, column kind: 'eater' is none of",
         "participants.csv, line 3, column kind: 'operators' is none of",

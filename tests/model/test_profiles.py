@@ -300,9 +300,14 @@ def test_a_town_of_any_size(tmp_path: Path) -> None:
 
 MISTAKES = [
     # file, text, replaced by, words of the error
-    ("scenario.toml", "resample = true", "", ["scenario.toml, profiles.resample", "required"]),
+    ("scenario.toml", "resample = true", "", ["scenario.toml, profiles.resample", "must be given"]),
     ("scenario.toml", "resample = true", 'resample = "yes"', ["profiles.resample: 'yes'", "boolean"]),
-    ("scenario.toml", "resample = true", "resample = true\nshift = 3", ["profiles.shift: 3", "Extra inputs"]),
+    (
+        "scenario.toml",
+        "resample = true",
+        "resample = true\nshift = 3",
+        ["profiles.shift: 3", "is no key that is known"],
+    ),
     ("scenario.toml", "resample = true", "resample = true\npv_permille = -1", ["profiles.pv_permille: -1"]),
     ("scenario.toml", '"participants.csv"', '"participants.csv"\nload = "l"', ["either tables.load, with tables.pv"]),
     ("scenario.toml", '"shapes.csv.gz"', '"no.csv"', ["no.csv", "No such file"]),

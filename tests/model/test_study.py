@@ -72,14 +72,14 @@ def tables(folder: Path) -> dict[str, bytes]:
 # ------------------------------------------------------------------------------------------------ what may be wrong
 
 WRONG = {
-    "unknown key": (STUDY + "colour = 3\n", "arms.1.colour: 3 Extra inputs are not permitted"),
+    "unknown key": (STUDY + "colour = 3\n", "arms.1.colour: 3 is no key that is known"),
     "no TOML": ("name = ", "is not TOML"),
     "missing scenario": (STUDY.replace('"hamlet"', '"nowhere"'), "nowhere/scenario.toml: does not exist"),
     "no scenario": (STUDY.replace('scenario = "hamlet"', ""), "arm random needs a scenario, its own or the study's"),
     "zero seeds": (STUDY.replace("seeds = 2", "seeds = 0"), "seeds: 0 must be 1 to 100000"),
     "no seeds": (STUDY.replace("seeds = 2", "seeds = []"), "must be a list of different seeds"),
     "a seed twice": (STUDY.replace("seeds = 2", "seeds = [1, 1]"), "must be a list of different seeds"),
-    "no arms": (STUDY.partition("[[arms]]")[0], "arms: .*Field required"),
+    "no arms": (STUDY.partition("[[arms]]")[0], "arms: .*must be given"),
     "arms of one name": (STUDY.replace("truthful & calm", "random"), "arms must not share a name: random, random"),
     "unknown baseline": (STUDY.replace("seeds", 'baseline = "calm"\nseeds'), "baseline must be the name of an arm"),
     "too much replayed": (STUDY.replace("seeds", "replay = 2\nseeds"), "replay.*less than or equal to 1"),
@@ -94,7 +94,7 @@ WRONG = {
     ),
     "a rule that is none": (
         STUDY + "set.rules.fairness = 1\n",
-        "calm: .*rules.0.fairness: 1 Extra",
+        "calm: .*rules.0.fairness: 1 is no key",
     ),
     "a rule that will not do": (
         STUDY + 'set.rules.max_layers = "many"\n',
@@ -104,7 +104,7 @@ WRONG = {
     "a sweep of the same": (STUDY + '[[sweeps]]\nkey = "foreseen"\nvalues = [1, 1]\n', "must differ"),
     "a sweep of no key": (
         STUDY + '[[sweeps]]\nkey = "colour"\nvalues = [1]\n',
-        "at colour = 1: .*colour: 1 Extra",
+        "at colour = 1: .*colour: 1 is no key",
     ),
     "a sweep of a wrong value": (
         STUDY + '[[sweeps]]\nkey = "foreseen"\nvalues = [101]\n',
