@@ -170,13 +170,19 @@ contract GridLimits is IGridLimits, AccessManaged, Calendar {
     }
 
     /// @inheritdoc IGridLimits
+    function isLimited(uint32 id, uint256 day) external view returns (bool) {
+        if (_firstDay == 0 || day < _firstDay) return false;
+        DayState memory state = _stateOf(day);
+        if (state.isPublished && state.strips == 0) return false;
+        return zoneOn(id, day) != 0;
+    }
+
+    /// @inheritdoc IGridLimits
     function requireWithin(uint32 id, uint256 day, bool isBrokered, uint256 importCapacity, uint256 exportCapacity)
         external
         view
     {
-        if (_firstDay == 0 || day < _firstDay) return;
         DayState memory state = _stateOf(day);
-        if (state.isPublished && state.strips == 0) return;
         uint16 zone = zoneOn(id, day);
         if (zone == 0) return;
         ICallAuction auction = ICallAuction(msg.sender);

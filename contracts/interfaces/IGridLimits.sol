@@ -122,6 +122,9 @@ interface IGridLimits {
     /// @return exports of a zone on days without a publication, 1/10,000.
     function standingOn(uint16 zone, uint256 day) external view returns (uint256 imports, uint256 exports);
 
+    /// @return whether orders of a member may be limited in any period of a day whose auction has opened.
+    function isLimited(uint32 id, uint256 day) external view returns (bool);
+
     /// @notice Reverts unless a member's orders in the calling auction are within its limits. What a member trades through one hand is
     /// limited as that part of its connection, so both together are as the whole.
     /// @param isBrokered whether its intermediary's hand is asked about, and not its own.

@@ -65,7 +65,7 @@ contract SheetsTest {
         ceiling = bound(ceiling, 0, (1 << 22) - 1);
         commission = bound(commission, 0, (1 << 20) - 1);
         minEnergy = bound(minEnergy, 0, (1 << 28) - 1);
-        maxLayers = bound(maxLayers, 0, (1 << 12) - 1);
+        maxLayers = bound(maxLayers, 0, (1 << 11) - 1);
         uint256 terms = Sheets.packTerms(fees, ceiling, minEnergy, maxLayers);
         require(Sheets.commission(terms) == 0, "a member's own orders");
         terms = Sheets.withCommission(terms, commission);
@@ -73,6 +73,10 @@ contract SheetsTest {
         require(terms < 1 << 104, "104 bits");
         require(Sheets.extra(terms) == fees && Sheets.ceiling(terms) == ceiling, "fees, ceiling");
         require(Sheets.minEnergy(terms) == minEnergy && Sheets.maxLayers(terms) == maxLayers, "energy, layers");
+        require(!Sheets.isLimited(terms), "no limits");
+        uint256 limited = Sheets.withLimits(terms);
+        require(Sheets.isLimited(limited) && limited < 1 << 104, "limited");
+        require(Sheets.minEnergy(limited) == minEnergy && Sheets.maxLayers(limited) == maxLayers, "the rest as before");
     }
 }
 

@@ -137,7 +137,9 @@ abstract contract OrderTaking is ICallAuction, AuctionState, SigningDomain {
         }
         _sheets[Ring.lineKey(id, day, base)] = Sheets.pack(sheet);
         // Whoever only cancels is within what it was.
-        if (hasNew) LIMITS.requireWithin(id, day, base != 0, importCapacity, exportCapacity);
+        if (hasNew && Sheets.isLimited(sheet.terms)) {
+            LIMITS.requireWithin(id, day, base != 0, importCapacity, exportCapacity);
+        }
         emit SheetAccepted(id, day, uint40(sequence), uint16(firstLine), lines);
         _secure(id, added, removed, hasNew);
     }
@@ -416,6 +418,8 @@ abstract contract OrderTaking is ICallAuction, AuctionState, SigningDomain {
         DayState storage state = _stateOf(day);
         uint256 terms = state.terms;
         if (base != 0) terms = Sheets.withCommission(terms, state.commissionCap);
+        // Once the day is open neither zones nor limits for its orders change.
+        if (LIMITS.isLimited(id, day)) terms = Sheets.withLimits(terms);
         sheet = Sheet(day, 0, 0, 0, terms, 0);
     }
 

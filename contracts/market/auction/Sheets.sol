@@ -33,6 +33,8 @@ library Sheets {
     uint256 private constant ENERGY_OF_TERMS = 64;
     uint256 private constant ENERGY_MASK = (1 << 28) - 1;
     uint256 private constant LAYERS_OF_TERMS = 92;
+    uint256 private constant LAYERS_MASK = (1 << 11) - 1;
+    uint256 private constant LIMITED = 1 << 103;
 
     /// @return the day in bits 255..240, as in a strip; sequence 239..200, brokered layers 199..192, layers 191..184, terms
     /// 183..80, locked 79..0.
@@ -59,7 +61,8 @@ library Sheets {
     /// @param ceiling_ the highest cost of an order, units/Wh.
     /// @param minEnergy_ of an order, Wh.
     /// @param maxLayers_ orders a member may have for one period.
-    /// @return 104 bits: layers in 103..92, energy in 91..64, commission in 63..44, ceiling in 43..22, extra in 21..0.
+    /// @return 104 bits: whether the member is limited in bit 103, layers in 102..92, energy in 91..64, commission in 63..44, ceiling in
+    /// 43..22, extra in 21..0.
     function packTerms(uint256 extra_, uint256 ceiling_, uint256 minEnergy_, uint256 maxLayers_)
         internal
         pure
@@ -71,6 +74,15 @@ library Sheets {
     /// @return the terms of orders that may cost a commission (units/Wh) besides.
     function withCommission(uint256 terms, uint256 commission_) internal pure returns (uint256) {
         return terms | (commission_ << COMMISSION_OF_TERMS);
+    }
+
+    /// @return the terms of a member that the network leaves less than its connection on that day (rule 10).
+    function withLimits(uint256 terms) internal pure returns (uint256) {
+        return terms | LIMITED;
+    }
+
+    function isLimited(uint256 terms) internal pure returns (bool) {
+        return terms & LIMITED != 0;
     }
 
     function extra(uint256 terms) internal pure returns (uint256) {
@@ -91,6 +103,6 @@ library Sheets {
     }
 
     function maxLayers(uint256 terms) internal pure returns (uint256) {
-        return terms >> LAYERS_OF_TERMS;
+        return (terms >> LAYERS_OF_TERMS) & LAYERS_MASK;
     }
 }
