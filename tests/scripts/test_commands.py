@@ -35,7 +35,7 @@ COMMANDS = {
     ],
     "clients": ["add", "list", "revoke", "gateway.md"],
     "gateway": ["--config", "index --follow", "--network"],
-    "grid": ["import", "check", "enforce no limits yet"],
+    "grid": ["import", "check", "recheck"],
     "health": ["FOLDER", "--node", "--depth", "--lag", "--age", "--grace", "--json", "--network"],
     "index": ["FOLDER", "--out", "--depth", "--follow", "--network"],
     "join": ["--gateway", "--out", "--annual-kwh", "--once"],
