@@ -20,7 +20,6 @@ import numpy as np
 from pydantic import ValidationError
 
 from dem.community.adaptive import AdaptiveAggressive, ErevRoth, Zip
-from dem.community.config import first_mistake
 from dem.community.strategies import (
     Ended,
     Inattentive,
@@ -35,6 +34,7 @@ from dem.community.strategies import (
     ZeroIntelligence,
 )
 from dem.errors import InputError
+from dem.formats import first_mistake
 from dem.model.orders import MAX_ENERGY, Side
 from dem.model.units import MAX_TICK
 

@@ -4,11 +4,9 @@
 """
 
 import re
-import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import date, datetime, timedelta, timezone, tzinfo
 from decimal import Decimal
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
@@ -18,6 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from dem.community.hours import hours_of, weekdays_of
 from dem.community.presets import POOLED, Mode
 from dem.errors import InputError, Mistakes
+from dem.formats import all_mistakes, read_toml
 from dem.model.mechanisms import MECHANISMS, Markets
 from dem.model.rules import ImbalancePricing, MarketRules
 from dem.model.strips import LANES, MAX_POSITION
@@ -26,7 +25,6 @@ from dem.model.worst_day import most_layers
 
 MAX_PERIODS_PER_DAY = 96
 WHOLE_DAY_SECONDS = 86_400
-_LONGEST_SHOWN = 80
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 """Names of scenarios and participants."""
 
@@ -649,44 +647,3 @@ def _changed(record: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, An
         else:
             changed[key] = _changed(old if isinstance(old, dict) else {}, value)
     return changed
-
-
-def read_toml(path: Path, missing: str) -> dict[str, Any]:
-    """A TOML file, its decimals exact. missing: what to say if it is not there.
-
-    Raises:
-        InputError: it cannot be read, or is no TOML.
-    """
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"), parse_float=Decimal)
-    except FileNotFoundError as error:
-        raise InputError(str(path), None, f"does not exist: {missing}") from error
-    except UnicodeDecodeError as error:
-        raise InputError(str(path), None, f"is not UTF-8 (byte {error.start}): save it as UTF-8") from error
-    except OSError as error:
-        raise InputError(str(path), None, f"cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise InputError(str(path), None, f"is not TOML: {error}") from error
-
-
-def all_mistakes(where: str, error: ValidationError) -> Iterator[InputError]:
-    """Pydantic's complaints in our words."""
-    for one in error.errors():
-        key = ".".join(str(part) for part in one["loc"])
-        is_nested = isinstance(one["input"], dict)
-        shown = (
-            one["input"] if len(repr(one["input"])) <= _LONGEST_SHOWN else f"{repr(one['input'])[:_LONGEST_SHOWN]}..."
-        )
-        why = one["msg"].removeprefix("Value error, ")
-        if one["type"] == "extra_forbidden":
-            missing = [str(other["loc"][-1]) for other in error.errors() if other["type"] == "missing"]
-            near = get_close_matches(str(one["loc"][-1]), missing, 1)
-            why = f"is no key: did you mean {near[0]}?" if near else "is no key that is known"
-        elif one["type"] == "missing":
-            why = "must be given"
-        yield InputError(f"{where}, {key}" if key else where, None if is_nested else shown, why)
-
-
-def first_mistake(where: str, error: ValidationError) -> InputError:
-    """The first of pydantic's complaints in our words."""
-    return next(all_mistakes(where, error))

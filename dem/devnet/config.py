@@ -1,16 +1,14 @@
 """network.toml: what a network is like, checked; and the genesis that follows from it."""
 
 import socket
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from random import randrange
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from dem.community.config import first_mistake
-from dem.errors import InputError
+from dem.formats import read_settings
 
 HOST = "127.0.0.1"
 """Where all nodes listen."""
@@ -89,11 +87,4 @@ def read_network(path: Path) -> NetworkConfig:
     Raises:
         InputError: it is missing or something in it is wrong.
     """
-    try:
-        return NetworkConfig.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise InputError(str(path), None, f"cannot be read: {error.strerror}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(str(path), None, f"is not TOML: {error}") from error
-    except ValidationError as error:
-        raise first_mistake(str(path), error) from error
+    return read_settings(path, NetworkConfig)

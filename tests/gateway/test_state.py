@@ -154,14 +154,14 @@ def test_bodies_that_are_too_large_too_slow_or_cut_off(
     ("text", "said"),
     [
         ("", "gateway.toml, folder: "),
-        ('folder = "."\ncolour = 1', "gateway.toml, colour: 1 Extra inputs"),
+        ('folder = "."\ncolour = 1', "gateway.toml, colour: 1 is no key that is known"),
         ('folder = "."\nport = 0', "gateway.toml, port: 0 "),
         (
             'folder = "."\n[offices]\nmember = []',
             "must be one of registrar, operator, grid, metering, council, auditor",
         ),
         ('folder = "."\n[offices]\noperator = ["0xabc"]', "must be an address with its checksum"),
-        ("folder = ", "is no TOML"),
+        ("folder = ", "is not TOML"),
     ],
 )
 def test_what_is_wrong_with_a_configuration(tmp_path: Path, text: str, said: str) -> None:

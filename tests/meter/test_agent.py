@@ -297,7 +297,7 @@ def test_a_gateway_of_another_market_is_refused(gateway: Gateway, tmp_path: Path
 @pytest.mark.parametrize(
     ("edits", "said"),
     [
-        ({"[broker]": "colour = 1\n[broker]"}, "colour: 1 Extra inputs"),
+        ({"[broker]": "colour = 1\n[broker]"}, "colour: 1 is no key that is known"),
         ({'client_id = "agent-1"': ""}, "broker.client_id"),
         ({'"p1/home"': '"p1/#"'}, "meters.0.topic"),
         ({'"meter.key"': '"none.key"'}, "none.key: cannot be read"),

@@ -92,9 +92,9 @@ def test_a_plain_reading() -> None:
         ("+01:00", "", "t, at: "),
         ("00+01", "00.5+01", "must be a whole second"),
         ('"m"', '""', "t, meter: "),
-        ("import_wh", "import_kwh", "t, import_wh: Field required"),
+        ("import_wh", "import_kwh", "t, import_wh: must be given"),
         ("{", "[", "t: Invalid JSON"),
-        ("5", '5, "x": 1', "t, x: Extra inputs"),
+        ("5", '5, "x": 1', "t, x: is no key that is known"),
     ],
 )
 def test_what_is_no_plain_reading(old: str, new: str, said: str) -> None:

@@ -54,5 +54,5 @@ def test_what_is_wrong_is_said(tmp_path, old, new, why):
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(InputError, match=r"network\.toml: cannot be read: No such file"):
+    with pytest.raises(InputError, match=r"network\.toml: does not exist"):
         read_network(tmp_path / "network.toml")

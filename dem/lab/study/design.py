@@ -11,10 +11,11 @@ from typing import Any, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
 
-from dem.community.config import NAME, all_mistakes, read_toml
+from dem.community.config import NAME
 from dem.community.scenario import Scenario, load_scenario
 from dem.community.strategies import NoOrders
 from dem.errors import InputError
+from dem.formats import first_mistake, read_settings
 
 STRATEGY, FORESEEN = "strategy", "foreseen"
 """Keys of arms and sweeps that are none of scenario.toml."""
@@ -194,7 +195,7 @@ class Study(_Model):
         try:
             return Setting(folder=str(folder.resolve()), modules=str(self._folder.resolve()), changes=changes, **own)
         except ValidationError as error:
-            raise next(all_mistakes(f"sweep {point.label}", error)) from error
+            raise first_mistake(f"sweep {point.label}", error) from error
 
     @cached_property
     def conditions(self) -> dict[tuple[str, str], tuple[Setting, Scenario]]:
@@ -284,11 +285,7 @@ def read_study(path: Path | str) -> Study:
         InputError: it is missing, or something in it, or in a scenario, is wrong.
     """
     path = Path(path)
-    record = read_toml(path, _ABSENT)
-    try:
-        study = Study.model_validate(record)
-    except ValidationError as error:
-        raise next(all_mistakes(str(path), error)) from error
+    study = read_settings(path, Study, missing=_ABSENT)
     study._folder = path.parent
     try:
         _ = study.stretches

@@ -1,13 +1,13 @@
 """The configuration of a meter's agent: a TOML file. docs/guide/agent.md describes each key."""
 
 import re
-import tomllib
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from dem.errors import InputError
+from dem.formats import read_settings
 
 _KEY = re.compile(r"(0x)?[0-9a-fA-F]{64}")
 
@@ -61,15 +61,7 @@ def load(path: Path) -> Configuration:
     Raises:
         InputError: it cannot be read, or a key is unknown or will not do.
     """
-    try:
-        found = Configuration.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise InputError(str(path), None, f"cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(str(path), None, f"is no TOML: {error}") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise InputError(f"{path}, {'.'.join(map(str, first['loc']))}", first["input"], first["msg"]) from error
+    found = read_settings(path, Configuration)
     for what in ("topic", "serial"):
         told = [getattr(meter, what) for meter in found.meters]
         if twice := [one for one in told if told.count(one) > 1]:

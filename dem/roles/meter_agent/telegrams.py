@@ -11,6 +11,7 @@ from typing import Annotated, NamedTuple
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from dem.errors import InputError
+from dem.formats import first_mistake
 
 MOST_BYTES = 8_192
 """Of a telegram: those of DSMR 5 have some 1,000."""
@@ -136,9 +137,9 @@ def read_plain(where: str, payload: bytes) -> Seen:
     try:
         found = Plain.model_validate_json(_small(where, payload))
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        raise InputError(f"{where}{place and f', {place}'}", None, first["msg"]) from None
+        # Without the value: what a home takes is not for a log.
+        mistake = first_mistake(where, error)
+        raise InputError(mistake.where, None, mistake.why) from None
     if found.at.microsecond:
         raise InputError(f"{where}, at", found.at.isoformat(), "must be a whole second")
     return Seen(found.meter, int(found.at.timestamp()), found.import_wh, found.export_wh)
