@@ -30,16 +30,19 @@ class Mistakes:
     """What is wrong with an input: a context that raises it, or that keeps it and lets reading go on.
 
     is_patient: keep it.
+    unread: names whose own line is wrong. That other lines name them is no further mistake.
     """
 
     is_patient: bool = False
     found: list[InputError] = field(default_factory=list)
+    unread: set[str] = field(default_factory=set)
 
     def add(self, error: InputError) -> None:
         """Raise an error, or keep it."""
         if not self.is_patient:
             raise error
-        self.found.append(error)
+        if not (isinstance(error.value, str) and error.value in self.unread):
+            self.found.append(error)
 
     def __enter__(self) -> "Mistakes":
         return self
@@ -47,7 +50,7 @@ class Mistakes:
     def __exit__(self, _kind: object, error: BaseException | None, _where: TracebackType | None) -> bool:
         if not self.is_patient or not isinstance(error, InputError):
             return False
-        self.found.append(error)
+        self.add(error)
         return True
 
 

@@ -688,7 +688,10 @@ def _read_participants(
     path: Path, config: Config, toml: Path, network: Network | None, mistakes: Mistakes
 ) -> dict[str, Participant]:
     members: dict[str, Participant] = {}
+    unread: set[str] = set()
+    kinds = set(ONE_OF_EACH)
     for row in read_rows(path, PARTICIPANT_COLUMNS, _OPTIONAL, mistakes):
+        before = len(mistakes.found)
         with mistakes:
             member = _member(row, config)
             if member.name in members:
@@ -702,8 +705,13 @@ def _read_participants(
             where = f"{path}, line {row['strategy'].line}, column strategy"
             strategy_kind(member.strategy, where, (toml.parent,))
             members[member.name] = member
+        if len(mistakes.found) > before:
+            unread.add(row["participant"].text)
+            # A kind that is none may be meant for any.
+            kinds = {kind for kind in kinds if row["kind"].text in set(Kind) - {kind}}
+    mistakes.unread |= unread - members.keys()
     for kind in ONE_OF_EACH:
-        if all(member.kind is not kind for member in members.values()):
+        if kind in kinds and all(member.kind is not kind for member in members.values()):
             mistakes.add(InputError(str(path), kind.value, "is missing; a market has one"))
     used = {config.strategies.default, *(member.strategy for member in members.values())}
     for name in sorted({*config.strategies.parameters, *used}):

@@ -303,3 +303,19 @@ def test_where_nobody_generates_no_table_of_it_is_needed(tmp_path: Path) -> None
     after = load_scenario(folder)
     assert after.metered(1) == before.metered(1)
     assert after.forecasts(1) == before.forecasts(1)
+
+
+def test_what_names_a_member_whose_line_is_wrong_is_no_further_mistake(folder: Path) -> None:
+    table = folder / "participants.csv"
+    lines = table.read_text(encoding="utf-8").splitlines()
+    [home] = [i for i, line in enumerate(lines) if line.startswith("home-1,")]
+    [grid] = [i for i, line in enumerate(lines) if ",grid_operator," in line]
+    lines[home] = lines[home].replace(",consumer,", ",consumr,")
+    cells = lines[grid].split(",")
+    cells[lines[0].split(",").index("import_capacity_wh")] = "much"
+    lines[grid] = ",".join(cells)
+    table.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    add(folder, "forecast.csv", "nobody,2016-01-05 00:00,1")
+    found = mistakes_of(folder)
+    assert len(found) == 3, found
+    assert all(where in " ".join(found) for where in (f"line {home + 1}, column kind", f"line {grid + 1},", "'nobody'"))
