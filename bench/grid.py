@@ -99,7 +99,7 @@ def by_pandapower(own: Dispatcher, net: np.ndarray) -> Callable[[], object]:
     def act() -> None:
         for real, other in zip(power, reactive, strict=True):
             model.load["p_mw"], model.load["q_mvar"] = real / 1e6, other / 1e6
-            pandapower.runpp(model)
+            pandapower.runpp(model, numba=NUMBA != "none")
 
     return act
 
@@ -256,10 +256,10 @@ CASES: dict[str, Callable[[], tuple[Dispatcher, np.ndarray]]] = {
 
 
 def main() -> None:
-    """Measure and write: everything, or only the rows that are named; then the others stay as they were."""
+    """Measure and write: everything, or only what is named, rows or "flows"; then the others stay as they were."""
     file, host = HERE / "grid.json", machine()
     record = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {"flows": [], "limits": {}}
-    if not sys.argv[1:]:
+    if not sys.argv[1:] or "flows" in sys.argv[1:]:
         record["flows"] = speeds()
     for name, case in CASES.items():
         if not sys.argv[1:] or name in sys.argv[1:]:
