@@ -689,7 +689,7 @@ def _read_participants(
 ) -> dict[str, Participant]:
     members: dict[str, Participant] = {}
     unread: set[str] = set()
-    kinds = set(ONE_OF_EACH)
+    kinds: set[str] = set(ONE_OF_EACH)
     for row in read_rows(path, PARTICIPANT_COLUMNS, _OPTIONAL, mistakes):
         before = len(mistakes.found)
         with mistakes:
@@ -707,8 +707,7 @@ def _read_participants(
             members[member.name] = member
         if len(mistakes.found) > before:
             unread.add(row["participant"].text)
-            # A kind that is none may be meant for any.
-            kinds = {kind for kind in kinds if row["kind"].text in set(Kind) - {kind}}
+            kinds.discard(row["kind"].text)
     mistakes.unread |= unread - members.keys()
     for kind in ONE_OF_EACH:
         if kind in kinds and all(member.kind is not kind for member in members.values()):
