@@ -708,10 +708,10 @@ def _read_participants(
         if len(mistakes.found) > before:
             unread.add(row["participant"].text)
             kinds.discard(row["kind"].text)
-    mistakes.unread |= unread - members.keys()
     for kind in ONE_OF_EACH:
         if kind in kinds and all(member.kind is not kind for member in members.values()):
             mistakes.add(InputError(str(path), kind.value, "is missing; a market has one"))
+    mistakes.unread |= unread - members.keys()
     used = {config.strategies.default, *(member.strategy for member in members.values())}
     for name in sorted({*config.strategies.parameters, *used}):
         with mistakes:
