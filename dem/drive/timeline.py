@@ -31,15 +31,12 @@ def steps_of(days: TradingDays, day: int) -> list[Step]:
         for session in Crowd(days.scenario, day).sessions
     ]
     scenario, operator, dispatcher = days.scenario, days.operator, days.dispatcher
-    dispatched: list[tuple[bool, str, int, Callable[[int], None]]] = (
-        []
-        if dispatcher is None
-        else [
-            (True, "publish limits", dispatcher.publishes_at(day), dispatcher.publish),
-            (True, "approve", gate, dispatcher.approve),
-            (True, "charge for limits", final, dispatcher.charge),
-        ]
-    )
+    limited: list[tuple[bool, str, int, Callable[[int], None]]] = []
+    approved, charged = limited.copy(), limited.copy()
+    if dispatcher is not None:
+        limited.append((True, "publish limits", dispatcher.publishes_at(day), dispatcher.publish))
+        approved.append((True, "approve", gate, dispatcher.approve))
+        charged.append((True, "charge for limits", final, dispatcher.charge))
     joins = any(member.joins == day + 1 for member in scenario.participants)
     returns = any(member.returns == day + 1 for member in scenario.participants)
     connections = any(own.first_day == day + 1 for member in scenario.participants for own in member.connections)
@@ -50,7 +47,7 @@ def steps_of(days: TradingDays, day: int) -> list[Step]:
     exit_due = (max(gate, calendar.start_of(day)) + ends - calendar.open_lead) // 2 if leaves else gate
     table = [
         (True, "publish tariffs", opens - calendar.day_length, days.supplier.publish_tariffs),
-        *dispatched[:1],
+        *limited,
         (markets.bilateral, "conclude contracts", opens, days.conclude_contracts),
         (markets.pools, "trade in pools", opens, days.trade_in_pools),
         (markets.pools, "clear pools", pools_close, operator.clear_pools),
@@ -58,7 +55,7 @@ def steps_of(days: TradingDays, day: int) -> list[Step]:
         (markets.wholesale, "commit the desk", pools_close, days.commit_desk),
         (True, "clear", gate, operator.clear),
         (markets.wholesale, "trade with the desk", gate, days.trade_with_the_desk),
-        *dispatched[1:2],
+        *approved,
         *sessions,
         (joins, "admit members", calendar.start_of(day), lambda known: days.join(known + 1)),
         (returns, "let members return", calendar.start_of(day), lambda known: days.come_back(known + 1)),
@@ -71,7 +68,7 @@ def steps_of(days: TradingDays, day: int) -> list[Step]:
         (corrections, "push corrections", deadline, days.push_corrections),
         (True, _ENDS_A_DAY, final, operator.finalize),
         (markets.pools, "collect commissions", final, days.collect_commissions),
-        *dispatched[2:],
+        *charged,
         (bool(rules.premium_rate or rules.reward_share), "pay fund", final, operator.pay_fund),
     ]
     return [Step(what, due, act, day) for is_used, what, due, act in table if is_used]

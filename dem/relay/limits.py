@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 
 from dem.deployment.market import RELAYER
-from dem.errors import RefusedError
 from dem.model.ledger import FIRST_PARTICIPANT
 from dem.model.limits import Share, ZoneLimit
 from dem.relay.batches import Relay, batches
@@ -15,6 +14,8 @@ MEMBERS_AT_ONCE = 300
 """Whose zones are assigned in one transaction."""
 LIMITS_AT_ONCE = 400
 """Strips of zones that are limited in one transaction."""
+GAS_PER_CHARGE = 1_000_000
+"""Planned for the charge of a member's day: two bills, its record and the day's publications."""
 
 
 def publish_model(relay: Relay, replay: Replay, model: bytes, day: int) -> None:
@@ -79,11 +80,14 @@ def charge(relay: Relay, day: int, replay: Replay) -> None:
     """
     contract = relay.market.contract(CHARGES)
     publications = [(own.is_late, [tuple(limit) for limit in own.limits]) for own in replay.grid.publications(day)]
-    for function, id_ in owed(replay, day):
-        record = tuple(replay.late.record(id_, day))
-        try:
-            relay.chain.send(relay.market.keys[RELAYER], contract, function, id_, day, publications, record)
-        except RefusedError as refusal:
+    transactions = (
+        relay.chain.transaction(
+            contract, function, id_, day, publications, tuple(replay.late.record(id_, day)), planned=GAS_PER_CHARGE
+        )
+        for function, id_ in owed(replay, day)
+    )
+    for _, refusal in relay.chain.send_all(relay.market.keys[RELAYER], transactions):
+        if refusal is not None:
             relay.refused.append(str(refusal))
 
 

@@ -98,6 +98,13 @@ class Played:
         known = self.publications if publications is None else publications
         self.market.act(f"GridCharges.{function}", person.id, 1, known, record)
 
+    def correct(self, person: Person, net: list[int]) -> None:
+        """What its meter says of the day once it is final."""
+        late = self.market.replay.late
+        message, record = late.late_reading(person.id, 1, np.array(net)), late.record(person.id, 1)
+        signature = person.meter.sign(self.market.domain("LateReconciliation"), message)
+        self.market.act("LateReconciliation.reconcile", struct(message), record, signature)
+
     def free(self, id_: int) -> int:
         return self.market.account(id_).free
 
@@ -235,11 +242,7 @@ def test_a_day_that_nobody_has_read_counts_as_fed_in_in_full(played):
     excess = EXPORTS - 400
     whole = 6 * (excess * RULES.standing_sell + (excess - 100) * RULES.deviation_rate)
     assert played.market.call("GridCharges", "chargedOf", 7, 1) == whole
-    late = played.market.replay.late
-    message = late.late_reading(played.seller.id, 1, np.array([-400] * 12))
-    signature = played.seller.meter.sign(played.market.domain("LateReconciliation"), message)
-    record = late.record(played.seller.id, 1)
-    played.market.act("LateReconciliation.reconcile", struct(message), record, signature)
+    played.correct(played.seller, [-400] * 12)
     played.charge(played.seller)
     assert played.market.call("GridCharges", "chargedOf", 7, 1) == 0
     assert played.reconciled()
@@ -249,11 +252,7 @@ def test_a_late_reading_is_charged_as_well_and_a_lower_one_is_paid_back(played):
     played.limit(HALF)
     played.end([-400] * 12)
     for net in ([-700] * 6, [-500] * 6):
-        late = played.market.replay.late
-        message = late.late_reading(played.seller.id, 1, np.array(net + [-400] * 6))
-        signature = played.seller.meter.sign(played.market.domain("LateReconciliation"), message)
-        record = late.record(played.seller.id, 1)
-        played.market.act("LateReconciliation.reconcile", struct(message), record, signature)
+        played.correct(played.seller, net + [-400] * 6)
         played.charge(played.seller)
     assert played.market.call("GridCharges", "chargedOf", 7, 1) == 6 * 100 * RULES.standing_sell
     assert played.reconciled()
