@@ -34,6 +34,7 @@ _DIRECTIONS = ("direction", "quantity", "kind", "type", "obis", "flow")
 _FEED_IN = re.compile(r"feed|gen|prod|pv|solar|export|out|einspeis|2\.8\.0", re.IGNORECASE)
 _QUANTITY = re.compile(r"[ _-]*(load|use|consumption|import|bezug|" + _FEED_IN.pattern + r")\w*$", re.IGNORECASE)
 _PRICES = re.compile(r"price|preis|eur|mwh", re.IGNORECASE)
+_HOUR = timedelta(hours=1)
 _FEW = 10
 """Of so many times one that is there twice may be a slip."""
 _DAYS_BEFORE = DAYS_WANTED + 2
@@ -313,14 +314,26 @@ def _times(path: Path, texts: "pd.Series[str]", zone: ZoneInfo) -> "pd.Index[int
         ordered = times.iloc[::-1] if newest_first else times
         local = _localised(ordered, zone).reindex(times.index)
         for line in local.index[local.isna()][:1]:
-            winter = datetime(times[line].year, 1, 1, tzinfo=zone).utcoffset() or timedelta()
-            hours = round(winter.total_seconds() / 3600)
             there = f"{times[line] + timedelta(hours=1):%H:%M}"
-            why = f"is no time in {zone}: clocks go from there to {there}. Winter time all year is Etc/GMT{-hours:+d}"
+            why = f"is no time in {zone}: clocks go from there to {there}. {_winter_time(zone, times[line].year)}"
+            raise InputError(f"{path}, line {line + 2}, column {texts.name}", texts[line], why)
+        in_order = local.sort_values().index
+        shown, passed = times[in_order].diff(), local[in_order].diff()
+        for line in in_order[(shown > timedelta()) & (shown <= _HOUR) & (passed > shown)][:1]:
+            why = (
+                f"follows an hour that is there once: clocks in {zone} go back, and it must be there twice. "
+                f"{_winter_time(zone, times[line].year)}"
+            )
             raise InputError(f"{path}, line {line + 2}, column {texts.name}", texts[line], why)
         times = local
     stamps = times.dt.tz_convert("UTC").dt.tz_localize(None).astype("datetime64[s]").astype("int64")
     return pd.Index(stamps)
+
+
+def _winter_time(zone: ZoneInfo, year: int) -> str:
+    """How to name the zone of a table whose clock is never changed."""
+    winter = datetime(year, 1, 1, tzinfo=zone).utcoffset() or timedelta()
+    return f"Winter time all year is Etc/GMT{-round(winter / _HOUR):+d}"
 
 
 def _localised(times: "pd.Series[Any]", zone: ZoneInfo) -> "pd.Series[Any]":

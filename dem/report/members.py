@@ -16,7 +16,7 @@ from dem.report.templates import FILE, page_template, together, when
 from dem.results.local_days import DAY, MONTH, by_local_time
 from dem.results.reader import Results
 from dem.results.statements import NOT_DRAWN, NOT_FED_IN, SUPPLY, SURPLUS, Statement, Statements
-from dem.results.wording import WH_PER_KWH, kwh, money, per_kwh, percent, price, share
+from dem.results.wording import WH_PER_KWH, kwh, listed, money, per_kwh, percent, price, share
 
 FOLDER = "members"
 MOST_PAGES = 200
@@ -119,6 +119,7 @@ def _why(results: Results, it: Statement, dearest: Sequence[WorstPeriod]) -> Ite
         return
     currency = results.run.currency
     yield from _energy(it, currency)
+    yield from _held_back(results, it)
     if it.gained_units is not None and it.alone_units is not None:
         verb = "less" if it.gained_units >= 0 else "more"
         yield (
@@ -152,6 +153,19 @@ def _energy(it: Statement, currency: str) -> Iterator[str]:
             at = price(Fraction(rest.units, rest.energy_wh), currency)
             text += f", {percent(share(abs(rest.energy_wh), whole))} {other} {at} on average"
         yield f"{text}."
+
+
+def _held_back(results: Results, it: Statement) -> Iterator[str]:
+    """By limits of the network, or on an island that had too little or too much."""
+    own = results.cuts[results.cuts["participant"] == it.participant]
+    parts = [
+        f"{kwh(int(own[column].sum()))} that it would have {verb}"
+        for column, verb in (("shed_wh", "drawn"), ("curtailed_wh", "fed in"))
+        if own[column].sum()
+    ]
+    if parts:
+        contracted = kwh(int(own["contracted_wh"].sum()))
+        yield f"Held back were {listed(parts)}, in {own['period'].nunique()} periods. {contracted} had been contracted."
 
 
 def _against_tariffs(it: Statement, currency: str) -> str:

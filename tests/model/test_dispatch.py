@@ -15,11 +15,12 @@ from dem.grid.programme import in_rows
 from dem.grid.violations import violations
 from dem.model.limits import Publication, Share, limits_down, shares_of
 from dem.offchain.run import write_days
-from dem.report import write_report
+from dem.report import write_members, write_report
 from dem.report.grid import finding, who_was_held
 from dem.results.grid import check_grid
 from dem.results.reader import read_results
 from dem.results.summary import summarise
+from dem.results.wording import kwh
 
 SCENARIOS = Path(__file__).resolve().parents[2] / "scenarios"
 LOCAL = Limits(highest_voltage=1_040_000, load_reactive=395)
@@ -130,3 +131,6 @@ def test_orders_and_meters_keep_within_limits_and_the_report_says_who_was_held(t
     page = write_report(tmp_path / "out", results, summarise(results)).read_text(encoding="utf-8")
     assert "What limits held back" in page
     assert "no upper grid" not in page
+    [most] = write_members(tmp_path / "out", results, [held[0].name])
+    said = f"Held back were {kwh(held[0].wh)} that it would have fed in, in {held[0].periods} periods"
+    assert said in " ".join(most.read_text(encoding="utf-8").replace("\N{NO-BREAK SPACE}", " ").split())

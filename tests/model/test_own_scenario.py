@@ -16,6 +16,8 @@ BERLIN = ZoneInfo("Europe/Berlin")
 DAYS = 34
 SPRING = "time;home\n27.03.2016 00:00;1\n27.03.2016 01:00;1\n27.03.2016 02:00;1\n27.03.2016 03:00;1\n"
 """With an hour that clocks leave out."""
+AUTUMN = "time;home\n30.10.2016 01:00;1\n30.10.2016 02:00;1\n30.10.2016 03:00;1\n"
+"""With an hour once that clocks show twice."""
 Label = Callable[[datetime], str]
 
 
@@ -120,6 +122,8 @@ def test_a_scenario_is_made_from_any_export(tmp_path: Path, export: str) -> None
             SPRING,
             "line 4, column time: '27.03.2016 02:00' is no time in Europe/Berlin: clocks go from there to 03:00",
         ),
+        ((), AUTUMN, "line 4, column time: '30.10.2016 03:00' follows an hour that is there once"),
+        ((), AUTUMN, "Winter time all year is Etc/GMT-1"),
         (("--start", "2025-10-01"), wide(str), "must be days between 2025-10-03 and"),
         (("--days", "99"), wide(str), "must be days between"),
         ((), "time,home\n" + "".join(f"{time},1\n" for time in times()[:150]), "whole days are too few"),
