@@ -34,6 +34,7 @@ from dem.model.markets.wholesale import Offer
 from dem.model.mechanisms import Markets
 from dem.model.orders import MAX_ENERGY, Order, Side
 from dem.model.positions import Grid
+from dem.model.relief import relieved
 from dem.model.rules import MarketRules, Tariff
 from dem.model.units import MAX_TICK, Tick
 
@@ -103,16 +104,17 @@ class Crowd:
 
     @cached_property
     def limits(self) -> dict[str, Limits]:
-        """What the network leaves of each connection, of who is limited in any slot."""
+        """What the network leaves of each connection, of who is limited, or has sold relief, in any slot."""
         published = self.whole.limits(self.day)
         if published is None:
             return {}
         names = [name for name, zone in published.zones.items() if zone in published.shares]
-        members = [self.scenario.participant(name) for name in names]
-        return {
+        members = [self.scenario.participant(name) for name in {*names, *published.relief}]
+        found = {
             own.name: limits_down(own.import_capacity, own.export_capacity, published.of(own.name, self._slots))
             for own in members
         }
+        return found | {name: relieved(found[name], sold) for name, sold in published.relief.items()}
 
     def _held(self, net: Mapping[str, Sequence[int]]) -> dict[str, list[int]]:
         """What of net energies is within limits, Wh by slot."""

@@ -13,7 +13,7 @@ from eth_utils.address import to_checksum_address
 from pydantic import BaseModel, ConfigDict, Field
 
 from dem.errors import InputError, RequestError, SignatureError
-from dem.messages.members import Application, Ballot, Commission, Mandate, Nomination, Veto, Withdrawal
+from dem.messages.members import Application, Ballot, Commission, Mandate, Nomination, ReliefOffer, Veto, Withdrawal
 from dem.messages.orders import (
     LINES_PER_SHEET,
     IntradayCancellation,
@@ -56,6 +56,7 @@ KINDS: dict[type[Any], Kind] = {
     IntradayFunding: Kind("ContinuousMarket", "fundSigned", "participant"),
     IntradayRevocation: Kind("ContinuousMarket", "revokeSigned", "participant"),
     Mandate: Kind("Intermediaries", "choose", "client"),
+    ReliefOffer: Kind("GridRelief", "offer", "account"),
     Commission: Kind("Intermediaries", "publish", "intermediary"),
     WholesaleCommitment: Kind("WholesaleDesk", "commit", "desk"),
     Nomination: Kind("Elections", "nominateSigned", "nominee"),

@@ -18,6 +18,7 @@ from dem.messages.members import (
     Commission,
     Mandate,
     Nomination,
+    ReliefOffer,
     Replacement,
     Veto,
     Withdrawal,
@@ -73,6 +74,7 @@ Message = (
     | IntradayRevocation
     | Mandate
     | Commission
+    | ReliefOffer
     | Nomination
     | Ballot
     | Replacement
