@@ -303,15 +303,19 @@ class Crowd:
         for name, household in self._households.items():
             had = self._of(contracted or {}, self.scenario.participant(name))
             shown[name] = household.delivered(had)
+        return self._kept(shown)
+
+    def _kept(self, shown: Mapping[str, Sequence[int]]) -> dict[str, list[int]]:
+        """What meters show within limits, Wh by slot; all of it of those who ignore theirs."""
         ignored_by = self.scenario.config.grid.ignored_by if self.scenario.config.grid else []
-        return {**self._held(shown), **{name: shown[name] for name in ignored_by if name in shown}}
+        return {**self._held(shown), **{name: list(shown[name]) for name in ignored_by if name in shown}}
 
     def cut(self, ids: Ids, contracted: Contracted, book: OrderBook) -> dict[str, list[int]]:
         """What every meter shows on an island, net, Wh by slot: load and generation are limited before it (`shed`).
 
         book: the auction's, in which everybody has one order a slot at most, there being no stores.
         """
-        wanted = self.scenario.metered(self.day)
+        wanted = self._kept(self.scenario.metered(self.day))
         names = list(wanted)
         had = {name: contracted.get(name, [0] * self._slots) for name in names}
         rows, limits = {ids[name]: row for row, name in enumerate(names)}, np.zeros((len(names), self._slots), np.int64)

@@ -109,6 +109,7 @@ def who_was_held(check: GridCheck, results: Results) -> list[Held]:
     sold, found = relief_of_members(results), []
     for name, own in results.cuts.groupby("participant", observed=True):
         points = {results.periods.index(period) for period in own["period"].tolist()}
+        other_reason = "relief sold" if name in sold.index else "no upper grid"
         holds = [hold for hold in check.holds if hold.point in points and behind[hold.zone][bus[str(name)]]]
         found.append(
             Held(
@@ -117,7 +118,7 @@ def who_was_held(check: GridCheck, results: Results) -> list[Held]:
                 contracted_wh=int(own["contracted_wh"].sum()),
                 periods=len(points),
                 share=percent(min(hold.share for hold in holds) * (PPM // SHARES)) if holds else "",
-                why=listed(sorted({hold.element for hold in holds})) or "relief sold",
+                why=listed(sorted({hold.element for hold in holds}) or [other_reason]),
                 relief_wh=int(sold["delivered_wh"].get(name, 0)),
                 relief_units=int(sold["units"].get(name, 0)),
             )
