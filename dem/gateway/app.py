@@ -19,6 +19,7 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from dem.errors import InputError, RequestError
 from dem.gateway import answers as a
+from dem.gateway import offers
 from dem.gateway.deliveries import Deliveries, Told
 from dem.gateway.guard import PROBLEM, Guard, problem
 from dem.gateway.login import Logins
@@ -298,6 +299,18 @@ def transfers(parts: Having, reader: Asking, participant: Number, purpose: Purpo
     return found
 
 
+@_router.get("/members/{participant}/offers", tags=["members"])
+def offered(parts: Having, reader: Asking, participant: Number) -> list[a.Offer]:
+    """Contracts that a member offers, and that are offered to it or to everybody; they have not expired."""
+    require(reader, "offers", is_own=participant == reader.participant)
+    return [_offer(one) for one in offers.offers_of(parts, participant)]
+
+
+def _offer(one: offers.Known) -> a.Offer:
+    told = {name: getattr(one, name) for name in ("phase", "proposer", "counterparty", "contract", "refusal")}
+    return a.Offer(**told, hash=one.offer.hash, expires=one.offer.expires, envelope=one.offer.record.envelope)
+
+
 def _require_span(first: int, last: int) -> None:
     if not 0 <= last - first < _MOST_DAYS:
         raise RequestError(422, "MalformedRequest", f"last_day must be first_day or up to {_MOST_DAYS - 1} days later")
@@ -439,8 +452,10 @@ def _take(parts: Parts, envelope: Envelope) -> a.Status:
     if parts.relaying is None:
         raise RequestError(503, "NoRelayer", "this gateway brings no messages")
     checked = check(envelope, parts.chain_id, parts.contracts)
-    place = _place(parts, checked)
-    record = parts.store.accept(checked.id, envelope.type, checked.sender, envelope.model_dump(), place)
+    record = parts.store.message(checked.id)
+    if record is None:
+        place, more = _place(parts, checked), offers.taken(parts, checked)
+        record = parts.store.accept(checked.id, envelope.type, checked.sender, envelope.model_dump(), place, **more)
     return _status(record)
 
 

@@ -23,6 +23,7 @@ PAGES = {
     "orders": ("roof", f"/members/{HOME + 1}/orders?day=1"),
     "limits": ("home", f"/members/{HOME}/limits"),
     "prices": ("home", "/prices?day=1"),
+    "offers": ("home", f"/members/{HOME}/offers"),
     "intermediary": ("home", f"/members/{HOME}/intermediary"),
     "votes": ("home", "/votes"),
     "money": ("home", f"/members/{HOME}/money"),

@@ -20,7 +20,8 @@ from dem.gateway import answers as a
 from dem.gateway.bills.days import of_member
 from dem.gateway.bills.drawing import as_csv, as_html, as_pdf, as_xml, values
 from dem.gateway.login import Logins
-from dem.gateway.pages import admissions, choices, offices
+from dem.gateway.offers import Phase, offers_of
+from dem.gateway.pages import admissions, choices, offices, trades
 from dem.gateway.pages import limits as standing
 from dem.gateway.pages.charts import steps
 from dem.gateway.pages.drawing import draw
@@ -39,6 +40,7 @@ PAGES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "home": ("/members/{participant}", ("member", "energy", "settlements")),
     "orders": ("/members/{participant}/orders", ("orders",)),
     "limits": ("/members/{participant}/limits", ("standing",)),
+    "offers": ("/members/{participant}/offers", ("offers",)),
     "intermediary": ("/members/{participant}/intermediary", ("choice",)),
     "money": ("/members/{participant}/money", ("member", "settlements", "transfers")),
     "bills": ("/members/{participant}/bills", ("bills",)),
@@ -380,6 +382,26 @@ def limits(asked: Asking, participant: Number, signed: Sent = "") -> Response:
     )
 
 
+@router.get("/members/{participant}/offers")
+def offers(asked: Asking, participant: Number, sent: Sent = "") -> Response:
+    """Contracts with other members: those that there are, and those that are offered."""
+    asked.open("offers", participant)
+    market, parts = asked.market, asked.parts
+    member = parts.index.participant(participant)
+    return asked.page(
+        "offers",
+        participant=participant,
+        member=member,
+        contracts=trades.contracts(parts, market, participant),
+        offers=trades.offers(parts, market, participant, member["account"]),
+        days=trades.days(market),
+        slots=market.slots(trades.first_day(market)),
+        terms_told=trades.terms(market, member),
+        sent=sent,
+        messages=_messages(parts, member["account"], "Proposal", "Acceptance", "Revocation"),
+    )
+
+
 @router.get("/members/{participant}/intermediary")
 def intermediary(asked: Asking, participant: Number, sent: Sent = "") -> Response:
     """Who trades for a member, and who else could."""
@@ -560,6 +582,10 @@ def _alerts(asked: Asked, participant: int, member: Row) -> list[Row]:
     last = standing.last_signed(parts, market, member["account"])
     if last is not None and last < standing.coming(market)[0] + _FEW_DAYS:
         found.append({"kind": "limits", "day": market.local(market.calendar.start_of(last))})
+    theirs = [one for one in offers_of(parts, participant) if one.proposer != participant]
+    count = len([one for one in theirs if one.phase is Phase.OPEN])
+    if count:
+        found.append({"kind": "offers", "count": count})
     until = choices.vote_missing(parts, market, member["account"])
     if until is not None:
         found.append({"kind": "vote", "until": until})
