@@ -28,6 +28,7 @@ CONTENTS = {
     "Look at a run": {
         "grid": "check what a network carries, and import one",
         "report": "draw the report of a run from its tables",
+        "prove": "check the proof of a day that a member's page gives",
         "bill": "issue bills to the members of a run",
         "reconcile": "recompute a run from its events and compare every balance",
     },

@@ -25,7 +25,7 @@ from dem.gateway.guard import PROBLEM, Guard, problem
 from dem.gateway.login import Logins
 from dem.gateway.oauth import Refusal, credentials
 from dem.gateway.pages import router as pages
-from dem.gateway.parts import Parts, about, known, parts_of
+from dem.gateway.parts import Parts, about, known, parts_of, proofs_of
 from dem.gateway.protocol import TYPES, VERSION, Checked, Envelope, check
 from dem.gateway.rights import Reader, Right, require
 from dem.gateway.state import Place, Record
@@ -33,6 +33,7 @@ from dem.gateway.streams import Streams
 from dem.messages.orders import OrderSheet
 from dem.metering.files import zone_of
 from dem.metering.record import kwh
+from dem.replay.evidence import Evidence
 
 _log = logging.getLogger(__name__)
 _NDJSON = "application/x-ndjson"
@@ -309,6 +310,13 @@ def offered(parts: Having, reader: Asking, participant: Number) -> list[a.Offer]
 def _offer(one: offers.Known) -> a.Offer:
     told = {name: getattr(one, name) for name in ("phase", "proposer", "counterparty", "contract", "refusal")}
     return a.Offer(**told, hash=one.offer.hash, expires=one.offer.expires, envelope=one.offer.record.envelope)
+
+
+@_router.get("/members/{participant}/proof", tags=["members"])
+def proof(parts: Having, reader: Asking, participant: Number, day: DayNumber) -> Evidence:
+    """What proves a member's own day, and its account, against the header of a block: `dem prove` checks it."""
+    require(reader, "proof", is_own=participant == reader.participant)
+    return proofs_of(parts).of(participant, day)
 
 
 def _require_span(first: int, last: int) -> None:

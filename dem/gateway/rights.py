@@ -57,6 +57,7 @@ export       no      own     no         no        no    no        no       no
 application  own     own     own        own       own   own       own      own
 elections    no      all     all        all       all   no        all      all
 offers       no      own     no         no        no    no        no       no
+proof        no      own     no         no        no    no        no       no
 choice       no      own     no         no        no    no        no       no
 standing     no      own     no         no        no    no        no       no
 proposals    no      all     all        all       all   no        all      all

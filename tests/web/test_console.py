@@ -25,6 +25,7 @@ PAGES = {
     "prices": ("home", "/prices?day=1"),
     "offers": ("home", f"/members/{HOME}/offers"),
     "intermediary": ("home", f"/members/{HOME}/intermediary"),
+    "proof": ("home", f"/members/{HOME}/proof?day=2"),
     "votes": ("home", "/votes"),
     "money": ("home", f"/members/{HOME}/money"),
     "bills": ("home", f"/members/{HOME}/bills"),

@@ -27,13 +27,14 @@ from dem.gateway.pages.charts import steps
 from dem.gateway.pages.drawing import draw
 from dem.gateway.pages.figures import Day, Market, Slot, mean_price, units
 from dem.gateway.pages.language import LANGUAGES, Language, language, preferred
-from dem.gateway.parts import Parts, about, known, parts_of
+from dem.gateway.parts import Parts, about, known, parts_of, proofs_of
 from dem.gateway.reads import Row
 from dem.gateway.rights import Reader, require
 from dem.gateway.state import Record, State
 from dem.model.bills import Document
 from dem.model.strips import LANES
 from dem.model.units import KWH_DECIMALS, MONEY_DECIMALS
+from dem.replay.evidence import check
 
 PAGES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "community": ("/", ("aggregates",)),
@@ -42,6 +43,7 @@ PAGES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "limits": ("/members/{participant}/limits", ("standing",)),
     "offers": ("/members/{participant}/offers", ("offers",)),
     "intermediary": ("/members/{participant}/intermediary", ("choice",)),
+    "proof": ("/members/{participant}/proof", ("proof",)),
     "money": ("/members/{participant}/money", ("member", "settlements", "transfers")),
     "bills": ("/members/{participant}/bills", ("bills",)),
     "bill": ("/members/{participant}/bills/{number}", ("bills",)),
@@ -542,6 +544,34 @@ def _documents(parts: Parts, participant: int) -> list[Document]:
         return []
     parts.bills.refresh()
     return of_member(parts.bills, participant, name)
+
+
+@router.get("/members/{participant}/proof")
+def proof(asked: Asking, participant: Number, day: DayAsked = None, as_file: bool = False) -> Response:
+    """What proves a member's day and account against the header of a block."""
+    asked.open("proof", participant)
+    market, parts = asked.market, asked.parts
+    proofs = proofs_of(parts)
+    days = proofs.days_of(max(1, market.day_now() - _OWN_DAYS), market.day_now())
+    shown = day if day is not None else next(iter(days), None)
+    if shown is None:
+        return asked.page("proof", participant=participant, days=(), shown=None)
+    evidence = proofs.of(participant, shown)
+    if as_file:
+        name = _file(f"proof-{participant}-{shown}.json")
+        return Response(evidence.model_dump_json(indent=1), media_type="application/json", headers=name)
+    [settled] = parts.index.settlements(participant, shown, shown) or [{"imbalance": "0.0"}]
+    found = check(evidence)
+    return asked.page(
+        "proof",
+        participant=participant,
+        days=[(number, market.local(market.calendar.start_of(number))) for number in days],
+        shown=shown,
+        starts=market.local(market.calendar.start_of(shown)),
+        found=found,
+        is_as_settled=found.beyond == units(settled["imbalance"]),
+        when=market.local(found.time),
+    )
 
 
 def _file(name: str) -> dict[str, str]:
