@@ -37,6 +37,7 @@ CONTENTS = {
         "index": "put a market's events into an SQLite database",
         "gateway": "serve a market to people's software",
         "clients": "register institutions' software with a gateway",
+        "erase": "erase what a gateway knows of a member who has left",
         "live": "run a whole market here, a process for every role",
         "join": "join a market as a household, by a gateway's address alone",
         "role": "run an office, a household or a meter as a service",

@@ -14,6 +14,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from fastapi.routing import APIRouter
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import ValidationError
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 
@@ -41,6 +42,7 @@ _MOST_DAYS = 31
 _HELD_DAYS = 40
 """So many days ahead of the one whose auction is open, sheets of orders are held until theirs is."""
 _OPENING_SECONDS = 30
+_FORGET_SECONDS = 3_600
 
 
 def make_app(parts: Parts) -> FastAPI:
@@ -49,11 +51,12 @@ def make_app(parts: Parts) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        telling = asyncio.create_task(streams.run())
+        telling, forgetting = (asyncio.create_task(work) for work in (streams.run(), _forget(parts)))
         if parts.relaying is not None:
             parts.relaying.start()
         yield
         telling.cancel()
+        forgetting.cancel()
         if parts.relaying is not None:
             parts.relaying.stop()
         parts.index.close()
@@ -70,6 +73,17 @@ def make_app(parts: Parts) -> FastAPI:
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(Exception, _failed)
     return app
+
+
+async def _forget(parts: Parts) -> None:
+    """Delete again and again what is older than it may be."""
+    while True:
+        try:
+            gone = await asyncio.to_thread(parts.store.forget, parts.configuration.retention)
+            _log.info("forgotten: %s", gone)
+        except SQLAlchemyError as error:
+            _log.error("nothing could be forgotten", exc_info=error)
+        await asyncio.sleep(_FORGET_SECONDS)
 
 
 def _bare(lifespan: Any = None) -> FastAPI:

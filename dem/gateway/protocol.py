@@ -40,13 +40,14 @@ _NUMBER = re.compile(r"0|-?[1-9][0-9]{0,77}")
 
 class Kind(NamedTuple):
     """Where a type of message goes. sender: its field with the address of the key that has to sign it; without one it
-    is whose signature it is.
+    is whose signature it is. is_alone: whether the function takes the message and its signature, and nothing else.
     """
 
     contract: str
     function: str
     sender: str = ""
     is_sheet: bool = False
+    is_alone: bool = True
 
 
 KINDS: dict[type[Any], Kind] = {
@@ -65,9 +66,9 @@ KINDS: dict[type[Any], Kind] = {
     WholesaleCommitment: Kind("WholesaleDesk", "commit", "desk"),
     Nomination: Kind("Elections", "nominateSigned", "nominee"),
     Ballot: Kind("Elections", "voteSigned", "voter"),
-    Proposal: Kind(BILATERAL, "conclude", "proposer"),
-    Acceptance: Kind(BILATERAL, "conclude"),
-    Revocation: Kind(BILATERAL, "revoke"),
+    Proposal: Kind(BILATERAL, "conclude", "proposer", is_alone=False),
+    Acceptance: Kind(BILATERAL, "conclude", is_alone=False),
+    Revocation: Kind(BILATERAL, "revoke", is_alone=False),
 }
 """What the gateway takes, and anyone may bring. A proposal is kept until somebody's acceptance goes with it."""
 TYPES = {kind.__name__: kind for kind in KINDS}

@@ -30,7 +30,9 @@ from sqlalchemy import (
     Select,
     String,
     Table,
+    and_,
     delete,
+    event,
     func,
     insert,
     select,
@@ -40,6 +42,7 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import OperationalError
 
 from dem.errors import InputError
+from dem.gateway.config import Retention
 from dem.index.database import engine_of
 
 _MIGRATIONS = Path(__file__).with_name("migrations")
@@ -175,6 +178,11 @@ class State(StrEnum):
     REPLACED = "replaced"
 
 
+_DONE = (State.FINAL, State.REFUSED, State.REPLACED, State.OFFERED)
+"""What happens to these messages has happened; an offer stands for itself."""
+_DAY = 86_400
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """What a message fills, and from which unix time on: until then it is held. Of those of one sender that are held
@@ -244,6 +252,8 @@ class Store:
         """
         self._engine = engine_of("state", url)
         self._clock = clock
+        if self._engine.dialect.name == "sqlite":
+            event.listen(self._engine, "connect", _overwrite)
         config = Config()
         config.set_main_option("script_location", str(_MIGRATIONS))
         try:
@@ -533,6 +543,49 @@ class Store:
         with self._engine.connect() as connection:
             return list(connection.execute(question).scalar_one_or_none() or [])
 
+    # --------------------------------------------------------------------------------------------- forgetting
+
+    def forget(self, retention: Retention) -> dict[str, int]:
+        """Delete what is older than it may be; how many rows of each table went. What is under way stays."""
+        now = self.now()
+        messages, values, accesses, journal = (
+            now - _DAY * days for days in (retention.messages, retention.values, retention.accesses, retention.journal)
+        )
+        with self.change("journal") as connection:
+            offers = delete(OFFER).where(OFFER.c.expires < messages)
+            gone = {"offer": connection.execute(offers).rowcount}
+            kept = select(OFFER.c.message).union(select(OFFER.c.answer).where(OFFER.c.answer.is_not(None)))
+            old = (MESSAGE.c.received_at < messages, MESSAGE.c.state.in_(_DONE), MESSAGE.c.id.not_in(kept))
+            for table, condition in (
+                (MESSAGE, and_(*old)),
+                (VALUE, VALUE.c.start < values),
+                (DELIVERY, (DELIVERY.c.at < values) & DELIVERY.c.number.not_in(select(VALUE.c.delivery))),
+                (ACCESS, ACCESS.c.at < accesses),
+                (JOURNAL, JOURNAL.c.at < journal),
+                (TOKEN, TOKEN.c.expires < now),
+                (NONCE, NONCE.c.expires < now),
+            ):
+                gone[table.name] = connection.execute(delete(table).where(condition)).rowcount
+        return gone
+
+    def erase(self, account: str, participant: int, meters: Collection[str]) -> dict[str, int]:
+        """Delete what is known of a person who has left: how many rows of each table. What is under way stays."""
+        with self.change("journal") as connection:
+            theirs = (OFFER.c.proposer == account) | (OFFER.c.counterparty == account)
+            gone = {"offer": connection.execute(delete(OFFER).where(theirs)).rowcount}
+            signed = (MESSAGE.c.sender == account, MESSAGE.c.state.in_(_DONE))
+            answers = select(MESSAGE.c.id).where(*signed)
+            connection.execute(update(OFFER).where(OFFER.c.answer.in_(answers)).values(answer=None))
+            for table, condition in (
+                (MESSAGE, and_(*signed)),
+                (VALUE, VALUE.c.meter.in_(meters)),
+                (ACCESS, ACCESS.c.participant == participant),
+                (JOURNAL, JOURNAL.c.owner == account.lower()),
+                (TOKEN, TOKEN.c.account == account),
+            ):
+                gone[table.name] = connection.execute(delete(table).where(condition)).rowcount
+        return gone
+
     # --------------------------------------------------------------------------------------------- access log
 
     def note_access(self, **values: Any) -> None:
@@ -554,6 +607,11 @@ class Store:
             question = question.where(ACCESS.c.participant.in_((participant, 0)))
         with self._engine.connect() as connection:
             return [dict(row._mapping) for row in connection.execute(question)]
+
+
+def _overwrite(connection: Any, _record: object) -> None:
+    """What is deleted is overwritten in the file."""
+    connection.execute("PRAGMA secure_delete = ON")
 
 
 def _message(connection: Connection, id_: str) -> Record | None:
