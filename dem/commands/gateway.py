@@ -1,6 +1,7 @@
 """Serve a market to people's software."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -21,6 +22,7 @@ def cli(config: Path) -> None:
     """
     try:
         import uvicorn
+        from web3.types import RPCEndpoint
 
         from dem.chain.accounts import open_keystore
         from dem.chain.connection import Chain
@@ -29,6 +31,7 @@ def cli(config: Path) -> None:
         from dem.gateway.app import make_app
         from dem.gateway.bills.book import Book
         from dem.gateway.config import load
+        from dem.gateway.evidence import Proofs
         from dem.gateway.parts import ElectionTerms, Parts
         from dem.gateway.reads import Index
         from dem.gateway.relaying import ChainPort, Relaying
@@ -49,17 +52,26 @@ def cli(config: Path) -> None:
         raise ChainError(f"{configuration.index_path}: there is no index; make one with `index --follow`")
     store = Store(configuration.state_url)
     relaying = Relaying(store, ChainPort(Relay(market)), chain.id, market.addresses, configuration.depth)
+
+    def ask(method: str, parameters: list[Any]) -> Any:
+        [answer] = chain.ask([(RPCEndpoint(method), parameters)])
+        if answer.get("result") is None:
+            raise ChainError(f"the node does not answer {method}: {answer.get('error')}")
+        return answer["result"]
+
+    index = Index(configuration.index_path)
     parts = Parts(
         configuration,
         chain.id,
         chain.genesis,
         market.addresses,
         market.calendar,
-        Index(configuration.index_path),
+        index,
         store,
         relaying,
         bills=Book(configuration.bills_path),
         elections=ElectionTerms(*market.contract("Elections").functions.terms().call()),
+        proofs=Proofs(index, market.calendar, chain.id, market.addresses, ask),
     )
     console.print(f"gateway of {configuration.folder} at {configuration.public_url}", highlight=False)
     app = make_app(parts)

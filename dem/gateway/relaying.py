@@ -8,7 +8,7 @@ import logging
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import requests
 from hexbytes import HexBytes
@@ -19,10 +19,12 @@ from dem.deployment.market import RELAYER
 from dem.errors import DemError
 from dem.gateway.protocol import KINDS, Checked, Envelope, check
 from dem.gateway.state import Record, State, Store
+from dem.messages.contracts import Acceptance, Proposal, Revocation
 from dem.messages.orders import OrderSheet
 from dem.messages.readings import ReadingSheet
-from dem.messages.signed import Received, for_contract, sheet_for_contract
+from dem.messages.signed import AcceptedProposal, Received, for_contract, sheet_for_contract
 from dem.relay.batches import GAS_PER_LINE, GAS_PER_SHEET, Relay
+from dem.relay.bilateral import GAS_PER_CONTRACT, arguments
 from dem.relay.settlement import finish_settlement
 
 BATCH = 200
@@ -97,7 +99,12 @@ class Relaying:
         return True
 
     def _message(self, record: Record) -> Checked:
-        return check(Envelope.model_validate(record.envelope), self._chain_id, self._contracts)
+        made = check(Envelope.model_validate(record.envelope), self._chain_id, self._contracts)
+        if isinstance(made.message, Acceptance):
+            offer = self._store.offer(f"0x{made.message.proposal.hex()}")
+            assert offer is not None  # else the acceptance was not taken
+            return replace(made, accepted=self._message(offer.record))
+        return made
 
     def _settle(self, record: Record, outcome: Outcome) -> None:
         if outcome.refusal:
@@ -161,12 +168,8 @@ class ChainPort:
             finish_settlement(self._relay)  # until then whom it has paid may order nothing
         transactions = []
         for one in messages:
-            kind = KINDS[type(one.message)]
-            signed: Received[OrderSheet | ReadingSheet] = Received(one.message, one.signature)  # type: ignore[arg-type]
-            arguments = (sheet_for_contract(signed),) if kind.is_sheet else for_contract(signed)
-            made = self._chain.transaction(
-                self._market.contract(one.contract), kind.function, *arguments, planned=_gas(one)
-            )
+            contract, function = self._market.contract(one.contract), KINDS[type(one.message)].function
+            made = self._chain.transaction(contract, function, *_arguments(one), planned=_gas(one))
             transactions.append(replace(made, what=one.id))
         for landed, refusal in self._chain.send_all(self._market.keys[RELAYER], transactions):
             yield Outcome(landed.transaction.what, landed.block, landed.hash, refusal.why if refusal else "")
@@ -192,10 +195,27 @@ class ChainPort:
         return None
 
 
+def _arguments(one: Checked) -> tuple[Any, ...]:
+    """Of the function that takes a message."""
+    message, signed = one.message, Received(one.message, one.signature)
+    if isinstance(message, OrderSheet | ReadingSheet):
+        return (sheet_for_contract(Received(message, one.signature)),)
+    if isinstance(message, Revocation):
+        return message.message, one.sender, one.signature
+    if isinstance(message, Acceptance):
+        assert one.accepted is not None
+        assert isinstance(one.accepted.message, Proposal)
+        proposal = Received(one.accepted.message, one.accepted.signature)
+        return arguments(AcceptedProposal(proposal, one.sender, Received(message, one.signature)))
+    return for_contract(signed)
+
+
 def _gas(one: Checked) -> int:
     message = one.message
     if isinstance(message, OrderSheet):
         return GAS_PER_SHEET + GAS_PER_LINE * len(message.lines)
     if isinstance(message, ReadingSheet):
         return GAS_PER_SHEET + GAS_PER_LINE * 16
+    if isinstance(message, Acceptance):
+        return GAS_PER_CONTRACT
     return _GAS_PER_MESSAGE

@@ -187,7 +187,7 @@ class Town:
             "metering": {"inbox": "inbox-metering"},
             "relayer": {"inbox": "inbox-relayer"},
         }
-        _write(self.folder / "payments.csv", ("account", "amount", "reference"), ())
+        _write(self.folder / "payments.csv", ("account", "amount", "reference", "salt"), ())
         for name in ON_CHAIN:
             own = {**folder, "keystore": f"keys/{name}.json", "passphrase_file": "passphrase"}
             self._write_settings(self.settings(name), {**own, **more.get(name, {})})
