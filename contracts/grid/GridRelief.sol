@@ -70,9 +70,7 @@ contract GridRelief is IGridRelief, SigningDomain, AccessManaged, Calendar, Mult
     /// @inheritdoc IGridRelief
     function offer(ReliefOffer calldata o, bytes calldata signature) external {
         bytes32 message = keccak256(
-            abi.encode(
-                OFFER_TYPEHASH, o.account, o.drawn, o.drawnPrice, o.fedIn, o.fedInPrice, o.firstDay, o.sequence
-            )
+            abi.encode(OFFER_TYPEHASH, o.account, o.drawn, o.drawnPrice, o.fedIn, o.fedInPrice, o.firstDay, o.sequence)
         );
         address signer = ECDSA.recover(_hashTypedDataV4(message), signature);
         if (signer != o.account) revert NotSignedBy(o.account, signer);
@@ -92,9 +90,7 @@ contract GridRelief is IGridRelief, SigningDomain, AccessManaged, Calendar, Mult
             versions.pop();
         }
         versions.push(Version(o.firstDay, o.drawn, o.drawnPrice, o.fedIn, o.fedInPrice));
-        emit ReliefOffered(
-            id, o.drawn, o.drawnPrice, o.fedIn, o.fedInPrice, o.firstDay, uint32(earliest), o.sequence
-        );
+        emit ReliefOffered(id, o.drawn, o.drawnPrice, o.fedIn, o.fedInPrice, o.firstDay, uint32(earliest), o.sequence);
     }
 
     /// @inheritdoc IGridRelief
@@ -156,7 +152,11 @@ contract GridRelief is IGridRelief, SigningDomain, AccessManaged, Calendar, Mult
     }
 
     /// @return kept Wh of what was bought that the meter shows to be delivered.
-    function _keptOf(Relief calldata one, uint256 k, uint256 energy, int256 metered) private pure returns (uint256 kept) {
+    function _keptOf(Relief calldata one, uint256 k, uint256 energy, int256 metered)
+        private
+        pure
+        returns (uint256 kept)
+    {
         int256 flowed = one.isFedIn ? -metered : metered;
         int256 most = int256(Strips.lane(one.mosts, k));
         if (flowed <= most) return energy;
@@ -166,13 +166,10 @@ contract GridRelief is IGridRelief, SigningDomain, AccessManaged, Calendar, Mult
 
     /// @param asked what the member offers.
     /// @param ceiling what the grid operator pays at most.
-    function _requireOffered(
-        uint32 id,
-        uint256 day,
-        Relief calldata one,
-        Version memory asked,
-        Version memory ceiling
-    ) private view {
+    function _requireOffered(uint32 id, uint256 day, Relief calldata one, Version memory asked, Version memory ceiling)
+        private
+        view
+    {
         // Whether it has a meter its connection says.
         // slither-disable-next-line unused-return
         (, uint256 imports, uint256 exports) = REGISTRY.meterOn(id, day);
