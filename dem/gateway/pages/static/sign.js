@@ -1,7 +1,7 @@
 // Forms whose fields make one message: signed by the key of this browser, or by a wallet, and brought.
 // data-contract, data-type: where it goes. data-message: fields that are fixed. [data-field]: those that are entered.
 import {
-  bring, envelope, find, keptAccount, market, open, say, sequence, wallet, walletAccount, walletEnvelope,
+  askPassphrase, bring, byPasskey, envelope, find, keptAccount, market, open, say, sequence, wallet, walletAccount, walletEnvelope,
 } from "/static/wallet.js";
 
 const AS = {
@@ -19,8 +19,7 @@ for (const form of document.querySelectorAll("form.signs")) {
   form.hidden = keptAccount() !== account && !wallet;
   find("elsewhere").hidden = !form.hidden;
   const passphrase = form.querySelector("[type=password]");
-  passphrase.parentElement.hidden = byWallet;
-  passphrase.required = !byWallet;
+  askPassphrase(!byWallet && !byPasskey(), passphrase);
 
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
