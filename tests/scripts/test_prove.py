@@ -1,6 +1,8 @@
 """A member's proof of its own day: made beside a node, checked by `ape run prove` with nothing but the file."""
 
 import json
+import socket
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
@@ -15,12 +17,14 @@ from pydantic import ValidationError
 from support.commands.hamlet import MIXED
 from support.commands.node import anvil
 from support.commands.own import OwnHamlet
-from support.commands.shell import run, without_pictures
+from support.commands.shell import Command, run, without_pictures
 
 from dem.chain.abi import FunctionCodec
 from dem.chain.artifacts import shipped
+from dem.community.keys import wallet
 from dem.deployment.market import Manifest
-from dem.errors import InputError, RequestError
+from dem.errors import ChainError, InputError, RequestError
+from dem.gateway.client import Client
 from dem.gateway.evidence import Proofs
 from dem.gateway.pages.figures import units
 from dem.gateway.reads import Index
@@ -88,6 +92,28 @@ def test_every_member_and_day_is_proven_to_the_unit(played: Played) -> None:
             known = {row["slot"]: (row["metered_wh"], row["is_estimated"]) for row in energy}
             both = zip(shown.metered.tolist(), shown.estimated.tolist(), strict=True)
             assert [known.get(slot, (0, False)) for slot in range(len(shown.metered))] == [*both]
+
+
+def test_a_gateway_gives_a_member_its_own_proof_and_nobody_elses(played: Played, tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    config = tmp_path / "gateway.toml"
+    config.write_text(f'folder = "{played.out}"\nport = {port}\nstate = "sqlite:///{tmp_path}/state.sqlite"\n')
+    with Command("gateway", "--config", config, "--network", f"ethereum:local:{played.url}") as command:
+        client = Client(f"http://127.0.0.1:{port}", wallet("hamlet", 7, "home-1").account_key)
+        while True:
+            try:
+                client.log_in()
+                break
+            except (ChainError, requests.ConnectionError):
+                assert command.process.exitcode is None, command.result()
+                time.sleep(0.2)
+        day = played.proofs.days_of(1, 100)[0]
+        evidence = Evidence.model_validate(client.get(f"/v1/members/{client.participant}/proof", day=day))
+        assert (check(evidence).metered == check(played.proofs.of(client.participant, day)).metered).all()
+        with pytest.raises(RequestError, match="Denied"):
+            client.get(f"/v1/members/{client.participant + 1}/proof", day=day)
 
 
 def test_the_command_says_what_is_proven_and_what_is_trusted(played: Played, tmp_path: Path) -> None:
