@@ -21,9 +21,9 @@ MEMBERS, TIMES = 1_500, 40
 TEXT = """# What a page costs
 
 A gateway of {members:,} households that all order and are metered, with three days in its index. Each page is asked for
-{times} times. ms: of the processor, the 95th of 100, of gateway and client together. They do not grow with what else the
-machine does, as a clock's would. Where the gateway's own state is in PostgreSQL, that server's own time is not in them.
-kB: of the page as it comes over the wire, compressed.
+{times} times. ms: of the processor, which 95 of 100 requests do not exceed, of gateway and client together. They do not
+grow with what else the machine does, as a clock's would. Where the gateway's own state is in PostgreSQL, that server's
+own time is not in them. kB: of the page as it comes over the wire, compressed.
 
 | page | state in SQLite, ms | in PostgreSQL, ms | kB |
 |---|--:|--:|--:|

@@ -41,6 +41,7 @@ CONTENTS = {
         "live": "run a whole market here, a process for every role",
         "join": "join a market as a household, by a gateway's address alone",
         "role": "run an office, a household or a meter as a service",
+        "payout": "take out what members have signed, for a bank or the next epoch",
         "late": "settle a member's final day late, with its proof",
         "health": "say whether nodes and market are well, and what to do",
     },

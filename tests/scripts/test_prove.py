@@ -27,9 +27,13 @@ from dem.errors import ChainError, InputError, RequestError
 from dem.gateway.client import Client
 from dem.gateway.evidence import Proofs
 from dem.gateway.pages.figures import units
+from dem.gateway.protocol import seal
 from dem.gateway.reads import Index
+from dem.messages.members import Withdrawal
+from dem.messages.signing import Domain, sign
 from dem.model.ledger import GRID_OPERATOR
 from dem.replay.evidence import Evidence, check, write
+from dem.roles.sources import payments
 
 ACCOUNT_OF = FunctionCodec(next(one for one in shipped()["Accounts"].abi if one.get("name") == "accountOf"))
 
@@ -184,3 +188,34 @@ def test_a_day_that_is_not_settled_has_no_proof(played: Played) -> None:
         played.proofs.of(6, 99)
     with pytest.raises(RequestError, match="settled without member 999"):
         played.proofs.of(999, played.proofs.days_of(1, 100)[0])
+
+
+def test_what_members_have_signed_is_paid_out_once(played: Played, tmp_path: Path) -> None:
+    """By `ape run payout`: for a bank, or the market's next epoch."""
+    manifest = Manifest.load(played.out / "manifest.json")
+    domain = Domain(manifest.chain_id, manifest.contracts["Accounts"]["address"])
+    own, signed, table = wallet("hamlet", 7, "home-1"), tmp_path / "signed.jsonl", tmp_path / "payments.csv"
+
+    def line(amount: int, to_bank: bool = True) -> str:
+        message = Withdrawal(own.account, amount, to_bank, 10 + to_bank)
+        return seal(domain, message, sign(domain, message, own.account_key)).model_dump_json() + "\n"
+
+    command = ("payout", played.out, signed, "--out", table, "--network", f"ethereum:local:{played.url}")
+    signed.write_text(line(10**15) + line(123_456_789))
+    done = run(*command)
+    assert done.code == 0, done
+    assert f"refused: {own.account}: InsufficientFunds" in done.out
+    assert "1 of 2 are out" in done.out
+    [payment] = payments(table)()
+    assert (payment.account, payment.amount) == (own.account, 123_456_789)
+    before = table.read_text()
+    signed.write_text(line(123_456_789))
+    again = run(*command)
+    assert again.code == 0, again
+    assert "1 of 1 are out" in again.out
+    assert table.read_text() == before
+    for text, why in ((line(5, to_bank=False), "is no withdrawal to a bank"), ("{}\n", "line 1"), ("\n{", "line 2")):
+        signed.write_text(text)
+        refused = run(*command)
+        assert refused.code == 2, refused
+        assert why in " ".join(refused.err.split())

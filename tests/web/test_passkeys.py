@@ -47,17 +47,18 @@ def test_a_key_under_a_passkey_logs_in_and_signs_without_a_passphrase(there: Sit
     page.get_by_role("button", name="Log in").click()
     page.wait_for_url(f"**/members/{HOME}")
     page.goto(f"{there.url}/members/{HOME}/money")
-    page.get_by_label("Amount").fill("3")
-    assert page.get_by_label("Passphrase").is_hidden()
-    page.get_by_role("button", name="Sign and send").click()
+    form = page.locator("#withdraw")
+    form.get_by_label("Amount").fill("3")
+    assert form.get_by_label("Passphrase").is_hidden()
+    form.get_by_role("button").click()
     page.wait_for_url("**?sent=1")
     newest = there.gateway.store.messages_of(account_of("home"), 1)[0]
     assert (newest.type, newest.envelope["message"]["amount"]) == ("Withdrawal", "300000000")
     # Without its passkey nobody opens it.
     told = {"authenticatorId": id_, "credentialId": credential["credentialId"]}
     wire.send("WebAuthn.removeCredential", told)
-    page.get_by_label("Amount").fill("4")
-    page.get_by_role("button", name="Sign and send").click()
+    form.get_by_label("Amount").fill("4")
+    form.get_by_role("button").click()
     page.locator("#told", has_text="does not open the key").wait_for()
     assert there.gateway.store.messages_of(account_of("home"), 1)[0] == newest
     context.close()
