@@ -85,6 +85,10 @@ def test_an_offer_is_answered_by_another_one_and_that_is_accepted(
     roof.send(BILATERAL, COUNTER)
     accepted = home.send(BILATERAL, acceptance(COUNTER))
     assert phases(market, HOME) == phases(market, ROOF) == {15_000: Phase.OPEN, 17_000: Phase.ACCEPTED}
+    hashes = [f"0x{message_hash(one).hex()}" for one in (OPENING, COUNTER)]
+    for who, told in (("home", [hashes[1]]), ("roof", hashes)):
+        entries = market.store.journal(0, 100, account_of(who))
+        assert [one.data["hash"] for one in entries if one.kind == "offer"] == told
     brought: list[Checked] = []
     bring = market.node.bring
     monkeypatch.setattr(market.node, "bring", lambda messages: brought.extend(messages) or bring(messages))
