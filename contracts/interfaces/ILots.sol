@@ -17,6 +17,7 @@ interface ILots {
 
     /// A secret is open.
     /// @param seat account of the seat's holder.
+    /// @param secret 32 bytes, of which the pledge has the hash.
     event Opened(uint32 indexed day, address indexed seat, bytes32 secret);
 
     /// The day's auction has not opened, or its gate has closed: no secret is pledged any more, and none vouched for.

@@ -522,7 +522,7 @@ def _mispriced(results: Results) -> tuple[pd.DataFrame, "pd.Series[bool]"]:
     filled["price_ticks"] = np.where(is_priced, ticks, filled["limit_ticks"])
     more = filled["amount_units"] - filled["filled_wh"] * filled["price_ticks"] * results.run.prices.tick * sign
     is_traded = of_period["volume_wh"].to_numpy() > 0
-    return filled, (more > 0) | (is_priced & (more != 0)) | ~is_traded
+    return filled, (more > 0) | (is_priced & (more != 0)) | ~(is_priced | is_traded)
 
 
 def _check_trades(path: Path, results: Results) -> None:
