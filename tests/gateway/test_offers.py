@@ -1,6 +1,7 @@
 """Contracts that members offer each other: who is told of them, how they are answered, and what became of them."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -204,3 +205,14 @@ def test_nobody_floods_the_others(market: Gateway) -> None:
     several = [home.envelope(BILATERAL, proposal(salt=n.to_bytes(32, "big"))) for n in range(MOST + 1)]
     answers = home.bring_all(several)
     assert [one["problem"]["title"] for one in answers if one["problem"]] == ["TooManyOffers"]
+
+
+def test_a_market_without_contracts_says_so(market: Gateway) -> None:
+    contracts = {**market.parts.contracts, BILATERAL: f"0x{0xBEEF:040x}"}
+    market.web.app.state.parts = replace(market.parts, contracts=contracts)
+    with pytest.raises(RequestError, match="NoContracts: this market has no contracts between members"):
+        send(market, "home", OPENING)
+    text = logged_in(market, "home").get(f"/members/{HOME}/offers").text
+    assert "This market has no contracts between members." in text
+    assert 'id="offer"' not in text
+    market.web.app.state.parts = market.parts

@@ -29,9 +29,11 @@ from dem.gateway.evidence import Proofs
 from dem.gateway.pages.figures import units
 from dem.gateway.protocol import seal
 from dem.gateway.reads import Index
+from dem.messages.contracts import Proposal
 from dem.messages.members import Withdrawal
 from dem.messages.signing import Domain, sign
 from dem.model.ledger import GRID_OPERATOR
+from dem.model.units import Wh
 from dem.replay.evidence import Evidence, check, write
 from dem.roles.sources import payments
 
@@ -118,6 +120,10 @@ def test_a_gateway_gives_a_member_its_own_proof_and_nobody_elses(played: Played,
         assert (check(evidence).metered == check(played.proofs.of(client.participant, day)).metered).all()
         with pytest.raises(RequestError, match="Denied"):
             client.get(f"/v1/members/{client.participant + 1}/proof", day=day)
+        # It knows that contracts between two are one of the market's mechanisms.
+        terms = (False, 1, Wh(100), 10**6, 10**6, 1, 127, 2**40, bytes(32), bytes(32))
+        offer = Proposal(client.account, wallet("hamlet", 7, "home-2").account, *terms)
+        assert client.status(client.send("BilateralContracts", offer))["state"] == "offered"
 
 
 def test_the_command_says_what_is_proven_and_what_is_trusted(played: Played, tmp_path: Path) -> None:
