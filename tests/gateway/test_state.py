@@ -112,6 +112,35 @@ def test_a_stream_goes_on_where_it_was_and_tells_nobody_elses(state: str, monkey
     store.close()
 
 
+def test_nobody_is_woken_by_what_concerns_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "_POLL_SECONDS", 0.01)
+    monkeypatch.setattr(streams, "_ENTRIES", 3)
+    store = Store(f"sqlite:///{tmp_path / 'state.sqlite'}")
+
+    async def heard() -> str:
+        """By one who has been silent while far more was told to another than may wait for it."""
+        served = Streams(store, 2)
+        running = asyncio.create_task(served.run())
+        await asyncio.sleep(0.05)
+        listening = served.listen(None, account_of("home"))
+        await anext(listening)
+        first = asyncio.create_task(anext(listening))
+        await asyncio.sleep(0)
+        for number in range(5):
+            store.accept(f"0x{number}", "OrderSheet", account_of("roof"), {})
+        await asyncio.sleep(0.2)
+        store.tell("block", {"number": 1})
+        async with asyncio.timeout(20):
+            text = await first
+        await listening.aclose()
+        assert served.count == 0
+        running.cancel()
+        return text
+
+    assert "event: block" in asyncio.run(heard())
+    store.close()
+
+
 def test_a_stream_too_many_is_refused(tmp_path: Path) -> None:
     served = Streams(Store(f"sqlite:///{tmp_path / 'state.sqlite'}"), 0)
     with pytest.raises(RequestError, match="TooManyStreams"):
@@ -158,7 +187,7 @@ def test_bodies_that_are_too_large_too_slow_or_cut_off(
         ('folder = "."\nport = 0', "gateway.toml, port: 0 "),
         (
             'folder = "."\n[offices]\nmember = []',
-            "must be one of registrar, operator, grid, metering, council, auditor",
+            "must be one of registrar, operator, grid, metering, treasurer, council, auditor",
         ),
         ('folder = "."\n[offices]\noperator = ["0xabc"]', "must be an address with its checksum"),
         ("folder = ", "is not TOML"),

@@ -46,6 +46,7 @@ def test_one_stands_for_election(site: Site, page: Page) -> None:
 
 def test_money_is_taken_out_to_the_unit(site: Site, page: Page) -> None:
     page.goto(f"{site.url}/members/{HOME}/money")
+    page.get_by_label("To my account's own wallet").check()
     page.get_by_label("Amount").fill("12.123456789")
     page.get_by_label("Passphrase").fill(PASSPHRASE)
     page.get_by_role("button", name="Sign and send").click()
@@ -54,6 +55,20 @@ def test_money_is_taken_out_to_the_unit(site: Site, page: Page) -> None:
     page.get_by_role("button", name="Sign and send").click()
     page.wait_for_url("**?sent=1")
     assert sent(site, "Withdrawal") == {"account": account_of("home"), "amount": "1212345678", "toBank": False}
+    require_well(page)
+
+
+def test_money_goes_to_the_bank_in_whole_cents(site: Site, page: Page) -> None:
+    page.goto(f"{site.url}/members/{HOME}/money")
+    page.get_by_label("Amount").fill("3.505")
+    page.get_by_label("Passphrase").fill(PASSPHRASE)
+    page.get_by_role("button", name="Sign and send").click()
+    page.locator("#told", has_text="a bank pays whole cents").wait_for()
+    page.get_by_label("Amount").fill("3.50")
+    page.get_by_role("button", name="Sign and send").click()
+    page.wait_for_url("**?sent=1")
+    assert sent(site, "Withdrawal") == {"account": account_of("home"), "amount": "350000000", "toBank": True}
+    page.get_by_text("waits for the treasurer").wait_for()
     require_well(page)
 
 
