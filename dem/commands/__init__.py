@@ -39,6 +39,7 @@ CONTENTS = {
         "live": "run a whole market here, a process for every role",
         "join": "join a market as a household, by a gateway's address alone",
         "role": "run an office, a household or a meter as a service",
+        "payouts": "look at money out to banks, note what was paid",
         "late": "settle a member's final day late, with its proof",
         "health": "say whether nodes and market are well, and what to do",
     },
