@@ -1,6 +1,7 @@
 """The processes of a live market: started, looked at, stopped, and started again where they were killed."""
 
 import json
+import os
 import shutil
 import sys
 import time
@@ -11,7 +12,7 @@ from typing import Any
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 
-from dem.chain.connection import Chain
+from dem.chain.connection import NODES, Chain
 from dem.chain.networks import connect_to
 from dem.community.scenario import Scenario
 from dem.deployment.market import Market, connect, deploy
@@ -106,9 +107,11 @@ class Live:
         return Service(name, self._run, command, health)
 
     @property
-    def node(self) -> Service:
-        """One anvil."""
+    def node(self) -> Service | None:
+        """One anvil; none where nodes run already."""
         program = shutil.which("anvil") or "anvil"
+        if self.town.nodes:
+            return None
         return self._service(NODE, program, "--silent", "--host", HOST, "--port", str(self.town.port))
 
     @property
@@ -143,7 +146,9 @@ class Live:
         with screen.busy("writing keys, settings and tables"):
             town.make(scenario)
             town.listen()
-        if self.node.pid is None:
+        if town.nodes:
+            os.environ[NODES] = ",".join(town.nodes)
+        if self.node is not None and self.node.pid is None:
             if town.manifest.exists():
                 raise ChainError(
                     f"the node of {town.folder} has ended, and with it its market: remove the folder, or name another "
@@ -177,8 +182,9 @@ class Live:
         town = self.town
         connect_to(town.network)
         chain = Chain.connected()
-        for address in town.senders:
-            self._ask("anvil_setBalance", address, MONEY)
+        if not town.nodes:
+            for address in town.senders:
+                self._ask("anvil_setBalance", address, MONEY)
         keys = town.role_keys
         calendar = self.calendar(scenario, int(time.time()))
         length = calendar.period_length * scenario.calendar.periods_per_day
@@ -193,8 +199,9 @@ class Live:
             government=SIMULATED,
         )
         deploy(chain, keys, parameters, town.manifest)
-        # From now on blocks come by the clock, with transactions or without.
-        self._ask("evm_setIntervalMining", _BLOCK_SECONDS)
+        if not town.nodes:
+            # From now on blocks come by the clock, with transactions or without.
+            self._ask("evm_setIntervalMining", _BLOCK_SECONDS)
 
     def market(self) -> Market:
         """Its contracts, to read."""
@@ -207,8 +214,8 @@ class Live:
         return Pace(length, self._setup_seconds).calendar(scenario, now)
 
     def stop(self) -> None:
-        """Stop all processes. The node's chain ends with it."""
-        running = [*self.services[::-1], self.node]
+        """Stop all processes. The chain of a node of its own ends with it."""
+        running = [*self.services[::-1], *self._own_nodes]
         for service in running:
             service.ask_to_stop()
         for service in running:
@@ -216,4 +223,8 @@ class Live:
 
     def troubles(self) -> list[tuple[Service, str]]:
         """Every process, and what is wrong with it."""
-        return [(service, service.trouble()) for service in (self.node, *self.services)]
+        return [(service, service.trouble()) for service in (*self._own_nodes, *self.services)]
+
+    @property
+    def _own_nodes(self) -> list[Service]:
+        return [] if self.node is None else [self.node]
