@@ -14,10 +14,10 @@ from dem.gateway.processes import Notice
 TWO = """
 import os, time, sys
 from dem.gateway.processes import run_together
-def work():
-    print(os.getpid(), flush=True)
-    time.sleep({seconds})
-raise SystemExit(run_together([work, lambda: (print(os.getpid(), flush=True), time.sleep(600))]))
+def work(seconds):
+    os.write(1, b"%d\\n" % os.getpid())
+    time.sleep(seconds)
+raise SystemExit(run_together([lambda: work({seconds}), lambda: work(600)]))
 """
 
 
@@ -46,11 +46,14 @@ def test_if_one_ends_all_do(seconds: float, number: int | None, code: int) -> No
     words = [sys.executable, "-c", TWO.format(seconds=seconds)]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
-        children = [int(parent.stdout.readline()) for _ in range(2)]
-        if number is not None:
-            os.kill(parent.pid, number)
-        assert parent.wait(60) == code
-        await_that(lambda: not any(map(is_there, children)))
+        try:
+            children = [int(parent.stdout.readline()) for _ in range(2)]
+            if number is not None:
+                os.kill(parent.pid, number)
+            assert parent.wait(60) == code
+            await_that(lambda: not any(map(is_there, children)))
+        finally:
+            parent.kill()
 
 
 def test_what_one_notes_the_others_read() -> None:
