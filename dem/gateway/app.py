@@ -14,6 +14,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from fastapi.routing import APIRouter
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import ValidationError
+from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 
@@ -64,6 +65,7 @@ def make_app(parts: Parts) -> FastAPI:
     app.add_exception_handler(RequestError, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(OperationalError, _away)
     app.add_exception_handler(Exception, _failed)
     return app
 
@@ -121,6 +123,12 @@ def _http(request: Request, error: Exception) -> Response:
     made = _answer(request, RequestError(error.status_code, names.get(error.status_code, "Refused"), str(error.detail)))
     made.headers.update(error.headers or {})
     return made
+
+
+def _away(request: Request, error: Exception) -> Response:
+    """The database of what the gateway remembers: it may be started again just now."""
+    _log.warning("the state cannot be reached: %s", error)
+    return _answer(request, RequestError(503, "NoState", "what the gateway remembers cannot be read now: try again"))
 
 
 def _failed(_request: Request, error: Exception) -> Response:

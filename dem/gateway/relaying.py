@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Protocol
 
 import requests
 from hexbytes import HexBytes
+from sqlalchemy.exc import SQLAlchemyError
 from web3.types import RPCEndpoint
 
 from dem.chain.abi import as_int
@@ -169,7 +170,7 @@ class Relaying:
                 notice.trouble, pause = "", _PAUSE_SECONDS
                 if has_worked:
                     continue
-            except (DemError, OSError, requests.RequestException) as error:
+            except (DemError, OSError, requests.RequestException, SQLAlchemyError) as error:
                 notice.trouble, pause = str(error), min(2 * pause, _LONGEST_PAUSE)
                 _log.warning("nothing is brought now: %s", error)
             time.sleep(pause)

@@ -2,15 +2,19 @@
 
 import asyncio
 import json
+import logging
 from collections import defaultdict
 from collections.abc import AsyncIterator
 
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
 from dem.errors import RequestError
 from dem.gateway.state import Entry, Store
 
-_POLL_SECONDS = 0.25
+_log = logging.getLogger(__name__)
+_POLL_SECONDS, _AWAY_SECONDS = 0.25, 1.0
+"""Between two looks, and while the database is away."""
 _BEAT_SECONDS = 15.0
 _AT_ONCE, _TURN_SECONDS = 10, 0.004
 """So many listeners are woken together; then what else is asked has its turn. 500 hear within 0.3 s."""
@@ -37,9 +41,16 @@ class Streams:
 
     async def run(self) -> None:
         """Tell everybody what happens, until cancelled."""
-        last = await run_in_threadpool(self._store.newest)
+        last: int | None = None
         while True:
-            found = await run_in_threadpool(self._store.journal, last, _ENTRIES, None, True)
+            try:
+                if last is None:
+                    last = await run_in_threadpool(self._store.newest)
+                found = await run_in_threadpool(self._store.journal, last, _ENTRIES, None, True)
+            except SQLAlchemyError as error:
+                _log.warning("nothing can be told now: %s", error)
+                await asyncio.sleep(_AWAY_SECONDS)
+                continue
             for entry in found:
                 last = entry.number
                 await self._tell(entry)
