@@ -38,12 +38,16 @@ _DAY_SECONDS = 600
 
 @dataclass(frozen=True)
 class Service(Process):
-    """One process. command: what starts it. health: address that answers if it is well; empty without one."""
+    """One process. command: what starts it. health: address that answers if it is well; empty without one.
+
+    nodes: addresses of a network's nodes, which the process learns from its environment.
+    """
 
     name: str
     folder: Path
     command: tuple[str | Path, ...]
     health: str = ""
+    nodes: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
@@ -64,7 +68,7 @@ class Service(Process):
         """Start it, unless it runs."""
         if self.pid is None:
             self.folder.mkdir(parents=True, exist_ok=True)
-            self.spawn(self.command)
+            self.spawn(self.command, {NODES: ",".join(self.nodes)} if self.nodes else None)
 
     def trouble(self) -> str:
         """What is wrong with it; empty if all is well."""
@@ -104,7 +108,7 @@ class Live:
         return self.town.folder / "run"
 
     def _service(self, name: str, *command: str | Path, health: str = "") -> Service:
-        return Service(name, self._run, command, health)
+        return Service(name, self._run, command, health, self.town.nodes)
 
     @property
     def node(self) -> Service | None:
@@ -146,8 +150,6 @@ class Live:
         with screen.busy("writing keys, settings and tables"):
             town.make(scenario)
             town.listen()
-        if town.nodes:
-            os.environ[NODES] = ",".join(town.nodes)
         if self.node is not None and self.node.pid is None:
             if town.manifest.exists():
                 raise ChainError(
@@ -180,7 +182,7 @@ class Live:
 
     def _deploy(self, scenario: Scenario) -> None:
         town = self.town
-        connect_to(town.network)
+        self._connect()
         chain = Chain.connected()
         if not town.nodes:
             for address in town.senders:
@@ -203,9 +205,14 @@ class Live:
             # From now on blocks come by the clock, with transactions or without.
             self._ask("evm_setIntervalMining", _BLOCK_SECONDS)
 
+    def _connect(self) -> None:
+        if self.town.nodes:
+            os.environ[NODES] = ",".join(self.town.nodes)
+        connect_to(self.town.network)
+
     def market(self) -> Market:
         """Its contracts, to read."""
-        connect_to(self.town.network)
+        self._connect()
         return connect(Chain.connected(), {}, self.town.manifest)
 
     def calendar(self, scenario: Scenario, now: int) -> CalendarParameters:
