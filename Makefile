@@ -177,7 +177,7 @@ coverage: artifacts ## line and branch coverage of contracts and package
 	@$(if $(CHAIN),ape test -q $(CHAIN) --cov --cov-append --cov-report=)
 	@coverage lcov -q -o coverage/dem.lcov && coverage report
 
-.PHONY: bench-throughput bench-study bench-network bench-bilateral bench-gas bench-intraday bench-clearing bench-clear bench-day bench-model-day bench-incentives bench-rules bench-year bench-grid bench-pages bench-start vectors
+.PHONY: bench-throughput bench-gateway bench-growing bench-study bench-network bench-bilateral bench-gas bench-intraday bench-clearing bench-clear bench-day bench-model-day bench-incentives bench-rules bench-year bench-grid bench-pages bench-start vectors
 bench-gas: compile ## measure the gas of a market day with 10, 100 and 1,000 participants, write bench/gas.*
 	$(SAY) 'forge: GasTest -> bench'
 	@rm -rf .forge/gas
@@ -236,6 +236,14 @@ bench-pages: setup ## the processor's milliseconds and the bytes of each page wi
 bench-start: setup ## the processor's seconds until a command begins, write bench/start.md
 	$(SAY) 'bench/start.py'
 	@python bench/start.py
+
+bench-gateway: artifacts ## a gateway under load, beside a bare relayer, write bench/gateway.*
+	$(SAY) 'bench/gateway.py'
+	@python bench/gateway.py
+
+bench-growing: artifacts ## what one feeder costs while there are 1, 10 and 100 on its chain, write bench/growing.*
+	$(SAY) 'bench/growing.py'
+	@python bench/growing.py
 
 bench-throughput: artifacts ## accepted orders a second on a node of its own, write bench/throughput.*
 	$(SAY) 'bench/throughput.py'

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,7 +51,7 @@ def anvil(*flags: str) -> Iterator[Node]:
     """A fresh node on the loopback, with the transaction gas limit of EIP-7825, as the project's wrapper starts it."""
     program = str(Path(sys.executable).with_name("anvil"))
     version = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout.split()[2]
-    port = _free_port()
+    port = free_port()
     process = subprocess.Popen([program, "--silent", "--port", str(port), *flags], stdout=subprocess.DEVNULL)
     try:
         _await(port)
@@ -68,13 +68,25 @@ def memory_mb(pid: int, peak: bool = False) -> int:
     return next(int(line.split()[1]) for line in status if line.startswith(name)) // 1024
 
 
+def family(pid: int) -> list[int]:
+    """A process and those that it has started, and so on. Linux only."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+    return [pid, *(one for child in children for one in family(int(child)))]
+
+
+def shared_memory_mb(pids: Sequence[int]) -> int:
+    """Memory of some processes together, MB; what they share counts once. Linux only."""
+    texts = [Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii") for pid in pids]
+    return sum(int(line.split()[1]) for text in texts for line in text.splitlines() if line.startswith("Pss:")) // 1024
+
+
 def processor_seconds(pid: int) -> float:
     """Processor time a process has used, s. Linux only."""
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -24,7 +24,7 @@ from typing import Any
 import ape
 from eth_utils.crypto import keccak
 from host import Node, anvil, machine, memory_mb, processor_seconds
-from throughput import ALONE, DAY, RELAYED, blocks, measure, persisting, set_up, single_orders
+from throughput import ALONE, DAY, RELAYED, SHEETS, blocks, day_sheets, measure, persisting, set_up, single_orders
 from web3 import HTTPProvider, Web3
 from web3.types import RPCResponse
 
@@ -45,6 +45,8 @@ NETWORK, ANVIL = "four nodes, Clique", "one anvil"
 PARTICIPANTS = {NETWORK: 500, ANVIL: 200}
 """Enough for about a minute of blocks on the network; anvil shows in less time what it does."""
 SINGLY = "one order at a time"
+WAYS = {SHEETS: range(0), ALONE: range(1, 3), RELAYED: range(3, 4)}
+"""Layers that single orders are written to, so that none takes the place of another one; day sheets have the first."""
 SAMPLES = 30
 POLL_SECONDS = 0.02
 
@@ -160,9 +162,10 @@ def play(url: str, network: str, pids: Sequence[int], participants: int, depth: 
         measured[SINGLY] = {"sealed": asdict(watch.until(0)), "final": asdict(watch.until(depth))}
         print(f"{SINGLY}: {measured[SINGLY]}", flush=True)
 
-        for way, layers in ((ALONE, range(2)), (RELAYED, range(2, 4))):
+        for way, layers in WAYS.items():
             numbered = enumerate(wallets, start=1)
-            sheets = [sheet for number, own in numbered for sheet in single_orders(number, own, layers)]
+            make = partial(single_orders, layers=layers) if layers else day_sheets
+            sheets = [sheet for number, own in numbered for sheet in make(number, own)]
             signed = [Received(sheet, sign(domain, sheet, keys[sheet.participant])) for sheet in sheets]
             watch, used, own = Watch(chain, url), list(map(processor_seconds, pids)), time.process_time()
             with watch.watching():
@@ -218,7 +221,7 @@ def rows(measured: dict[str, dict[str, Any]]) -> Iterator[str]:
         return f"| {what} | {cells} | {f'{values[0] / values[1]:.2f}' if ratio else ''} |"
 
     quantiles = {"p50": "median", "p95": "95 %", "most": "longest"}
-    for way in (ALONE, RELAYED):
+    for way in WAYS:
         yield f"| *{way}* | | | |"
         yield row("orders", (way, "orders"), ratio=False)
         yield row("seconds", (way, "seconds"), 1, ratio=False)

@@ -28,6 +28,7 @@ from dem.chain.connection import Chain
 from dem.community.keys import Wallet, wallet
 from dem.deployment.market import ADMIN, Market, deploy, role_keys
 from dem.deployment.plan import Offices, Parameters
+from dem.drive.run import MANIFEST
 from dem.errors import BlocksLostError
 from dem.messages.members import Application
 from dem.messages.orders import OrderSheet
@@ -117,7 +118,7 @@ def set_up(chain: Chain, wallets: Sequence[Wallet], folder: Path) -> Relay:
     supplier, operator, grid = (wallet("throughput", 0, office) for office in ("supplier", "operator", "grid"))
     offices = Offices(supplier.account, operator.account, grid.account, grid.meter)
     parameters = Parameters(keys[ADMIN].address, calendar, RULES, offices)
-    market: Market = persisting(partial(deploy, chain, keys, parameters, folder / "m.json"))
+    market: Market = persisting(partial(deploy, chain, keys, parameters, folder / MANIFEST))
     relay = Relay(market)
     domain = market.domain("ParticipantRegistry")
     persisting(partial(register, relay, [applicant(domain, own) for own in wallets]))

@@ -13,7 +13,7 @@ from dem.errors import DemError, InputError
 if TYPE_CHECKING:
     from dem.gateway.state import Store
 
-_OFFICES = ("registrar", "operator", "grid", "metering", "council", "auditor")
+_OFFICES = ("registrar", "operator", "grid", "metering", "treasurer", "council", "auditor")
 _NAME = click.argument("name")
 _CONFIG = click.option(
     "--config", type=click.Path(path_type=Path), required=True, help="The gateway's configuration, a TOML file."

@@ -1,5 +1,8 @@
 """Serve a market to people's software."""
 
+import socket
+import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +12,10 @@ from dem.chain.options import on_chain
 from dem.commands import ABOUT
 from dem.console import console, fail_readably
 from dem.errors import ChainError, DemError
+
+_SECONDS_TO_END, _KEEP_SECONDS = 3, 30
+_BACKLOG = 2_048
+_SWITCH_SECONDS = 0.0005
 
 
 @on_chain(short_help=ABOUT["gateway"])
@@ -33,6 +40,7 @@ def cli(config: Path) -> None:
         from dem.gateway.config import load
         from dem.gateway.evidence import Proofs
         from dem.gateway.parts import ElectionTerms, Parts
+        from dem.gateway.processes import Notice, run_together
         from dem.gateway.reads import Index
         from dem.gateway.relaying import ChainPort, Relaying
         from dem.gateway.state import Store
@@ -50,8 +58,9 @@ def cli(config: Path) -> None:
     market = connect(chain, keys, configuration.folder / MANIFEST)
     if not configuration.index_path.exists():
         raise ChainError(f"{configuration.index_path}: there is no index; make one with `index --follow`")
-    store = Store(configuration.state_url)
-    relaying = Relaying(store, ChainPort(Relay(market)), chain.id, market.addresses, configuration.depth)
+    notice, where = Notice(), (configuration.host, configuration.port)
+    terms = ElectionTerms(*market.contract("Elections").functions.terms().call())
+    Store(configuration.state_url).close()  # its tables are there before anybody looks
 
     def ask(method: str, parameters: list[Any]) -> Any:
         [answer] = chain.ask([(RPCEndpoint(method), parameters)])
@@ -59,20 +68,38 @@ def cli(config: Path) -> None:
             raise ChainError(f"the node does not answer {method}: {answer.get('error')}")
         return answer["result"]
 
-    index = Index(configuration.index_path)
-    parts = Parts(
-        configuration,
-        chain.id,
-        chain.genesis,
-        market.addresses,
-        market.calendar,
-        index,
-        store,
-        relaying,
-        bills=Book(configuration.bills_path),
-        elections=ElectionTerms(*market.contract("Elections").functions.terms().call()),
-        proofs=Proofs(index, market.calendar, chain.id, market.addresses, ask),
-    )
-    console.print(f"gateway of {configuration.folder} at {configuration.public_url}", highlight=False)
-    app = make_app(parts)
-    uvicorn.run(app, host=configuration.host, port=configuration.port, log_level="warning", timeout_keep_alive=30)
+    def bring() -> None:
+        port, store = ChainPort(Relay(market)), Store(configuration.state_url)
+        Relaying(store, port, market.addresses, configuration.depth).run(notice)
+
+    def serve(listening: socket.socket) -> None:
+        index = Index(configuration.index_path)
+        parts = Parts(
+            configuration,
+            chain.id,
+            chain.genesis,
+            market.addresses,
+            market.calendar,
+            index,
+            Store(configuration.state_url),
+            notice,
+            bills=Book(configuration.bills_path),
+            elections=terms,
+            proofs=Proofs(index, market.calendar, chain.id, market.addresses, ask),
+        )
+        # The threads that ask the databases take turns with the one that writes answers: by default it waits 5 ms for
+        # each of them, again and again.
+        sys.setswitchinterval(_SWITCH_SECONDS)
+        # Streams have no end: who is told to stop waits for them for a moment only.
+        config = uvicorn.Config(
+            make_app(parts),
+            log_level="warning",
+            timeout_keep_alive=_KEEP_SECONDS,
+            timeout_graceful_shutdown=_SECONDS_TO_END,
+        )
+        uvicorn.Server(config).run([listening])
+
+    with socket.create_server(where, backlog=_BACKLOG) as listening:
+        console.print(f"gateway of {configuration.folder} at {configuration.public_url}", highlight=False)
+        code = run_together([bring, *[partial(serve, listening)] * configuration.workers])
+    raise SystemExit(code)

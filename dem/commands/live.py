@@ -34,16 +34,21 @@ def cli() -> None:
 @_PORT
 @click.option("--day-minutes", type=click.FloatRange(0.5, 1_440), default=10, show_default=True, help="Of real time.")
 @click.option("--setup-time", type=click.IntRange(30), default=120, show_default=True, help="Seconds to the first day.")
+@click.option("--nodes", default="", help="Addresses of a network that runs already (make devnet), with commas.")
+@click.option("--state", default="", help="URL of the database of what the gateway remembers.")
 @fail_readably
-def start(scenario: Path, out: Path, port: int, day_minutes: float, setup_time: int) -> None:
+def start(scenario: Path, out: Path, port: int, day_minutes: float, setup_time: int, nodes: str, state: str) -> None:
     """Start the market of SCENARIO, or what of it does not run. Called again, it starts what was killed."""
     from dem.community.scenario import load_scenario
     from dem.devnet.live.service import Live
     from dem.devnet.live.town import Town
 
-    live = Live(Town(out.resolve(), port), int(day_minutes * 60), setup_time)
+    urls = tuple(url for url in nodes.split(",") if url)
+    live = Live(Town(out.resolve(), port, urls, state), int(day_minutes * 60), setup_time)
     live.start(load_scenario(scenario), Terminal())
-    console.print(f"{len(live.services) + 1} processes; gateway at {live.town.gateway}", highlight=False)
+    console.print(
+        f"{len(live.services) + (live.node is not None)} processes; gateway at {live.town.gateway}", highlight=False
+    )
     console.print("`make live-status` shows them, `make live-stop` ends them", highlight=False)
 
 
@@ -57,7 +62,7 @@ def status(out: Path, port: int) -> None:
     from dem.devnet.live.town import Town
     from dem.gateway.reads import Index
 
-    live = Live(Town(_existing(out), port))
+    live = Live(Town.existing(_existing(out), port))
     troubles = live.troubles()
     rows = [
         (service.name, str(service.pid or ""), (trouble or "well")[:_MOST_SAID], service.health)
@@ -87,7 +92,7 @@ def stop(out: Path, port: int) -> None:
     from dem.devnet.live.service import Live
     from dem.devnet.live.town import Town
 
-    Live(Town(_existing(out), port)).stop()
+    Live(Town.existing(_existing(out), port)).stop()
 
 
 def _existing(out: Path) -> Path:

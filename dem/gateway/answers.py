@@ -5,6 +5,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from dem.gateway.offers import Phase
+from dem.gateway.protocol import Envelope
 from dem.gateway.state import State
 from dem.metering.record import Direction, Quality
 
@@ -271,6 +272,21 @@ class Queue(Answer):
     counts: dict[str, int]
     trouble: str
     streams: int
+
+
+class Payout(Answer):
+    """A withdrawal to a bank. id: also the reference of its payment on the chain."""
+
+    id: str
+    envelope: Envelope
+
+
+class Refused(BaseModel):
+    """Why the treasurer cannot pay out."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    why: str = Field(min_length=1, max_length=1_000)
 
 
 class Access(Answer):

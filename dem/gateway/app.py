@@ -14,7 +14,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from fastapi.routing import APIRouter
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import ValidationError
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 
@@ -28,12 +28,14 @@ from dem.gateway.oauth import Refusal, credentials
 from dem.gateway.pages import router as pages
 from dem.gateway.parts import Parts, about, known, parts_of, proofs_of
 from dem.gateway.protocol import TYPES, VERSION, Checked, Envelope, check
-from dem.gateway.rights import Reader, Right, require
-from dem.gateway.state import Place, Record
+from dem.gateway.rights import Reader, Right, Role, require
+from dem.gateway.state import Place, Record, State
 from dem.gateway.streams import Streams
+from dem.messages.members import Withdrawal
 from dem.messages.orders import OrderSheet
 from dem.metering.files import zone_of
 from dem.metering.record import kwh
+from dem.model.units import CENT, Money, currency
 from dem.replay.evidence import Evidence
 
 _log = logging.getLogger(__name__)
@@ -52,13 +54,9 @@ def make_app(parts: Parts) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         telling, forgetting = (asyncio.create_task(work) for work in (streams.run(), _forget(parts)))
-        if parts.relaying is not None:
-            parts.relaying.start()
         yield
         telling.cancel()
         forgetting.cancel()
-        if parts.relaying is not None:
-            parts.relaying.stop()
         parts.index.close()
         parts.store.close()
 
@@ -71,6 +69,7 @@ def make_app(parts: Parts) -> FastAPI:
     app.add_exception_handler(RequestError, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(OperationalError, _away)
     app.add_exception_handler(Exception, _failed)
     return app
 
@@ -141,6 +140,12 @@ def _http(request: Request, error: Exception) -> Response:
     return made
 
 
+def _away(request: Request, error: Exception) -> Response:
+    """The database of what the gateway remembers: it may be started again just now."""
+    _log.warning("the state cannot be reached: %s", error)
+    return _answer(request, RequestError(503, "NoState", "what the gateway remembers cannot be read now: try again"))
+
+
 def _failed(_request: Request, error: Exception) -> Response:
     _log.error("a request failed", exc_info=error)
     return _problem(RequestError(500, "Failed", "the gateway could not answer: its operator's log says why"))
@@ -168,8 +173,13 @@ def _reader(request: Request, token: Annotated[HTTPAuthorizationCredentials | No
     return known(parts, account)
 
 
+async def _parts(request: Request) -> Parts:
+    """On the loop: it costs less than to hand it to a thread."""
+    return parts_of(request)
+
+
 Asking = Annotated[Reader, Depends(_reader)]
-Having = Annotated[Parts, Depends(parts_of)]
+Having = Annotated[Parts, Depends(_parts)]
 Purpose = Annotated[
     str, Header(max_length=200, description="why an office reads about others; they see it, and so does the auditor")
 ]
@@ -199,7 +209,7 @@ def market(parts: Having, reader: Asking) -> a.Market:
         types={name: [f"{kind} {field}" for field, kind in type_.TYPE] for name, type_ in TYPES.items()},
         block=parts.index.head(),
         depth=parts.configuration.depth,
-        trouble=parts.relaying.trouble if parts.relaying else "this gateway brings no messages",
+        trouble=parts.bringing.trouble if parts.bringing else "this gateway brings no messages",
     )
 
 
@@ -343,7 +353,7 @@ def _require_span(first: int, last: int) -> None:
 _BINARY = "application/octet-stream"
 
 
-def _deliveries(request: Request) -> Deliveries:
+async def _deliveries(request: Request) -> Deliveries:
     found: Deliveries = request.app.state.deliveries
     return found
 
@@ -471,14 +481,27 @@ def _take_each(parts: Parts, lines: list[tuple[int, bytes]]) -> Iterator[a.Resul
 
 
 def _take(parts: Parts, envelope: Envelope) -> a.Status:
-    if parts.relaying is None:
+    if parts.bringing is None:
         raise RequestError(503, "NoRelayer", "this gateway brings no messages")
     checked = check(envelope, parts.chain_id, parts.contracts)
     record = parts.store.message(checked.id)
     if record is None:
+        if isinstance(checked.message, Withdrawal) and checked.message.to_bank:
+            _require_payable(parts, checked.sender, checked.message)
         place, more = _place(parts, checked), offers.taken(parts, checked)
         record = parts.store.accept(checked.id, envelope.type, checked.sender, envelope.model_dump(), place, **more)
     return _status(record)
+
+
+def _require_payable(parts: Parts, account: str, asked: Withdrawal) -> None:
+    """It waits for the treasurer, so it has to be one that a treasurer can pay."""
+    if not parts.has_office(Role.TREASURER):
+        raise RequestError(503, "NoTreasurer", "this gateway knows no treasurer who pays to banks")
+    if not 0 < asked.amount < 1 << 96 or asked.amount % CENT:
+        why = f"a bank pays whole cents: {currency(Money(asked.amount))} is none"
+        raise RequestError(422, "NotWholeCents", why)
+    if not parts.index.participant_of(account):
+        raise RequestError(422, "NotAMember", "the treasurer pays members alone")
 
 
 def _place(parts: Parts, checked: Checked) -> Place | None:
@@ -527,8 +550,31 @@ def message(
 def queue(request: Request, parts: Having, reader: Asking) -> a.Queue:
     """How many messages wait, and what is in the way."""
     require(reader, "queue")
-    trouble = parts.relaying.trouble if parts.relaying else ""
+    trouble = parts.bringing.trouble if parts.bringing else ""
     return a.Queue(counts=parts.store.counts(), trouble=trouble, streams=request.app.state.streams.count)
+
+
+@_router.get("/payouts", tags=["offices"])
+def payouts(parts: Having, reader: Asking, most: Most = 100) -> list[a.Payout]:
+    """Withdrawals to banks that wait for the treasurer, the oldest first.
+
+    Members send them to the treasurer, so that their being read is not noted.
+    """
+    require(reader, "payouts")
+    waiting = parts.store.messages(State.PAYOUT, most)
+    return [a.Payout(id=one.id, envelope=Envelope.model_validate(one.envelope)) for one in waiting]
+
+
+@_router.post("/payouts/{id}:refuse", tags=["offices"])
+def refuse_payout(
+    parts: Having, reader: Asking, id_: Annotated[str, Path(alias="id", pattern="^0x[0-9a-f]{64}$")], told: a.Refused
+) -> a.Status:
+    """Tell why a withdrawal to a bank cannot be paid out, as it was signed."""
+    require(reader, "payouts")
+    record = parts.store.refuse_payout(id_, told.why)
+    if record is None:
+        raise RequestError(404, "NotFound", f"no withdrawal {id_} waits for the treasurer")
+    return _status(record)
 
 
 @_router.get(

@@ -135,6 +135,10 @@ class Client:
         found: dict[str, Any] = self._ask("POST", "/v1/deliveries", params=asked, data=content, headers=headers)
         return found
 
+    def refuse_payout(self, id_: str, why: str) -> None:
+        """As the treasurer: tell why a withdrawal to a bank cannot be paid out."""
+        self._ask("POST", f"/v1/payouts/{id_}:refuse", json={"why": why})
+
     def status(self, id_: str) -> dict[str, Any]:
         """What has become of a message of one's own."""
         if not self._token:

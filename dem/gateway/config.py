@@ -74,6 +74,7 @@ class Configuration(BaseModel):
     meters: participant of each meter, by the name that its metering operator calls it. name, currency, timezone: of the
     market, on its pages. bills: folder of the book of bills. least_traders: on each side of the auction, for the public
     to be told what was traded.
+    workers: processes that answer.
     relayer: an account of ape's that pays for transactions; or keystore, the file of one.
     """
 
@@ -89,6 +90,7 @@ class Configuration(BaseModel):
     keystore: Path | None = None
     passphrase_file: Path | None = None
     depth: int = Field(64, ge=1)
+    workers: int = Field(1, ge=1, le=64)
     token_seconds: int = Field(3_600, ge=60, le=86_400)
     limits: Limits = Limits.model_construct()
     retention: Retention = Retention.model_construct()

@@ -10,8 +10,8 @@ from dem.errors import RequestError
 from dem.gateway.bills.book import Book
 from dem.gateway.config import Configuration
 from dem.gateway.evidence import Proofs
+from dem.gateway.processes import Notice
 from dem.gateway.reads import Index
-from dem.gateway.relaying import Relaying
 from dem.gateway.rights import Reader, Right, Role, mark, require
 from dem.gateway.state import CLIENT_MARK, Store
 from dem.model.calendar import CalendarParameters
@@ -30,7 +30,7 @@ class ElectionTerms:
 
 @dataclass(frozen=True)
 class Parts:
-    """What a gateway is made of. relaying: None for one that only tells. bills: None if it has no book of them.
+    """What a gateway is made of. bringing: None for one that only tells. bills: None if it has no book of them.
 
     proofs: None if it asks no node for any. elections: None if it does not know when they are.
     """
@@ -42,11 +42,17 @@ class Parts:
     calendar: CalendarParameters
     index: Index
     store: Store
-    relaying: Relaying | None
+    bringing: Notice | None
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     bills: Book | None = None
     elections: ElectionTerms | None = None
     proofs: Proofs | None = None
+
+    def has_office(self, role: Role) -> bool:
+        """Whether an account or a client has it."""
+        return bool(self.configuration.offices.get(role)) or any(
+            role in client["offices"] for client in self.store.clients()
+        )
 
 
 def parts_of(request: Request) -> Parts:

@@ -25,7 +25,7 @@ from dem.messages.orders import (
     WholesaleCommitment,
 )
 from dem.messages.readings import ReadingSheet
-from dem.messages.signing import Domain, Message, digest, recover
+from dem.messages.signing import Domain, Message, digest, signer_of
 from dem.model.mechanisms import AUCTION, MECHANISMS, POOL
 
 VERSION: Literal["dem/1"] = "dem/1"
@@ -141,11 +141,11 @@ def check(envelope: Envelope, chain_id: int, contracts: Mapping[str, str]) -> Ch
     message = parse(envelope.type, envelope.message)
     domain = Domain(chain_id, to_checksum_address(envelope.contract))
     try:
-        found = f"0x{digest(domain, message).hex()}"
-        if found != envelope.id:
+        hash_ = digest(domain, message)
+        if (found := f"0x{hash_.hex()}") != envelope.id:
             raise RequestError(422, "WrongId", f"the digest of the message is {found}, not {envelope.id}")
         signature = bytes.fromhex(envelope.signature[2:])
-        signer = recover(domain, message, signature)
+        signer = signer_of(hash_, signature)
     except InputError as error:
         raise RequestError(422, "MalformedMessage", str(error)) from error
     except SignatureError as error:
@@ -155,6 +155,14 @@ def check(envelope: Envelope, chain_id: int, contracts: Mapping[str, str]) -> Ch
         why = f"{kind.sender} is {sender}, and the signature is of {signer}: another key, or another message"
         raise RequestError(422, "NotSignedBySender", why)
     return Checked(envelope.id, contract, sender, message, signature)
+
+
+def unsealed(id_: str, sender: str, envelope: Mapping[str, Any], contracts: Mapping[str, str]) -> Checked:
+    """A message that was checked before, from its envelope as it was kept."""
+    message = parse(envelope["type"], envelope["message"])
+    at = {address.lower(): name for name, address in contracts.items()}
+    contract, signature = at[envelope["contract"].lower()], bytes.fromhex(envelope["signature"][2:])
+    return Checked(id_, contract, sender, message, signature)
 
 
 def _sender(message: Message, kind: Kind) -> str:

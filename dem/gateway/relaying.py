@@ -5,30 +5,36 @@ on the chain by its signature before it is brought again.
 """
 
 import logging
-import threading
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple, Protocol
 
 import requests
 from hexbytes import HexBytes
+from sqlalchemy.exc import SQLAlchemyError
 from web3.types import RPCEndpoint
 
 from dem.chain.abi import as_int
 from dem.deployment.market import RELAYER
 from dem.errors import DemError
-from dem.gateway.protocol import KINDS, Checked, Envelope, check
-from dem.gateway.state import Record, State, Store
+from dem.gateway.processes import Notice
+from dem.gateway.protocol import KINDS, Checked, unsealed
+from dem.gateway.state import Move, Record, State, Store
 from dem.messages.contracts import Acceptance, Proposal, Revocation
 from dem.messages.orders import OrderSheet
 from dem.messages.readings import ReadingSheet
 from dem.messages.signed import AcceptedProposal, Received, for_contract, sheet_for_contract
-from dem.relay.batches import GAS_PER_LINE, GAS_PER_SHEET, Relay
+from dem.relay.batches import GAS_PER_LINE, GAS_PER_SHEET, Relay, batches
 from dem.relay.bilateral import GAS_PER_CONTRACT, arguments
 from dem.relay.settlement import finish_settlement
 
 BATCH = 200
 """Messages brought before others are looked at."""
+_QUESTIONS = 100
+"""To a node at once."""
+_MOVES = 50
+"""Noted together."""
 _GAS_PER_MESSAGE = 400_000
 _PAUSE_SECONDS, _LONGEST_PAUSE = 0.2, 30.0
 _log = logging.getLogger(__name__)
@@ -52,24 +58,28 @@ class Port(Protocol):
     def bring(self, messages: Sequence[Checked]) -> Iterator[Outcome]:
         """Bring messages, in their order; what became of each, in any order."""
 
-    def block_of(self, transaction: str) -> int | None:
-        """The block that a transaction is in; None if the chain does not have it."""
+    def hashes(self, blocks: Sequence[int]) -> dict[int, tuple[str, str]]:
+        """Hashes of blocks and of their parents by their numbers, of those that there are."""
+
+    def blocks_of(self, transactions: Sequence[str]) -> list[int | None]:
+        """The block that each transaction is in; None if the chain does not have it."""
 
     def find(self, message: Checked, first: int) -> Outcome | None:
         """What brought a message, in blocks from one on; None if nothing did."""
+
+    def paid_out(self, ids: Sequence[str]) -> Iterator[Outcome]:
+        """Of withdrawals to banks, those that the treasurer has brought."""
 
 
 class Relaying:
     """The work of one gateway. depth: blocks behind the newest one from which what is in a block is final."""
 
-    def __init__(self, store: Store, port: Port, chain_id: int, contracts: dict[str, str], depth: int) -> None:
+    def __init__(self, store: Store, port: Port, contracts: dict[str, str], depth: int) -> None:
         self._store, self._port, self._depth = store, port, depth
-        self._chain_id, self._contracts = chain_id, contracts
+        self._contracts = contracts
         self._head = -1
-        self._end = threading.Event()
-        self._thread: threading.Thread | None = None
-        self.trouble = ""
-        """Why nothing can be brought now."""
+        self._hashes: dict[int, str] = {}
+        """Of the blocks that the chain may still replace, as they were when it was last looked at what is in them."""
 
     def step(self) -> bool:
         """Do what is due; whether anything was."""
@@ -79,6 +89,7 @@ class Relaying:
             self._head = head
             self._store.tell("block", {"number": head})
             self._follow(head)
+            self._look_for_payouts()
         self._store.release()
         waiting = self._store.messages(State.QUEUED, BATCH)
         if not waiting:
@@ -90,66 +101,86 @@ class Relaying:
             if record.attempts and record.first_block is not None:
                 found = self._port.find(message, record.first_block)
                 if found is not None:
-                    self._settle(record, found)
+                    self._store.move_all([_move(record, found)])
                     continue
             fresh.append(message)
         self._store.begin([message.id for message in fresh], head)
-        for outcome in self._port.bring(fresh):
-            self._settle(known[outcome.id], outcome)
+        moves: list[Move] = []
+        try:
+            for outcome in self._port.bring(fresh):
+                moves.append(_move(known[outcome.id], outcome))
+                if len(moves) == _MOVES:
+                    self._store.move_all(moves)
+                    moves = []
+        finally:
+            self._store.move_all(moves)
         return True
 
+    def _hashes_until(self, head: int) -> dict[int, str]:
+        """Of the blocks that are known, if there are not too many new ones, and of the new ones."""
+        known, last = self._hashes, max(self._hashes, default=-1)
+        is_near = known and head <= last + self._depth
+        if is_near and head > last:
+            new = self._port.hashes(range(last + 1, head + 1))
+            found = known | {number: hash_ for number, (hash_, _) in new.items()}
+            if len(new) == head - last and all(found[number - 1] == parent for number, (_, parent) in new.items()):
+                return found
+        first = min(known) if is_near else max(0, head - self._depth + 1)
+        return {number: hash_ for number, (hash_, _) in self._port.hashes(range(first, head + 1)).items()}
+
+    def _look_for_payouts(self) -> None:
+        waiting = {record.id: record for record in self._store.messages(State.PAYOUT, 100 * BATCH)}
+        if waiting:
+            self._store.move_all([_move(waiting[one.id], one) for one in self._port.paid_out([*waiting])])
+
     def _message(self, record: Record) -> Checked:
-        made = check(Envelope.model_validate(record.envelope), self._chain_id, self._contracts)
+        made = unsealed(record.id, record.sender, record.envelope, self._contracts)
         if isinstance(made.message, Acceptance):
             offer = self._store.offer(f"0x{made.message.proposal.hex()}")
             assert offer is not None  # else the acceptance was not taken
             return replace(made, accepted=self._message(offer.record))
         return made
 
-    def _settle(self, record: Record, outcome: Outcome) -> None:
-        if outcome.refusal:
-            self._store.move(record, State.REFUSED, refusal=outcome.refusal[:1_000])
-        else:
-            self._store.move(record, State.IN_BLOCK, block=outcome.block, transaction=outcome.transaction)
-
     def _follow(self, head: int) -> None:
-        """Look again at what is in blocks that the chain may still replace."""
-        for record in self._store.messages(State.IN_BLOCK, 100 * BATCH):
-            assert record.block is not None  # it is in one
-            assert record.transaction is not None
-            block = self._port.block_of(record.transaction)
+        """Look again at what is in blocks that are new or that the chain has replaced.
+
+        All else is where it was, and is not asked about: of many messages in few blocks, the blocks are asked for.
+        """
+        known, final = self._hashes, head - self._depth
+        hashes = self._hashes_until(head)
+        same = {number for number, hash_ in hashes.items() if known.get(number) == hash_}
+        changed = min(hashes.keys() - same, default=head + 1)
+        records = self._store.in_blocks(final, changed)
+        doubtful = [record for record in records if record.block not in same]
+        blocks = self._port.blocks_of([record.transaction or "" for record in doubtful])
+        found = {record.id: record.block for record in records}
+        found |= {record.id: block for record, block in zip(doubtful, blocks, strict=True)}
+        moves: list[Move] = []
+        for record in records:
+            block = found[record.id]
+            there = {"block": block, "transaction": record.transaction}
             if block is None:
-                self._store.move(record, State.QUEUED)
-            elif block <= head - self._depth:
-                self._store.move(record, State.FINAL, block=block, transaction=record.transaction)
+                moves.append((record, record.waits, {}))
+            elif block <= final:
+                moves.append((record, State.FINAL, there))
             elif block != record.block:
-                self._store.move(record, State.IN_BLOCK, block=block, transaction=record.transaction)
+                moves.append((record, State.IN_BLOCK, there))
+        self._store.move_all(moves)
+        self._hashes = {number: hash_ for number, hash_ in hashes.items() if number > final}
 
-    # ------------------------------------------------------------------------------------------------ thread
-
-    def start(self) -> None:
-        """Go on working, in a thread of its own."""
-        self._thread = threading.Thread(target=self._run, name="relaying", daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End after what is under way."""
-        self._end.set()
-        if self._thread is not None:
-            self._thread.join()
-
-    def _run(self) -> None:
+    def run(self, notice: Notice) -> None:
+        """Go on working for as long as the process lives. notice: told why nothing can be brought now."""
         pause = _PAUSE_SECONDS
-        while not self._end.is_set():
+        while True:
             try:
                 has_worked = self.step()
-                self.trouble, pause = "", _PAUSE_SECONDS
+                notice.trouble, pause = "", _PAUSE_SECONDS
                 if has_worked:
                     continue
-            except (DemError, OSError, requests.RequestException) as error:
-                self.trouble, pause = str(error), min(2 * pause, _LONGEST_PAUSE)
+            except (DemError, OSError, requests.RequestException, SQLAlchemyError) as error:
+                notice.trouble, pause = str(error), min(2 * pause, _LONGEST_PAUSE)
                 _log.warning("nothing is brought now: %s", error)
-            self._end.wait(pause)
+            time.sleep(pause)
 
 
 class ChainPort:
@@ -174,11 +205,39 @@ class ChainPort:
         for landed, refusal in self._chain.send_all(self._market.keys[RELAYER], transactions):
             yield Outcome(landed.transaction.what, landed.block, landed.hash, refusal.why if refusal else "")
 
-    def block_of(self, transaction: str) -> int | None:
-        """The block that a transaction is in; None if the chain does not have it."""
-        [answer] = self._chain.ask([(RPCEndpoint("eth_getTransactionReceipt"), [transaction])])
-        receipt = answer.get("result")
-        return as_int(receipt["blockNumber"]) if receipt else None
+    def hashes(self, blocks: Sequence[int]) -> dict[int, tuple[str, str]]:
+        """Hashes of blocks and of their parents by their numbers, of those that there are."""
+        found = self._each("eth_getBlockByNumber", [[hex(number), False] for number in blocks])
+        return {
+            number: (HexBytes(block["hash"]).hex(), HexBytes(block["parentHash"]).hex())
+            for number, block in zip(blocks, found, strict=True)
+            if block
+        }
+
+    def blocks_of(self, transactions: Sequence[str]) -> list[int | None]:
+        """The block that each transaction is in; None if the chain does not have it."""
+        found = self._each("eth_getTransactionReceipt", [[hash_] for hash_ in transactions])
+        return [as_int(receipt["blockNumber"]) if receipt else None for receipt in found]
+
+    def paid_out(self, ids: Sequence[str]) -> Iterator[Outcome]:
+        """Their payments' references are their ids."""
+        accounts, name = self._market.accounts, "Accounts"
+        references = [bytes.fromhex(id_[2:]) for id_ in ids]
+        used = self._chain.ask_many(accounts, "isPaymentUsed", [(reference,) for reference in references])
+        [topic] = self._chain.topics(name, "Withdrawn")
+        first = self._market.manifest.first_block
+        for id_, reference, is_used in zip(ids, references, used, strict=True):
+            if is_used:
+                for event in self._chain.events({name: accounts.address}, first, topics=[topic, None, reference]):
+                    yield Outcome(id_, event.block, event.transaction)
+
+    def _each(self, method: str, parameters: Sequence[list[Any]]) -> list[Any]:
+        """What a method answers, some at a time."""
+        return [
+            answer.get("result")
+            for some in batches(parameters, _QUESTIONS)
+            for answer in self._chain.ask([(RPCEndpoint(method), own) for own in some])
+        ]
 
     def find(self, message: Checked, first: int) -> Outcome | None:
         """The transaction that carries its signature, whoever sent it."""
@@ -208,6 +267,12 @@ def _arguments(one: Checked) -> tuple[Any, ...]:
         proposal = Received(one.accepted.message, one.accepted.signature)
         return arguments(AcceptedProposal(proposal, one.sender, Received(message, one.signature)))
     return for_contract(signed)
+
+
+def _move(record: Record, outcome: Outcome) -> Move:
+    if outcome.refusal:
+        return record, State.REFUSED, {"refusal": outcome.refusal[:1_000]}
+    return record, State.IN_BLOCK, {"block": outcome.block, "transaction": outcome.transaction}
 
 
 def _gas(one: Checked) -> int:

@@ -23,46 +23,48 @@ class Role(StrEnum):
     OPERATOR = "operator"
     GRID = "grid"
     METERING = "metering"
+    TREASURER = "treasurer"
     COUNCIL = "council"
     AUDITOR = "auditor"
 
 
-OFFICES = (Role.REGISTRAR, Role.OPERATOR, Role.GRID, Role.METERING, Role.COUNCIL, Role.AUDITOR)
+OFFICES = (Role.REGISTRAR, Role.OPERATOR, Role.GRID, Role.METERING, Role.TREASURER, Role.COUNCIL, Role.AUDITOR)
 """Roles that the configuration gives to accounts."""
 
 _TABLE = """
-resource     public  member  registrar  operator  grid  metering  council  auditor
-market       all     all     all        all       all   all       all      all
-days         all     all     all        all       all   all       all      all
-tariffs      all     all     all        all       all   all       all      all
-rules        all     all     all        all       all   all       all      all
-prices       no      all     no         all       all   no        all      all
-members      no      no      all        all       no    no        no       all
-member       no      own     all        all       no    no        no       all
-energy       no      own     no         all       all   no        no       all
-readings     no      own     no         all       all   all       no       all
-orders       no      own     no         all       no    no        no       all
-settlements  no      own     no         all       no    no        no       all
-transfers    no      own     no         all       no    no        no       all
-deliver      no      no      no         no        no    all       no       no
-deliveries   no      no      no         all       no    own       no       all
-send         all     all     all        all       all   all       all      all
-message      own     own     own        all       own   own       own      all
-events       own     own     own        own       own   own       own      own
-queue        no      no      no         all       no    no        no       all
-access       no      own     no         no        no    no        no       all
-aggregates   all     all     all        all       all   all       all      all
-bills        no      own     no         all       no    no        no       all
-export       no      own     no         no        no    no        no       no
-application  own     own     own        own       own   own       own      own
-elections    no      all     all        all       all   no        all      all
-offers       no      own     no         no        no    no        no       no
-proof        no      own     no         no        no    no        no       no
-choice       no      own     no         no        no    no        no       no
-standing     no      own     no         no        no    no        no       no
-proposals    no      all     all        all       all   no        all      all
-operations   no      no      no         all       no    no        no       all
-audit        no      no      no         no        no    no        no       all
+resource     public  member  registrar  operator  grid  metering  treasurer  council  auditor
+market       all     all     all        all       all   all       all        all      all
+days         all     all     all        all       all   all       all        all      all
+tariffs      all     all     all        all       all   all       all        all      all
+rules        all     all     all        all       all   all       all        all      all
+prices       no      all     no         all       all   no        no         all      all
+members      no      no      all        all       no    no        no         no       all
+member       no      own     all        all       no    no        no         no       all
+energy       no      own     no         all       all   no        no         no       all
+readings     no      own     no         all       all   all       no         no       all
+orders       no      own     no         all       no    no        no         no       all
+settlements  no      own     no         all       no    no        no         no       all
+transfers    no      own     no         all       no    no        no         no       all
+deliver      no      no      no         no        no    all       no         no       no
+deliveries   no      no      no         all       no    own       no         no       all
+send         all     all     all        all       all   all       all        all      all
+message      own     own     own        all       own   own       own        own      all
+events       own     own     own        own       own   own       own        own      own
+queue        no      no      no         all       no    no        no         no       all
+payouts      no      no      no         no        no    no        all        no       no
+access       no      own     no         no        no    no        no         no       all
+aggregates   all     all     all        all       all   all       all        all      all
+bills        no      own     no         all       no    no        no         no       all
+export       no      own     no         no        no    no        no         no       no
+application  own     own     own        own       own   own       own        own      own
+elections    no      all     all        all       all   no        no         all      all
+offers       no      own     no         no        no    no        no         no       no
+proof        no      own     no         no        no    no        no         no       no
+choice       no      own     no         no        no    no        no         no       no
+standing     no      own     no         no        no    no        no         no       no
+proposals    no      all     all        all       all   no        no         all      all
+operations   no      no      no         all       no    no        no         no       all
+audit        no      no      no         no        no    no        no         no       all
 """
 _HEADER, *_ROWS = (line.split() for line in _TABLE.strip().splitlines())
 TABLE: dict[str, dict[Role, Right]] = {

@@ -8,7 +8,7 @@ import hashlib
 import hmac
 import secrets
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -163,8 +163,8 @@ Index("offer_by_counterparty", OFFER.c.counterparty, OFFER.c.expires)
 
 class State(StrEnum):
     """Of a message. held: for a day whose auction is not open yet. offered: a proposal, kept until somebody accepts.
-    queued: waits to be brought, or is on its way; a reorganisation of the chain leads back to it. replaced: a later one
-    took its place before it was brought.
+    queued: waits to be brought, or is on its way; a reorganisation of the chain leads back to it. payout: the same of a
+    withdrawal to a bank, which the treasurer brings. replaced: a later one took its place before it was brought.
     """
 
     RECEIVED = "received"
@@ -172,6 +172,7 @@ class State(StrEnum):
     HELD = "held"
     OFFERED = "offered"
     QUEUED = "queued"
+    PAYOUT = "payout"
     IN_BLOCK = "in_block"
     FINAL = "final"
     REFUSED = "refused"
@@ -217,6 +218,15 @@ class Record:
     refusal: str | None
     attempts: int
     first_block: int | None
+
+    @property
+    def waits(self) -> State:
+        """The state in which it waits to be brought, by the gateway or by the treasurer."""
+        return _waits(self.envelope)
+
+
+Move = tuple[Record, State, dict[str, Any]]
+"""Of a message into a state, with its block and transaction or its refusal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,7 +316,7 @@ class Store:
         with self.change("journal") as connection:
             if known := _message(connection, id_):
                 return known
-            last = State.QUEUED if offer is None else State.OFFERED
+            last = _waits(envelope) if offer is None else State.OFFERED
             if place is not None and place.due > self.now():
                 last = State.HELD if self._takes(connection, sender, place) else State.REPLACED
             for state in (State.RECEIVED, State.CHECKED, last):
@@ -407,6 +417,13 @@ class Store:
         with self._engine.connect() as connection:
             return [_record(row) for row in connection.execute(question)]
 
+    def in_blocks(self, final: int, changed: int) -> list[Record]:
+        """Messages in blocks up to one, and in blocks from another one on, in the order in which they came."""
+        where = (MESSAGE.c.state == State.IN_BLOCK, (MESSAGE.c.block <= final) | (MESSAGE.c.block >= changed))
+        with self._engine.connect() as connection:
+            found = connection.execute(select(MESSAGE).where(*where).order_by(MESSAGE.c.number))
+            return [_record(row) for row in found]
+
     def messages_of(self, sender: str, most: int, but: Collection[State] = ()) -> list[Record]:
         """Messages that an account signed, the newest first. but: not those in these states."""
         theirs = (MESSAGE.c.sender == sender, MESSAGE.c.state.not_in(but))
@@ -430,13 +447,28 @@ class Store:
 
     def move(self, record: Record, state: State, **values: Any) -> None:
         """Put a message into a state. values: its block and transaction, or its refusal."""
+        self.move_all([(record, state, values)])
+
+    def refuse_payout(self, id_: str, why: str) -> Record | None:
+        """Refuse a withdrawal that waits for the treasurer; None if none of that id does."""
         with self.change("journal") as connection:
-            self._move(connection, record, state, **values)
+            record = _message(connection, id_)
+            if record is None or record.state is not State.PAYOUT:
+                return None
+            self._move(connection, record, State.REFUSED, refusal=why)
+            return _message(connection, id_)
+
+    def move_all(self, moves: Sequence[Move]) -> None:
+        """The same of many at once."""
+        if moves:
+            with self.change("journal") as connection:
+                for record, state, values in moves:
+                    self._move(connection, record, state, **values)
 
     def _move(self, connection: Connection, record: Record, state: State, **values: Any) -> None:
         kept = {"block": None, "transaction": None, "refusal": None} | values
         connection.execute(update(MESSAGE).where(MESSAGE.c.id == record.id).values(state=state, **kept))
-        is_back = record.state is State.IN_BLOCK and state is State.QUEUED
+        is_back = record.state is State.IN_BLOCK and state is record.waits
         kind = "retract" if is_back else "message"
         told = {name: value for name, value in kept.items() if value is not None}
         was = {"block": record.block} if is_back else {}
@@ -623,6 +655,10 @@ def _overwrite(connection: Any, _record: object) -> None:
 def _message(connection: Connection, id_: str) -> Record | None:
     row = connection.execute(select(MESSAGE).where(MESSAGE.c.id == id_)).one_or_none()
     return None if row is None else _record(row)
+
+
+def _waits(envelope: Mapping[str, Any]) -> State:
+    return State.PAYOUT if envelope.get("message", {}).get("toBank") else State.QUEUED
 
 
 def _record(row: Any, table: FromClause = MESSAGE) -> Record:

@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from typing import Any
 
-from eth_account import Account
-from eth_account.messages import SignableMessage, encode_typed_data
-from eth_keys.exceptions import BadSignature
-from eth_utils.address import is_address
+from coincurve import PrivateKey, PublicKey
+from eth_utils.address import is_address, to_checksum_address
 from eth_utils.crypto import keccak
 
 from dem.errors import InputError, SignatureError, require_range
@@ -53,8 +52,6 @@ class Domain:
     chain_id: int
     contract: str
 
-
-_NO_DOMAIN = Domain(0, "0x" + "00" * 20)
 
 Message = (
     Application
@@ -102,8 +99,7 @@ def typed_data(domain: Domain, message: Message) -> dict[str, Any]:
         InputError: a field does not fit its type.
     """
     name = type(message).__name__
-    for (field_name, solidity_type), field in zip(message.TYPE, fields(message), strict=True):
-        _require_type(f"{name}.{field_name}", solidity_type, getattr(message, field.name))
+    _require_types(message)
     return {
         "types": {"EIP712Domain": _members(_DOMAIN_TYPE), name: _members(message.TYPE)},
         "primaryType": name,
@@ -123,8 +119,7 @@ def digest(domain: Domain, message: Message) -> bytes:
     Raises:
         InputError: a field does not fit its type.
     """
-    signable = _signable(domain, message)
-    return keccak(b"\x19" + signable.version + signable.header + signable.body)
+    return keccak(b"\x19\x01" + _separator(domain) + message_hash(message))
 
 
 def message_hash(message: Message) -> bytes:
@@ -133,7 +128,10 @@ def message_hash(message: Message) -> bytes:
     Raises:
         InputError: a field does not fit its type.
     """
-    return bytes(_signable(_NO_DOMAIN, message).body)
+    _require_types(message)
+    values = (getattr(message, field.name) for field in fields(message))
+    words = (_word(solidity_type, value) for (_, solidity_type), value in zip(message.TYPE, values, strict=True))
+    return keccak(_type_hash(type(message).__name__, message.TYPE) + b"".join(words))
 
 
 def sign(domain: Domain, message: Message, key: bytes) -> bytes:
@@ -142,7 +140,8 @@ def sign(domain: Domain, message: Message, key: bytes) -> bytes:
     Raises:
         InputError: a field does not fit its type.
     """
-    return bytes(Account.sign_message(_signable(domain, message), key).signature)
+    found: bytes = PrivateKey(key).sign_recoverable(digest(domain, message), hasher=None)
+    return found[:64] + bytes([27 + found[64]])
 
 
 def compact(signature: bytes) -> tuple[bytes, bytes]:
@@ -156,6 +155,15 @@ def recover(domain: Domain, message: Message, signature: bytes) -> str:
 
     Raises:
         InputError: a field does not fit its type.
+        SignatureError: see `signer_of`.
+    """
+    return signer_of(digest(domain, message), signature)
+
+
+def signer_of(hash_: bytes, signature: bytes) -> str:
+    """The same of what was signed, by its digest.
+
+    Raises:
         SignatureError: not 65 bytes, v not 27 or 28, s in the upper half, or not on the curve.
     """
     if len(signature) != 65:
@@ -165,17 +173,46 @@ def recover(domain: Domain, message: Message, signature: bytes) -> str:
     if int.from_bytes(signature[32:64], "big") > _SECP256K1_HALF_ORDER:
         raise SignatureError("has its s in the upper half of the curve's order")
     try:
-        return str(Account.recover_message(_signable(domain, message), signature=signature))
-    except BadSignature as error:
+        key = PublicKey.from_signature_and_message(signature[:64] + bytes([signature[64] - 27]), hash_, hasher=None)
+    except ValueError as error:
         raise SignatureError(f"recovers no key: {error}") from error
+    return str(to_checksum_address(keccak(key.format(compressed=False)[1:])[-20:]))
 
 
-def _signable(domain: Domain, message: Message) -> SignableMessage:
-    return encode_typed_data(full_message=typed_data(domain, message))
+@lru_cache
+def _separator(domain: Domain) -> bytes:
+    """The domain separator."""
+    texts = (keccak(text=DOMAIN_NAME), keccak(text=DOMAIN_VERSION))
+    numbers = (_word("uint256", domain.chain_id), _word("address", domain.contract))
+    return keccak(b"".join((_type_hash("EIP712Domain", _DOMAIN_TYPE), *texts, *numbers)))
+
+
+@lru_cache
+def _type_hash(name: str, fields_of_type: Sequence[tuple[str, str]]) -> bytes:
+    return keccak(text=f"{name}({','.join(f'{kind} {field}' for field, kind in fields_of_type)})")
+
+
+def _word(solidity_type: str, value: Any) -> bytes:
+    """A value that fits its type, as EIP-712 encodes it. No message has a struct inside."""
+    if solidity_type == "bytes32":
+        return bytes(value)
+    if solidity_type == "bytes":
+        return keccak(value)
+    if solidity_type == "bytes32[]":
+        return keccak(b"".join(word.to_bytes(32, "big") for word in value))
+    if solidity_type == "address":
+        return bytes.fromhex(value.removeprefix("0x")).rjust(32, b"\0")
+    return int(value).to_bytes(32, "big", signed=solidity_type.startswith("int"))
 
 
 def _members(fields_of_type: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
     return [{"name": name, "type": solidity_type} for name, solidity_type in fields_of_type]
+
+
+def _require_types(message: Message) -> None:
+    name = type(message).__name__
+    for (field_name, solidity_type), field in zip(message.TYPE, fields(message), strict=True):
+        _require_type(f"{name}.{field_name}", solidity_type, getattr(message, field.name))
 
 
 def _require_type(where: str, solidity_type: str, value: Any) -> None:

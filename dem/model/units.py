@@ -28,6 +28,8 @@ Tick = NewType("Tick", int)
 
 MAX_TICK = 4095
 MONEY_DECIMALS = 8
+CENT = 10**6
+"""Money units; the least that banks pay."""
 PRICE_DECIMALS = 5
 """Decimals of a currency/kWh price of one unit/Wh."""
 KWH_DECIMALS = 3

@@ -10,6 +10,7 @@ from dem.model.units import Money
 from dem.relay import members, terms
 from dem.relay.batches import Relay
 from dem.relay.members import Payment
+from dem.roles.payouts import Payouts
 from dem.roles.step import Day, Step
 
 
@@ -60,15 +61,19 @@ def _standing(relay: Relay, accounts: Sequence[str]) -> Mapping[str, bytes]:
 
 
 class Treasurer:
-    """Deposits what came in at the bank. payments: all that did, in any order, and any number of times."""
+    """Deposits what came in at the bank. payments: all that did, in any order, and any number of times.
 
-    def __init__(self, relay: Relay, payments: Callable[[], Sequence[Payment]]) -> None:
-        self._relay, self._payments = relay, payments
+    payouts: what goes out; None if it pays nothing out.
+    """
+
+    def __init__(self, relay: Relay, payments: Callable[[], Sequence[Payment]], payouts: Payouts | None = None) -> None:
+        self._relay, self._payments, self._payouts = relay, payments, payouts
 
     @property
     def steps(self) -> Sequence[Step]:
-        """Whenever money has come in for a member."""
-        return (Step("deposit", self.deposit, self._nothing_came),)
+        """Whenever money has come in for a member, or one has signed for some."""
+        out = self._payouts.steps if self._payouts is not None else ()
+        return (Step("deposit", self.deposit, self._nothing_came), *out)
 
     def deposit(self, _day: Day) -> None:
         """What came in for members and is on no account."""

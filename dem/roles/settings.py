@@ -11,6 +11,7 @@ from dem.errors import InputError
 from dem.formats import read_settings
 from dem.gateway.config import Zone
 from dem.model.units import Money, UnitsPerWh, parse_money, parse_tariff
+from dem.roles.outbox import is_iban
 
 SPACES = ("eth", "net", "web3")
 """Of a node's methods, those that a gate may let through at all."""
@@ -34,6 +35,12 @@ def _checksummed(account: str) -> str:
     return account
 
 
+def _iban(text: str) -> str:
+    if not is_iban(text):
+        raise ValueError("must be an IBAN, without spaces")
+    return text
+
+
 def _exact(parse: Any) -> BeforeValidator:
     """Of an amount, as text: what a float makes of it would not be exact."""
 
@@ -55,6 +62,7 @@ def _relative(path: Path, info: ValidationInfo) -> Path:
 
 
 Address = Annotated[str, AfterValidator(_checksummed)]
+Iban = Annotated[str, AfterValidator(_iban)]
 File = Annotated[Path, AfterValidator(_relative)]
 Url = Annotated[str, Field(pattern=r"^https?://[^\s]+$", max_length=200)]
 Amount = Annotated[Money, _exact(parse_money)]
@@ -101,11 +109,27 @@ class Registrar(OnChain):
 
 
 class Treasurer(OnChain):
-    """payments: what came in at the bank."""
+    """payments: what came in at the bank. gateway: where members bring withdrawals to banks; without it none is paid.
+
+    banks: members' bank accounts. outbox: folder of orders to the bank. depth: blocks on top of what was burned.
+    """
 
     payments: File = Field(Path("payments.csv"), validate_default=True)
     first_payment: Amount | None = None
     """Paid in once for every member that has none, as if it had come: for a market of simulated people."""
+    gateway: Url | None = None
+    banks: File = Field(Path("banks.csv"), validate_default=True)
+    outbox: File = Field(Path("payouts"), validate_default=True)
+    payer_name: str = Field("", max_length=70)
+    payer_iban: Iban | None = None
+    currency: str = Field("EUR", pattern=r"^[A-Z]{3}$")
+    depth: int = Field(64, ge=0)
+
+    @model_validator(mode="after")
+    def _has_a_payer(self) -> "Treasurer":
+        if self.gateway is not None and not (self.payer_name and self.payer_iban):
+            raise ValueError("payer_name and payer_iban have to say from which account it pays, where it has a gateway")
+        return self
 
 
 class Supplier(OnChain):

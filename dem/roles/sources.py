@@ -13,6 +13,7 @@ from dem.model.markets.wholesale import Offer
 from dem.model.rules import Tariff
 from dem.model.units import PriceRange, UnitsPerWh, Wh
 from dem.relay.members import Payment, salted
+from dem.roles.outbox import BankAccount, is_iban
 from dem.roles.step import Day
 from dem.tables import Cell, read_rows
 
@@ -23,6 +24,8 @@ _UNITS_PER_WH = 100_000
 _WORD = 32
 _FEWEST_BYTES = 16
 """Of 32 random bytes so many differ from each other; fewer are by design."""
+_LONGEST_NAME = 70
+"""Of who is paid, as banks take it."""
 
 
 class Kept(Generic[T]):
@@ -68,6 +71,25 @@ def payments(path: Path) -> Callable[[], Sequence[Payment]]:
 
     nothing: Sequence[Payment] = ()
     return Kept(path, read, nothing)
+
+
+def banks(path: Path) -> Callable[[], Mapping[str, BankAccount]]:
+    """Where members want their money. Columns: account, name (as the bank has it), iban."""
+
+    def read(path: Path) -> Mapping[str, BankAccount]:
+        return {_address(row["account"]): _bank_account(row) for row in read_rows(path, ("account", "name", "iban"))}
+
+    nothing: Mapping[str, BankAccount] = {}
+    return Kept(path, read, nothing)
+
+
+def _bank_account(row: Mapping[str, Cell]) -> BankAccount:
+    name, iban = row["name"].text.strip(), row["iban"].text.replace(" ", "")
+    if not 0 < len(name) <= _LONGEST_NAME:
+        raise row["name"].wrong(f"must have 1 to {_LONGEST_NAME} letters")
+    if not is_iban(iban):
+        raise row["iban"].wrong("is no IBAN: see its check digits")
+    return BankAccount(name, iban)
 
 
 def papers(path: Path) -> Callable[[], Mapping[str, bytes]]:

@@ -19,7 +19,7 @@ from dem.chain.accounts import KeyAccount, open_keystore
 from dem.gateway.config import Limits
 from dem.roles import settings as s
 from dem.roles.http import Listening, Tls
-from dem.roles.sources import buses, energies, expected, offers, papers, payments, quotes, tariffs
+from dem.roles.sources import banks, buses, energies, expected, offers, papers, payments, quotes, tariffs
 from dem.roles.step import Role
 
 if TYPE_CHECKING:
@@ -108,14 +108,23 @@ def _registrar(settings: s.Registrar, key: KeyAccount) -> Opened:
 
 
 def _treasurer(settings: s.Treasurer, key: KeyAccount) -> Opened:
+    from dem.gateway.client import Client
     from dem.roles.offices import Treasurer, with_first_payments
+    from dem.roles.outbox import BankAccount, Outbox
+    from dem.roles.payouts import AtGateway, Payouts
 
-    def steps(relay: "Relay") -> Treasurer:
+    def make(relay: "Relay") -> Treasurer:
         came = payments(settings.payments)
         first = settings.first_payment
-        return Treasurer(relay, came if first is None else with_first_payments(relay, came, first))
+        out: Payouts | None = None
+        if settings.gateway is not None and settings.payer_iban is not None:
+            outbox = Outbox(settings.outbox, BankAccount(settings.payer_name, settings.payer_iban), settings.currency)
+            out = Payouts(
+                relay, AtGateway(Client(settings.gateway, key.key)), banks(settings.banks), outbox, settings.depth
+            )
+        return Treasurer(relay, came if first is None else with_first_payments(relay, came, first), out)
 
-    return Opened(_on_chain(settings, key, ["treasurer"], steps))
+    return Opened(_on_chain(settings, key, ["treasurer"], make))
 
 
 def _supplier(settings: s.Supplier, key: KeyAccount) -> Opened:
@@ -279,7 +288,9 @@ def _gate(settings: s.Gate, _key: None) -> Opened:
 ROLES: dict[str, RoleKind] = {
     "operator": RoleKind("clears, closes metering, settles, ends days, pays the fund", s.Operator, _operator),
     "registrar": RoleKind("admits members whose papers are in order", s.Registrar, _registrar),
-    "treasurer": RoleKind("deposits what came in at the bank", s.Treasurer, _treasurer),
+    "treasurer": RoleKind(
+        "deposits what came in at the bank, has paid out what members sign for", s.Treasurer, _treasurer
+    ),
     "supplier": RoleKind("publishes the fallback supplier's tariffs", s.Supplier, _supplier),
     "clerk": RoleKind("approves and executes for a seat of the council, sets credit limits", s.Clerk, _clerk),
     "desk": RoleKind("offers what the upper market trades, before and after the gate", s.Desk, _desk),

@@ -66,6 +66,33 @@ def test_what_a_reorganisation_takes_back_is_brought_again(gateway: Gateway) -> 
     assert told[3:] == [("message", "in_block"), ("retract", "queued"), ("message", "in_block")]
 
 
+def test_what_stays_in_its_block_is_asked_about_once(gateway: Gateway) -> None:
+    home = gateway.client("home")
+    ids = [home.send(AUCTION, sheet(sequence=n)) for n in (1, 2, 3)]
+    gateway.step()
+    for _ in range(4):
+        gateway.node.blocks.append([])
+        gateway.step()
+    assert gateway.node.looked_for == ids
+    assert gateway.store.counts()["final"] == 3
+
+
+def test_a_gateway_that_was_away_looks_for_what_it_left_in_blocks(
+    gateway: Gateway, tmp_path: Path, index: Path, state: str
+) -> None:
+    home = gateway.client("home")
+    kept, lost = (home.send(AUCTION, sheet(sequence=n)) for n in (1, 2))
+    gateway.step()
+    again = make_gateway(tmp_path, index, state)
+    again.node.blocks = [[], [], [kept], *[[]] * 9]
+    again.step()
+    record = again.store.message(kept)
+    assert record is not None
+    assert (record.state, record.block) == (State.FINAL, 2)
+    assert again.node.brought == [lost]
+    again.store.close()
+
+
 def test_a_gateway_that_was_killed_while_bringing_looks_before_it_brings_again(
     gateway: Gateway, tmp_path: Path, index: Path, state: str
 ) -> None:
@@ -105,7 +132,7 @@ def test_a_batch_takes_what_is_right_and_refuses_the_rest_line_by_line(gateway: 
         (1, None), (3, "MalformedRequest"), (4, "NotSignedBySender")
     ]  # fmt: skip
     assert gateway.store.counts() == {
-        "held": 0, "offered": 0, "queued": 1, "in_block": 0, "final": 0, "refused": 0, "replaced": 0
+        "held": 0, "offered": 0, "queued": 1, "payout": 0, "in_block": 0, "final": 0, "refused": 0, "replaced": 0
     }  # fmt: skip
 
 

@@ -22,26 +22,26 @@ from dem.model.bills import PURCHASE, Bill, Line
 
 # Statuses for: nobody logged in | a member about another | about itself | each office about somebody, with a purpose.
 EXPECTED = """
-page        nobody  other  own  registrar  operator  grid  metering  council  auditor
-community   200     200    200  200        200       200   200       200      200
-home        303     403    200  403        200       403   403       403      200
-orders      303     403    200  403        200       403   403       403      200
-limits      303     403    200  403        403       403   403       403      403
-offers      303     403    200  403        403       403   403       403      403
-intermediary 303    403    200  403        403       403   403       403      403
-proof       303     403    200  403        403       403   403       403      403
-money       303     403    200  403        200       403   403       403      200
-bills       303     403    200  403        200       403   403       403      200
-bill        303     403    200  403        200       403   403       403      200
-alerts      303     403    200  403        200       403   403       403      200
-admission   303     200    200  200        200       200   200       200      200
-readers     303     403    200  403        403       403   403       403      200
-export      303     403    200  403        403       403   403       403      403
-prices      303     200    200  403        200       200   403       200      200
-operations  303     403    403  403        200       403   403       403      200
-votes       303     200    200  200        200       200   403       200      200
-proposals   303     200    200  200        200       200   403       200      200
-audit       303     403    403  403        403       403   403       403      200
+page          nobody  other  own  registrar  operator  grid  metering  treasurer  council  auditor
+community     200     200    200  200        200       200   200       200        200      200
+home          303     403    200  403        200       403   403       403        403      200
+orders        303     403    200  403        200       403   403       403        403      200
+limits        303     403    200  403        403       403   403       403        403      403
+offers        303     403    200  403        403       403   403       403        403      403
+intermediary  303     403    200  403        403       403   403       403        403      403
+proof         303     403    200  403        403       403   403       403        403      403
+money         303     403    200  403        200       403   403       403        403      200
+bills         303     403    200  403        200       403   403       403        403      200
+bill          303     403    200  403        200       403   403       403        403      200
+alerts        303     403    200  403        200       403   403       403        403      200
+admission     303     200    200  200        200       200   200       200        200      200
+readers       303     403    200  403        403       403   403       403        403      200
+export        303     403    200  403        403       403   403       403        403      403
+prices        303     200    200  403        200       200   403       403        200      200
+operations    303     403    403  403        200       403   403       403        403      200
+votes         303     200    200  200        200       200   403       403        200      200
+proposals     303     200    200  200        200       200   403       403        200      200
+audit         303     403    403  403        403       403   403       403        403      200
 """
 HEADER, *ROWS = (line.split() for line in EXPECTED.strip().splitlines())
 CELLS = [(row[0], who, int(status)) for row in ROWS for who, status in zip(HEADER[1:], row[1:], strict=True)]

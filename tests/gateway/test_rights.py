@@ -14,27 +14,28 @@ from dem.model.mechanisms import AUCTION
 
 # Statuses for: nobody logged in | a member about another | about itself | each office about somebody.
 EXPECTED = """
-resource     nobody  other  own  registrar  operator  grid  metering  council  auditor
-market       200     200    200  200        200       200   200       200      200
-days         200     200    200  200        200       200   200       200      200
-tariffs      200     200    200  200        200       200   200       200      200
-rules        200     200    200  200        200       200   200       200      200
-prices       401     200    200  403        200       200   403       200      200
-members      401     403    403  200        200       403   403       403      200
-member       401     403    200  200        200       403   403       403      200
-energy       401     403    200  403        200       200   403       403      200
-readings     401     403    200  403        200       200   200       403      200
-orders       401     403    200  403        200       403   403       403      200
-proof        401     403    200  403        403       403   403       403      403
-offers       401     403    200  403        403       403   403       403      403
-settlements  401     403    200  403        200       403   403       403      200
-transfers    401     403    200  403        200       403   403       403      200
-deliver      401     403    403  403        403       403   200       403      403
-deliveries   401     403    403  403        200       403   200       403      200
-send         202     202    202  202        202       202   202       202      202
-message      401     403    200  403        200       403   403       403      200
-queue        401     403    403  403        200       403   403       403      200
-access       401     200    200  403        403       403   403       403      200
+resource     nobody  other  own  registrar  operator  grid  metering  treasurer  council  auditor
+market       200     200    200  200        200       200   200       200        200      200
+days         200     200    200  200        200       200   200       200        200      200
+tariffs      200     200    200  200        200       200   200       200        200      200
+rules        200     200    200  200        200       200   200       200        200      200
+prices       401     200    200  403        200       200   403       403        200      200
+members      401     403    403  200        200       403   403       403        403      200
+member       401     403    200  200        200       403   403       403        403      200
+energy       401     403    200  403        200       200   403       403        403      200
+readings     401     403    200  403        200       200   200       403        403      200
+orders       401     403    200  403        200       403   403       403        403      200
+proof        401     403    200  403        403       403   403       403        403      403
+offers       401     403    200  403        403       403   403       403        403      403
+settlements  401     403    200  403        200       403   403       403        403      200
+transfers    401     403    200  403        200       403   403       403        403      200
+deliver      401     403    403  403        403       403   200       403        403      403
+deliveries   401     403    403  403        200       403   200       403        403      200
+send         202     202    202  202        202       202   202       202        202      202
+message      401     403    200  403        200       403   403       403        403      200
+queue        401     403    403  403        200       403   403       403        403      200
+payouts      401     403    403  403        403       403   403       200        403      403
+access       401     200    200  403        403       403   403       403        403      200
 """
 PAGES_ALONE = {
     "aggregates",
@@ -85,6 +86,7 @@ def ask(gateway: Gateway, resource: str, who: str) -> int:
             "transfers": (f"members/{HOME}/transfers", {}),
             "message": (f"messages/{envelope.id}", {}),
             "queue": ("queue", {}),
+            "payouts": ("payouts", {}),
             "access": ("access", {}),
         }[resource]
         client.get(f"/v1/{path}", purpose="a test", **asked)

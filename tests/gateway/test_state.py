@@ -12,12 +12,14 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from support.gateway import account_of
+from sqlalchemy.exc import OperationalError
+from support.gateway import account_of, make_gateway
 
 from dem.errors import InputError, RequestError
 from dem.gateway import migrations, streams
 from dem.gateway.config import Limits, load
 from dem.gateway.guard import Guard
+from dem.gateway.processes import Notice
 from dem.gateway.state import METADATA, Store
 from dem.gateway.streams import Streams
 
@@ -112,6 +114,35 @@ def test_a_stream_goes_on_where_it_was_and_tells_nobody_elses(state: str, monkey
     store.close()
 
 
+def test_nobody_is_woken_by_what_concerns_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "_POLL_SECONDS", 0.01)
+    monkeypatch.setattr(streams, "_ENTRIES", 3)
+    store = Store(f"sqlite:///{tmp_path / 'state.sqlite'}")
+
+    async def heard() -> str:
+        """By one who has been silent while far more was told to another than may wait for it."""
+        served = Streams(store, 2)
+        running = asyncio.create_task(served.run())
+        await asyncio.sleep(0.05)
+        listening = served.listen(None, account_of("home"))
+        await anext(listening)
+        first = asyncio.create_task(anext(listening))
+        await asyncio.sleep(0)
+        for number in range(5):
+            store.accept(f"0x{number}", "OrderSheet", account_of("roof"), {})
+        await asyncio.sleep(0.2)
+        store.tell("block", {"number": 1})
+        async with asyncio.timeout(20):
+            text = await first
+        await listening.aclose()
+        assert served.count == 0
+        running.cancel()
+        return text
+
+    assert "event: block" in asyncio.run(heard())
+    store.close()
+
+
 def test_a_stream_too_many_is_refused(tmp_path: Path) -> None:
     served = Streams(Store(f"sqlite:///{tmp_path / 'state.sqlite'}"), 0)
     with pytest.raises(RequestError, match="TooManyStreams"):
@@ -158,7 +189,7 @@ def test_bodies_that_are_too_large_too_slow_or_cut_off(
         ('folder = "."\nport = 0', "gateway.toml, port: 0 "),
         (
             'folder = "."\n[offices]\nmember = []',
-            "must be one of registrar, operator, grid, metering, council, auditor",
+            "must be one of registrar, operator, grid, metering, treasurer, council, auditor",
         ),
         ('folder = "."\n[offices]\noperator = ["0xabc"]', "must be an address with its checksum"),
         ("folder = ", "is not TOML"),
@@ -180,3 +211,68 @@ def test_a_configuration_gives_offices_to_accounts(tmp_path: Path) -> None:
     assert found.roles_of(account_of("x")) == {"operator"}
     assert found.roles_of(account_of("y")) == frozenset()
     assert (found.domain, found.public_url) == ("127.0.0.1:8040", "http://127.0.0.1:8040")
+
+
+def test_a_database_that_is_away_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, index: Path) -> None:
+    gateway = make_gateway(tmp_path, index)
+    home = gateway.client("home")
+    away = OperationalError("SELECT 1", {}, Exception("the database system is shutting down"))
+
+    def fail(*_: object, **__: object) -> None:
+        raise away
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "account_of", fail)
+        answer = gateway.web.get("/v1/me", headers={"Authorization": f"Bearer {home._token}"})
+        assert (answer.status_code, answer.json()["title"]) == (503, "NoState")
+    assert home.get("/v1/me")["account"] == account_of("home")
+
+    class EndedError(BaseException):
+        pass
+
+    looks: list[str] = []
+    notice = Notice()
+
+    def step() -> bool:
+        looks.append(notice.trouble)
+        if len(looks) == 1:
+            raise away
+        raise EndedError
+
+    monkeypatch.setattr(gateway.relaying, "step", step)
+    with pytest.raises(EndedError):
+        gateway.relaying.run(notice)
+    assert looks[0] == ""
+    assert "shutting down" in looks[1]
+    gateway.store.close()
+
+
+def test_streams_go_on_when_the_database_is_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "_POLL_SECONDS", 0.01)
+    monkeypatch.setattr(streams, "_AWAY_SECONDS", 0.01)
+    store = Store(f"sqlite:///{tmp_path / 'state.sqlite'}")
+    real, failures = store.journal, [OperationalError("SELECT 1", {}, Exception("away"))] * 3
+
+    def journal(*told: Any) -> Any:
+        if failures:
+            raise failures.pop()
+        return real(*told)
+
+    monkeypatch.setattr(store, "journal", journal)
+
+    async def heard() -> str:
+        served = Streams(store, 1)
+        running = asyncio.create_task(served.run())
+        listening = served.listen(None, None)
+        await anext(listening)
+        first = asyncio.create_task(anext(listening))
+        await asyncio.sleep(0.1)
+        store.tell("block", {"number": 1})
+        async with asyncio.timeout(20):
+            text = await first
+        await listening.aclose()
+        running.cancel()
+        return text
+
+    assert "event: block" in asyncio.run(heard())
+    store.close()

@@ -45,7 +45,7 @@ def test_a_sheet_without_orders_takes_them_back(village: Village, market: Market
     village.open_auction()
     buyer, day = village.buyer, 1
     [(line, word)] = lines_of([bid(2, 100, 50)], day, market.calendar.periods_per_day).items()
-    relaying = Relaying(store, ChainPort(Relay(market)), market.chain.id, market.addresses, 2)
+    relaying = Relaying(store, ChainPort(Relay(market)), market.addresses, 2)
     ids = []
     for sequence, words in ((1, (word,)), (2, (pack(day, [0] * LANES),))):
         ids.append(bring(store, market, buyer, "CallAuction", OrderSheet(buyer.account, day, line, sequence, words)))
@@ -97,7 +97,7 @@ def test_messages_end_in_a_block_or_refused_in_words(village: Village, market: M
     stale = bring(store, market, buyer, "CallAuction", orders(1))
     much = bring(store, market, buyer, "Accounts", Withdrawal(buyer.account, 10**20, False, 2))
     port = ChainPort(Relay(market))
-    relaying = Relaying(store, port, market.chain.id, market.addresses, 2)
+    relaying = Relaying(store, port, market.addresses, 2)
     assert relaying.step()
     found = {id_: store.message(id_) for id_ in (good, paid, stale, much)}
     for id_ in (good, paid):
@@ -105,7 +105,7 @@ def test_messages_end_in_a_block_or_refused_in_words(village: Village, market: M
         assert record is not None
         assert record.state is State.IN_BLOCK
         assert record.transaction is not None
-        assert port.block_of(record.transaction) == record.block
+        assert port.blocks_of([record.transaction]) == [record.block]
     assert village.locked(buyer) > 0
     for id_, words in ((stale, "StaleSheet"), (much, "InsufficientFunds")):
         record = found[id_]

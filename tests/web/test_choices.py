@@ -49,6 +49,7 @@ def test_one_stands_for_election(site: Site, page: Page) -> None:
 def test_money_is_taken_out_to_the_unit(site: Site, page: Page) -> None:
     page.goto(f"{site.url}/members/{HOME}/money")
     form = page.locator("#withdraw")
+    form.get_by_label("To my account's own wallet").check()
     form.get_by_label("Amount").fill("12.123456789")
     form.get_by_label("Passphrase").fill(PASSPHRASE)
     form.get_by_role("button").click()
@@ -57,6 +58,21 @@ def test_money_is_taken_out_to_the_unit(site: Site, page: Page) -> None:
     form.get_by_role("button").click()
     page.wait_for_url("**?sent=1")
     assert sent(site, "Withdrawal") == {"account": account_of("home"), "amount": "1212345678", "toBank": False}
+    require_well(page)
+
+
+def test_money_goes_to_the_bank_in_whole_cents(site: Site, page: Page) -> None:
+    page.goto(f"{site.url}/members/{HOME}/money")
+    form = page.locator("#withdraw")
+    form.get_by_label("Amount").fill("3.505")
+    form.get_by_label("Passphrase").fill(PASSPHRASE)
+    form.get_by_role("button").click()
+    page.locator("#told", has_text="a bank pays whole cents").wait_for()
+    form.get_by_label("Amount").fill("3.50")
+    form.get_by_role("button").click()
+    page.wait_for_url("**?sent=1")
+    assert sent(site, "Withdrawal") == {"account": account_of("home"), "amount": "350000000", "toBank": True}
+    page.get_by_text("waits for the treasurer").wait_for()
     require_well(page)
 
 

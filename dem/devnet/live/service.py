@@ -1,6 +1,7 @@
 """The processes of a live market: started, looked at, stopped, and started again where they were killed."""
 
 import json
+import os
 import shutil
 import sys
 import time
@@ -11,7 +12,7 @@ from typing import Any
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 
-from dem.chain.connection import Chain
+from dem.chain.connection import NODES, Chain
 from dem.chain.networks import connect_to
 from dem.community.scenario import Scenario
 from dem.deployment.market import Market, connect, deploy
@@ -37,12 +38,16 @@ _DAY_SECONDS = 600
 
 @dataclass(frozen=True)
 class Service(Process):
-    """One process. command: what starts it. health: address that answers if it is well; empty without one."""
+    """One process. command: what starts it. health: address that answers if it is well; empty without one.
+
+    nodes: addresses of a network's nodes, which the process learns from its environment.
+    """
 
     name: str
     folder: Path
     command: tuple[str | Path, ...]
     health: str = ""
+    nodes: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
@@ -63,7 +68,7 @@ class Service(Process):
         """Start it, unless it runs."""
         if self.pid is None:
             self.folder.mkdir(parents=True, exist_ok=True)
-            self.spawn(self.command)
+            self.spawn(self.command, {NODES: ",".join(self.nodes)} if self.nodes else None)
 
     def trouble(self) -> str:
         """What is wrong with it; empty if all is well."""
@@ -103,12 +108,14 @@ class Live:
         return self.town.folder / "run"
 
     def _service(self, name: str, *command: str | Path, health: str = "") -> Service:
-        return Service(name, self._run, command, health)
+        return Service(name, self._run, command, health, self.town.nodes)
 
     @property
-    def node(self) -> Service:
-        """One anvil."""
+    def node(self) -> Service | None:
+        """One anvil; none where nodes run already."""
         program = shutil.which("anvil") or "anvil"
+        if self.town.nodes:
+            return None
         return self._service(NODE, program, "--silent", "--host", HOST, "--port", str(self.town.port))
 
     @property
@@ -143,7 +150,7 @@ class Live:
         with screen.busy("writing keys, settings and tables"):
             town.make(scenario)
             town.listen()
-        if self.node.pid is None:
+        if self.node is not None and self.node.pid is None:
             if town.manifest.exists():
                 raise ChainError(
                     f"the node of {town.folder} has ended, and with it its market: remove the folder, or name another "
@@ -175,10 +182,11 @@ class Live:
 
     def _deploy(self, scenario: Scenario) -> None:
         town = self.town
-        connect_to(town.network)
+        self._connect()
         chain = Chain.connected()
-        for address in town.senders:
-            self._ask("anvil_setBalance", address, MONEY)
+        if not town.nodes:
+            for address in town.senders:
+                self._ask("anvil_setBalance", address, MONEY)
         keys = town.role_keys
         calendar = self.calendar(scenario, int(time.time()))
         length = calendar.period_length * scenario.calendar.periods_per_day
@@ -193,12 +201,18 @@ class Live:
             government=SIMULATED,
         )
         deploy(chain, keys, parameters, town.manifest)
-        # From now on blocks come by the clock, with transactions or without.
-        self._ask("evm_setIntervalMining", _BLOCK_SECONDS)
+        if not town.nodes:
+            # From now on blocks come by the clock, with transactions or without.
+            self._ask("evm_setIntervalMining", _BLOCK_SECONDS)
+
+    def _connect(self) -> None:
+        if self.town.nodes:
+            os.environ[NODES] = ",".join(self.town.nodes)
+        connect_to(self.town.network)
 
     def market(self) -> Market:
         """Its contracts, to read."""
-        connect_to(self.town.network)
+        self._connect()
         return connect(Chain.connected(), {}, self.town.manifest)
 
     def calendar(self, scenario: Scenario, now: int) -> CalendarParameters:
@@ -207,8 +221,8 @@ class Live:
         return Pace(length, self._setup_seconds).calendar(scenario, now)
 
     def stop(self) -> None:
-        """Stop all processes. The node's chain ends with it."""
-        running = [*self.services[::-1], self.node]
+        """Stop all processes. The chain of a node of its own ends with it."""
+        running = [*self.services[::-1], *self._own_nodes]
         for service in running:
             service.ask_to_stop()
         for service in running:
@@ -216,4 +230,8 @@ class Live:
 
     def troubles(self) -> list[tuple[Service, str]]:
         """Every process, and what is wrong with it."""
-        return [(service, service.trouble()) for service in (self.node, *self.services)]
+        return [(service, service.trouble()) for service in (*self._own_nodes, *self.services)]
+
+    @property
+    def _own_nodes(self) -> list[Service]:
+        return [] if self.node is None else [self.node]

@@ -29,8 +29,10 @@ FIRST_PAYMENT = "1000"
 """Currency that every member has paid in, newcomers too."""
 STANDBY_SECONDS = 15
 HOMES_A_PROCESS = 12
-_VERSION = 2
-"""Of the files: 2 has a biller."""
+_DEVNET = "ethereum:devnet:node"
+_MARK = "town.json"
+_VERSION = 3
+"""Of the files: 2 has a biller, 3 money out to banks."""
 _BILLS = "bills"
 _LONGEST_NAME = 60
 """Of a market, on a gateway's pages."""
@@ -42,22 +44,34 @@ ON_CHAIN = ("operator", "operator-2", "registrar", "treasurer", "supplier", "cle
 
 @dataclass(frozen=True)
 class Town:
-    """The files of a live market. port: the node's; the gateway and the services have those that follow."""
+    """The files of a live market. port: the node's; the gateway and the services have those that follow.
+
+    nodes: addresses of a network that runs already; without them the market has an anvil of its own. state: URL of the
+    database of what the gateway remembers; without one it is a file here.
+    """
 
     folder: Path
     port: int
+    nodes: tuple[str, ...] = ()
+    state: str = ""
+
+    @classmethod
+    def existing(cls, folder: Path, port: int) -> "Town":
+        """The market that a folder is of."""
+        nodes = json.loads((folder / _MARK).read_text(encoding="utf-8")).get("nodes", ())
+        return cls(folder, port, tuple(nodes))
 
     # ----------------------------------------------------------------------------------------------- addresses
 
     @property
     def network(self) -> str:
-        """The node, as --network takes it."""
-        return f"ethereum:local:{self.node}"
+        """The nodes, as --network takes them."""
+        return _DEVNET if self.nodes else f"ethereum:local:{self.node}"
 
     @property
     def node(self) -> str:
-        """The node's address."""
-        return f"http://{HOST}:{self.port}"
+        """The address of the node, or of one of them."""
+        return next(iter(self.nodes), f"http://{HOST}:{self.port}")
 
     @property
     def gateway(self) -> str:
@@ -119,8 +133,8 @@ class Town:
         Raises:
             InputError: the folder has another scenario's.
         """
-        mark = self.folder / "town.json"
-        own = {"scenario": scenario.config.name, "port": self.port, "version": _VERSION}
+        mark = self.folder / _MARK
+        own = {"scenario": scenario.config.name, "port": self.port, "version": _VERSION, "nodes": [*self.nodes]}
         if mark.exists():
             held = json.loads(mark.read_text(encoding="utf-8"))
             if held != own:
@@ -181,13 +195,23 @@ class Town:
         more: dict[str, dict[str, Any]] = {
             "operator-2": {"standby_seconds": STANDBY_SECONDS, "pause_seconds": 5},
             "registrar": {"admit": "everyone", "pause_seconds": 2},
-            "treasurer": {"first_payment": FIRST_PAYMENT, "pause_seconds": 2},
+            "treasurer": {
+                "first_payment": FIRST_PAYMENT,
+                "pause_seconds": 2,
+                "gateway": self.gateway,
+                "payer_name": shorten(scenario.config.title, _LONGEST_NAME, placeholder="..."),
+                "payer_iban": _iban(0),
+                "currency": scenario.config.currency,
+            },
             "supplier": {"pause_seconds": 5},
             "clerk": {"pause_seconds": 5, "credit_limits": limits},
             "metering": {"inbox": "inbox-metering"},
             "relayer": {"inbox": "inbox-relayer"},
         }
         _write(self.folder / "payments.csv", ("account", "amount", "reference", "salt"), ())
+        people = enumerate(scenario.of_kind(Kind.CONSUMER, Kind.PROSUMER), start=1)
+        accounts = [(self.key(f"{one.name}-account").address, one.name, _iban(number)) for number, one in people]
+        _write(self.folder / "banks.csv", ("account", "name", "iban"), accounts)
         for name in ON_CHAIN:
             own = {**folder, "keystore": f"keys/{name}.json", "passphrase_file": "passphrase"}
             self._write_settings(self.settings(name), {**own, **more.get(name, {})})
@@ -209,7 +233,10 @@ class Town:
             "keystore": f"keys/{_GATEWAY}.json",
             "passphrase_file": "passphrase",
             "limits": limits_of_one_machine,
+            "offices": {"treasurer": [self.key("treasurer").address]},
         }
+        if self.state:
+            gateway["state"] = self.state
         self._write_settings(self.settings(_GATEWAY), gateway)
 
     def _write_home(self, member: Participant) -> None:
@@ -287,6 +314,12 @@ class Town:
         """Addresses of all who pay for transactions."""
         keys = [self.key(name) for name in (ADMIN, _GATEWAY, *ON_CHAIN)]
         return [key.address for key in keys]
+
+
+def _iban(number: int) -> str:
+    """Of a bank account that nobody has, with the right check digits."""
+    own = f"{number:018}"
+    return f"DE{98 - int(f'{own}131400') % 97:02}{own}"
 
 
 def _zone(scenario: Scenario) -> str:

@@ -29,7 +29,7 @@ from dem.gateway.pages.figures import Day, Market, Slot, mean_price, units
 from dem.gateway.pages.language import LANGUAGES, Language, language, preferred
 from dem.gateway.parts import Parts, about, known, parts_of, proofs_of
 from dem.gateway.reads import Row
-from dem.gateway.rights import Reader, require
+from dem.gateway.rights import Reader, Role, require
 from dem.gateway.state import Record, State
 from dem.model.bills import Document
 from dem.model.strips import LANES
@@ -491,6 +491,7 @@ def money(asked: Asking, participant: Number, purpose: Purpose = "", sent: Sent 
         purpose=purpose,
         sent=sent,
         messages=_messages(asked.parts, member["account"], "Withdrawal"),
+        pays_to_banks=asked.parts.has_office(Role.TREASURER),
     )
 
 
@@ -699,7 +700,7 @@ def operations(asked: Asking, day: DayAsked = None) -> Response:
         refused=refused,
         names=parts.index.named(one.who for one in refused),
         counts=parts.store.counts(),
-        trouble=parts.relaying.trouble if parts.relaying else "",
+        trouble=parts.bringing.trouble if parts.bringing else "",
     )
 
 

@@ -70,7 +70,16 @@ OTHERS: Sequence[str] = (
     *(N_("Proposal"), N_("Acceptance"), N_("Revocation")),
     *(N_("from bank"), N_("from wallet"), N_("to bank"), N_("to wallet")),
     *(N_("consumer"), N_("prosumer"), N_("grid_operator"), N_("operator"), N_("registrar"), N_("grid")),
-    *(N_("metering"), N_("council"), N_("auditor"), N_("member"), N_("energy"), N_("settlements"), N_("transfers")),
+    *(
+        N_("metering"),
+        N_("treasurer"),
+        N_("council"),
+        N_("auditor"),
+        N_("member"),
+        N_("energy"),
+        N_("settlements"),
+        N_("transfers"),
+    ),
     *(N_("members"), N_("message"), N_("deliveries"), N_("operations"), N_("audit"), N_("bills"), N_("access")),
 )
 """Kinds, roles and resources, as tables have them."""

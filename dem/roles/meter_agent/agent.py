@@ -131,8 +131,13 @@ class Agent:
         first = self.registers.first(meter.serial)
         if first is None:
             return
-        for day in range(max(1, self._day(first)), self._day(int(self._clock()) - _LEEWAY_SECONDS)):
+        for day in range(max(1, self._day(first)), self._day(int(self._clock()) - self._leeway)):
             yield from self._sign_day(meter, day, self._calendar.opening + (day - 1) * self._seconds)
+
+    @property
+    def _leeway(self) -> int:
+        """Seconds that a day is left to what comes late: where periods last seconds, so do deadlines."""
+        return min(_LEEWAY_SECONDS, self._calendar.period_length // 3)
 
     @property
     def _seconds(self) -> int:

@@ -22,6 +22,7 @@ from dem.gateway.client import Client
 from dem.gateway.config import Configuration, Limits
 from dem.gateway.evidence import Proofs
 from dem.gateway.parts import ElectionTerms, Parts
+from dem.gateway.processes import Notice
 from dem.gateway.protocol import Checked
 from dem.gateway.reads import Index
 from dem.gateway.relaying import Outcome, Relaying
@@ -191,6 +192,8 @@ class Node:
     blocks: list[list[str]] = field(default_factory=lambda: [[]])
     refusals: dict[str, str] = field(default_factory=dict)
     brought: list[str] = field(default_factory=list)
+    looked_for: list[str] = field(default_factory=list)
+    paid: list[str] = field(default_factory=list)
     failing: Exception | None = None
 
     def head(self) -> int:
@@ -208,11 +211,25 @@ class Node:
                 self.blocks[-1].append(message.id)
                 yield Outcome(message.id, self.head(), message.id)
 
-    def block_of(self, transaction: str) -> int | None:
+    def hashes(self, blocks: Sequence[int]) -> dict[int, tuple[str, str]]:
+        """As in a chain, they follow from what is in a block and in those before."""
+        there = [number for number in blocks if number < len(self.blocks)]
+        return {number: (f"{self.blocks[: number + 1]}", f"{self.blocks[:number]}") for number in there}
+
+    def blocks_of(self, transactions: Sequence[str]) -> list[int | None]:
+        self.looked_for += transactions
+        return [self._block_of(transaction) for transaction in transactions]
+
+    def _block_of(self, transaction: str) -> int | None:
         return next((n for n, block in enumerate(self.blocks) if transaction in block), None)
 
+    def paid_out(self, ids: Sequence[str]) -> Iterator[Outcome]:
+        for id_ in ids:
+            if id_ in self.paid and (block := self._block_of(id_)) is not None:
+                yield Outcome(id_, block, id_)
+
     def find(self, message: Checked, first: int) -> Outcome | None:
-        block = self.block_of(message.id)
+        block = self._block_of(message.id)
         return None if block is None or block < first else Outcome(message.id, block, message.id)
 
 
@@ -221,6 +238,7 @@ class Gateway:
     """One under test. step: what its relaying does when it is told to."""
 
     parts: Parts
+    relaying: Relaying
     node: Node
     web: TestClient
     now: list[float]
@@ -230,8 +248,7 @@ class Gateway:
         return self.parts.store
 
     def step(self) -> None:
-        assert self.parts.relaying is not None
-        self.parts.relaying.step()
+        self.relaying.step()
 
     def client(self, name: str = "", log_in: bool = True) -> Client:
         client = Client(URL, key_of(name) if name else None, session=self.web)
@@ -265,13 +282,6 @@ class Recorded(Proofs):
         return self._evidence
 
 
-class _Unstarted(Relaying):
-    """Works only when it is told to."""
-
-    def start(self) -> None:
-        pass
-
-
 def make_gateway(folder: Path, index: Path, url: str = "", base: str = URL, **limits: Any) -> Gateway:
     """A gateway of a market. url: of its state; base: what its users call it."""
     few = {"requests_per_minute": 10**6, "messages_per_minute": 10**6, "logins_per_minute": 10**6}
@@ -289,7 +299,7 @@ def make_gateway(folder: Path, index: Path, url: str = "", base: str = URL, **li
     now = [1_800_000_000.0]
     store = Store(url or configuration.state_url, clock=lambda: now[0])
     node = Node()
-    relaying = _Unstarted(store, node, CHAIN, CONTRACTS, DEPTH)
+    relaying = Relaying(store, node, CONTRACTS, DEPTH)
     parts = Parts(
         configuration,
         CHAIN,
@@ -298,13 +308,15 @@ def make_gateway(folder: Path, index: Path, url: str = "", base: str = URL, **li
         CALENDAR,
         Index(index),
         store,
-        relaying,
+        Notice(),
         clock=lambda: moment(now[0]),
         bills=Book(configuration.bills_path),
         elections=TERMS,
         proofs=Recorded(),
     )
-    return Gateway(parts, node, TestClient(make_app(parts), base_url=base, raise_server_exceptions=False), now)
+    return Gateway(
+        parts, relaying, node, TestClient(make_app(parts), base_url=base, raise_server_exceptions=False), now
+    )
 
 
 def moment(time: float) -> Any:

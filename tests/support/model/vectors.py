@@ -5,6 +5,7 @@ same file, byte for byte.
 
 clearing.json: the orders of one period, by participant and layer; the outcome; what each order trades.
 settlement.json: a period cleared and delivered; what each participant pays for imbalance and deviation.
+messages.json: messages to a gateway and texts of logins; the envelope or the signature, as clients have to come to it.
 """
 
 import json
@@ -12,9 +13,15 @@ from pathlib import Path
 from random import Random
 
 import numpy as np
+from eth_account import Account
+from eth_account.messages import encode_defunct
+from eth_utils.address import to_checksum_address
 
+from dem.gateway.protocol import KINDS, TYPES, VERSION, parse, seal
+from dem.messages.readings import Register, pack_registers
+from dem.messages.signing import Domain, sign
 from dem.model.markets.auction import OrderBook, clear, fills, fills_of_day
-from dem.model.orders import MAX_ENERGY, Order, Side, encode_lane
+from dem.model.orders import MAX_ENERGY, Order, Side, encode_lane, lines_of
 from dem.model.positions import auction_trades, positions
 from dem.model.rules import CONTRACT_PRICINGS, MAX_TARIFF, MarketRules, Tariff
 from dem.model.settlement import Delivery, settle
@@ -113,9 +120,89 @@ def settlement_cases(seed: int = 11) -> list[dict]:
     return cases
 
 
+def message_cases(seed: int = 7) -> list[dict]:
+    """Every type of message with random values and with those at the ends, in envelopes; and texts of logins."""
+    random = Random(seed)
+    return [
+        *(_message(random, name, ends) for name in TYPES for ends in (True, False)),
+        _order_sheet(random),
+        _reading_sheet(random),
+        *(_login(random, text) for text in ("dem.example.org wants you to sign in", "für Österreich\n電")),
+    ]
+
+
+def _message(random: Random, name: str, ends: bool) -> dict:
+    def value(kind: str) -> object:
+        if kind == "address":
+            return to_checksum_address(random.randbytes(20))
+        if kind == "bool":
+            return ends
+        if kind.startswith("bytes"):
+            words = [f"0x{random.randbytes(32).hex()}" for _ in range(random.randint(1, 16))]
+            some = f"0x{random.randbytes(random.choice((0, 33))).hex()}"
+            return {"bytes32": words[0], "bytes32[]": words, "bytes": some}[kind]
+        is_signed = kind.startswith("int")
+        bits = int(kind.removeprefix("int" if is_signed else "uint")) - is_signed
+        return str((-(1 << bits) if is_signed else (1 << bits) - 1) if ends else random.randrange(1 << bits))
+
+    fields = {field: value(kind) for field, kind in TYPES[name].TYPE}
+    return _sealed(random, name, fields)
+
+
+def _order_sheet(random: Random) -> dict:
+    orders = [
+        Order(1, layer, slot, random.choice((Side.BID, Side.ASK)), Tick(random.randint(0, MAX_TICK)), Wh(1 + slot))
+        for layer in range(2)
+        for slot in range(96)
+    ]
+    lines = [f"0x{word:064x}" for word in lines_of(orders, 365, 96).values()]
+    told = [
+        {"layer": o.layer, "slot": o.slot, "isAsk": o.side is Side.ASK, "tick": o.tick, "energyWh": o.energy}
+        for o in orders
+    ]
+    fields = {"participant": "", "day": "365", "firstLine": "0", "sequence": "7", "lines": lines}
+    return _sealed(random, "OrderSheet", fields) | {"orders": {"day": 365, "periods": 96, "orders": told}}
+
+
+def _reading_sheet(random: Random) -> dict:
+    shown = [(7 * n, (1 << 40) + 3 * n) for n in range(97)]
+    registers = pack_registers([Register(Wh(imported), Wh(exported)) for imported, exported in shown])
+    fields = {"meter": "", "day": "365", "firstStrip": "0", "sequence": "1"}
+    fields |= {"registers": f"0x{registers.hex()}", "substituted": "0"}
+    return _sealed(random, "ReadingSheet", fields) | {"registers": shown}
+
+
+def _sealed(random: Random, name: str, fields: dict) -> dict:
+    """A message that its sender signs."""
+    key, kind = random.randbytes(32), KINDS[TYPES[name]]
+    fields[kind.sender] = Account.from_key(key).address
+    contracts = {kind.contract: to_checksum_address(random.randbytes(20))}
+    domain = Domain(random.randrange(1, 1 << 53), contracts[kind.contract])
+    message = parse(name, fields)
+    types = {name: [f"{type_} {field}" for field, type_ in TYPES[name].TYPE]}
+    return {
+        "key": f"0x{key.hex()}",
+        "market": {"protocol": VERSION, "chain": domain.chain_id, "contracts": contracts, "types": types},
+        "contract": kind.contract,
+        "type": name,
+        "message": fields,
+        "expected": seal(domain, message, sign(domain, message, key)).model_dump_json(),
+    }
+
+
+def _login(random: Random, text: str) -> dict:
+    key = random.randbytes(32)
+    signature = Account.sign_message(encode_defunct(text=text), key).signature
+    return {"key": f"0x{key.hex()}", "text": text, "expected": f"0x{bytes(signature).hex()}"}
+
+
 def files() -> dict[Path, str]:
     """What the folder should hold."""
-    cases = {"clearing.json": clearing_cases(), "settlement.json": settlement_cases()}
+    cases = {
+        "clearing.json": clearing_cases(),
+        "settlement.json": settlement_cases(),
+        "messages.json": message_cases(),
+    }
     return {
         FOLDER / name: "[\n" + ",\n".join(json.dumps(case, separators=(",", ":")) for case in rows) + "\n]\n"
         for name, rows in cases.items()

@@ -10,6 +10,7 @@ const AS = {
     const found = /^(\d{1,12})(?:[.,](\d{1,8}))?$/.exec(value.trim());
     return found && `${BigInt(found[1] + (found[2] || "").padEnd(8, "0"))}`;
   },
+  truth: (value) => value === "true",
   percent: (value) => `${Math.round(Number(value) * 100)}`,
 };
 
