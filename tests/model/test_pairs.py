@@ -18,7 +18,6 @@ from dem.model.markets.pairs import (
     from_the_best,
     lot_of,
     lottery,
-    meet,
     pairs_of_day,
     price_time,
     rounds,
@@ -43,15 +42,6 @@ def test_the_best_meet_first():
     pairs = from_the_best(BIDS, ASKS)
     assert pairs == [Pair(0, 6, 1), Pair(1, 7, 1), Pair(2, 8, 1), Pair(3, 8, 1), Pair(4, 9, 1), Pair(5, 9, 1)]
     assert twice_the_prices(pairs) == [2 * price for price in (385, 430, 475, 470, 515, 500)]
-
-
-def test_meetings_in_a_given_order_trade_as_published():
-    """The worked example of pymarket's P2P mechanism; bids and asks by their place."""
-    meetings = ((6, 3), (10, 5), (7, 2), (9, 4), (8, 0), (9, 5), (8, 1))
-    pairs = meet(BIDS, ASKS, ((bid, ask - 6) for ask, bid in meetings))
-    assert twice_the_prices(pairs) == [2 * price for price in (370, 425, 515, 485, 500, 480)]
-    limits = {one.place: one.tick for one in (*BIDS, *ASKS)}
-    assert sum(pair.energy * (limits[pair.bid] - limits[pair.ask]) for pair in pairs) == 2_150
 
 
 @pytest.mark.parametrize(("bids", "asks"), [(3, 5), (5, 3), (4, 4), (1, 7), (0, 3), (3, 0), (0, 0)])
