@@ -15,7 +15,7 @@ import {Calendar, CalendarParameters} from "../types/Calendar.sol";
 import {BALANCING_FUND, FIRST_PARTICIPANT, GRID_OPERATOR, Status} from "../types/Members.sol";
 import {SigningDomain} from "../types/SigningDomain.sol";
 import {Strips} from "../types/Strips.sol";
-import {Price} from "../types/Units.sol";
+import {Price, SignedPrice} from "../types/Units.sol";
 
 /// @title Relief of the network
 /// @dev Of what has not begun only the newest offer is kept, so a walk back to a day that is not final passes few.
@@ -80,9 +80,9 @@ contract GridRelief is IGridRelief, SigningDomain, AccessManaged, Calendar, Mult
         if (o.drawn > GridShares.WHOLE) revert ShareTooLarge(o.drawn);
         if (o.fedIn > GridShares.WHOLE) revert ShareTooLarge(o.fedIn);
         // A day is bought for just before its auction opens, and by then all offers are on record for long. Only the market's
-        // first day has none before it.
+        // first day has none before it: there a period is left.
         uint256 open = dayAt(block.timestamp + OPEN_LEAD);
-        uint256 earliest = open == 0 ? 1 : open + 2;
+        uint256 earliest = block.timestamp + PERIOD_LENGTH < opensAt(1) ? 1 : open + 2;
         if (o.firstDay < earliest) revert TooLateToOffer(o.firstDay, earliest);
         if (o.firstDay > Strips.MAX_DAY) revert NoSuchDay(o.firstDay);
         Version[] storage versions = _offers[id];
@@ -97,10 +97,12 @@ contract GridRelief is IGridRelief, SigningDomain, AccessManaged, Calendar, Mult
     function buy(uint32 id, uint32 day, Relief[] calldata reliefs, bytes32 report) external restricted {
         uint256 opens = opensAt(day);
         if (block.timestamp >= opens) revert AuctionHasOpened(day, opens, block.timestamp);
+        uint256 nextDay = dayAt(block.timestamp + OPEN_LEAD) + 1;
+        if (day != nextDay) revert NotTheNextDay(day, nextDay);
         if (boughtOf[id][day] != 0) revert BoughtAlready(id, day);
         if (reliefs.length == 0) revert NoRelief(0);
         Version memory asked = id < FIRST_PARTICIPANT ? Version(0, 0, 0, 0, 0) : _on(id, day);
-        Version memory ceiling = _on(GRID_OPERATOR, day);
+        Version memory ceiling = _ceilingOn(day);
         uint256 next = 0;
         for (uint256 n = 0; n < reliefs.length; ++n) {
             Relief calldata one = reliefs[n];
@@ -148,7 +150,25 @@ contract GridRelief is IGridRelief, SigningDomain, AccessManaged, Calendar, Mult
         postings[0] = Posting(GRID_OPERATOR, -more, 0);
         postings[1] = Posting(id, more - moreCharge, 0);
         postings[2] = Posting(BALANCING_FUND, moreCharge, 0);
+        // What is missing of a charge the fallback supplier advances, as of any other. It does not pay for relief.
+        uint32 payer = more > 0 ? GRID_OPERATOR : id;
+        uint256 owed = _arrearsOf(payer);
         ACCOUNTS.post(postings);
+        if (more != 0 && _arrearsOf(payer) > owed) revert NotCovered(payer, day);
+    }
+
+    function _arrearsOf(uint32 id) private view returns (uint256 arrears) {
+        // Since when is of no matter.
+        // slither-disable-next-line unused-return
+        (arrears,) = ACCOUNTS.arrearsOf(id);
+    }
+
+    /// @return ceiling what the grid operator pays at most on a day, never more than the dearest tariff there may be.
+    function _ceilingOn(uint256 day) private view returns (Version memory ceiling) {
+        ceiling = _on(GRID_OPERATOR, day);
+        uint32 most = uint32(SignedPrice.unwrap(RULES.rulesOf(day).maxBuy));
+        if (ceiling.drawnPrice > most) ceiling.drawnPrice = most;
+        if (ceiling.fedInPrice > most) ceiling.fedInPrice = most;
     }
 
     /// @return kept Wh of what was bought that the meter shows to be delivered.

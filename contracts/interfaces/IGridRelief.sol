@@ -79,6 +79,11 @@ interface IGridRelief {
     error ShareTooLarge(uint256 share);
     /// Offers are for days that are known in time: the auction of the day before them has not opened either.
     error TooLateToOffer(uint256 firstDay, uint256 earliest);
+    /// Relief is bought for the next day to open: offers of later ones may still change.
+    /// @param next that day.
+    error NotTheNextDay(uint256 day, uint256 next);
+    /// Who is to pay has not enough, and nobody advances it: the payment waits.
+    error NotCovered(uint32 id, uint256 day);
     /// Relief is bought before the day's auction opens.
     /// @param opensAt unix time at which it does.
     error AuctionHasOpened(uint256 day, uint256 opensAt, uint256 time);
@@ -90,7 +95,7 @@ interface IGridRelief {
     /// @param energy bought in a period, Wh, and
     /// @param most what is left beside it, Wh.
     error NotOffered(uint32 id, uint256 slot, uint256 energy, uint256 most);
-    /// Less than the member asks for, or more than the grid operator pays, units/Wh.
+    /// Less than the member asks for, or more than the grid operator pays, or than the dearest tariff there may be; units/Wh.
     error PriceOutOfRange(uint32 id, uint256 slot, uint256 price, uint256 asked, uint256 ceiling);
     /// Not what was bought of the member for the day.
     error NotBought(uint32 id, uint256 day);

@@ -463,7 +463,7 @@ class ReliefOffers(_Model):
     members: list[str] = Field(min_length=1)
     direction: Literal["feed-in", "demand"]
     share: int = Field(ge=1, le=SHARE_SCALE)
-    price: PerKwh
+    price: Annotated[PerKwh, Field(lt=2**32)]
 
 
 class Relief(_Model):

@@ -395,15 +395,16 @@ def _read_shaped(
             power=np.array(powers, dtype=np.int64),
         )
 
+    consumption = following("load_shape", "load_kw", 1_000)
     return ShapedProfiles(
         names=names,
         calendar=calendar,
         seed=config.seed,
         shares=np.ascontiguousarray(shares),
         first_day=first_day,
-        consumption=following("load_shape", "load_kw", 1_000),
+        consumption=consumption,
         generation=following("pv_shape", "pv_kwp", keys.pv_permille),
-        chargers=_chargers(keys.charging, names, resampled, seconds),
+        chargers=_chargers(keys.charging, names, resampled, consumption.power, seconds),
         charges_at=partial(within, keys.charging.hours if keys.charging else ()),
         resampled=np.array([i for i, name in enumerate(names) if keys.resample and name in resampled], dtype=np.int64),
     )
@@ -426,11 +427,16 @@ def _read_meters(path: Path, names: Iterable[str], participants: Mapping[str, bo
     return [rows[name] for name in names]
 
 
-def _chargers(charging: Charging | None, names: Sequence[str], households: Collection[str], seconds: int) -> Energy:
-    """What the car of each meter draws in a period in which cars charge, Wh, rounded down."""
+def _chargers(
+    charging: Charging | None, names: Sequence[str], households: Collection[str], draws: _Indexes, seconds: int
+) -> Energy:
+    """What the car of each meter draws in a period in which cars charge, Wh, rounded down.
+
+    draws: power of the shape that each follows; who follows none is no home.
+    """
     energies: Energy = np.zeros(len(names), np.int64)
     if charging is not None:
-        homes = [meter for meter, name in enumerate(names) if name in households]
+        homes = [meter for meter, name in enumerate(names) if name in households and draws[meter]]
         whole = len(homes) // charging.every * charging.every
         energies[homes[: whole : charging.every]] = charging.watts * seconds // 3_600
     return energies

@@ -1048,9 +1048,17 @@ def _check_dispatcher(scenario: Scenario, path: Path, mistakes: Mistakes) -> Non
                 near = get_close_matches(name, sorted(known), 1)
                 why = "is no consumer or prosumer" + (f": did you mean {near[0]}?" if near else "")
                 mistakes.add(InputError(f"{path}, grid.{key}", name, why))
-    if grid.relief and not grid.dispatcher:
+    if grid.relief is None:
+        return
+    if not grid.dispatcher or scenario.islanded:
         why = "is bought by a dispatcher: set grid.dispatcher = true, or leave it out"
+        if scenario.islanded:
+            why = "is not bought on an island, whose controller cuts what does not balance: leave it out"
         mistakes.add(InputError(f"{path}, grid.relief", None, why))
+    most = min(rules.max_buy for rules in scenario.config.rules)
+    if grid.relief.pays > most:
+        where, pays = f"{path}, grid.relief.pays", _shown(grid.relief.pays)
+        mistakes.add(InputError(where, pays, f"must be at most rules.max_buy, {_shown(most)}"))
 
 
 def _check_island(scenario: Scenario, mistakes: Mistakes) -> None:

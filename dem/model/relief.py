@@ -9,10 +9,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from dem.model.ledger import BALANCING_FUND, GRID_OPERATOR, Ledger, Posting
 from dem.model.limits import WHOLE, Limits
 from dem.model.markets.auction import Column
 from dem.model.rules import SHARE_SCALE, MarketRules
 from dem.model.strips import LANE_BITS, LANES
+from dem.model.units import Money
 
 
 class Offer(NamedTuple):
@@ -80,6 +82,9 @@ class ReliefPayment(NamedTuple):
     charge: int
 
 
+UNPAID = ReliefPayment(0, 0, 0, 0)
+
+
 Slots = Mapping[tuple[int, bool], Bought]
 """What is bought of a member's day by slot and direction: whether it is to feed in less."""
 
@@ -121,6 +126,31 @@ def relieved(limits: Limits, slots: Slots) -> Limits:
         # That the slot is limited is told by a share below the whole.
         shares[slot] = share._replace(**{side: min(getattr(share, side), WHOLE - 1)})
     return limits._replace(imports=imports, exports=exports, shares=shares)
+
+
+def relief_postings(id_: int, before: ReliefPayment, due: ReliefPayment) -> list[Posting]:
+    """What is posted where a member's day was paid before, and is due now."""
+    more, charge = due.units - before.units, due.charge - before.charge
+    return [
+        Posting(GRID_OPERATOR, Money(-more)),
+        Posting(id_, Money(more - charge)),
+        Posting(BALANCING_FUND, Money(charge)),
+    ]
+
+
+def is_covered(ledger: Ledger, postings: Sequence[Posting]) -> bool:
+    """Whether who pays for relief has the money: the fallback supplier advances none of it, but what is charged.
+
+    Raises:
+        LedgerError: the ledger takes no such postings.
+    """
+    grid_operator, member, _ = postings
+    if not grid_operator.amount:
+        return True
+    payer = grid_operator.account if grid_operator.amount < 0 else member.account
+    after = Ledger(dict(ledger.accounts), set(ledger.paid_now))
+    after.post(postings)
+    return after.record(payer).arrears <= ledger.record(payer).arrears
 
 
 def relief_payment(rules: MarketRules, slots: Slots, metered: Column, unread: NDArray[np.bool_]) -> ReliefPayment:

@@ -20,7 +20,7 @@ from dem.model.limits import Cost, excess_charge, limits_down
 from dem.model.markets.auction import Column
 from dem.model.markets.intermediaries import Payment
 from dem.model.mechanisms import AUCTION
-from dem.model.relief import ReliefPayment, relief_payment
+from dem.model.relief import UNPAID, ReliefPayment, is_covered, relief_payment, relief_postings
 from dem.model.settlement import Delivery
 from dem.model.shortfalls import parts
 from dem.model.units import Money
@@ -206,14 +206,11 @@ class Paying:
                 continue
             paid = ((GRID_OPERATOR, -due.units, "relief"), (id_, due.units, "relief"))
             charged = ((id_, -due.charge, "relief not delivered"), (BALANCING_FUND, due.charge, "relief not delivered"))
+            postings = relief_postings(id_, UNPAID, due)
             try:
-                market.ledger.post(
-                    [
-                        Posting(GRID_OPERATOR, Money(-due.units)),
-                        Posting(id_, Money(due.units - due.charge)),
-                        Posting(BALANCING_FUND, Money(due.charge)),
-                    ]
-                )
+                if not is_covered(market.ledger, postings):
+                    continue  # it waits, as nobody advances it
+                market.ledger.post(postings)
             except LedgerError:
                 continue  # nobody can advance it now, and the others are paid
             for account, units, what in (*paid, *charged):

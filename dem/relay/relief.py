@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from dem.messages.members import ReliefOffer
 from dem.messages.signed import Signed, for_contract
-from dem.model.relief import Relief, ReliefPayment
+from dem.model.relief import UNPAID, Relief
 from dem.relay.batches import GAS_BUDGET, Relay, batches
 from dem.relay.limits import DISPATCHER
 from dem.replay.replay import Replay
@@ -57,11 +57,10 @@ def buy(relay: Relay, replay: Replay, day: int, relief: Mapping[int, Sequence[Re
 
 def owed(replay: Replay, day: int) -> list[int]:
     """Members whose relief of a final day is not paid, or charged, as it is known."""
-    nothing = ReliefPayment(0, 0, 0, 0)
     return [
         id_
         for id_ in sorted(replay.relief.bought(day))
-        if replay.relief.due(id_, day)[2:] != replay.relief.paid.get((id_, day), nothing)[2:]
+        if replay.relief.due(id_, day)[2:] != replay.relief.paid.get((id_, day), UNPAID)[2:]
     ]
 
 

@@ -5,14 +5,25 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from dem.model.ledger import BALANCING_FUND, GRID_OPERATOR, Posting
+from dem.model.ledger import BALANCING_FUND, GRID_OPERATOR
 from dem.model.markets.intermediaries import Versions
 from dem.model.reconciliation import MAX_AGE
-from dem.model.relief import NO_OFFER, Bought, Offer, Relief, ReliefPayment, relief_payment, unpack_relief
+from dem.model.relief import (
+    NO_OFFER,
+    UNPAID,
+    Bought,
+    Offer,
+    Relief,
+    ReliefPayment,
+    relief_payment,
+    relief_postings,
+    unpack_relief,
+)
 from dem.model.units import Money
 from dem.replay.events import Args
 from dem.replay.late import LateReconciliations
 from dem.replay.market import differences
+from dem.replay.members import Membership
 from dem.replay.payments import Payments
 from dem.replay.postings import Postings
 from dem.replay.rules import Rules
@@ -22,9 +33,16 @@ class GridRelief:
     """Compares what relief was paid with the model's. found: where differences are noted."""
 
     def __init__(
-        self, rules: Rules, late: LateReconciliations, postings: Postings, payments: Payments, found: list[str]
+        self,
+        rules: Rules,
+        membership: Membership,
+        late: LateReconciliations,
+        postings: Postings,
+        payments: Payments,
+        found: list[str],
     ) -> None:
         self._rules = rules
+        self._membership = membership
         self._late = late
         self._postings = postings
         self._payments = payments
@@ -52,7 +70,9 @@ class GridRelief:
         return unpack_relief(self.bought(day).get(id_, ()))
 
     def due(self, id_: int, day: int) -> ReliefPayment:
-        """What a member is to have, and to pay, for relief of a final day."""
+        """What a member is to have, and to pay, for relief of a final day; nothing of who took no part in it."""
+        if not self._membership.takes_part(id_, day):
+            return UNPAID
         _, metered, estimated = self._late.energies(id_, day)
         unread = estimated | self._late.trued_up.get((id_, day), np.zeros_like(estimated))
         return relief_payment(self._rules.on(day), self.slots(id_, day), metered, unread)
@@ -75,15 +95,10 @@ class GridRelief:
         id_, day = args["id"], args["day"]
         chain, model = tuple(args[name] for name in ("delivered", "missing", "units", "charge")), self.due(id_, day)
         self._found += differences(f"relief of member {id_} on day {day}", chain, tuple(model))
-        before = self.paid.get((id_, day), ReliefPayment(0, 0, 0, 0))
+        before = self.paid.get((id_, day), UNPAID)
         self.paid[id_, day] = model
         more, charge = model.units - before.units, model.charge - before.charge
-        postings = [
-            Posting(GRID_OPERATOR, Money(-more)),
-            Posting(id_, Money(more - charge)),
-            Posting(BALANCING_FUND, Money(charge)),
-        ]
-        self._postings.announced += postings
+        self._postings.announced += relief_postings(id_, before, model)
         for account, units, what in (
             (GRID_OPERATOR, -more, "relief"),
             (id_, more, "relief"),
@@ -97,3 +112,5 @@ class GridRelief:
         """The day is final; what is too old to be paid is forgotten."""
         self._bought.pop(day - MAX_AGE, None)
         self.reports.pop(day - MAX_AGE, None)
+        for key in [key for key in self.paid if key[1] <= day - MAX_AGE]:
+            del self.paid[key]

@@ -68,7 +68,7 @@ class Replay:
         self.grid = GridLimits(
             periods_per_day, self.law, self.membership, self.late, self.postings, self.payments, found
         )
-        self.relief = GridRelief(self.law, self.late, self.postings, self.payments, found)
+        self.relief = GridRelief(self.law, self.membership, self.late, self.postings, self.payments, found)
         self.shortfalls = Shortfalls(self.ledger)
         self.sharing = Sharing(self.shortfalls, self.ledger, self.settling, self.payments, found)
         self.fund = Fund(days, self.law, self.ledger, self.postings, self.payments, found)

@@ -9,7 +9,7 @@ from dem.grid.programme import DEMAND, FEED_IN
 from dem.grid.record import read_record
 from dem.model.ledger import GRID_OPERATOR
 from dem.model.limits import WHOLE, Share, ZoneLimit, unpack_shares
-from dem.model.relief import NOTHING, Offers, ReliefPayment
+from dem.model.relief import NOTHING, UNPAID, Offers
 from dem.model.strips import LANES
 from dem.replay.reconcile import Check
 from dem.replay.replay import Replay
@@ -170,7 +170,7 @@ def _payments(replay: Replay, ids: Mapping[str, int], days: Sequence[int]) -> It
     names = {id_: name for name, id_ in ids.items()}
     for day in days:
         for id_ in replay.relief.bought(day) if day in replay.final_days else ():
-            due, paid = replay.relief.due(id_, day), replay.relief.paid.get((id_, day), ReliefPayment(0, 0, 0, 0))
+            due, paid = replay.relief.due(id_, day), replay.relief.paid.get((id_, day), UNPAID)
             if due[2:] != paid[2:]:
                 who = names.get(id_, f"member {id_}")
                 yield f"day {day}, {who}: {paid.units} units for {due.delivered} Wh, should be {due.units}"

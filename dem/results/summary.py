@@ -327,8 +327,10 @@ def _cuts(results: Results) -> tuple[Cut, ...]:
 
 def relief_of_members(results: Results) -> pd.DataFrame:
     """What each has sold and delivered, Wh, and what it was paid, money units; by name."""
-    sold = results.relief.assign(units=results.relief["delivered_wh"] * results.relief["price_units_per_wh"])
-    return sold.groupby(sold["participant"].astype(str))[["bought_wh", "delivered_wh", "units"]].sum()
+    sold = results.relief.groupby(results.relief["participant"].astype(str))[["bought_wh", "delivered_wh"]].sum()
+    paid = results.payments[results.payments["cause"] == "relief"]
+    units = paid.groupby(paid["participant"].astype(str))["amount_units"].sum()
+    return sold.assign(units=units.reindex(sold.index, fill_value=0).astype("int64"))
 
 
 def _relief(results: Results) -> Relief | None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from dem.errors import InputError
+from dem.errors import InputError, RefusedError
 from dem.grid.dispatch import DayLimits, Dispatch
 from dem.grid.network import Network
 from dem.grid.programme import connect
@@ -27,6 +27,8 @@ class Knowledge:
     standing: Mapping[int, Share]
     ids: Callable[[], Mapping[str, int]]
     limits: Callable[[Day], DayLimits | None]
+    forget: Callable[[Day], object] = lambda _day: None
+    """What was worked out for a day is worked out anew: something that it counted on has changed."""
 
 
 class GridDispatcher:
@@ -68,7 +70,7 @@ class GridDispatcher:
         own, ids = known.limits(day), known.ids()
         if own is None or self._is_published(day) or relay.chain.now() >= relay.market.calendar.opens_at(day):
             return
-        relief.buy(relay, self._follow(), day, self._relief(own), own.relief_report)
+        self._buy(day, own)
         limits.publish_model(relay, self._follow(), known.model, day)
         zones = {ids[name]: zone for name, zone in own.zones.items() if name in ids}
         limits.assign_zones(relay, self._follow(), zones, day)
@@ -81,6 +83,18 @@ class GridDispatcher:
         if own is None:
             return True
         return relief.is_bought(replay, day, self._relief(own)) and limits.is_published(replay, day, own.words)
+
+    def _buy(self, day: Day, own: DayLimits) -> None:
+        wanted, bought = self._relief(own), self._follow().relief.bought(day)
+        for id_ in bought:
+            if list(bought[id_]) != list(wanted.get(id_, ())):
+                why = "is bought otherwise than it is worked out now: the day is left to its standing limits"
+                raise InputError(f"relief of day {day}", f"member {id_}", why)
+        try:
+            relief.buy(self._relay, self._follow(), day, wanted, own.relief_report)
+        except RefusedError:
+            self._knowledge.forget(day)
+            raise
 
     def _relief(self, own: DayLimits) -> Mapping[int, Sequence[Relief]]:
         """What is bought, by registry number."""
@@ -149,4 +163,5 @@ def knowledge_of(
             known[day] = dispatch(day).day(day, lambda _day: energies)
         return known.get(day)
 
-    return Knowledge(bytes.fromhex(network.digest.removeprefix("0x")), standing, ids, limits_of)
+    model = bytes.fromhex(network.digest.removeprefix("0x"))
+    return Knowledge(model, standing, ids, limits_of, lambda day: known.pop(day, None))

@@ -10,8 +10,8 @@ from support.evm.limited import EXPORTS, FUND_ID, GRID_OPERATOR_ID, IMPORTS, NOT
 from support.evm.market import GRID_OPERATOR, STRANGER
 from support.rules import CALENDAR
 
-from dem.messages.members import ReliefOffer
-from dem.model.relief import Bought, Relief, pack_relief
+from dem.messages.members import ReliefOffer, Withdrawal
+from dem.model.relief import UNPAID, Bought, Relief, pack_relief
 from dem.model.units import UnitsPerWh
 
 ASKED, CEILING = 3_000, 5_000
@@ -158,8 +158,64 @@ def test_an_offer_of_before_holds_for_the_days_it_was_for(played):
     played.market.now = CALENDAR.opens_at(1)
     played.offer(played.seller.account, 0, 0, day=3, sequence=2)
     played.buy(SOLD, day=2)
+    with pytest.raises(Refused, match="NotTheNextDay"):
+        played.buy(SOLD, day=3)
+    played.market.now = CALENDAR.opens_at(2)
     with pytest.raises(Refused, match="NotOffered"):
         played.buy(SOLD, day=3)
+
+
+def test_offers_for_the_first_day_end_a_period_before_its_auction_opens(played):
+    seller = played.seller.account
+    played.market.now = CALENDAR.opens_at(1) - CALENDAR.period_length - 1
+    played.offer(seller, 1, 0, sequence=2)
+    played.market.now = CALENDAR.opens_at(1) - CALENDAR.period_length
+    with pytest.raises(Refused, match="TooLateToOffer"):
+        played.offer(seller, 1, 0, sequence=3)
+
+
+def test_relief_is_never_dearer_than_the_dearest_tariff_may_be(played):
+    dearest = played.market.replay.rules(1).max_buy
+    played.offer(GRID_OPERATOR, 10_000, 2**32 - 1, sequence=2)
+    with pytest.raises(Refused, match="PriceOutOfRange"):
+        played.buy(SOLD._replace(price=dearest + 1))
+    played.buy(SOLD._replace(price=dearest))
+
+
+def test_the_fallback_supplier_does_not_advance_what_the_grid_operator_lacks(played):
+    """A grid operator and a friend of its would have its credit, and never pay it back."""
+    played.market.act("Accounts.setCreditLimit", GRID_OPERATOR_ID, 0)
+    played.buy(SOLD)
+    played.end([-300] * 12)
+    with pytest.raises(Refused, match="NotCovered"):
+        played.pay()
+    played.market.act("Accounts.deposit", GRID_OPERATOR.address, 200 * 4_000, b"grid".ljust(32))
+    assert played.pay() == (200 * 4_000, -200 * 4_000, 0)
+    assert played.reconciled()
+
+
+def test_nor_what_a_member_lacks_that_has_taken_its_pay_out(played):
+    """The reading that was paid for is corrected when the money is gone."""
+    played.buy(*[SOLD] * 12)
+    played.end([-300] * 12)
+    played.pay()
+    account = played.seller.account
+    amount = played.free(played.seller.id)
+    message = Withdrawal(account.address, amount, False, played.seller.next_sequence())
+    signature = account.sign(played.market.domain("Accounts"), message)
+    played.market.act("Accounts.withdraw", struct(message), signature)
+    played.correct(played.seller, [-500] * 12)
+    with pytest.raises(Refused, match="NotCovered"):
+        played.pay()
+
+
+def test_who_left_before_the_day_is_neither_paid_nor_charged(played):
+    played.buy(SOLD)
+    played.market.act("ParticipantRegistry.exit", played.seller.id)
+    played.end(None)
+    assert played.market.replay.relief.due(played.seller.id, 1) == UNPAID
+    with pytest.raises(Refused, match="NotReconciled"):
+        played.pay()
 
 
 def test_only_the_dispatcher_buys(played):

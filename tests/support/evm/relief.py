@@ -4,11 +4,19 @@ from collections.abc import Mapping, Sequence
 from random import Random
 
 from dem.messages.members import ReliefOffer
-from dem.model.ledger import BALANCING_FUND, FIRST_PARTICIPANT, GRID_OPERATOR, Posting
+from dem.model.ledger import FIRST_PARTICIPANT, GRID_OPERATOR
 from dem.model.limits import WHOLE
-from dem.model.relief import Bought, Relief, ReliefPayment, offered_down, pack_relief
+from dem.model.relief import (
+    UNPAID,
+    Bought,
+    Relief,
+    is_covered,
+    offered_down,
+    pack_relief,
+    relief_postings,
+)
 from dem.model.strips import strips_per_day
-from dem.model.units import Money, UnitsPerWh
+from dem.model.units import UnitsPerWh
 
 from .chain import NOBODY
 from .grid import REPORT
@@ -80,6 +88,8 @@ def buy_relief(random: Random, market: Market, people: Mapping[int, Person], day
     expected = set()
     if market.now >= market.calendar.opens_at(day):
         expected.add("AuctionHasOpened")
+    if day != _last_open(market) + 1:
+        expected.add("NotTheNextDay")
     if id_ in relief.bought(day):
         expected.add("BoughtAlready")
     for slot in random.sample(range(market.calendar.periods_per_day), random.randint(0, 3)):
@@ -88,6 +98,7 @@ def buy_relief(random: Random, market: Market, people: Mapping[int, Person], day
         energy = random.randint(1, max(1, most)) + (random.random() < 0.03) * capacity
         left = random.randint(0, max(0, capacity - energy)) + (random.random() < 0.03) * (capacity + 1)
         lowest, highest = own.price(is_fed_in), ceiling.price(is_fed_in) if ceiling.share(is_fed_in) else 0
+        highest = min(highest, market.replay.rules(day).max_buy)
         price = random.choice((lowest, highest, highest, (lowest + highest) // 2))
         if id_ < FIRST_PARTICIPANT or energy > most or energy + left > capacity:
             expected.add("NotOffered")
@@ -115,13 +126,15 @@ def pay_relief(random: Random, market: Market, day: int) -> None:
     reliefs: Sequence[Relief] = relief.bought(day).get(id_, ())
     record, expected = late.record(id_, day), set[str]()
     if id_ in relief.bought(day):
-        due, paid = relief.due(id_, day), _paid(market, id_, day)
-        more, charge = due.units - paid.units, due.charge - paid.charge
-        if not more and not charge:
+        due, paid = relief.due(id_, day), relief.paid.get((id_, day), UNPAID)
+        if due[2:] == paid[2:]:
             expected.add("NothingToPay")
-        postings = [Posting(GRID_OPERATOR, Money(-more)), Posting(id_, Money(more - charge))]
         expected |= objections_to_record(market, id_, day)
-        expected |= of_money(market, [*postings, Posting(BALANCING_FUND, Money(charge))])
+        postings = relief_postings(id_, paid, due)
+        if objections := of_money(market, postings):
+            expected |= objections
+        elif not is_covered(market.replay.ledger, postings):
+            expected.add("NotCovered")
     else:
         expected.add("NotBought")
     if random.random() < 0.1:
@@ -136,18 +149,23 @@ def pay_relief(random: Random, market: Market, day: int) -> None:
 def owed_relief(market: Market, day: int) -> list[int]:
     """Members who are due something for relief of a final day, or owe something."""
     relief = market.replay.relief
-    return [id_ for id_ in sorted(relief.bought(day)) if relief.due(id_, day)[2:] != _paid(market, id_, day)[2:]]
+    owed = [
+        id_ for id_ in sorted(relief.bought(day)) if relief.due(id_, day)[2:] != relief.paid.get((id_, day), UNPAID)[2:]
+    ]
+    assert all(market.replay.membership.takes_part(id_, day) for id_ in owed)
+    return owed
 
 
-def _paid(market: Market, id_: int, day: int) -> ReliefPayment:
-    return market.replay.relief.paid.get((id_, day), ReliefPayment(0, 0, 0, 0))
+def _last_open(market: Market) -> int:
+    """The last day whose auction has opened; 0 if none has."""
+    calendar = market.calendar
+    ahead = market.now + calendar.open_lead
+    return 0 if ahead < calendar.opening else (ahead - calendar.opening) // calendar.day_length + 1
 
 
 def _earliest(market: Market) -> int:
     calendar = market.calendar
-    ahead = market.now + calendar.open_lead
-    open_ = 0 if ahead < calendar.opening else (ahead - calendar.opening) // calendar.day_length + 1
-    return open_ + 2 if open_ else 1
+    return 1 if market.now + calendar.period_length < calendar.opens_at(1) else _last_open(market) + 2
 
 
 def _check(market: Market, expected: set[str], function: str, *arguments: object) -> None:
