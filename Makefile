@@ -104,7 +104,7 @@ test: artifacts ## run all tests
 test-python: test-chain
 	$(SAY) 'pytest: $(COMMANDS) $(PURE)'
 	@# Together, and on more workers than cores: some commands wait for a node, and meanwhile others compute.
-	@pytest -q -p no:ape_test -n 3 $(BY_GROUP) $(COMMANDS) $(PURE)
+	@pytest -q -p no:ape_test -n 4 $(BY_GROUP) $(COMMANDS) $(PURE)
 
 # Forge's tests deploy the contracts as the package has them: `make check` compiles all of them, and compares.
 FORGE_TEST := CONTRACTS=.forge/contracts forge test --match-path 'tests/forge/*'

@@ -106,7 +106,7 @@ def draw() -> None:
                 net.bus.name[customer.bus],
                 str(math.ceil(CONNECTION_KW * max(1, size) * 1_000 / PERIODS_PER_HOUR)),
                 str(round(kwp * 1_000 / PERIODS_PER_HOUR)),
-                str(10 + 10 * math.ceil((kwh * 0.003 + kwp * 4) / 10)),
+                str(20 + 10 * math.ceil((kwh * 0.003 + kwp * 4) / 10)),
                 "0",
                 "",
             ]

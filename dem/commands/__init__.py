@@ -28,6 +28,7 @@ CONTENTS = {
     "Look at a run": {
         "grid": "check what a network carries, and import one",
         "report": "draw the report of a run from its tables",
+        "prove": "check the proof of a day that a member's page gives",
         "bill": "issue bills to the members of a run",
         "reconcile": "recompute a run from its events and compare every balance",
     },
@@ -36,6 +37,7 @@ CONTENTS = {
         "index": "put a market's events into an SQLite database",
         "gateway": "serve a market to people's software",
         "clients": "register institutions' software with a gateway",
+        "erase": "erase what a gateway knows of a member who has left",
         "live": "run a whole market here, a process for every role",
         "join": "join a market as a household, by a gateway's address alone",
         "role": "run an office, a household or a meter as a service",

@@ -4,6 +4,7 @@ import socket
 import sys
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -28,6 +29,7 @@ def cli(config: Path) -> None:
     """
     try:
         import uvicorn
+        from web3.types import RPCEndpoint
 
         from dem.chain.accounts import open_keystore
         from dem.chain.connection import Chain
@@ -36,6 +38,7 @@ def cli(config: Path) -> None:
         from dem.gateway.app import make_app
         from dem.gateway.bills.book import Book
         from dem.gateway.config import load
+        from dem.gateway.evidence import Proofs
         from dem.gateway.parts import ElectionTerms, Parts
         from dem.gateway.processes import Notice, run_together
         from dem.gateway.reads import Index
@@ -59,22 +62,32 @@ def cli(config: Path) -> None:
     terms = ElectionTerms(*market.contract("Elections").functions.terms().call())
     Store(configuration.state_url).close()  # its tables are there before anybody looks
 
+    def ask(method: str, parameters: list[Any]) -> Any:
+        [answer] = chain.ask([(RPCEndpoint(method), parameters)])
+        if answer.get("result") is None:
+            raise ChainError(f"the node does not answer {method}: {answer.get('error')}")
+        return answer["result"]
+
     def bring() -> None:
+        chain.connect_anew()
         port, store = ChainPort(Relay(market)), Store(configuration.state_url)
         Relaying(store, port, market.addresses, configuration.depth).run(notice)
 
     def serve(listening: socket.socket) -> None:
+        chain.connect_anew()
+        index = Index(configuration.index_path)
         parts = Parts(
             configuration,
             chain.id,
             chain.genesis,
             market.addresses,
             market.calendar,
-            Index(configuration.index_path),
+            index,
             Store(configuration.state_url),
             notice,
             bills=Book(configuration.bills_path),
             elections=terms,
+            proofs=Proofs(index, market.calendar, chain.id, market.addresses, ask),
         )
         # The threads that ask the databases take turns with the one that writes answers: by default it waits 5 ms for
         # each of them, again and again.

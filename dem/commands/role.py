@@ -26,8 +26,8 @@ from dem.errors import DemError, InputError
 def cli(name: str, configs: tuple[Path, ...]) -> None:
     """Do again and again what is due of the role NAME, until interrupted.
 
-    Roles: operator, registrar, treasurer, supplier, clerk, relayer, metering, biller, household,
-    meter.
+    Roles: operator, registrar, treasurer, supplier, clerk, desk, dispatcher, intermediary, relayer, metering, biller,
+    household, meter, gate.
 
     What is due it asks the chain, or the gateway, so it may be killed and started at any moment. It logs a line of
     JSON for each step. docs/guide/live.md describes roles and settings.
@@ -35,7 +35,7 @@ def cli(name: str, configs: tuple[Path, ...]) -> None:
     try:
         from starlette.routing import BaseRoute
 
-        from dem.roles.http import Listener, make_app
+        from dem.roles.http import Listener, Listening, make_app
         from dem.roles.logs import log_as_json
         from dem.roles.service import Metrics, Service
         from dem.roles.table import ROLES, open_role
@@ -49,17 +49,20 @@ def cli(name: str, configs: tuple[Path, ...]) -> None:
     services: list[Service] = []
     routes: list[BaseRoute] = []
     ports: list[tuple[str, int]] = []
+    listening = Listening()
     for path in configs:
         settings, opened = open_role(name, path)
         own = settings.name or path.stem
         services.append(Service(name, own, opened.make, metrics, settings.pause_seconds))
         routes += opened.routes
+        listening = opened.listening if opened.routes else listening
         ports += [(settings.host, settings.port)] if settings.port else []
     if len(ports) > 1:
         raise InputError(f"{configs[1]}, port", ports[1][1], "is a second one of this process: name one in one file")
     with ExitStack() as stack:
         for host, port in ports:
-            stack.enter_context(Listener(make_app(services, metrics, routes), host, port))
+            app = make_app(services, metrics, routes, listening.limits)
+            stack.enter_context(Listener(app, host, port, listening.tls))
 
         def stop(*_: object) -> None:
             for service in services:

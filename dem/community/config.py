@@ -13,12 +13,12 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from dem.community.hours import hours_of, weekdays_of
+from dem.community.hours import hours_of, weekdays_of, within
 from dem.community.presets import POOLED, Mode
 from dem.errors import InputError, Mistakes
 from dem.formats import all_mistakes, read_toml
 from dem.model.mechanisms import MECHANISMS, Markets
-from dem.model.rules import ImbalancePricing, MarketRules
+from dem.model.rules import SHARE_SCALE, ImbalancePricing, MarketRules
 from dem.model.strips import LANES, MAX_POSITION
 from dem.model.units import PriceRange, UnitsPerWh, Wh, parse_money, parse_tariff
 from dem.model.worst_day import most_layers
@@ -257,16 +257,26 @@ class Tables(_Model):
     negative: Literal["refuse", "zero", "swap"] = "refuse"
 
 
+class Charging(_Model):
+    """Cars that charge at home. every: each so-manieth household has one. watts: of each. hours: at which times."""
+
+    every: int = Field(ge=1)
+    watts: int = Field(ge=1, le=10**6)
+    hours: Annotated[tuple[tuple[int, int], ...], BeforeValidator(hours_of)]
+
+
 class Shapes(_Model):
     """Meters that follow shapes: CSV files, relative to the scenario's folder.
 
     resample: give every consumer's and prosumer's load days of its own. pv_permille: of the shapes' generation.
+    charging: cars beside what the shapes have.
     """
 
     shapes: str
     meters: str
     resample: bool
     pv_permille: int = Field(default=1000, ge=0, le=10_000)
+    charging: Charging | None = None
 
 
 class SpotTariff(_Model):
@@ -324,9 +334,8 @@ class TimeOfUseTariff(_Model):
 
     def at(self, start: datetime) -> tuple[int, int]:
         """(buy, sell) in units/Wh of a period that begins at this local time."""
-        second = 60 * (60 * start.hour + start.minute) + start.second
         for window in self.windows:
-            if start.weekday() in window.weekdays and any(first <= second < last for first, last in window.hours):
+            if start.weekday() in window.weekdays and within(window.hours, start):
                 return window.buy, window.sell
         return self.buy, self.sell
 
@@ -444,16 +453,37 @@ class Flexibility(_Model):
     start_permille: int = Field(default=500, ge=0, le=1000)
 
 
+class ReliefOffers(_Model):
+    """What some members offer: to feed in or to draw less, up to a part of their connection, 1/10,000.
+
+    members: by name, or all of a kind: consumer, prosumer; of these, who takes part from the first day on. price: for
+    each Wh, units/Wh.
+    """
+
+    members: list[str] = Field(min_length=1)
+    direction: Literal["feed-in", "demand"]
+    share: int = Field(ge=1, le=SHARE_SCALE)
+    price: PerKwh
+
+
+class Relief(_Model):
+    """Relief that the grid operator buys before limits are set (rule 10.9). pays: at most, units/Wh."""
+
+    pays: PerKwh
+    offers: list[ReliefOffers] = Field(min_length=1)
+
+
 class Grid(_Model):
     """The network that members are connected to: a folder of tables, relative to the scenario's.
 
     dispatcher: whether it publishes limits, which members keep (rule 10). ignored_by: members whose meters show what
-    they would without.
+    they would without. relief: what is bought before.
     """
 
     folder: str
     dispatcher: bool = False
     ignored_by: list[str] = []
+    relief: Relief | None = None
 
 
 class Config(_Model):

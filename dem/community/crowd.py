@@ -34,6 +34,7 @@ from dem.model.markets.wholesale import Offer
 from dem.model.mechanisms import Markets
 from dem.model.orders import MAX_ENERGY, Order, Side
 from dem.model.positions import Grid
+from dem.model.relief import relieved
 from dem.model.rules import MarketRules, Tariff
 from dem.model.units import MAX_TICK, Tick
 
@@ -103,16 +104,17 @@ class Crowd:
 
     @cached_property
     def limits(self) -> dict[str, Limits]:
-        """What the network leaves of each connection, of who is limited in any slot."""
+        """What the network leaves of each connection, of who is limited, or has sold relief, in any slot."""
         published = self.whole.limits(self.day)
         if published is None:
             return {}
         names = [name for name, zone in published.zones.items() if zone in published.shares]
-        members = [self.scenario.participant(name) for name in names]
-        return {
+        members = [self.scenario.participant(name) for name in {*names, *published.relief}]
+        found = {
             own.name: limits_down(own.import_capacity, own.export_capacity, published.of(own.name, self._slots))
             for own in members
         }
+        return found | {name: relieved(found[name], sold) for name, sold in published.relief.items()}
 
     def _held(self, net: Mapping[str, Sequence[int]]) -> dict[str, list[int]]:
         """What of net energies is within limits, Wh by slot."""
@@ -301,15 +303,19 @@ class Crowd:
         for name, household in self._households.items():
             had = self._of(contracted or {}, self.scenario.participant(name))
             shown[name] = household.delivered(had)
+        return self._kept(shown)
+
+    def _kept(self, shown: Mapping[str, Sequence[int]]) -> dict[str, list[int]]:
+        """What meters show within limits, Wh by slot; all of it of those who ignore theirs."""
         ignored_by = self.scenario.config.grid.ignored_by if self.scenario.config.grid else []
-        return {**self._held(shown), **{name: shown[name] for name in ignored_by if name in shown}}
+        return {**self._held(shown), **{name: list(shown[name]) for name in ignored_by if name in shown}}
 
     def cut(self, ids: Ids, contracted: Contracted, book: OrderBook) -> dict[str, list[int]]:
         """What every meter shows on an island, net, Wh by slot: load and generation are limited before it (`shed`).
 
         book: the auction's, in which everybody has one order a slot at most, there being no stores.
         """
-        wanted = self.scenario.metered(self.day)
+        wanted = self._kept(self.scenario.metered(self.day))
         names = list(wanted)
         had = {name: contracted.get(name, [0] * self._slots) for name in names}
         rows, limits = {ids[name]: row for row, name in enumerate(names)}, np.zeros((len(names), self._slots), np.int64)

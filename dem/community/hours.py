@@ -1,6 +1,8 @@
 """Weekdays and hours as people write them: Mo-Fr, 08:00-20:00."""
 
 import re
+from collections.abc import Iterable
+from datetime import datetime
 
 WEEKDAYS = ("Mo", "Tu", "We", "Th", "Fr", "Sa", "Su")
 _HOURS = re.compile(r"([01]\d|2[0-4]):([0-5]\d)-([01]\d|2[0-4]):([0-5]\d)")
@@ -38,3 +40,9 @@ def hours_of(text: object) -> tuple[tuple[int, int], ...]:
             raise ValueError("must end after it begins, at 24:00 at the latest")
         spans.append((begin, end))
     return tuple(spans)
+
+
+def within(spans: Iterable[tuple[int, int]], start: datetime) -> bool:
+    """Whether a local time is in one of some spans of a day, seconds since midnight."""
+    second = 60 * (60 * start.hour + start.minute) + start.second
+    return any(first <= second < last for first, last in spans)

@@ -9,12 +9,12 @@ drawn from the shape's days of the same type and shifted by up to half an hour. 
 generation is not drawn; a plant is shifted by the same time on all days, as roofs face a little east or west.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import Enum
 from fractions import Fraction
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from hashlib import blake2b
 from pathlib import Path
 from typing import Protocol, TypeAlias
@@ -22,8 +22,9 @@ from typing import Protocol, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from dem.community.config import Calendar, Config, Shapes, Tables
+from dem.community.config import Calendar, Charging, Config, Shapes, Tables
 from dem.community.forecast import DAYS_WANTED, Energy
+from dem.community.hours import within
 from dem.errors import InputError, Mistakes
 from dem.tables import FRACTIONS, Cell, Row, nearest, read_rows, read_series
 
@@ -263,6 +264,7 @@ class ShapedProfiles:
 
     shares: billionths of a power, shape (days, shapes, periods). first_day: number of the first of these days.
     resampled: meters with days of their own, by place in `names`; everybody's generation is then shifted, too.
+    chargers: what the car of each draws in a period in which cars charge, Wh. charges_at: when that is, by local time.
     """
 
     names: tuple[str, ...]
@@ -273,6 +275,8 @@ class ShapedProfiles:
     consumption: Following
     generation: Following
     resampled: _Indexes
+    chargers: Energy
+    charges_at: Callable[[datetime], bool]
 
     @property
     def history_days(self) -> int:
@@ -301,7 +305,17 @@ class ShapedProfiles:
         drawn = self._draws(str(self.calendar.date_of(day)))
         source[self.resampled] = of_type[drawn % np.uint64(len(of_type))]
         shift[self.resampled] = self._shift(drawn // np.uint64(len(of_type)))
-        return self._energy(self.consumption, source, shift)
+        drawn_by_shape = self._energy(self.consumption, source, shift)
+        if not self.chargers.any():
+            return drawn_by_shape
+        length, begins = self.calendar.period_seconds, self.calendar.opening + (day - 1) * self.calendar.day_seconds
+        charging = [
+            self.charges_at(datetime.fromtimestamp(begins + slot * length, self.calendar.zone))
+            for slot in range(self.calendar.periods_per_day)
+        ]
+        whole: Energy = drawn_by_shape + self.chargers[:, np.newaxis] * np.array(charging, np.int64)
+        whole.flags.writeable = False
+        return whole
 
     def _pv_of(self, day: int) -> Energy:
         return self._energy(self.generation, self._same_day(day), self._roofs)
@@ -389,6 +403,8 @@ def _read_shaped(
         first_day=first_day,
         consumption=following("load_shape", "load_kw", 1_000),
         generation=following("pv_shape", "pv_kwp", keys.pv_permille),
+        chargers=_chargers(keys.charging, names, resampled, seconds),
+        charges_at=partial(within, keys.charging.hours if keys.charging else ()),
         resampled=np.array([i for i, name in enumerate(names) if keys.resample and name in resampled], dtype=np.int64),
     )
 
@@ -408,6 +424,16 @@ def _read_meters(path: Path, names: Iterable[str], participants: Mapping[str, bo
             mistakes.add(InputError(str(path), name, "has a meter but no line"))
             rows[name] = {column: Cell(path, 0, column, "") for column in _METER_COLUMNS}
     return [rows[name] for name in names]
+
+
+def _chargers(charging: Charging | None, names: Sequence[str], households: Collection[str], seconds: int) -> Energy:
+    """What the car of each meter draws in a period in which cars charge, Wh, rounded down."""
+    energies: Energy = np.zeros(len(names), np.int64)
+    if charging is not None:
+        homes = [meter for meter, name in enumerate(names) if name in households]
+        whole = len(homes) // charging.every * charging.every
+        energies[homes[: whole : charging.every]] = charging.watts * seconds // 3_600
+    return energies
 
 
 def _power(power: Cell, shape: Cell, permille: int) -> int:

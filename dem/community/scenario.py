@@ -45,11 +45,12 @@ from dem.community.strategies import NoOrders, Situation, Strategy
 from dem.errors import InputError, Mistakes
 from dem.grid.dispatch import DayLimits, Dispatch
 from dem.grid.network import Network, read_network
-from dem.grid.programme import Connections, connect
+from dem.grid.programme import FEED_IN, Connections, connect
 from dem.model.mechanisms import Markets
 from dem.model.meters import SOURCES
 from dem.model.orders import Order
-from dem.model.rules import MarketRules, Tariff
+from dem.model.relief import NO_OFFER, Offer, Offers
+from dem.model.rules import SHARE_SCALE, MarketRules, Tariff
 from dem.model.strips import MAX_POSITION
 from dem.model.units import Money, UnitsPerWh, Wh, currency, price_per_kwh
 from dem.tables import START, Cell, Row, read_rows, read_series
@@ -252,6 +253,11 @@ class Scenario:
         """The same community, days and rules if nobody trades."""
         nothing = Markets(**dict.fromkeys(self.markets.names, False))
         return replace(self, config=self.config.model_copy(update={"markets": nothing}))
+
+    def without_limits(self) -> "Scenario":
+        """The same if no dispatcher limited anybody."""
+        grid = self.config.grid and self.config.grid.model_copy(update={"dispatcher": False, "relief": None})
+        return replace(self, config=self.config.model_copy(update={"grid": grid}), _dispatch=None)
 
     def ruled_by(self, **changes: Any) -> "Scenario":
         """The same community and days under other rules: keys of scenario.toml, changed in every version."""
@@ -526,7 +532,33 @@ class Scenario:
         """The same with limits of its own, which nobody has worked out yet."""
         if self.network is None or self.connections is None or not (self.config.grid and self.config.grid.dispatcher):
             return self
-        return replace(self, _dispatch=Dispatch(self.network, self.connections, self.calendar.period_seconds))
+        offers = self.relief_offers
+        found = Dispatch(
+            self.network,
+            self.connections,
+            self.calendar.period_seconds,
+            offers=None if offers is None else lambda _day: offers,
+        )
+        return replace(self, _dispatch=found)
+
+    @property
+    def relief_offers(self) -> Offers | None:
+        """What members would do without for the network's sake, and what is paid for it; None if nobody buys any."""
+        relief = self.config.grid.relief if self.config.grid else None
+        if relief is None:
+            return None
+        members: dict[str, Offer] = {}
+        for own in relief.offers:
+            for member in self.of_kind(*_CONNECTED):
+                # An offer needs a day to be known, and a newcomer none before it takes part.
+                if member.takes_part(1) and {member.name, member.kind.value} & {*own.members}:
+                    known = members.get(member.name, NO_OFFER)
+                    members[member.name] = (
+                        known._replace(fed_in=own.share, fed_in_price=own.price)
+                        if own.direction == FEED_IN
+                        else known._replace(drawn=own.share, drawn_price=own.price)
+                    )
+        return Offers(members, Offer(SHARE_SCALE, relief.pays, SHARE_SCALE, relief.pays))
 
     def own_orders(self, day: int) -> tuple[OwnOrder, ...]:
         """Orders that members bring themselves, who take part."""
@@ -1002,12 +1034,23 @@ def _by_period(
 
 def _check_dispatcher(scenario: Scenario, path: Path, mistakes: Mistakes) -> None:
     grid = scenario.config.grid
+    if grid is None:
+        return
     names = {member.name for member in scenario.of_kind(*_CONNECTED)}
-    for name in grid.ignored_by if grid else ():
-        if name not in names:
-            near = get_close_matches(name, sorted(names), 1)
-            why = "is no consumer or prosumer" + (f": did you mean {near[0]}?" if near else "")
-            mistakes.add(InputError(f"{path}, grid.ignored_by", name, why))
+    kinds = {kind.value for kind in _CONNECTED}
+    offers = grid.relief.offers if grid.relief else []
+    for key, named, known in (
+        ("ignored_by", grid.ignored_by, names),
+        *((f"relief.offers.{n}.members", own.members, names | kinds) for n, own in enumerate(offers)),
+    ):
+        for name in named:
+            if name not in known:
+                near = get_close_matches(name, sorted(known), 1)
+                why = "is no consumer or prosumer" + (f": did you mean {near[0]}?" if near else "")
+                mistakes.add(InputError(f"{path}, grid.{key}", name, why))
+    if grid.relief and not grid.dispatcher:
+        why = "is bought by a dispatcher: set grid.dispatcher = true, or leave it out"
+        mistakes.add(InputError(f"{path}, grid.relief", None, why))
 
 
 def _check_island(scenario: Scenario, mistakes: Mistakes) -> None:

@@ -10,7 +10,7 @@ from dem.community.agreements import Agreement
 from dem.community.keys import Wallet
 from dem.community.sessions import MAX_FILLS, SessionPlan
 from dem.messages.contracts import Acceptance, Proposal
-from dem.messages.members import Commission, Mandate
+from dem.messages.members import Commission, Mandate, ReliefOffer
 from dem.messages.orders import (
     IntradayCancellation,
     IntradayFunding,
@@ -21,6 +21,7 @@ from dem.messages.orders import (
 from dem.messages.signed import AcceptedProposal, M, Signed, signed
 from dem.messages.signing import Domain, message_hash
 from dem.model.orders import Order, Side
+from dem.model.relief import Offer
 from dem.model.units import UnitsPerWh
 
 _MAX_PERIODS = 1 << 32
@@ -86,6 +87,13 @@ def sign_mandate(domain: Domain, client: Wallet, intermediary: str, permille: in
     return signed(
         domain, client.account_key, Mandate(client.account, intermediary, permille * 10, first_day, sequence=1)
     )
+
+
+def sign_relief_offer(domain: Domain, owner: Wallet, offer: Offer, first_day: int) -> Signed[ReliefOffer]:
+    """What a member offers, or the grid operator pays, from a day on: its first offer."""
+    prices = UnitsPerWh(offer.drawn_price), UnitsPerWh(offer.fed_in_price)
+    message = ReliefOffer(owner.account, offer.drawn, prices[0], offer.fed_in, prices[1], first_day, sequence=1)
+    return signed(domain, owner.account_key, message)
 
 
 class SessionMessages:

@@ -244,6 +244,17 @@ STEPS = (
         ),
     ),
     Step(
+        "GridRelief",
+        lambda p, at: (
+            at["Authority"],
+            p.calendar.as_tuple(),
+            at["ParticipantRegistry"],
+            at["MarketRules"],
+            at["Accounts"],
+            at["LateReconciliation"],
+        ),
+    ),
+    Step(
         "BilateralContracts",
         lambda p, at: (
             at["Authority"],

@@ -65,7 +65,10 @@ ROLES = (
     Role(
         "dispatcher",
         6,
-        {"GridLimits": ("publishModel", "assign", "setStanding", "limit", "restrict", "approve")},
+        {
+            "GridLimits": ("publishModel", "assign", "setStanding", "limit", "restrict", "approve"),
+            "GridRelief": ("buy",),
+        },
     ),
     Role("node", 5, {"Accounts": ("pause", "pauseAll")}, granted_by="seats"),
     Role(
@@ -93,7 +96,7 @@ ROLES = (
         12,
         {"Accounts": ("post",)},
         holder="BalancingFund",
-        shared_with=("Intermediaries", "LateReconciliation", "GridCharges"),
+        shared_with=("Intermediaries", "LateReconciliation", "GridCharges", "GridRelief"),
     ),
     Role(
         "mandates",
@@ -161,6 +164,7 @@ OPEN = {
     "Shortfalls": ("setAside", "pay"),
     "LateReconciliation": ("reconcile", "reconcileStated", "trueUp"),
     "GridCharges": ("charge", "makeGood"),
+    "GridRelief": ("offer", "pay", "multicall"),
     "BalancingFund": ("pay",),
     "BilateralContracts": ("conclude", "revoke", "end", "terminate", "multicall"),
     "Council": ("execute",),

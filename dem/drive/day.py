@@ -11,7 +11,7 @@ from functools import partial
 from dem.chain.accounts import account_of
 from dem.community.clock import Clock
 from dem.community.crowd import Session
-from dem.community.scenario import Participant
+from dem.community.scenario import Kind, Participant
 from dem.community.sessions import SessionPlan, Standing
 from dem.community.signing import (
     SessionMessages,
@@ -19,6 +19,7 @@ from dem.community.signing import (
     sign_commission,
     sign_mandate,
     sign_orders,
+    sign_relief_offer,
 )
 from dem.deployment.market import Market
 from dem.drive.members import Community
@@ -37,6 +38,7 @@ from dem.relay import (
     orders,
     pools,
     readings,
+    relief,
     terms,
     wholesale,
 )
@@ -167,6 +169,17 @@ class TradingDays:
             if client.share
         ]
         pools.appoint(self.relay, commissions, mandates)
+
+    def offer_relief(self) -> None:
+        """What members would do without for the network's sake, and what the grid operator pays, from day 1 on."""
+        offers = self.scenario.relief_offers
+        if offers is None:
+            return
+        [grid_operator] = self.scenario.of_kind(Kind.GRID_OPERATOR)
+        domain, wallets = self.market.domain(relief.CONTRACT), self.community.wallets
+        known = {grid_operator.name: offers.ceiling, **offers.members}
+        here = [(name, offer) for name, offer in known.items() if name in self.people.ids or name == grid_operator.name]
+        relief.offer(self.relay, [sign_relief_offer(domain, wallets[name], offer, 1) for name, offer in here])
 
     # ------------------------------------------------------------------------------------------------- day ahead
 

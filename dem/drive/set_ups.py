@@ -8,7 +8,7 @@ from dem.drive.screen import NOBODY, Screen
 from dem.drive.without_chain import NO_CHAIN, Draw, write_without_chain
 from dem.model.mechanisms import SETUPS
 from dem.results.columns import RUN
-from dem.results.compare import NOBODY_TRADES
+from dem.results.compare import NOBODY_LIMITED, NOBODY_TRADES
 from dem.results.reader import Results, read_results
 
 
@@ -21,7 +21,8 @@ def run_set_ups(
 ) -> tuple[dict[str, Results], bool]:
     """Run a scenario under every set-up that it describes, each on a market of its own; what is finished is read only.
 
-    And, without a chain, as if nobody traded under the scenario's own rules: what a market has to beat.
+    And, without a chain, as if nobody traded under the scenario's own rules: what a market has to beat. With a
+    dispatcher also as if nobody were limited.
     on_chain: plays a set-up on a chain, into a folder; None: the reference model plays all of them.
 
     Returns the results by set-up, the plainest first, and whether all invariants hold.
@@ -39,8 +40,12 @@ def run_set_ups(
     }
     plainest, *others = plays
     plays[NOBODY_TRADES] = scenario.without_trade(), None
+    beside = [NOBODY_TRADES]
+    if scenario.dispatch is not None:
+        plays[NOBODY_LIMITED] = scenario.without_limits(), on_chain
+        beside.append(NOBODY_LIMITED)
     runs: dict[str, Results] = {}
-    for name in (plainest, NOBODY_TRADES, *others):
+    for name in (plainest, *beside, *others):
         played, play = plays[name]
         folder = out / name.replace(" + ", "-").replace(" ", "-")
         screen.note(f"\n{name}" if play else f"\n{name}, {NO_CHAIN}")

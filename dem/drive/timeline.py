@@ -88,6 +88,7 @@ def play(days: TradingDays) -> Iterator[int]:
     days.announce_rules()
     days.appoint_desk()
     days.open_pools()
+    days.offer_relief()
     steps = timeline(days)
     for number, step in enumerate(steps):
         chain.wait_until(step.due, partial(days.tell, "waiting", steps=number))

@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from dem.gateway.offers import Phase
 from dem.gateway.protocol import Envelope
 from dem.gateway.state import State
 from dem.metering.record import Direction, Quality
@@ -161,6 +162,19 @@ class Order(Answer):
     side: str
     limit: str
     energy_wh: int
+
+
+class Offer(Answer):
+    """A contract that is offered, with what its proposer has signed."""
+
+    hash: str = Field(description="what an acceptance, an answer or a revocation refers to")
+    envelope: dict[str, Any]
+    proposer: int
+    counterparty: int = Field(description="0: everybody")
+    expires: int = Field(description="unix time: that of the proposal, or the gate of its first day if that is earlier")
+    phase: Phase
+    contract: int | None = Field(description="number of the contract that it has led to")
+    refusal: str | None = Field(description="why the chain did not take the newest answer")
 
 
 class Settlement(Answer):

@@ -14,18 +14,19 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from fastapi.routing import APIRouter
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import ValidationError
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 
 from dem.errors import InputError, RequestError
 from dem.gateway import answers as a
+from dem.gateway import offers
 from dem.gateway.deliveries import Deliveries, Told
 from dem.gateway.guard import PROBLEM, Guard, problem
 from dem.gateway.login import Logins
 from dem.gateway.oauth import Refusal, credentials
 from dem.gateway.pages import router as pages
-from dem.gateway.parts import Parts, about, known, parts_of
+from dem.gateway.parts import Parts, about, known, parts_of, proofs_of
 from dem.gateway.protocol import TYPES, VERSION, Checked, Envelope, check
 from dem.gateway.rights import Reader, Right, Role, require
 from dem.gateway.state import Place, Record, State
@@ -35,6 +36,7 @@ from dem.messages.orders import OrderSheet
 from dem.metering.files import zone_of
 from dem.metering.record import kwh
 from dem.model.units import CENT, Money, currency
+from dem.replay.evidence import Evidence
 
 _log = logging.getLogger(__name__)
 _NDJSON = "application/x-ndjson"
@@ -42,6 +44,7 @@ _MOST_DAYS = 31
 _HELD_DAYS = 40
 """So many days ahead of the one whose auction is open, sheets of orders are held until theirs is."""
 _OPENING_SECONDS = 30
+_FORGET_SECONDS = 3_600
 
 
 def make_app(parts: Parts) -> FastAPI:
@@ -50,9 +53,10 @@ def make_app(parts: Parts) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        telling = asyncio.create_task(streams.run())
+        telling, forgetting = (asyncio.create_task(work) for work in (streams.run(), _forget(parts)))
         yield
         telling.cancel()
+        forgetting.cancel()
         parts.index.close()
         parts.store.close()
 
@@ -68,6 +72,17 @@ def make_app(parts: Parts) -> FastAPI:
     app.add_exception_handler(OperationalError, _away)
     app.add_exception_handler(Exception, _failed)
     return app
+
+
+async def _forget(parts: Parts) -> None:
+    """Delete again and again what is older than it may be."""
+    while True:
+        try:
+            gone = await asyncio.to_thread(parts.store.forget, parts.configuration.retention)
+            _log.info("forgotten: %s", gone)
+        except SQLAlchemyError as error:
+            _log.error("nothing could be forgotten", exc_info=error)
+        await asyncio.sleep(_FORGET_SECONDS)
 
 
 def _bare(lifespan: Any = None) -> FastAPI:
@@ -309,6 +324,25 @@ def transfers(parts: Having, reader: Asking, participant: Number, purpose: Purpo
     return found
 
 
+@_router.get("/members/{participant}/offers", tags=["members"])
+def offered(parts: Having, reader: Asking, participant: Number) -> list[a.Offer]:
+    """Contracts that a member offers, and that are offered to it or to everybody; they have not expired."""
+    require(reader, "offers", is_own=participant == reader.participant)
+    return [_offer(one) for one in offers.offers_of(parts, participant)]
+
+
+def _offer(one: offers.Known) -> a.Offer:
+    told = {name: getattr(one, name) for name in ("phase", "proposer", "counterparty", "contract", "refusal")}
+    return a.Offer(**told, hash=one.offer.hash, expires=one.offer.expires, envelope=one.offer.record.envelope)
+
+
+@_router.get("/members/{participant}/proof", tags=["members"])
+def proof(parts: Having, reader: Asking, participant: Number, day: DayNumber) -> Evidence:
+    """What proves a member's own day, and its account, against the header of a block: `dem prove` checks it."""
+    require(reader, "proof", is_own=participant == reader.participant)
+    return proofs_of(parts).of(participant, day)
+
+
 def _require_span(first: int, last: int) -> None:
     if not 0 <= last - first < _MOST_DAYS:
         raise RequestError(422, "MalformedRequest", f"last_day must be first_day or up to {_MOST_DAYS - 1} days later")
@@ -450,10 +484,12 @@ def _take(parts: Parts, envelope: Envelope) -> a.Status:
     if parts.bringing is None:
         raise RequestError(503, "NoRelayer", "this gateway brings no messages")
     checked = check(envelope, parts.chain_id, parts.contracts)
-    if isinstance(checked.message, Withdrawal) and checked.message.to_bank:
-        _require_payable(parts, checked.sender, checked.message)
-    place = _place(parts, checked)
-    record = parts.store.accept(checked.id, envelope.type, checked.sender, envelope.model_dump(), place)
+    record = parts.store.message(checked.id)
+    if record is None:
+        if isinstance(checked.message, Withdrawal) and checked.message.to_bank:
+            _require_payable(parts, checked.sender, checked.message)
+        place, more = _place(parts, checked), offers.taken(parts, checked)
+        record = parts.store.accept(checked.id, envelope.type, checked.sender, envelope.model_dump(), place, **more)
     return _status(record)
 
 

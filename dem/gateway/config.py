@@ -30,6 +30,8 @@ def _zone(name: str) -> str:
     return name
 
 
+_LONGEST = 3_653
+"""Days: ten years."""
 Address = Annotated[str, AfterValidator(_checksummed)]
 Office = Annotated[Role, AfterValidator(_office)]
 Zone = Annotated[str, AfterValidator(_zone)]
@@ -49,6 +51,21 @@ class Limits(BaseModel):
     delivery_bytes: int = Field(16 << 20, ge=1_024, le=MOST_BYTES)
     batch: int = Field(1_000, ge=1, le=10_000)
     streams: int = Field(500, ge=1)
+
+
+class Retention(BaseModel):
+    """For how many days the gateway remembers what is about people. docs/guide/privacy.md says why.
+
+    messages: what they signed, after it was done with. values: what metering operators said of their meters.
+    accesses: who has read about them. journal: states of messages, for streams that go on.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    messages: int = Field(400, ge=40, le=_LONGEST)
+    values: int = Field(1_096, ge=40, le=_LONGEST)
+    accesses: int = Field(1_096, ge=40, le=_LONGEST)
+    journal: int = Field(90, ge=1, le=_LONGEST)
 
 
 class Configuration(BaseModel):
@@ -76,6 +93,7 @@ class Configuration(BaseModel):
     workers: int = Field(1, ge=1, le=64)
     token_seconds: int = Field(3_600, ge=60, le=86_400)
     limits: Limits = Limits.model_construct()
+    retention: Retention = Retention.model_construct()
     offices: dict[Office, list[Address]] = {}
     name: str = Field("DEM", min_length=1, max_length=60)
     currency: str = Field("EUR", pattern=r"^[A-Z]{3}$")

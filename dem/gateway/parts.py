@@ -9,6 +9,7 @@ from fastapi import Request
 from dem.errors import RequestError
 from dem.gateway.bills.book import Book
 from dem.gateway.config import Configuration
+from dem.gateway.evidence import Proofs
 from dem.gateway.processes import Notice
 from dem.gateway.reads import Index
 from dem.gateway.rights import Reader, Right, Role, mark, require
@@ -31,7 +32,7 @@ class ElectionTerms:
 class Parts:
     """What a gateway is made of. bringing: None for one that only tells. bills: None if it has no book of them.
 
-    elections: None if it does not know when they are.
+    proofs: None if it asks no node for any. elections: None if it does not know when they are.
     """
 
     configuration: Configuration
@@ -45,6 +46,7 @@ class Parts:
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     bills: Book | None = None
     elections: ElectionTerms | None = None
+    proofs: Proofs | None = None
 
     def has_office(self, role: Role) -> bool:
         """Whether an account or a client has it."""
@@ -57,6 +59,17 @@ def parts_of(request: Request) -> Parts:
     """Of the application that is asked."""
     parts: Parts = request.app.state.parts
     return parts
+
+
+def proofs_of(parts: Parts) -> Proofs:
+    """Who makes proofs.
+
+    Raises:
+        RequestError: nobody.
+    """
+    if parts.proofs is None:
+        raise RequestError(503, "NoProof", "this gateway makes no proofs")
+    return parts.proofs
 
 
 def known(parts: Parts, account: str) -> Reader:

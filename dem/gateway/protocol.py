@@ -13,7 +13,8 @@ from eth_utils.address import to_checksum_address
 from pydantic import BaseModel, ConfigDict, Field
 
 from dem.errors import InputError, RequestError, SignatureError
-from dem.messages.members import Application, Ballot, Commission, Mandate, Nomination, Veto, Withdrawal
+from dem.messages.contracts import Acceptance, Proposal, Revocation
+from dem.messages.members import Application, Ballot, Commission, Mandate, Nomination, ReliefOffer, Veto, Withdrawal
 from dem.messages.orders import (
     LINES_PER_SHEET,
     IntradayCancellation,
@@ -25,24 +26,28 @@ from dem.messages.orders import (
 )
 from dem.messages.readings import ReadingSheet
 from dem.messages.signing import Domain, Message, digest, signer_of
-from dem.model.mechanisms import AUCTION, POOL
+from dem.model.mechanisms import AUCTION, MECHANISMS, POOL
 
 VERSION: Literal["dem/1"] = "dem/1"
 MOST_BYTES = 4_096
 """Of a field of bytes: the registers of a day of 96 periods are 1,552."""
 
+BILATERAL = MECHANISMS["bilateral"].contract
 _ADDRESS, _WORD = re.compile(r"0x[0-9a-fA-F]{40}"), re.compile(r"0x[0-9a-f]{64}")
 _BYTES = re.compile(r"0x(?:[0-9a-f]{2})*")
 _NUMBER = re.compile(r"0|-?[1-9][0-9]{0,77}")
 
 
 class Kind(NamedTuple):
-    """Where a type of message goes. sender: its field with the address of the key that has to sign it."""
+    """Where a type of message goes. sender: its field with the address of the key that has to sign it; without one it
+    is whose signature it is. is_alone: whether the function takes the message and its signature, and nothing else.
+    """
 
     contract: str
     function: str
-    sender: str
+    sender: str = ""
     is_sheet: bool = False
+    is_alone: bool = True
 
 
 KINDS: dict[type[Any], Kind] = {
@@ -56,12 +61,16 @@ KINDS: dict[type[Any], Kind] = {
     IntradayFunding: Kind("ContinuousMarket", "fundSigned", "participant"),
     IntradayRevocation: Kind("ContinuousMarket", "revokeSigned", "participant"),
     Mandate: Kind("Intermediaries", "choose", "client"),
+    ReliefOffer: Kind("GridRelief", "offer", "account"),
     Commission: Kind("Intermediaries", "publish", "intermediary"),
     WholesaleCommitment: Kind("WholesaleDesk", "commit", "desk"),
     Nomination: Kind("Elections", "nominateSigned", "nominee"),
     Ballot: Kind("Elections", "voteSigned", "voter"),
+    Proposal: Kind(BILATERAL, "conclude", "proposer", is_alone=False),
+    Acceptance: Kind(BILATERAL, "conclude", is_alone=False),
+    Revocation: Kind(BILATERAL, "revoke", is_alone=False),
 }
-"""What the gateway takes: every message that one signature is enough for, and that anyone may bring."""
+"""What the gateway takes, and anyone may bring. A proposal is kept until somebody's acceptance goes with it."""
 TYPES = {kind.__name__: kind for kind in KINDS}
 
 
@@ -81,13 +90,17 @@ class Envelope(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A message whose signature is its sender's. contract: name of the one it goes to."""
+    """A message whose signature is its sender's. contract: name of the one it goes to.
+
+    accepted: the proposal that goes with an acceptance.
+    """
 
     id: str
     contract: str
     sender: str
     message: Message
     signature: bytes
+    accepted: "Checked | None" = None
 
 
 def seal(domain: Domain, message: Message, signature: bytes) -> Envelope:
@@ -137,20 +150,19 @@ def check(envelope: Envelope, chain_id: int, contracts: Mapping[str, str]) -> Ch
         raise RequestError(422, "MalformedMessage", str(error)) from error
     except SignatureError as error:
         raise RequestError(422, "BadSignature", str(error)) from error
-    sender = _sender(message, kind)
+    sender = _sender(message, kind) if kind.sender else signer
     if signer != sender:
         why = f"{kind.sender} is {sender}, and the signature is of {signer}: another key, or another message"
         raise RequestError(422, "NotSignedBySender", why)
     return Checked(envelope.id, contract, sender, message, signature)
 
 
-def unsealed(id_: str, envelope: Mapping[str, Any], contracts: Mapping[str, str]) -> Checked:
+def unsealed(id_: str, sender: str, envelope: Mapping[str, Any], contracts: Mapping[str, str]) -> Checked:
     """A message that was checked before, from its envelope as it was kept."""
-    kind = KINDS[TYPES[envelope["type"]]]
     message = parse(envelope["type"], envelope["message"])
     at = {address.lower(): name for name, address in contracts.items()}
     contract, signature = at[envelope["contract"].lower()], bytes.fromhex(envelope["signature"][2:])
-    return Checked(id_, contract, _sender(message, kind), message, signature)
+    return Checked(id_, contract, sender, message, signature)
 
 
 def _sender(message: Message, kind: Kind) -> str:

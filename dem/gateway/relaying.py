@@ -21,10 +21,12 @@ from dem.errors import DemError
 from dem.gateway.processes import Notice
 from dem.gateway.protocol import KINDS, Checked, unsealed
 from dem.gateway.state import Move, Record, State, Store
+from dem.messages.contracts import Acceptance, Proposal, Revocation
 from dem.messages.orders import OrderSheet
 from dem.messages.readings import ReadingSheet
-from dem.messages.signed import Received, for_contract, sheet_for_contract
+from dem.messages.signed import AcceptedProposal, Received, for_contract, sheet_for_contract
 from dem.relay.batches import GAS_PER_LINE, GAS_PER_SHEET, Relay, batches
+from dem.relay.bilateral import GAS_PER_CONTRACT, arguments
 from dem.relay.settlement import finish_settlement
 
 BATCH = 200
@@ -132,7 +134,12 @@ class Relaying:
             self._store.move_all([_move(waiting[one.id], one) for one in self._port.paid_out([*waiting])])
 
     def _message(self, record: Record) -> Checked:
-        return unsealed(record.id, record.envelope, self._contracts)
+        made = unsealed(record.id, record.sender, record.envelope, self._contracts)
+        if isinstance(made.message, Acceptance):
+            offer = self._store.offer(f"0x{made.message.proposal.hex()}")
+            assert offer is not None  # else the acceptance was not taken
+            return replace(made, accepted=self._message(offer.record))
+        return made
 
     def _follow(self, head: int) -> None:
         """Look again at what is in blocks that are new or that the chain has replaced.
@@ -192,12 +199,8 @@ class ChainPort:
             finish_settlement(self._relay)  # until then whom it has paid may order nothing
         transactions = []
         for one in messages:
-            kind = KINDS[type(one.message)]
-            signed: Received[OrderSheet | ReadingSheet] = Received(one.message, one.signature)  # type: ignore[arg-type]
-            arguments = (sheet_for_contract(signed),) if kind.is_sheet else for_contract(signed)
-            made = self._chain.transaction(
-                self._market.contract(one.contract), kind.function, *arguments, planned=_gas(one)
-            )
+            contract, function = self._market.contract(one.contract), KINDS[type(one.message)].function
+            made = self._chain.transaction(contract, function, *_arguments(one), planned=_gas(one))
             transactions.append(replace(made, what=one.id))
         for landed, refusal in self._chain.send_all(self._market.keys[RELAYER], transactions):
             yield Outcome(landed.transaction.what, landed.block, landed.hash, refusal.why if refusal else "")
@@ -257,10 +260,27 @@ def _move(record: Record, outcome: Outcome) -> Move:
     return record, State.IN_BLOCK, {"block": outcome.block, "transaction": outcome.transaction}
 
 
+def _arguments(one: Checked) -> tuple[Any, ...]:
+    """Of the function that takes a message."""
+    message, signed = one.message, Received(one.message, one.signature)
+    if isinstance(message, OrderSheet | ReadingSheet):
+        return (sheet_for_contract(Received(message, one.signature)),)
+    if isinstance(message, Revocation):
+        return message.message, one.sender, one.signature
+    if isinstance(message, Acceptance):
+        assert one.accepted is not None
+        assert isinstance(one.accepted.message, Proposal)
+        proposal = Received(one.accepted.message, one.accepted.signature)
+        return arguments(AcceptedProposal(proposal, one.sender, Received(message, one.signature)))
+    return for_contract(signed)
+
+
 def _gas(one: Checked) -> int:
     message = one.message
     if isinstance(message, OrderSheet):
         return GAS_PER_SHEET + GAS_PER_LINE * len(message.lines)
     if isinstance(message, ReadingSheet):
         return GAS_PER_SHEET + GAS_PER_LINE * 16
+    if isinstance(message, Acceptance):
+        return GAS_PER_CONTRACT
     return _GAS_PER_MESSAGE

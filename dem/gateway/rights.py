@@ -58,6 +58,8 @@ bills        no      own     no         all       no    no        no         no 
 export       no      own     no         no        no    no        no         no       no
 application  own     own     own        own       own   own       own        own      own
 elections    no      all     all        all       all   no        no         all      all
+offers       no      own     no         no        no    no        no         no       no
+proof        no      own     no         no        no    no        no         no       no
 choice       no      own     no         no        no    no        no         no       no
 standing     no      own     no         no        no    no        no         no       no
 proposals    no      all     all        all       all   no        no         all      all

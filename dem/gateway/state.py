@@ -21,14 +21,18 @@ from sqlalchemy import (
     JSON,
     BigInteger,
     Column,
+    ColumnElement,
     ForeignKey,
+    FromClause,
     Index,
     Integer,
     MetaData,
     Select,
     String,
     Table,
+    and_,
     delete,
+    event,
     func,
     insert,
     select,
@@ -38,6 +42,7 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import OperationalError
 
 from dem.errors import InputError
+from dem.gateway.config import Retention
 from dem.index.database import engine_of
 
 _MIGRATIONS = Path(__file__).with_name("migrations")
@@ -140,23 +145,43 @@ VALUE = Table(
     Column("delivery", _BIG, ForeignKey("delivery.number"), nullable=False),
 )
 """Of a period, as an operator said it; energy in millionths of a Wh."""
+OFFER = Table(
+    "offer",
+    METADATA,
+    Column("hash", String(66), primary_key=True),
+    Column("message", String(66), ForeignKey("message.id"), nullable=False),
+    Column("proposer", String(42), nullable=False),
+    Column("counterparty", String(42)),
+    Column("expires", _BIG, nullable=False),
+    Column("answer", String(66), ForeignKey("message.id")),
+)
+"""Proposals of contracts, by the hash that others refer to. counterparty: NULL if it is made to everybody. answer: the
+newest acceptance or revocation that came here."""
+Index("offer_by_proposer", OFFER.c.proposer, OFFER.c.expires)
+Index("offer_by_counterparty", OFFER.c.counterparty, OFFER.c.expires)
 
 
 class State(StrEnum):
-    """Of a message. held: for a day whose auction is not open yet. queued: waits to be brought, or is on its way; a
-    reorganisation of the chain leads back to it. payout: the same of a withdrawal to a bank, which the treasurer
-    brings. replaced: a later one took its place before it was brought.
+    """Of a message. held: for a day whose auction is not open yet. offered: a proposal, kept until somebody accepts.
+    queued: waits to be brought, or is on its way; a reorganisation of the chain leads back to it. payout: the same of a
+    withdrawal to a bank, which the treasurer brings. replaced: a later one took its place before it was brought.
     """
 
     RECEIVED = "received"
     CHECKED = "checked"
     HELD = "held"
+    OFFERED = "offered"
     QUEUED = "queued"
     PAYOUT = "payout"
     IN_BLOCK = "in_block"
     FINAL = "final"
     REFUSED = "refused"
     REPLACED = "replaced"
+
+
+_DONE = (State.FINAL, State.REFUSED, State.REPLACED, State.OFFERED)
+"""What happens to these messages has happened; an offer stands for itself."""
+_DAY = 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +193,15 @@ class Place:
     name: str
     due: int
     sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class NewOffer:
+    """A proposal to keep, see OFFER."""
+
+    hash: str
+    counterparty: str | None
+    expires: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +230,17 @@ Move = tuple[Record, State, dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
+class Offer:
+    """A proposal that is kept. answer: the newest acceptance or revocation that came here."""
+
+    hash: str
+    counterparty: str | None
+    expires: int
+    record: Record
+    answer: Record | None
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """Of the journal. owner: whose it is, lower case; None if it is everybody's."""
 
@@ -217,6 +262,8 @@ class Store:
         """
         self._engine = engine_of("state", url)
         self._clock = clock
+        if self._engine.dialect.name == "sqlite":
+            event.listen(self._engine, "connect", _overwrite)
         config = Config()
         config.set_main_option("script_location", str(_MIGRATIONS))
         try:
@@ -252,12 +299,24 @@ class Store:
 
     # ------------------------------------------------------------------------------------------------ messages
 
-    def accept(self, id_: str, type_: str, sender: str, envelope: dict[str, Any], place: Place | None = None) -> Record:
-        """Remember a message that was checked, and queue or hold it; one that is known stays as it is."""
+    def accept(
+        self,
+        id_: str,
+        type_: str,
+        sender: str,
+        envelope: dict[str, Any],
+        place: Place | None = None,
+        offer: NewOffer | None = None,
+        answers: str | None = None,
+    ) -> Record:
+        """Remember a message that was checked, and queue or hold it; one that is known stays as it is.
+
+        offer: of a proposal. answers: the hash of the one that an acceptance or a revocation answers.
+        """
         with self.change("journal") as connection:
             if known := _message(connection, id_):
                 return known
-            last = _waits(envelope)
+            last = _waits(envelope) if offer is None else State.OFFERED
             if place is not None and place.due > self.now():
                 last = State.HELD if self._takes(connection, sender, place) else State.REPLACED
             for state in (State.RECEIVED, State.CHECKED, last):
@@ -276,6 +335,11 @@ class Store:
                     place=None if place is None else place.name,
                 )
             )
+            if offer is not None:
+                values = {"hash": offer.hash, "counterparty": offer.counterparty, "expires": offer.expires}
+                connection.execute(insert(OFFER).values(message=id_, proposer=sender, **values))
+            if answers is not None:
+                connection.execute(update(OFFER).where(OFFER.c.hash == answers).values(answer=id_))
             found = _message(connection, id_)
         assert found is not None  # it was just put in
         return found
@@ -307,6 +371,34 @@ class Store:
         question = select(MESSAGE).where(MESSAGE.c.number.in_(newest)).order_by(*order).limit(most)
         with self._engine.connect() as connection:
             return [_record(row) for row in connection.execute(question)]
+
+    def offer(self, hash_: str) -> Offer | None:
+        """A proposal that is kept."""
+        return next(iter(self._offers(OFFER.c.hash == hash_, 1)), None)
+
+    def offers(self, account: str, after: int, most: int) -> list[Offer]:
+        """Proposals that an account has made, or that are made to it or to everybody: of each so many, the newest ones.
+
+        after: time at which they must not have expired.
+        """
+        columns = (OFFER.c.proposer == account, OFFER.c.counterparty == account, OFFER.c.counterparty.is_(None))
+        found = (self._offers(column & (OFFER.c.expires > after), most) for column in columns)
+        return [*{one.hash: one for some in found for one in some}.values()]
+
+    def _offers(self, condition: ColumnElement[bool], most: int) -> list[Offer]:
+        answer = MESSAGE.alias()
+        both = OFFER.join(MESSAGE, OFFER.c.message == MESSAGE.c.id).outerjoin(answer, OFFER.c.answer == answer.c.id)
+        question = select(OFFER, MESSAGE, answer).select_from(both).where(condition)
+        with self._engine.connect() as connection:
+            rows = connection.execute(question.order_by(MESSAGE.c.number.desc()).limit(most)).all()
+        return [
+            Offer(
+                **{name: row._mapping[OFFER.c[name]] for name in ("hash", "counterparty", "expires")},
+                record=_record(row),
+                answer=None if row._mapping[OFFER.c.answer] is None else _record(row, answer),
+            )
+            for row in rows
+        ]
 
     def message(self, id_: str) -> Record | None:
         """A message."""
@@ -483,6 +575,49 @@ class Store:
         with self._engine.connect() as connection:
             return list(connection.execute(question).scalar_one_or_none() or [])
 
+    # --------------------------------------------------------------------------------------------- forgetting
+
+    def forget(self, retention: Retention) -> dict[str, int]:
+        """Delete what is older than it may be; how many rows of each table went. What is under way stays."""
+        now = self.now()
+        messages, values, accesses, journal = (
+            now - _DAY * days for days in (retention.messages, retention.values, retention.accesses, retention.journal)
+        )
+        with self.change("journal") as connection:
+            offers = delete(OFFER).where(OFFER.c.expires < messages)
+            gone = {"offer": connection.execute(offers).rowcount}
+            kept = select(OFFER.c.message).union(select(OFFER.c.answer).where(OFFER.c.answer.is_not(None)))
+            old = (MESSAGE.c.received_at < messages, MESSAGE.c.state.in_(_DONE), MESSAGE.c.id.not_in(kept))
+            for table, condition in (
+                (MESSAGE, and_(*old)),
+                (VALUE, VALUE.c.start < values),
+                (DELIVERY, (DELIVERY.c.at < values) & DELIVERY.c.number.not_in(select(VALUE.c.delivery))),
+                (ACCESS, ACCESS.c.at < accesses),
+                (JOURNAL, JOURNAL.c.at < journal),
+                (TOKEN, TOKEN.c.expires < now),
+                (NONCE, NONCE.c.expires < now),
+            ):
+                gone[table.name] = connection.execute(delete(table).where(condition)).rowcount
+        return gone
+
+    def erase(self, account: str, participant: int, meters: Collection[str]) -> dict[str, int]:
+        """Delete what is known of a person who has left: how many rows of each table. What is under way stays."""
+        with self.change("journal") as connection:
+            theirs = (OFFER.c.proposer == account) | (OFFER.c.counterparty == account)
+            gone = {"offer": connection.execute(delete(OFFER).where(theirs)).rowcount}
+            signed = (MESSAGE.c.sender == account, MESSAGE.c.state.in_(_DONE))
+            answers = select(MESSAGE.c.id).where(*signed)
+            connection.execute(update(OFFER).where(OFFER.c.answer.in_(answers)).values(answer=None))
+            for table, condition in (
+                (MESSAGE, and_(*signed)),
+                (VALUE, VALUE.c.meter.in_(meters)),
+                (ACCESS, ACCESS.c.participant == participant),
+                (JOURNAL, JOURNAL.c.owner == account.lower()),
+                (TOKEN, TOKEN.c.account == account),
+            ):
+                gone[table.name] = connection.execute(delete(table).where(condition)).rowcount
+        return gone
+
     # --------------------------------------------------------------------------------------------- access log
 
     def note_access(self, **values: Any) -> None:
@@ -506,6 +641,11 @@ class Store:
             return [dict(row._mapping) for row in connection.execute(question)]
 
 
+def _overwrite(connection: Any, _record: object) -> None:
+    """What is deleted is overwritten in the file."""
+    connection.execute("PRAGMA secure_delete = ON")
+
+
 def _message(connection: Connection, id_: str) -> Record | None:
     row = connection.execute(select(MESSAGE).where(MESSAGE.c.id == id_)).one_or_none()
     return None if row is None else _record(row)
@@ -515,9 +655,9 @@ def _waits(envelope: Mapping[str, Any]) -> State:
     return State.PAYOUT if envelope.get("message", {}).get("toBank") else State.QUEUED
 
 
-def _record(row: Any) -> Record:
-    values = {name: getattr(row, name) for name in Record.__slots__}
-    return Record(**values | {"state": State(row.state)})
+def _record(row: Any, table: FromClause = MESSAGE) -> Record:
+    values = {name: row._mapping[table.c[name]] for name in Record.__slots__}
+    return Record(**values | {"state": State(values["state"])})
 
 
 def _forget(connection: Connection, name: str) -> bool:

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from eth_hash.auto import keccak
 
 from dem.grid.network import Network, as_csv
-from dem.grid.programme import FEED_IN, Connections, in_rows
+from dem.grid.programme import DEMAND, FEED_IN, Connections, in_rows
 from dem.model.limits import Share, ZoneLimit, pack_shares
+from dem.model.relief import Offers, Slots
 from dem.model.strips import LANES
 
 if TYPE_CHECKING:
@@ -22,14 +23,20 @@ if TYPE_CHECKING:
 
 REPORT_COLUMNS = ("slot", "element", "zone", "by", "share", "enough")
 """Of the table that a publication names by its hash."""
+RELIEF_COLUMNS = ("slot", "member", "by", "energy_wh", "most_wh", "units_per_wh")
+"""Of the table that a purchase of relief names by its hash."""
 
 
 class DayLimits(NamedTuple):
-    """Of one day. zones: by member. shares: of each zone by slot; zones without limits are left out. holds: why."""
+    """Of one day. zones: by member. shares: of each zone by slot; zones without limits are left out. holds: why.
+
+    relief: what was bought of members before, by name.
+    """
 
     zones: Mapping[str, int]
     shares: Mapping[int, Sequence[Share]]
     holds: tuple["Hold", ...]
+    relief: Mapping[str, Slots] = {}
 
     @property
     def words(self) -> list[ZoneLimit]:
@@ -47,6 +54,16 @@ class DayLimits(NamedTuple):
         rows = [(*hold[:5], int(hold.enough)) for hold in self.holds]
         return bytes(keccak(as_csv(REPORT_COLUMNS, rows)))
 
+    @property
+    def relief_report(self) -> bytes:
+        """Hash of what was bought of whom (keccak-256)."""
+        rows = [
+            (slot, name, FEED_IN if is_fed_in else DEMAND, *own)
+            for name, slots in sorted(self.relief.items())
+            for (slot, is_fed_in), own in sorted(slots.items())
+        ]
+        return bytes(keccak(as_csv(RELIEF_COLUMNS, rows)))
+
     def of(self, member: str, slots: int) -> Sequence[Share]:
         """A member's shares by slot."""
         return self.shares.get(self.zones.get(member, 0)) or [Share()] * slots
@@ -57,6 +74,7 @@ class Dispatch:
     """Limits of the days of a community, each worked out once, in the order of the days.
 
     first: of these days. split: zones that were made before: branches behind which somebody has a zone of its own.
+    offers: of relief, of a day; without it nobody offers any.
     """
 
     network: Network
@@ -64,6 +82,7 @@ class Dispatch:
     seconds: int
     first: int = 1
     split: Iterable[int] = ()
+    offers: Callable[[int], Offers] | None = None
     _days: list[DayLimits] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -72,16 +91,24 @@ class Dispatch:
     def day(self, day: int, forecast: Callable[[int], Mapping[str, Sequence[int]]]) -> DayLimits:
         """Limits of a day. forecast: net energies of members by name, Wh by slot, which anybody can work out."""
         while len(self._days) <= day - self.first:
-            self._days.append(self._next(forecast(self.first + len(self._days))))
+            number = self.first + len(self._days)
+            self._days.append(self._next(number, forecast(number)))
         return self._days[day - self.first]
 
-    def _next(self, expected: Mapping[str, Sequence[int]]) -> DayLimits:
+    def _next(self, day: int, expected: Mapping[str, Sequence[int]]) -> DayLimits:
         slots = max(map(len, expected.values()), default=0)
-        found = self.dispatcher.limits(in_rows(self.connections.names, expected, slots))
-        self._split |= {self._branch[hold.zone] for hold in found.holds}
+        net = in_rows(self.connections.names, expected, slots)
+        relief: Mapping[str, Slots] = {}
+        relieved: tuple[Hold, ...] = ()
+        if self.offers is not None:
+            from dem.grid.relief import relieve
+
+            net, relief, relieved = relieve(self.dispatcher, net, self.offers(day))
+        holds = tuple(sorted((*relieved, *self.dispatcher.limits(net).holds), key=lambda hold: hold.point))
+        self._split |= {self._branch[hold.zone] for hold in holds}
         zones = self.zones
-        shares = {zone: self._shares(zone - 1, found.holds, slots) for zone in {*zones.values()} - {0}}
-        return DayLimits(zones, {zone: own for zone, own in shares.items() if own}, found.holds)
+        shares = {zone: self._shares(zone - 1, holds, slots) for zone in {*zones.values()} - {0}}
+        return DayLimits(zones, {zone: own for zone, own in shares.items() if own}, holds, relief)
 
     @property
     def zones(self) -> dict[str, int]:

@@ -10,7 +10,8 @@ A limit is rounded down to whole Wh: the grid gains what is less than one.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from functools import cached_property
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -22,8 +23,12 @@ from dem.model.limits import WHOLE
 
 SHARES = WHOLE
 """Parts that a connection is divided into."""
-_MOST_ROUNDS = 400
+MOST_ROUNDS = 400
 """So many zones of one area and period are held at most; an area that needs more has something wrong in its tables."""
+
+
+Given: TypeAlias = set[tuple[int, str, str]]
+"""Periods, elements and zones that nothing more can be done about."""
 
 
 class Hold(NamedTuple):
@@ -78,9 +83,14 @@ class Dispatcher:
     def limits(self, net: Integers) -> Envelopes:
         """Limits for periods in which so much is expected to flow: below the connection only where it is too much."""
         found, holds = Envelopes.of(self.connections, net.shape[1]), list[Hold]()
-        for number in range(len(self.network.sources)):
-            holds += self._in_area(number, net, found)
+        for part in self.parts:
+            holds += self._in_area(part, net, found)
         return replace(found, holds=tuple(sorted(holds, key=lambda hold: hold.point)))
+
+    @cached_property
+    def parts(self) -> Sequence["Part"]:
+        """The areas, each behind a source of its own."""
+        return [Part(self, number, np.flatnonzero(self._area == number)) for number in range(len(self.network.sources))]
 
     def standing(self) -> Envelopes:
         """Limits of one period, safe by themselves: all feed in at once and nobody draws, or the other way round."""
@@ -125,12 +135,9 @@ class Dispatcher:
         bad = {*areas[off].tolist(), *areas[upper][over].tolist()}
         return np.array([area not in bad for area in range(len(self.network.sources))], np.bool_)
 
-    def _in_area(self, number: int, net: Integers, found: Envelopes) -> Iterator[Hold]:
-        members = np.flatnonzero(self._area == number)
-        area = _Part(self, number, members)
-        points = np.arange(net.shape[1])
-        given: set[tuple[int, str, str]] = set()
-        for _ in range(_MOST_ROUNDS):
+    def _in_area(self, area: "Part", net: Integers, found: Envelopes) -> Iterator[Hold]:
+        members, points, given = area.members, np.arange(net.shape[1]), Given()
+        for _ in range(MOST_ROUNDS):
             now = found.held(net)[members][:, points]
             flow = area.flow(now)
             tasks = [task for row, point in enumerate(points) if (task := area.worst(flow, row, int(point), given))]
@@ -139,7 +146,7 @@ class Dispatcher:
             points = np.array([task.point for task in tasks])
             shares, enough = area.highest(tasks, found.held(net)[members][:, points])
             for task, share, is_enough in zip(tasks, shares.tolist(), enough.tolist(), strict=True):
-                zone = members[self._behind[task.zone][members]]
+                zone = members[area.behind(task.zone)]
                 limits, whole = (
                     (found.exports, self.connections.exports)
                     if task.by == FEED_IN
@@ -147,12 +154,12 @@ class Dispatcher:
                 )
                 limits[zone, task.point] = np.minimum(limits[zone, task.point], whole[zone] * share // SHARES)
                 if not is_enough:
-                    given.add((task.point, task.element, self.network.branches[task.zone].name))
+                    given.add(area.key(task))
                 name = self.network.branches[task.zone].name
                 yield Hold(task.point, task.element, name, task.by, share, is_enough)
 
 
-class _Task(NamedTuple):
+class Task(NamedTuple):
     """An element to bring within its limits, and the zone to hold for it. place: of the element in the area's flow."""
 
     point: int
@@ -163,16 +170,17 @@ class _Task(NamedTuple):
     by: str
 
 
-class _Part:
-    """One area's members and power flow."""
+class Part:
+    """One area's members, by their rows, and its power flow."""
 
     def __init__(self, dispatcher: Dispatcher, number: int, members: Integers) -> None:
+        self.members = members
         self._network = dispatcher.network
         self._flow = dispatcher.power_flow.areas[number]
         own = dispatcher.connections
         place = np.full(len(self._network.buses), -1)
         place[self._flow.buses] = np.arange(len(self._flow.buses))
-        self._connections = Connections(
+        self.connections = Connections(
             tuple(own.names[i] for i in members), own.bus[members], own.imports[members], own.exports[members]
         )
         self._seconds = dispatcher.seconds
@@ -193,10 +201,10 @@ class _Part:
 
     def flow(self, net: Integers) -> Flow:
         """What flows in the area."""
-        power, reactive = self._connections.power(self._network, net, self._seconds)
+        power, reactive = self.connections.power(self._network, net, self._seconds)
         return self._flow.solve(power[:, self._flow.buses], reactive[:, self._flow.buses])
 
-    def worst(self, flow: Flow, row: int, point: int, given: set[tuple[int, str, str]]) -> _Task | None:
+    def worst(self, flow: Flow, row: int, point: int, given: Given) -> Task | None:
         """The next element to look after in a period; none if all is well, or nothing helps."""
         limit = self._network.limits
         over = flow.loading[row] > limit.loading
@@ -208,27 +216,36 @@ class _Part:
             *self._buses(off, flow, row, point),
             *self._branches(self._transformers, over, flow, row, point),
         ):
-            if (point, task.element, self._network.branches[task.zone].name) not in given:
+            if self.key(task) not in given:
                 return task
         return None
 
-    def _branches(self, places: Sequence[int], over: Integers, flow: Flow, row: int, point: int) -> Iterator[_Task]:
+    def key(self, task: Task) -> tuple[int, str, str]:
+        """What is noted of a task that nothing more can be done about."""
+        return task.point, task.element, self._network.branches[task.zone].name
+
+    def behind(self, zone: int) -> npt.NDArray[np.bool_]:
+        """Which of the members are behind a branch."""
+        members: npt.NDArray[np.bool_] = self._behind[zone]
+        return members
+
+    def _branches(self, places: Sequence[int], over: Integers, flow: Flow, row: int, point: int) -> Iterator[Task]:
         for place in places:
             if over[place]:
                 number = int(self._flow.branches[place])
                 by = FEED_IN if flow.power[row, place] < 0 else DEMAND
-                yield _Task(point, self._network.branches[number].name, False, place, number, by)
+                yield Task(point, self._network.branches[number].name, False, place, number, by)
 
-    def _buses(self, off: Integers, flow: Flow, row: int, point: int) -> Iterator[_Task]:
+    def _buses(self, off: Integers, flow: Flow, row: int, point: int) -> Iterator[Task]:
         for place in np.argsort(-off, kind="stable").tolist():
             if off[place] <= 0:
                 return
             bus = int(self._flow.buses[place])
             by = FEED_IN if flow.voltage[row, place] > self._network.limits.highest_voltage else DEMAND
             for zone in self._network.feeder_of(bus):
-                yield _Task(point, self._network.buses[bus].name, True, place, zone, by)
+                yield Task(point, self._network.buses[bus].name, True, place, zone, by)
 
-    def highest(self, tasks: Sequence[_Task], net: Integers) -> tuple[Integers, Integers]:
+    def highest(self, tasks: Sequence[Task], net: Integers) -> tuple[Integers, Integers]:
         """Of each task the highest share at which its element is within its limits, and whether any is."""
         low, high = np.zeros(len(tasks), np.int64), np.full(len(tasks), SHARES)
         enough = self._passes(tasks, low, net)
@@ -238,17 +255,21 @@ class _Part:
             low, high = np.where(passes, middle, low), np.where(passes, high, middle)
         return np.where(enough, low, 0), enough
 
-    def _passes(self, tasks: Sequence[_Task], shares: Integers, net: Integers) -> Integers:
+    def _passes(self, tasks: Sequence[Task], shares: Integers, net: Integers) -> Integers:
         held = net.copy()
         for column, (task, share) in enumerate(zip(tasks, shares.tolist(), strict=True)):
-            zone = self._behind[task.zone]
+            zone = self.behind(task.zone)
             if task.by == FEED_IN:
-                most = self._connections.exports[zone] * share // SHARES
+                most = self.connections.exports[zone] * share // SHARES
                 held[zone, column] = np.maximum(held[zone, column], -most)
             else:
-                most = self._connections.imports[zone] * share // SHARES
+                most = self.connections.imports[zone] * share // SHARES
                 held[zone, column] = np.minimum(held[zone, column], most)
-        flow, limit = self.flow(held), self._network.limits
+        return self.keeps(tasks, held)
+
+    def keeps(self, tasks: Sequence[Task], net: Integers) -> Integers:
+        """Whether the element of each task is within its limits; net: Wh of the members, a column for each task."""
+        flow, limit = self.flow(net), self._network.limits
         return np.array(
             [
                 limit.lowest_voltage <= flow.voltage[row, task.place] <= limit.highest_voltage

@@ -60,6 +60,11 @@ _INDEXES = (
     "CREATE INDEX rewarded_of ON balancing_fund_rewarded (id)",
     "CREATE INDEX orders_refused_of ON call_auction_sheet_rejected (lower(participant))",
     "CREATE INDEX readings_refused_of ON meter_readings_readings_rejected (lower(meter))",
+    "CREATE INDEX bought_by ON bilateral_contracts_concluded (buyer)",
+    "CREATE INDEX sold_by ON bilateral_contracts_concluded (seller)",
+    "CREATE INDEX concluded_as ON bilateral_contracts_concluded (proposal)",
+    "CREATE INDEX ended_as ON bilateral_contracts_ended (number)",
+    "CREATE INDEX revoked_as ON bilateral_contracts_revoked (message)",
     # Of a day.
     "CREATE INDEX settled_at ON settlement_settled (day)",
     "CREATE INDEX order_lane_at ON order_lane (place, day, contract)",

@@ -79,6 +79,31 @@ class Commission:
 
 
 @dataclass(frozen=True, slots=True)
+class ReliefOffer:
+    """Parts of a connection (1/10,000) that a member would not use from a day on, and for how much, units/Wh.
+
+    Of the grid operator: what it pays at most.
+    """
+
+    TYPE: ClassVar = (
+        ("account", "address"),
+        ("drawn", "uint16"),
+        ("drawnPrice", "uint32"),
+        ("fedIn", "uint16"),
+        ("fedInPrice", "uint32"),
+        ("firstDay", "uint32"),
+        ("sequence", "uint40"),
+    )
+    account: str
+    drawn: int
+    drawn_price: UnitsPerWh
+    fed_in: int
+    fed_in_price: UnitsPerWh
+    first_day: int
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
 class Replacement:
     """The new account of a member that has lost its key agrees to take the place of the old one."""
 

@@ -17,6 +17,7 @@ from dem.messages.members import (
     Commission,
     Mandate,
     Nomination,
+    ReliefOffer,
     Replacement,
     Veto,
     Withdrawal,
@@ -70,6 +71,7 @@ Message = (
     | IntradayRevocation
     | Mandate
     | Commission
+    | ReliefOffer
     | Nomination
     | Ballot
     | Replacement

@@ -135,34 +135,62 @@ class CommittedDay:
     @cached_property
     def commitment(self) -> bytes:
         """The one word that the chain keeps."""
-        root = _bagged(_peaks(self.leaves))
-        number = self.number.to_bytes(WORD_BYTES, "big")
-        return keccak(number + words_hash(self.prices.words()) + root)
+        return _commitment(self.number, self.prices.words(), _bagged(_peaks(self.leaves)))
 
     @cached_property
     def leaves(self) -> list[bytes]:
         """One for each member, the first one first."""
-        [nothing] = _hashes(np.zeros((1, len(self.prices.short)), np.int64))
-        contracted, metered = _hashes(self.contracted), _hashes(self.metered, self.estimated)
-        leaves = []
-        for member in range(1, self.members + 1):
-            row = self.rows.get(member)
-            both = (nothing, nothing) if row is None else (contracted[row], metered[row])
-            leaves.append(keccak(member.to_bytes(WORD_BYTES, "big") + b"".join(both)))
-        return leaves
+        return leaves_of(self.members, self.rows, self.contracted, self.metered, self.estimated)
 
     def proof(self, member: int) -> list[bytes]:
         """From a member's leaf to the root."""
-        first, peak, sizes, peaks = 0, 0, _sizes(self.members), _peaks(self.leaves)
-        while member > first + sizes[peak]:
-            first, peak = first + sizes[peak], peak + 1
-        at, nodes, proof = member - 1 - first, self.leaves[first : first + sizes[peak]], []
-        while len(nodes) > 1:
-            proof.append(nodes[at ^ 1])
-            at, nodes = at // 2, _paired(nodes)
-        if peaks[peak + 1 :]:
-            proof.append(_bagged(peaks[peak + 1 :]))
-        return proof + peaks[:peak][::-1]
+        return path_of(member, self.leaves)
+
+
+def leaves_of(
+    members: int, rows: Mapping[int, int], contracted: Grid, metered: Grid, estimated: NDArray[np.bool_]
+) -> list[bytes]:
+    """A leaf for each member, the first one first. rows: where the others have a member's energies."""
+    [nothing] = _hashes(np.zeros((1, contracted.shape[1]), np.int64))
+    hashes = _hashes(contracted), _hashes(metered, estimated)
+    leaves = []
+    for member in range(1, members + 1):
+        row = rows.get(member)
+        both = (nothing, nothing) if row is None else (hashes[0][row], hashes[1][row])
+        leaves.append(_leaf(member, *both))
+    return leaves
+
+
+def commitment_of(
+    day: int, member: int, contracted: bytes, metered: bytes, prices: Sequence[int], path: Sequence[bytes]
+) -> bytes:
+    """The commitment that a member's day leads to. contracted, metered: hashes of its words. path: see `path_of`."""
+    node = _leaf(member, contracted, metered)
+    for other in path:
+        node = _pair(node, other)
+    return _commitment(day, prices, node)
+
+
+def _leaf(member: int, contracted: bytes, metered: bytes) -> bytes:
+    return keccak(member.to_bytes(WORD_BYTES, "big") + contracted + metered)
+
+
+def _commitment(day: int, prices: Sequence[int], root: bytes) -> bytes:
+    return keccak(day.to_bytes(WORD_BYTES, "big") + words_hash(prices) + root)
+
+
+def path_of(member: int, leaves: Sequence[bytes]) -> list[bytes]:
+    """From a member's leaf to the root."""
+    first, peak, sizes, peaks = 0, 0, _sizes(len(leaves)), _peaks(leaves)
+    while member > first + sizes[peak]:
+        first, peak = first + sizes[peak], peak + 1
+    at, nodes, path = member - 1 - first, list(leaves[first : first + sizes[peak]]), []
+    while len(nodes) > 1:
+        path.append(nodes[at ^ 1])
+        at, nodes = at // 2, _paired(nodes)
+    if peaks[peak + 1 :]:
+        path.append(_bagged(peaks[peak + 1 :]))
+    return path + peaks[:peak][::-1]
 
 
 def _hashes(net: Grid, estimated: NDArray[np.bool_] | None = None) -> list[bytes]:

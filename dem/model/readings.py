@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from dem.errors import require_range
 from dem.model.markets.auction import Column
 from dem.model.strips import LANE_BITS
@@ -41,3 +44,9 @@ class Reading:
 def net_of_lanes(lanes: Column) -> Column:
     """Net consumption in lanes of readings, Wh, estimated or not."""
     return (lanes & _ESTIMATED - 1) - READING_BIAS
+
+
+def estimated_of_lanes(lanes: Column) -> NDArray[np.bool_]:
+    """Which of them are estimates."""
+    found: NDArray[np.bool_] = lanes & _ESTIMATED != 0
+    return found

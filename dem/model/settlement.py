@@ -84,6 +84,11 @@ class Delivery:
         largest = (self.bought + self.sold + abs(self.metered)).sum(axis=0).max(initial=0)
         require_range("energy of a period, Wh", int(largest), 0, MAX_PERIOD_ENERGY)
 
+    def estimates(self, row: int) -> NDArray[np.bool_]:
+        """Slots in which no meter of the participant in a row has read."""
+        none: NDArray[np.bool_] = np.zeros(len(self.tariffs), np.bool_)
+        return none if self.estimated is None else self.estimated[row]
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Area:

@@ -50,6 +50,7 @@ def _steps_of(trading: Trading, paying: Paying, clock: Clock, day: int) -> list[
         (True, calendar.corrections_close_at(day), paying.finalize),
         (markets.pools, calendar.corrections_close_at(day), paying.collect_commissions),
         (market.scenario.dispatch is not None, calendar.corrections_close_at(day), paying.charge_for_limits),
+        (market.scenario.dispatch is not None, calendar.corrections_close_at(day), paying.pay_relief),
         (bool(rules.premium_rate or rules.reward_share), calendar.corrections_close_at(day), paying.pay_fund),
     ]
     return [_Step(due, act, day) for is_used, due, act in table if is_used]

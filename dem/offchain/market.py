@@ -20,6 +20,7 @@ from dem.model.markets.bilateral import window_of
 from dem.model.markets.intermediaries import Intermediaries, Mandated
 from dem.model.mechanisms import AUCTION, MECHANISMS, POOL
 from dem.model.positions import Trades
+from dem.model.relief import Slots
 from dem.model.rules import MarketRules, Tariff
 from dem.model.settlement import DaySettlement, settle
 from dem.model.shortfalls import Shortfalls
@@ -116,6 +117,11 @@ class ModelMarket:
     def contracted_by_name(self, day: int) -> dict[str, list[int]]:
         """The same of all markets so far, by member's name."""
         return {self.names[id_]: wh for id_, wh in self.contracted(day).items()}
+
+    def sold_relief(self, day: int) -> Mapping[int, Slots]:
+        """What relief of the network was bought for a day, by member, slot and direction."""
+        limits = self.scenario.limits(day)
+        return {} if limits is None else {self.ids[name]: own for name, own in limits.relief.items()}
 
     def source(self, id_: int, _day: int) -> str | None:
         """What a member's feed-in of a day comes from."""

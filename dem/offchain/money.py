@@ -1,9 +1,10 @@
 """Who pays whom for a day, by the reference model alone."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dem.errors import LedgerError
 from dem.model.commitments import day_prices
@@ -16,8 +17,11 @@ from dem.model.ledger import (
     Posting,
 )
 from dem.model.limits import Cost, excess_charge, limits_down
+from dem.model.markets.auction import Column
 from dem.model.markets.intermediaries import Payment
 from dem.model.mechanisms import AUCTION
+from dem.model.relief import ReliefPayment, relief_payment
+from dem.model.settlement import Delivery
 from dem.model.shortfalls import parts
 from dem.model.units import Money
 from dem.offchain.market import ModelMarket
@@ -36,6 +40,9 @@ class Paying:
 
     _excess: dict[int, dict[int, Cost]] = field(default_factory=dict)
     """What members owe for energy beyond their limits on the day that has ended."""
+
+    _relief: dict[int, dict[int, ReliefPayment]] = field(default_factory=dict)
+    """What members are due for relief of the network on the day that has ended."""
 
     def settle(self, day: int) -> None:
         """The money of the day on what meters said in time; what it is short of is shared."""
@@ -130,6 +137,7 @@ class Paying:
         self._provisional.pop(day, None)
         self._claims = {day: (settled.fund(), settled.claims)}
         self._excess = {day: self._beyond_limits(day)}
+        self._relief = {day: self._sold_relief(day)}
 
     def _make_good(self) -> None:
         market, shortfalls = self.market, self.market.shortfalls
@@ -150,17 +158,31 @@ class Paying:
             return {}
         settled, rules, slots = market.settlement(day), market.rules(day), market.periods_per_day
         prices = day_prices(rules, settled, at_boundary(market.days.known(day), slots))
-        delivery, found = settled.delivery, dict[int, Cost]()
-        for row, id_ in enumerate(delivery.participants.tolist()):
-            name = market.names.get(id_, "")
+        found = dict[int, Cost]()
+        for name, row, metered, estimated in self._delivered(settled.delivery):
             if published.zones.get(name, 0) not in published.shares:
                 continue
             member = market.scenario.participant(name).on(day)
             limits = limits_down(member.import_capacity, member.export_capacity, published.of(name, slots))
-            metered = delivery.metered[row]
-            estimated = np.zeros_like(metered, np.bool_) if delivery.estimated is None else delivery.estimated[row]
-            found[id_] = excess_charge(rules, prices, settled.contracted[row], metered, estimated, limits)
+            own = excess_charge(rules, prices, settled.contracted[row], metered, estimated, limits)
+            found[market.ids[name]] = own
         return found
+
+    def _sold_relief(self, day: int) -> dict[int, ReliefPayment]:
+        """What members are due for relief of the network, by member."""
+        market, published = self.market, self.market.scenario.limits(day)
+        if published is None or not published.relief:
+            return {}
+        return {
+            market.ids[name]: relief_payment(market.rules(day), published.relief[name], metered, estimated)
+            for name, _, metered, estimated in self._delivered(market.settlement(day).delivery)
+            if name in published.relief
+        }
+
+    def _delivered(self, delivery: Delivery) -> Iterator[tuple[str, int, Column, NDArray[np.bool_]]]:
+        """Members of a delivery by name: their row, net energies by slot, Wh, and where these are estimates."""
+        for row, id_ in enumerate(delivery.participants.tolist()):
+            yield self.market.names.get(id_, ""), row, delivery.metered[row], delivery.estimates(row)
 
     def charge_for_limits(self, day: int) -> None:
         """What members owe for energy beyond their limits on a final day."""
@@ -175,6 +197,27 @@ class Paying:
                 continue  # nobody can advance it now, and the others pay
             for posting in postings:
                 market.payments.add(posting.account, day, "beyond limits", posting.amount)
+
+    def pay_relief(self, day: int) -> None:
+        """What members are due for relief of the network on a final day."""
+        market = self.market
+        for id_, due in sorted(self._relief.pop(day).items()):
+            if not due.units and not due.charge:
+                continue
+            paid = ((GRID_OPERATOR, -due.units, "relief"), (id_, due.units, "relief"))
+            charged = ((id_, -due.charge, "relief not delivered"), (BALANCING_FUND, due.charge, "relief not delivered"))
+            try:
+                market.ledger.post(
+                    [
+                        Posting(GRID_OPERATOR, Money(-due.units)),
+                        Posting(id_, Money(due.units - due.charge)),
+                        Posting(BALANCING_FUND, Money(due.charge)),
+                    ]
+                )
+            except LedgerError:
+                continue  # nobody can advance it now, and the others are paid
+            for account, units, what in (*paid, *charged):
+                market.payments.add(account, day, what, units)
 
     def pay_fund(self, day: int) -> None:
         """Premiums and rewards of a final day."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from dem.community.scenario import Scenario
 from dem.errors import InputError
-from dem.grid.record import KEY, write_record
+from dem.grid.record import DISPATCHER, KEY, RELIEF, write_record
 from dem.offchain.days import play
 from dem.offchain.market import ModelMarket
 from dem.offchain.trading import Trading
@@ -54,8 +54,9 @@ def grid_record(scenario: Scenario, folder: Path) -> Mapping[str, Any]:
     if network is None or connections is None:
         return {}
     days = {day: scenario.periods(day) for day in scenario.days}
-    has_dispatcher = scenario.dispatch is not None
-    return {KEY: write_record(folder, network, connections, days, scenario.public_forecast, has_dispatcher)}
+    said = write_record(folder, network, connections, days, scenario.public_forecast, scenario.relief_offers)
+    has = {DISPATCHER: scenario.dispatch is not None, RELIEF: scenario.relief_offers is not None}
+    return {KEY: {**said, **{name: "yes" for name, is_there in has.items() if is_there}}}
 
 
 def _uncut(scenario: Scenario) -> Callable[[int], Mapping[str, Sequence[int]]] | None:
@@ -78,6 +79,7 @@ def setting_of(scenario: Scenario) -> Setting:
         zone=calendar.zone,
         utc_offset_hours=calendar.offset_hours,
         timezone=calendar.timezone,
+        has_relief=scenario.relief_offers is not None,
         first_period=scenario.period0,
         days=scenario.days,
         paid_without_trade=paid_without_trade(scenario),

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dem.errors import LedgerError
 from dem.model.ledger import Ledger
 from dem.model.positions import Trades
+from dem.model.relief import Slots
 from dem.model.rules import MarketRules, Tariff
 from dem.model.settlement import DaySettlement
 from dem.model.shortfalls import Shortfalls
@@ -30,6 +31,7 @@ from dem.replay.payments import Payments
 from dem.replay.pools import PoolReplay
 from dem.replay.postings import Postings
 from dem.replay.readings import MeterValues
+from dem.replay.relief import GridRelief
 from dem.replay.rules import Rules
 from dem.replay.settling import Settling
 from dem.replay.shortfalls import Sharing
@@ -66,6 +68,7 @@ class Replay:
         self.grid = GridLimits(
             periods_per_day, self.law, self.membership, self.late, self.postings, self.payments, found
         )
+        self.relief = GridRelief(self.law, self.late, self.postings, self.payments, found)
         self.shortfalls = Shortfalls(self.ledger)
         self.sharing = Sharing(self.shortfalls, self.ledger, self.settling, self.payments, found)
         self.fund = Fund(days, self.law, self.ledger, self.postings, self.payments, found)
@@ -123,6 +126,10 @@ class Replay:
     def contracted(self, day: int, besides: Collection[str] = ()) -> dict[int, list[int]]:
         """Net consumption by slot that members contracted so far, Wh; besides: contracts left out."""
         return self._markets.contracted(day, besides)
+
+    def sold_relief(self, day: int) -> Mapping[int, Slots]:
+        """What relief of the network was bought for a day, by member, slot and direction."""
+        return {id_: self.relief.slots(id_, day) for id_ in self.relief.bought(day)}
 
     def source(self, id_: int, day: int) -> str | None:
         """What a member's feed-in of a day comes from, as it is on record."""
@@ -225,6 +232,7 @@ class Replay:
         self._ended += self._totals_of(day)
         self.late.keep(day)
         self.grid.keep(day)
+        self.relief.keep(day)
         self.fund.keep(day, self.settlement(day), day - RING + 1)
         self._markets.forget(day)
         self.metering.forget(day)
@@ -277,6 +285,9 @@ HANDLERS: Mapping[tuple[str, str], Callable[[Replay], Callable[[Args], None]]] =
     ("GridLimits", "LimitsLowered"): lambda replay: replay.grid.lower,
     ("GridCharges", "ExcessCharged"): lambda replay: replay.grid.charge,
     ("GridCharges", "MadeGood"): lambda replay: replay.grid.make_good,
+    ("GridRelief", "ReliefOffered"): lambda replay: replay.relief.note_offer,
+    ("GridRelief", "ReliefBought"): lambda replay: replay.relief.buy,
+    ("GridRelief", "ReliefPaid"): lambda replay: replay.relief.pay,
     ("Shortfalls", "ShortfallShared"): lambda replay: replay.sharing.begin,
     ("Shortfalls", "TakenBack"): lambda replay: replay.sharing.take,
     ("Shortfalls", "SetAside"): lambda replay: replay.sharing.set_aside,

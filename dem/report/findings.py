@@ -97,10 +97,17 @@ def cut(summary: Summary) -> str:
     wanted, offered = summary.consumed_wh + shed, summary.generated_wh + curtailed
     contracted = sum(group.contracted_wh for group in summary.cuts)
     if not summary.is_island:
+        sold = summary.relief
+        relief = (
+            ""
+            if sold is None
+            else f" {kwh(sold.delivered_wh)} of it was relief that the grid operator bought of {sold.members} members "
+            f"for {money(sold.units, summary.currency)}."
+        )
         return (
             f"Limits of the network held back {kwh(shed)} of {kwh(wanted)} that would have been drawn and "
             f"{kwh(curtailed)} of {kwh(offered)} that would have been fed in. {kwh(contracted)} of it had been "
-            f"contracted."
+            f"contracted.{relief}"
         )
     return (
         f"Without an upper grid {kwh(summary.consumed_wh)} of {kwh(wanted)} wanted were served; {kwh(shed)} of load "

@@ -36,7 +36,8 @@ from dem.report.style import (
 )
 from dem.results.grid import Course, GridCheck
 from dem.results.reader import Results
-from dem.results.wording import kwh, listed
+from dem.results.summary import relief_of_members
+from dem.results.wording import kwh, listed, money
 
 _STEPS = (0, 25, 50, 75, 100)
 _COLOURS = (NEARBY, LOCAL, DEEP, EXPORTED)
@@ -68,16 +69,26 @@ def _with_dispatcher(check: GridCheck, results: Results) -> str:
     before, after = check.metered, check.limited
     held = results.cuts.groupby("participant", observed=True)[["shed_wh", "curtailed_wh"]].sum().sum(axis=1)
     top = max(after.transformer), max(before.transformer)
+    sold = relief_of_members(results)
+    bought = (
+        f" Of that {kwh(int(sold['delivered_wh'].sum()))} of {len(sold)} members was relief, bought before for "
+        f"{money(int(sold['units'].sum()), results.run.currency)}."
+        if len(sold)
+        else ""
+    )
     return (
         f"Within the dispatcher's limits a transformer was loaded up to {percent(top[0])}; without them it would have "
         f"been {percent(top[1])}. {kwh(check.cut_metered)} of {int((held > 0).sum())} members were held back in "
-        f"{len({hold.point for hold in check.holds})} periods. Something was beyond its limit in {after.periods} "
+        f"{results.cuts['period'].nunique()} periods.{bought} Something was beyond its limit in {after.periods} "
         f"periods, and would have been in {before.periods}: limits go by forecasts."
     )
 
 
 class Held(NamedTuple):
-    """What limits held back of a member. share: the lowest that it was left of its connection. why: elements."""
+    """What limits held back of a member. share: the lowest that it was left of its connection. why: elements.
+
+    relief_wh: what it delivered of relief that it had sold, for relief_units.
+    """
 
     name: str
     wh: int
@@ -85,6 +96,8 @@ class Held(NamedTuple):
     periods: int
     share: str
     why: str
+    relief_wh: int
+    relief_units: int
 
 
 def who_was_held(check: GridCheck, results: Results) -> list[Held]:
@@ -93,9 +106,10 @@ def who_was_held(check: GridCheck, results: Results) -> list[Held]:
         return []
     behind = dict(zip((branch.name for branch in check.network.branches), check.network.behind, strict=True))
     bus = dict(zip(check.connections.names, check.connections.bus.tolist(), strict=True))
-    found = []
+    sold, found = relief_of_members(results), []
     for name, own in results.cuts.groupby("participant", observed=True):
         points = {results.periods.index(period) for period in own["period"].tolist()}
+        other_reason = "relief sold" if name in sold.index else "no upper grid"
         holds = [hold for hold in check.holds if hold.point in points and behind[hold.zone][bus[str(name)]]]
         found.append(
             Held(
@@ -104,7 +118,9 @@ def who_was_held(check: GridCheck, results: Results) -> list[Held]:
                 contracted_wh=int(own["contracted_wh"].sum()),
                 periods=len(points),
                 share=percent(min(hold.share for hold in holds) * (PPM // SHARES)) if holds else "",
-                why=listed(sorted({hold.element for hold in holds})),
+                why=listed(sorted({hold.element for hold in holds}) or [other_reason]),
+                relief_wh=int(sold["delivered_wh"].get(name, 0)),
+                relief_units=int(sold["units"].get(name, 0)),
             )
         )
     return sorted(found, key=lambda own: -own.wh)

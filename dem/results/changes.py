@@ -76,6 +76,15 @@ def figures(comparison: Comparison) -> list[tuple[str, list[str]]]:
         for name in (*comparison.markets, UNCONTRACTED, *UPPER_GRID)
         if any(set_up.sources.get(name) for set_up in set_ups)
     ]
+    if any(set_up.summary.cuts for set_up in set_ups):
+        rows.append(energy("Held back or cut off", lambda s: s.summary.shed_wh + s.summary.curtailed_wh))
+    if any(set_up.summary.relief for set_up in set_ups):
+        rows.append(
+            energy("  of it relief that was bought", lambda s: s.summary.relief.delivered_wh if s.summary.relief else 0)
+        )
+        rows.append(
+            amount(f"  for which was paid, {currency}", lambda s: s.summary.relief.units if s.summary.relief else None)
+        )
     rows += [
         row("Covered by local trade", lambda s: percent(s.covered)),
         row("  by neighbours, physically", lambda s: percent(s.physical)),

@@ -106,6 +106,15 @@ TABLES: Mapping[str, Mapping[str, Kind | None]] = {
         "curtailed_wh": INTEGER,
         "contracted_wh": INTEGER,
     },
+    "relief": {
+        "participant": TEXT,
+        "period": INTEGER,
+        "direction": TEXT,
+        "bought_wh": INTEGER,
+        "most_wh": INTEGER,
+        "price_units_per_wh": INTEGER,
+        "delivered_wh": INTEGER,
+    },
 }
 """Columns of every table, in their order in its file."""
 TRADES = "trades"
@@ -117,7 +126,9 @@ GUARANTEES = "guarantees"
 """Guarantees of origin: what meters have shown to be fed in on a day, by what it comes from."""
 WITHOUT_TRADE = "without_trade"
 """What members would pay under the same rules if nobody traded."""
-OPTIONAL_TABLES = frozenset({TRADES, CUTS, PAYMENTS, GUARANTEES, WITHOUT_TRADE})
+RELIEF = "relief"
+"""What the grid operator bought of members before limits were set; only a run in which it does has it."""
+OPTIONAL_TABLES = frozenset({TRADES, CUTS, RELIEF, PAYMENTS, GUARANTEES, WITHOUT_TRADE})
 """A folder without one of these is read all the same."""
 WITHOUT = {"penalty_units": 0, "arrears_units": 0}
 """Columns that a table may lack, and what stands for them: without a wholesale desk there are no penalties."""

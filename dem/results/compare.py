@@ -21,6 +21,8 @@ from dem.results.wording import money, share
 UNCONTRACTED, WHOLESALE, FALLBACK = "neighbours, no contract", "wholesale desk", "fallback supplier"
 UPPER_GRID = (WHOLESALE, FALLBACK)
 NOBODY_TRADES = "nobody trades"
+NOBODY_LIMITED = "without limits"
+"""The scenario's own set-up if no dispatcher limited anybody."""
 """The set-up in which the rules are those of the scenario, and nobody orders anything."""
 
 
@@ -126,9 +128,13 @@ class Comparison:
         return next((set_up for set_up in self.set_ups if set_up.name == NOBODY_TRADES), None)
 
     def gained_units(self, set_up: SetUp) -> int | None:
-        """What all participants pay less in a set-up than if nobody trades under the same rules."""
+        """What all participants pay less in a set-up than if nobody trades under the same rules and limits."""
         nobody = self.nobody
-        return None if nobody is None else nobody.community.paid_units - set_up.community.paid_units
+        return (
+            None
+            if nobody is None or set_up.name == NOBODY_LIMITED
+            else nobody.community.paid_units - set_up.community.paid_units
+        )
 
     @property
     def kinds(self) -> Mapping[str, int]:
@@ -143,7 +149,9 @@ class Comparison:
     def same_meters(self) -> bool:
         """Whether every meter showed the same in all runs, as it does unless somebody reacts to prices."""
         first = _meters(self.first.results)
-        return all(_meters(set_up.results).equals(first) for set_up in self.set_ups[1:])
+        return all(
+            _meters(set_up.results).equals(first) for set_up in self.set_ups[1:] if set_up.name != NOBODY_LIMITED
+        )
 
 
 def compare(runs: Mapping[str, Results]) -> Comparison:

@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from dem.grid.dispatch import Dispatch
 from dem.grid.flow import Flow
 from dem.grid.limits import Dispatcher, Hold
 from dem.grid.network import Integers, Network
 from dem.grid.programme import Connections, programme
-from dem.grid.record import DISPATCHER, read_record
+from dem.grid.record import DISPATCHER, Record, read_record
 from dem.grid.violations import Violation, rises, violations
 from dem.results.reader import Results
 
@@ -66,10 +67,9 @@ class GridCheck:
     metered: Course
     limited: Course
     is_dispatched: bool
-    cut_programme: int
     cut_metered: int
     cut_after: int
-    """Wh that limits take away: of the programme, of what meters showed, and with the day known before."""
+    """Wh that limits take away: of what meters showed, and with the day known before."""
 
     @cached_property
     def courses(self) -> tuple[tuple[str, Course, int], ...]:
@@ -110,29 +110,35 @@ def check_grid(folder: Path, results: Results) -> GridCheck | None:
     dispatcher = Dispatcher(record.network, record.connections, run.period_seconds)
     per_day = run.periods_per_day
     days = [slice(first, first + per_day) for first in range(0, len(results.periods), per_day)]
-    # A dispatcher publishes before there are any contracts.
-    known = record.expected if is_dispatched else expected
-    found = [dispatcher.limits(known[:, day]) for day in days]
-    held = [own.held(metered[:, day]) for own, day in zip(found, days, strict=True)]
-    limited = shown if is_dispatched else np.concatenate(held, axis=1)
-    planned = np.concatenate([own.held(expected[:, day]) for own, day in zip(found, days, strict=True)], axis=1)
+    if is_dispatched:
+        limited, holds = shown, _published(record, run.period_seconds, days)
+    else:
+        found = [dispatcher.limits(expected[:, day]) for day in days]
+        limited = np.concatenate([own.held(metered[:, day]) for own, day in zip(found, days, strict=True)], axis=1)
+        holds = [own.holds for own in found]
     after = sum(_cut(metered[:, day], dispatcher.limits(metered[:, day]).held(metered[:, day])) for day in days)
     return GridCheck(
         network=record.network,
         connections=record.connections,
         holds=tuple(
-            hold._replace(point=hold.point + day.start)
-            for own, day in zip(found, days, strict=True)
-            for hold in own.holds
+            hold._replace(point=hold.point + day.start) for own, day in zip(holds, days, strict=True) for hold in own
         ),
         programme=_course(dispatcher, expected, days),
         metered=_course(dispatcher, metered, days),
         limited=_course(dispatcher, limited, days),
         is_dispatched=is_dispatched,
-        cut_programme=_cut(expected, planned),
         cut_metered=_cut(metered, limited),
         cut_after=after,
     )
+
+
+def _published(record: Record, seconds: int, days: Sequence[slice]) -> list[tuple[Hold, ...]]:
+    """Why a dispatcher has limited whom, before there were any contracts."""
+    offers = record.offers
+    dispatch = Dispatch(
+        record.network, record.connections, seconds, offers=None if offers is None else lambda _day: offers
+    )
+    return [dispatch.day(day, lambda known: record.forecast(days[known - 1])).holds for day in range(1, len(days) + 1)]
 
 
 def _cut(net: Integers, held: Integers) -> int:

@@ -5,8 +5,11 @@ from pathlib import Path
 
 from dem.errors import InputError
 from dem.grid.dispatch import DayLimits, Dispatch
-from dem.grid.record import Record, read_record
+from dem.grid.programme import DEMAND, FEED_IN
+from dem.grid.record import read_record
+from dem.model.ledger import GRID_OPERATOR
 from dem.model.limits import WHOLE, Share, ZoneLimit, unpack_shares
+from dem.model.relief import NOTHING, Offers, ReliefPayment
 from dem.model.strips import LANES
 from dem.replay.reconcile import Check
 from dem.replay.replay import Replay
@@ -27,13 +30,21 @@ def recheck(folder: Path, results: Results, replay: Replay, names: Mapping[str, 
     run = results.run
     if not run.grid:
         raise InputError(str(folder), None, "is of a scenario without a network: its scenario.toml has no [grid]")
-    days = range(1, run.days + 1)
+    days, per_day = range(1, run.days + 1), run.periods_per_day
     if not any(replay.grid.publications(day) for day in days):
         raise InputError(str(folder), None, "is of a run without a dispatcher: nobody has published limits")
     record = read_record(folder, results.periods, dict(run.grid))
-    dispatch = Dispatch(record.network, record.connections, run.period_seconds)
-    found = {day: dispatch.day(day, lambda known: _expected(record, known, run.periods_per_day)) for day in days}
     ids = {names[member.account]: id_ for id_, member in replay.members.items() if member.account in names}
+
+    def offers(day: int) -> Offers:
+        of_members = {name: replay.relief.offer(id_, day) for name, id_ in ids.items()}
+        return Offers(of_members, replay.relief.offer(GRID_OPERATOR, day))
+
+    dispatch = Dispatch(record.network, record.connections, run.period_seconds, offers=offers)
+    found = {
+        day: dispatch.day(day, lambda known: record.forecast(slice((known - 1) * per_day, known * per_day)))
+        for day in days
+    }
     model = bytes.fromhex(record.network.digest.removeprefix("0x"))
     others = [f"day {day}" for day in days if replay.grid.model(day) != model]
     return [
@@ -44,9 +55,13 @@ def recheck(folder: Path, results: Results, replay: Replay, names: Mapping[str, 
         ),
         _check("members are in their zones", [*_zones(replay, found, ids)], f"{len(ids)} members"),
         _check("standing limits are safe by themselves", [*_standing(replay, dispatch, found)], "of every zone in use"),
+        _check(
+            "relief is bought of the cheapest, as much as is needed", [*_relief(replay, found, ids)], _bought(found)
+        ),
         _check("published limits follow from the forecasts", [*_limits(replay, found)], _count(found)),
         _check("reports are those of the limits", [*_reports(replay, found)], "by their hash"),
         _check("what meters showed beyond limits is charged", [*_charges(replay, ids, days)], "on final days"),
+        _check("relief that was delivered is paid", [*_payments(replay, ids, days)], "on final days"),
         Check("limits lowered after the gate are told", True, _lowered(replay, days)),
     ]
 
@@ -65,12 +80,6 @@ def _lowered(replay: Replay, days: Sequence[int]) -> str:
 def _check(what: str, differences: Sequence[str], detail: str) -> Check:
     shown = "; ".join(differences[:_SHOWN]) + ("; ..." if len(differences) > _SHOWN else "")
     return Check(what, not differences, shown or detail)
-
-
-def _expected(record: Record, day: int, per_day: int) -> Mapping[str, Sequence[int]]:
-    slots = slice((day - 1) * per_day, day * per_day)
-    rows = record.expected[:, slots].tolist()
-    return dict(zip(record.connections.names, rows, strict=True))
 
 
 def _count(found: Mapping[int, DayLimits]) -> str:
@@ -118,11 +127,33 @@ def _words(share: Share) -> str:
     return f"{imports} of the connection to draw, {exports} to feed in"
 
 
+def _relief(replay: Replay, found: Mapping[int, DayLimits], ids: Mapping[str, int]) -> Iterator[str]:
+    names = {id_: name for name, id_ in ids.items()}
+    for day, own in found.items():
+        bought = {names.get(id_, f"member {id_}"): slots for id_, slots in replay.sold_relief(day).items()}
+        for name in sorted({*bought, *own.relief}):
+            said, right = bought.get(name, {}), own.relief.get(name, {})
+            for slot, is_fed_in in sorted({*said, *right}):
+                both = [slots.get((slot, is_fed_in), NOTHING) for slots in (said, right)]
+                if both[0] != both[1]:
+                    where = f"day {day}, {name}, period {slot}, {FEED_IN if is_fed_in else DEMAND}"
+                    words = (f"{one.energy} Wh at {one.price} down to {one.most} Wh" for one in both)
+                    yield f"{where}: {', should be '.join(words)}"
+
+
+def _bought(found: Mapping[int, DayLimits]) -> str:
+    sold = [own for limits in found.values() for slots in limits.relief.values() for own in slots.values()]
+    return f"{sum(own.energy for own in sold):,} Wh in {len(sold)} periods of members"
+
+
 def _reports(replay: Replay, found: Mapping[int, DayLimits]) -> Iterator[str]:
     for day, own in found.items():
         for report in replay.grid.reports.get(day, ()):
             if report != own.report:
                 yield f"day {day}: 0x{report.hex()}, should be 0x{own.report.hex()}"
+        for report in replay.relief.reports.get(day, ()):
+            if report != own.relief_report:
+                yield f"day {day}, relief: 0x{report.hex()}, should be 0x{own.relief_report.hex()}"
 
 
 def _charges(replay: Replay, ids: Mapping[str, int], days: Sequence[int]) -> Iterator[str]:
@@ -133,3 +164,13 @@ def _charges(replay: Replay, ids: Mapping[str, int], days: Sequence[int]) -> Ite
             cost, charged = replay.grid.excess(id_, day), replay.grid.charged.get((id_, day), 0)
             if cost.units != charged:
                 yield f"day {day}, {name}: {charged} units for {cost.energy} Wh, should be {cost.units}"
+
+
+def _payments(replay: Replay, ids: Mapping[str, int], days: Sequence[int]) -> Iterator[str]:
+    names = {id_: name for name, id_ in ids.items()}
+    for day in days:
+        for id_ in replay.relief.bought(day) if day in replay.final_days else ():
+            due, paid = replay.relief.due(id_, day), replay.relief.paid.get((id_, day), ReliefPayment(0, 0, 0, 0))
+            if due[2:] != paid[2:]:
+                who = names.get(id_, f"member {id_}")
+                yield f"day {day}, {who}: {paid.units} units for {due.delivered} Wh, should be {due.units}"

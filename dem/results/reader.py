@@ -124,9 +124,9 @@ class Run:
 @dataclass(frozen=True, eq=False)
 class Results:
     """The run and its tables; tariffs by period, participants by name; trades of the call auction alone if the folder
-    has no table of them; no cuts unless it is an island's. guarantees: of origin, none if no source is on record.
-    without_trade: what members would have paid if nobody had traded, by first period of each day; empty if the folder
-    does not say."""
+    has no table of them; no cuts unless it is an island's, or has limits; no relief unless it is bought. guarantees: of
+    origin, none if no source is on record. without_trade: what members would have paid if nobody had traded, by first
+    period of each day; empty if the folder does not say."""
 
     run: Run
     orders: pd.DataFrame
@@ -141,6 +141,7 @@ class Results:
     participants: pd.DataFrame
     trades: pd.DataFrame
     cuts: pd.DataFrame
+    relief: pd.DataFrame
     payments: pd.DataFrame
     guarantees: pd.DataFrame
     without_trade: pd.DataFrame

@@ -7,12 +7,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from dem.grid.record import RELIEF as GRID_RELIEF
 from dem.model.orders import Side
 from dem.model.units import Tick, Wh
 from dem.replay.events import EventLike
 from dem.replay.reconcile import Check
 from dem.replay.replay import Replay
-from dem.results.columns import CUTS, RUN, TABLES, WITHOUT_TRADE, file_of
+from dem.results.columns import CUTS, RELIEF, RUN, TABLES, WITHOUT_TRADE, file_of
 from dem.results.reader import ResultsError, Run, read_run
 from dem.results.writer import Exporter, RejectedOrder, Setting
 
@@ -44,10 +45,10 @@ def check_tables(folder: Path, members: Replay, replay: Replay, events: Iterable
                 if day in exporter.setting.days:
                     exporter.add(day)
             exporter.finish({})
-            difference = next(_differences(folder, Path(anew)), "")
+            difference = next(_differences(folder, Path(anew), setting.has_relief), "")
     except (ResultsError, KeyError, ValueError, UnicodeDecodeError, csv.Error) as error:
         return [Check(NAME, False, f"they cannot be read: {error}")]
-    return [Check(NAME, not difference, difference or f"{len(TABLES) - 1} tables")]
+    return [Check(NAME, not difference, difference or f"{len(TABLES) - 2 + setting.has_relief} tables")]
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
@@ -72,6 +73,7 @@ def _setting(run: Run, without_trade: list[dict[str, str]]) -> Setting:
         utc_offset_hours=run.utc_offset_hours,
         timezone=run.timezone,
         prices=run.prices,
+        has_relief=GRID_RELIEF in dict(run.grid),
         first_period=run.first_period,
         days=range(1, run.days + 1),
         paid_without_trade=lambda day: paid[day],
@@ -96,9 +98,9 @@ def _rejected(run: Run, orders: Iterable[Mapping[str, str]]) -> dict[int, list[R
     return found
 
 
-def _differences(folder: Path, anew: Path) -> Iterator[str]:
+def _differences(folder: Path, anew: Path, has_relief: bool) -> Iterator[str]:
     for name in TABLES:
-        if name == CUTS:  # what meters would have shown, no event tells
+        if name == CUTS or (name == RELIEF and not has_relief):  # what meters would have shown, no event tells
             continue
         path, expected = folder / file_of(name), anew / file_of(name)
         if not path.is_file():

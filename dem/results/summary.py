@@ -15,6 +15,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
+import pandas as pd
+
 from dem.results.reader import OUTSIDERS, WHOLESALE, Results
 from dem.results.wording import kwh, money, percent, plural, price, share
 
@@ -77,6 +79,16 @@ class Cut:
 
 
 @dataclass(frozen=True, slots=True)
+class Relief:
+    """What members sold to the grid operator, how much of it they delivered, and what they were paid for that."""
+
+    members: int
+    bought_wh: int
+    delivered_wh: int
+    units: int
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
     scenario: str
     title: str
@@ -119,7 +131,9 @@ class Summary:
     participants: tuple[ParticipantResult, ...]
     """Best result first."""
     cuts: tuple[Cut, ...]
-    """Of an island, by group."""
+    """Of an island, or by limits of the network; by group."""
+    relief: Relief | None
+    """What the grid operator bought before limits were set, if it did."""
 
     @property
     def shed_wh(self) -> int:
@@ -227,6 +241,10 @@ class Summary:
                     yield f"{what} {cut.participants} {plural(cut.kind, cut.participants)}", kwh(energy)
         if self.cuts:
             yield "  of it contracted", kwh(sum(cut.contracted_wh for cut in self.cuts))
+        if self.relief is not None:
+            sold = self.relief
+            yield f"Relief bought of {sold.members} {plural('member', sold.members)}", kwh(sold.bought_wh)
+            yield "  delivered, and paid", f"{kwh(sold.delivered_wh)}, {money(sold.units, self.currency)}"
 
     def _penalties(self) -> tuple[tuple[str, str], ...]:
         """Where there is a wholesale desk."""
@@ -283,6 +301,7 @@ def summarise(results: Results) -> Summary:
         groups=_groups(bills),
         participants=tuple(bills),
         cuts=_cuts(results),
+        relief=_relief(results),
     )
 
 
@@ -304,6 +323,17 @@ def _cuts(results: Results) -> tuple[Cut, ...]:
     return tuple(
         Cut(kind, int(counts[kind]), *map(int, row)) for kind, row in zip(sums.index, sums.to_numpy(), strict=True)
     )
+
+
+def relief_of_members(results: Results) -> pd.DataFrame:
+    """What each has sold and delivered, Wh, and what it was paid, money units; by name."""
+    sold = results.relief.assign(units=results.relief["delivered_wh"] * results.relief["price_units_per_wh"])
+    return sold.groupby(sold["participant"].astype(str))[["bought_wh", "delivered_wh", "units"]].sum()
+
+
+def _relief(results: Results) -> Relief | None:
+    sold = relief_of_members(results)
+    return Relief(len(sold), *(int(total) for total in sold.sum())) if len(sold) else None
 
 
 def total(bills: Iterable[Bill]) -> Bill:

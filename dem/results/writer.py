@@ -17,11 +17,13 @@ from typing import Any, Protocol
 import numpy as np
 
 from dem import formats
+from dem.grid.programme import DEMAND, FEED_IN
 from dem.model.ledger import Ledger
 from dem.model.markets.auction import Column
 from dem.model.mechanisms import label_of
 from dem.model.orders import Side
 from dem.model.positions import Trades
+from dem.model.relief import Slots
 from dem.model.rules import Tariff
 from dem.model.settlement import DaySettlement
 from dem.model.units import FROM_ZERO, PriceRange, Tick, UnitsPerWh, Wh, kwh, price_per_kwh
@@ -35,6 +37,7 @@ from dem.results.columns import (
     CUTS,
     GUARANTEES,
     PRICES,
+    RELIEF,
     RUN,
     TABLES,
     WITHOUT_TRADE,
@@ -72,7 +75,7 @@ class Setting:
     first_period: of day 1. days: delivery days. paid_without_trade: what members would pay for a day under the same
     rules if nobody traded, money units by name. timezone: the zone's name, if it has one. uncut: of an island, what its
     members' meters would have shown on a day with an upper grid, Wh by name and slot. bill: what bills add, as run.json
-    has it. prices: those that orders can name.
+    has it. prices: those that orders can name. has_relief: whether relief of the network is bought.
     """
 
     scenario: str
@@ -89,6 +92,7 @@ class Setting:
     uncut: Callable[[int], Mapping[str, Sequence[int]]] | None = None
     bill: Mapping[str, Any] | None = None
     prices: PriceRange = FROM_ZERO
+    has_relief: bool = False
 
     def periods(self, day: int) -> range:
         """Period numbers of a day, in slot order."""
@@ -119,6 +123,7 @@ class Recomputed(Protocol):
     def settlement(self, day: int) -> DaySettlement: ...
     def trades(self, day: int) -> Mapping[str, Trades]: ...
     def contracted(self, day: int) -> Mapping[int, Sequence[int]]: ...
+    def sold_relief(self, day: int) -> Mapping[int, Slots]: ...
 
 
 class Exporter:
@@ -144,7 +149,7 @@ class Exporter:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / RUN).unlink(missing_ok=True)  # a folder without it holds no finished run
         for table, columns in TABLES.items():
-            if table != CUTS or setting.uncut:
+            if (table != CUTS or setting.uncut) and (table != RELIEF or setting.has_relief):
                 (folder / file_of(table)).write_text(",".join(columns) + "\n", encoding="utf-8")
 
     def add(self, day: int) -> None:
@@ -161,6 +166,8 @@ class Exporter:
         self._append(WITHOUT_TRADE, ((name, periods.start, units) for name, units in paid.items()))
         if self.setting.uncut:
             self._cuts(day, periods, self.setting.uncut(day))
+        if self.setting.has_relief:
+            self._relief(day, periods)
         self._payments()
 
     def finish(self, run: Mapping[str, Any]) -> None:
@@ -358,6 +365,20 @@ class Exporter:
                     broken = max(0, min(abs(whole), had if whole > 0 else -had) - abs(left))
                     rows.append((name, period, max(0, whole - left), max(0, left - whole), broken))
         self._append(CUTS, rows)
+
+    def _relief(self, day: int, periods: range) -> None:
+        """What was bought of members, and what their meters say of it."""
+        delivery, sold = self.market.settlement(day).delivery, self.market.sold_relief(day)
+        rows = []
+        for row, (name, id_) in enumerate(
+            zip(self._names(delivery.participants), delivery.participants.tolist(), strict=True)
+        ):
+            metered, estimated = delivery.metered[row], delivery.estimates(row)
+            for (slot, is_fed_in), own in sorted(sold.get(id_, {}).items()):
+                delivered = 0 if estimated[slot] else own.delivered(int(metered[slot]), is_fed_in)
+                direction = FEED_IN if is_fed_in else DEMAND
+                rows.append((name, periods[slot], direction, *own, delivered))
+        self._append(RELIEF, rows)
 
     def _accounts(self) -> None:
         rows = []

@@ -7,8 +7,10 @@ from dem.errors import InputError
 from dem.grid.dispatch import DayLimits, Dispatch
 from dem.grid.network import Network
 from dem.grid.programme import connect
+from dem.model.ledger import GRID_OPERATOR
 from dem.model.limits import Share
-from dem.relay import limits
+from dem.model.relief import Offers, Relief, pack_relief
+from dem.relay import limits, relief
 from dem.relay.batches import Relay
 from dem.replay.replay import Replay
 from dem.roles.step import Day, Step
@@ -61,11 +63,12 @@ class GridDispatcher:
         return calendar.opens_at(day) - calendar.period_length
 
     def publish(self, day: Day) -> None:
-        """Zones and limits of a day, unless they are published or its auction has opened."""
+        """Relief, zones and limits of a day, unless they are published or its auction has opened."""
         relay, known = self._relay, self._knowledge
         own, ids = known.limits(day), known.ids()
         if own is None or self._is_published(day) or relay.chain.now() >= relay.market.calendar.opens_at(day):
             return
+        relief.buy(relay, self._follow(), day, self._relief(own), own.relief_report)
         limits.publish_model(relay, self._follow(), known.model, day)
         zones = {ids[name]: zone for name, zone in own.zones.items() if name in ids}
         limits.assign_zones(relay, self._follow(), zones, day)
@@ -74,8 +77,15 @@ class GridDispatcher:
         limits.publish_limits(relay, self._follow(), day, own.words, own.report)
 
     def _is_published(self, day: Day) -> bool:
-        own = self._knowledge.limits(day)
-        return own is None or limits.is_published(self._follow(), day, own.words)
+        own, replay = self._knowledge.limits(day), self._follow()
+        if own is None:
+            return True
+        return relief.is_bought(replay, day, self._relief(own)) and limits.is_published(replay, day, own.words)
+
+    def _relief(self, own: DayLimits) -> Mapping[int, Sequence[Relief]]:
+        """What is bought, by registry number."""
+        ids = self._knowledge.ids()
+        return {ids[name]: pack_relief(slots) for name, slots in own.relief.items() if name in ids}
 
     def approve(self, day: Day) -> None:
         """What was contracted is within the limits, as the auction took no other orders."""
@@ -88,11 +98,12 @@ class GridDispatcher:
 
     def _is_charged(self, day: Day) -> bool:
         replay = self._follow()
-        return day in replay.final_days and not limits.owed(replay, day)
+        return day in replay.final_days and not limits.owed(replay, day) and not relief.owed(replay, day)
 
     def charge(self, day: Day) -> None:
-        """What went beyond limits on a final day; anybody may bring it."""
+        """What went beyond limits on a final day, and what relief was delivered; anybody may bring it."""
         limits.charge(self._relay, day, self._follow())
+        relief.pay(self._relay, day, self._follow())
 
 
 def knowledge_of(
@@ -113,6 +124,11 @@ def knowledge_of(
     def ids() -> Mapping[str, int]:
         return {own.account: id_ for id_, own in follow().members.items() if own.account in buses()}
 
+    def offers(day: Day) -> Offers:
+        replay = follow()
+        of_members = {account: replay.relief.offer(id_, day) for account, id_ in ids().items()}
+        return Offers(of_members, replay.relief.offer(GRID_OPERATOR, day))
+
     def dispatch(day: Day) -> Dispatch:
         replay, places = follow(), buses()
         connections: dict[str, tuple[str, int, int]] = {}
@@ -121,7 +137,7 @@ def knowledge_of(
             connections[account] = places[account], imports or 0, exports or 0
         split = {replay.grid.zone(id_, day) - 1 for id_ in ids().values()} - {-1}
         seconds = relay.market.calendar.period_length
-        found = Dispatch(network, connect(network, connections), seconds, day, split)
+        found = Dispatch(network, connect(network, connections), seconds, day, split, offers)
         standing.update(found.standing)
         return found
 

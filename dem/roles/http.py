@@ -1,7 +1,10 @@
 """What a role's process answers over HTTP: /health, /metrics, and what its roles take."""
 
+import ssl
 import threading
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import uvicorn
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -17,7 +20,24 @@ from dem.roles.service import Metrics, Service
 _SECONDS_TO_END = 10.0
 
 
-def make_app(services: Sequence[Service], metrics: Metrics, routes: Sequence[BaseRoute] = ()) -> Starlette:
+class Tls(NamedTuple):
+    """Files of a server that knows its clients: its certificate and key; who may have signed the clients' ones."""
+
+    certificate: Path
+    private_key: Path
+    clients: Path
+
+
+class Listening(NamedTuple):
+    """How a role listens. tls: None without encryption."""
+
+    limits: Limits = Limits()
+    tls: Tls | None = None
+
+
+def make_app(
+    services: Sequence[Service], metrics: Metrics, routes: Sequence[BaseRoute] = (), limits: Limits | None = None
+) -> Starlette:
     """The application. routes: of roles that take something."""
 
     def health(_request: Request) -> Response:
@@ -29,15 +49,20 @@ def make_app(services: Sequence[Service], metrics: Metrics, routes: Sequence[Bas
         return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
     app = Starlette(routes=[Route("/health", health), Route("/metrics", numbers), *routes])
-    app.add_middleware(Guard, limits=Limits())
+    app.add_middleware(Guard, limits=limits or Limits())
     return app
 
 
 class Listener:
     """Answers in a thread of its own, as a context."""
 
-    def __init__(self, app: Starlette, host: str, port: int) -> None:
-        config = uvicorn.Config(app, host=host, port=port, log_config=None, timeout_graceful_shutdown=2)
+    def __init__(self, app: Starlette, host: str, port: int, tls: Tls | None = None) -> None:
+        files: dict[str, Any] = (
+            {} if tls is None else {"ssl_certfile": tls.certificate, "ssl_keyfile": str(tls.private_key)}
+        )
+        if tls is not None:
+            files |= {"ssl_ca_certs": str(tls.clients), "ssl_cert_reqs": ssl.CERT_REQUIRED}
+        config = uvicorn.Config(app, host=host, port=port, log_config=None, timeout_graceful_shutdown=2, **files)
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, name="http", daemon=True)
 

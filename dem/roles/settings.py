@@ -1,5 +1,6 @@
 """The settings of roles: TOML files. docs/guide/live.md describes each key; all paths are relative to the file."""
 
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -12,6 +13,18 @@ from dem.gateway.config import Zone
 from dem.model.units import Money, UnitsPerWh, parse_money, parse_tariff
 from dem.roles.outbox import is_iban
 
+SPACES = ("eth", "net", "web3")
+"""Of a node's methods, those that a gate may let through at all."""
+NEVER = ("eth_accounts", "eth_sign", "eth_signTransaction", "eth_signTypedData", "eth_sendTransaction", "eth_mining")
+"""Of these, what acts with the node's own key."""
+METHODS = (
+    *("eth_blockNumber", "eth_call", "eth_chainId", "eth_estimateGas", "eth_feeHistory", "eth_gasPrice"),
+    *("eth_getBalance", "eth_getBlockByHash", "eth_getBlockByNumber", "eth_getCode", "eth_getLogs", "eth_getProof"),
+    *("eth_getStorageAt", "eth_getTransactionByHash", "eth_getTransactionCount", "eth_getTransactionReceipt"),
+    *("eth_maxPriorityFeePerGas", "eth_sendRawTransaction", "eth_syncing", "net_peerCount", "net_version"),
+    "web3_clientVersion",
+)
+"""What this package asks a node."""
 FOLDER = "folder"
 """In the context of validation: of the file, to which paths are relative."""
 
@@ -188,6 +201,36 @@ class Meter(Keyed):
     readings: File
     bring: Url | None = None
     pause_seconds: float = Field(3.0, ge=0.05, le=600)
+
+
+class Gate(Common):
+    """Before a node. methods: what may be asked. senders: accounts whose transactions pass. batch: questions at once.
+
+    certificate, private_key: of its TLS. clients: certificates, or their authority, of who may connect; without these
+    three it listens on this machine alone.
+    """
+
+    node: Url
+    port: int = Field(ge=1, le=65_535)
+    methods: list[str] = list(METHODS)
+    senders: list[Address] = []
+    batch: int = Field(1_000, ge=1, le=10_000)
+    requests_per_minute: int = Field(6_000, ge=1)
+    certificate: File | None = None
+    private_key: File | None = None
+    clients: File | None = None
+
+    @model_validator(mode="after")
+    def _closed(self) -> "Gate":
+        files = [self.certificate, self.private_key, self.clients]
+        if any(files) and not all(files):
+            raise ValueError("certificate, private_key and clients belong together")
+        if not any(files) and not ip_address(self.host).is_loopback:
+            raise ValueError("host: without certificates of clients it listens on 127.0.0.1 alone")
+        for method in self.methods:
+            if method.partition("_")[0] not in SPACES or method in NEVER:
+                raise ValueError(f"methods: {method} is for nobody but who runs the node")
+        return self
 
 
 class Biller(Common):

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from eth_utils.address import to_checksum_address
+from eth_utils.crypto import keccak
 
 from dem.errors import InputError
 from dem.model.markets.dealing import Quote
@@ -24,6 +25,8 @@ _UNITS_PER_WH = 100_000
 _WORD = 32
 _LONGEST_NAME = 70
 """Of who is paid, as banks take it."""
+_FEWEST_BYTES = 16
+"""Of 32 random bytes so many differ from each other; fewer are by design."""
 
 
 class Kept(Generic[T]):
@@ -53,11 +56,19 @@ class Kept(Generic[T]):
 
 
 def payments(path: Path) -> Callable[[], Sequence[Payment]]:
-    """What came in at the bank. Columns: account, amount (currency), reference (0x and 64 digits, of each payment)."""
+    """What came in at the bank. Columns: account, amount (currency), reference (the bank's), salt (0x and 64 digits).
+
+    What goes on the chain is the hash of both. A bank's reference could be found out by trying; with 32 random bytes
+    before it, which the table keeps, it cannot.
+    """
 
     def read(path: Path) -> Sequence[Payment]:
-        rows = read_rows(path, ("account", "amount", "reference"))
-        return [Payment(_address(r["account"]), r["amount"].money(), _word(r["reference"])) for r in rows]
+        rows = [*read_rows(path, ("account", "amount", "reference", "salt"))]
+        salts = _salts(rows)
+        return [
+            Payment(_address(row["account"]), row["amount"].money(), salted(salt, row["reference"].text.encode()))
+            for row, salt in zip(rows, salts, strict=True)
+        ]
 
     nothing: Sequence[Payment] = ()
     return Kept(path, read, nothing)
@@ -83,11 +94,16 @@ def _bank_account(row: Mapping[str, Cell]) -> BankAccount:
 
 
 def papers(path: Path) -> Callable[[], Mapping[str, bytes]]:
-    """Whose papers are in order. Columns: account, documents (hash of the papers, as it was applied with)."""
+    """Whose papers are in order. Columns: account, file (relative to the table), salt (0x and 64 digits).
+
+    An application has the hash of both; the member's browser made the salt, and hands it in with the papers. So who
+    applied with a hash that could be tried out, or with that of other papers, is not admitted.
+    """
 
     def read(path: Path) -> Mapping[str, bytes]:
-        rows = read_rows(path, ("account", "documents"))
-        return {_address(row["account"]): _word(row["documents"]) for row in rows}
+        rows = [*read_rows(path, ("account", "file", "salt"))]
+        pairs = zip(rows, _salts(rows), strict=True)
+        return {_address(row["account"]): salted(salt, _content(path.parent, row["file"])) for row, salt in pairs}
 
     nothing: Mapping[str, bytes] = {}
     return Kept(path, read, nothing)
@@ -232,6 +248,31 @@ def _address(cell: Cell) -> str:
         return to_checksum_address(text)
     except ValueError:
         raise cell.wrong("must be an address of 20 bytes") from None
+
+
+def salted(salt: bytes, content: bytes) -> bytes:
+    """The hash of a content behind a salt: what of papers and payments goes on the chain."""
+    return bytes(keccak(salt + content))
+
+
+def _salts(rows: Sequence[Mapping[str, Cell]]) -> list[bytes]:
+    """Of each row its own: one that is used twice, or is no random number, would hide nothing."""
+    found: list[bytes] = []
+    for row in rows:
+        salt = _word(row["salt"])
+        if len({*salt}) < _FEWEST_BYTES:
+            raise row["salt"].wrong("is no random number: make one by `openssl rand -hex 32`")
+        if salt in found:
+            raise row["salt"].wrong("is that of another row: each has its own")
+        found.append(salt)
+    return found
+
+
+def _content(folder: Path, cell: Cell) -> bytes:
+    try:
+        return (folder / cell.text).read_bytes()
+    except OSError as error:
+        raise cell.wrong(f"cannot be read: {error.strerror}") from None
 
 
 def _word(cell: Cell) -> bytes:

@@ -16,7 +16,9 @@ from zoneinfo import ZoneInfo
 from starlette.routing import BaseRoute
 
 from dem.chain.accounts import KeyAccount, open_keystore
+from dem.gateway.config import Limits
 from dem.roles import settings as s
+from dem.roles.http import Listening, Tls
 from dem.roles.sources import banks, buses, energies, expected, offers, papers, payments, quotes, tariffs
 from dem.roles.step import Role
 
@@ -27,10 +29,11 @@ MANIFEST = "manifest.json"
 
 
 class Opened(NamedTuple):
-    """A role that can begin. make: its steps, anew with what the chain has. routes: what it takes over HTTP."""
+    """A role that can begin. make: its steps, anew with what the chain has. routes: what it takes, listening: how."""
 
     make: Callable[[], Role]
     routes: Sequence[BaseRoute] = ()
+    listening: Listening = Listening()
 
 
 @dataclass(frozen=True)
@@ -195,7 +198,7 @@ def _carrier(is_metering: bool, settings: s.Carrier, key: KeyAccount) -> Opened:
 
     manifest = Manifest.load(settings.folder / MANIFEST)
     contracts = {name: entry["address"] for name, entry in manifest.contracts.items()}
-    types = [ReadingSheet] if is_metering else [*KINDS]
+    types = [ReadingSheet] if is_metering else [type_ for type_, kind in KINDS.items() if kind.is_alone]
     inbox = Inbox(settings.inbox, types, manifest.chain_id, contracts)
     make = _on_chain(settings, key, ["relayer"], partial(Carrier, inbox=inbox))
     return Opened(make, [inbox.route()])
@@ -269,6 +272,19 @@ def _biller(settings: s.Biller, _key: None) -> Opened:
     return Opened(make)
 
 
+# ----------------------------------------------------------------------------------------------- before a node
+
+
+def _gate(settings: s.Gate, _key: None) -> Opened:
+    from dem.roles.gate import Gate, Idle
+
+    gate = Gate(settings.node, settings.methods, settings.senders, settings.batch)
+    files = (settings.certificate, settings.private_key, settings.clients)
+    tls = Tls(*files) if all(files) else None  # type: ignore[arg-type]
+    limits = Limits(requests_per_minute=settings.requests_per_minute)
+    return Opened(Idle, [gate.route()], Listening(limits, tls))
+
+
 ROLES: dict[str, RoleKind] = {
     "operator": RoleKind("clears, closes metering, settles, ends days, pays the fund", s.Operator, _operator),
     "registrar": RoleKind("admits members whose papers are in order", s.Registrar, _registrar),
@@ -286,6 +302,7 @@ ROLES: dict[str, RoleKind] = {
     "metering": RoleKind("takes meters' sheets and brings them in batches", s.Carrier, partial(_carrier, True)),
     "biller": RoleKind("issues the bills of final days", s.Biller, _biller),
     "household": RoleKind("orders for a household within its standing limits", s.Household, _household),
+    "gate": RoleKind("lets some ask a node some things, and nobody anything else", s.Gate, _gate),
     "meter": RoleKind("signs the readings of a meter", s.Meter, _meter),
 }
 """Every role."""

@@ -14,7 +14,7 @@ from typing import Any
 from support.evm.acceptance import objections
 from support.evm.chain import Refused, reason_of
 from support.evm.cover import Cover
-from support.evm.grid import approve, assign_zones, charge, lower_limits, publish_limits
+from support.evm.grid import approve, assign_zones, charge, lower_limits, owed, publish_limits
 from support.evm.keys import Key, key, struct
 from support.evm.late import reconcile_late, true_up
 from support.evm.market import STRANGER, SUPPLIER, Market, Tally, failures
@@ -36,6 +36,7 @@ from support.evm.people import (
     wholesale_report,
     withdrawal,
 )
+from support.evm.relief import buy_relief, offer_relief, offer_whole, pay_relief
 
 from dem.deployment.plan import rules_tuple
 from dem.messages.members import Replacement
@@ -168,8 +169,8 @@ class RandomDays:
         rules = random_rules(random, self.prices)
         self.market = self.MARKET(self.calendar, rules, beginning)
         Cover(self.market)
-        self._grid = Random(f"grid/{seed}")
-        """Of the dispatcher: of its own stream, so that a community without one is what it was before there was any."""
+        self._grid, self._relief = Random(f"grid/{seed}"), Random(f"relief/{seed}")
+        """Of the dispatcher: of their own streams, so that a community without one is what it was before."""
         self._has_dispatcher = self._grid.random() < 0.5
         self.center = random.choice((2, 40, MAX_TICK - 2, random.randrange(MAX_TICK)))
         self.energy = random.choice((10, 40, 2_000))
@@ -200,6 +201,8 @@ class RandomDays:
             self.appoint(1)
         if self._has_dispatcher:
             assign_zones(self._grid, self.market, list(self.people), 1)
+            if self._relief.random() < 0.5:
+                offer_whole(self.market, self.people, 1)
         for day in range(1, self.days + 1):
             self._plan(day)
             if self._has_dispatcher:
@@ -273,6 +276,17 @@ class RandomDays:
             latest = max(gate, random.choice((start, start, end)))
             self._at(random.randint(gate - 5, latest), partial(lower_limits, random, market), day)
         self._at(random.randint(gate - 5, max(gate, start)), approve, market, day)
+        self._plan_relief(day)
+
+    def _plan_relief(self, day: int) -> None:
+        """Offers of a day or of others, and purchases before the auction opens, in time or not."""
+        random, c, market, people = self._relief, self.calendar, self.market, self.people
+        opens = c.opens_at(day)
+        for _ in range(random.choice((0, 2, 4))):
+            early = random.randint(opens - 2 * c.day_length, opens)
+            self._at(early, partial(offer_relief, random, market), people, day)
+        for _ in range(random.choice((0, 1, 3))):
+            self._at(random.randint(opens - 300, opens + 5), partial(buy_relief, random, market), people, day)
 
     def _plan_readings(self, person: Person, day: int) -> None:
         """The whole day in one sheet or strip by strip, in time, late or not at all; and corrections."""
@@ -780,10 +794,18 @@ class RandomDays:
         self._soon(self.finalize, day)
 
     def _charge(self, day: int) -> None:
-        random, market = self._grid, self.market
+        random, market, c = self._grid, self.market, self.calendar
         for _ in range(random.choice((4, 8, 12))):
-            wait = random.choice((0, 1, self.calendar.day_length))
-            self._at(market.now + wait, partial(charge, random, market), random.randint(1, day), random.random() < 0.5)
+            wait = random.choice((0, 1, c.day_length))
+            self._at(market.now + wait, self._charge_one, day, random.random() < 0.5)
+        for wait in self._relief.choices((0, 1, c.day_length), k=4):
+            of = self._relief.randint(1, day)
+            self._at(market.now + wait, partial(pay_relief, self._relief, market), of)
+
+    def _charge_one(self, last: int, is_made_good: bool) -> None:
+        """Of a final day of which something is owed, if there is one."""
+        days = [day for day in range(1, last + 1) if owed(self.market, day, is_made_good)] or range(1, last + 1)
+        charge(self._grid, self.market, self._grid.choice(days), is_made_good)
 
     def reconcile_late(self, day: int) -> None:
         """A member's reading of a final day that comes late."""

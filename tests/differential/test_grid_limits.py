@@ -3,15 +3,13 @@
 Random zones, limits and charges are with the random days (support/evm/grid.py).
 """
 
-from dataclasses import replace
-
-import numpy as np
 import pytest
 from support.evm.chain import Refused
 from support.evm.keys import struct
-from support.evm.market import STRANGER, Market
-from support.evm.people import Person, readings, register, sign_readings, sign_sheet
-from support.rules import CALENDAR, SMALL
+from support.evm.limited import EXPORTS, FUND_ID, GRID_OPERATOR_ID, NOTHING, REPORT, RULES, ZONE, LimitedDay
+from support.evm.market import STRANGER
+from support.evm.people import Person, register, sign_sheet
+from support.rules import CALENDAR
 
 from dem.messages.members import Mandate
 from dem.messages.orders import OrderSheet
@@ -21,100 +19,10 @@ from dem.model.strips import LANES, pack
 from dem.model.units import Tick, Wh
 from dem.replay.members import KINDS
 
-FUND_ID, GRID_OPERATOR_ID = 1, 5
-PLENTY = 10**16
-IMPORTS, EXPORTS = 1_000, 800
-ZONE = 7
-REPORT = bytes(32)
-NOTHING = [0] * 12
-RULES = replace(SMALL, standing_buy=30_000, standing_sell=8_000)
-
-
-class Played:
-    """A market with a buyer, a seller in the limited zone, and a neighbour in none."""
-
-    def __init__(self) -> None:
-        self.market = market = Market(CALENDAR, RULES, CALENDAR.opening - 20_000)
-        names = ("buyer", "seller", "neighbour")
-        people = [Person.numbered(n, import_capacity=IMPORTS, export_capacity=EXPORTS) for n in range(3)]
-        self.buyer, self.seller, self.neighbour = people
-        for n, _ in enumerate(names):
-            register(market, people[n])
-            market.act("Accounts.deposit", people[n].account.address, PLENTY, bytes([n + 1] * 32))
-        market.act("Accounts.setCreditLimit", 3, PLENTY)
-        market.act("Accounts.setCreditLimit", GRID_OPERATOR_ID, PLENTY)
-        market.act("GridLimits.assign", [self.seller.id], [ZONE], 1)
-
-    def limit(self, *shares: Share, strip: int = 0) -> None:
-        """Of the zone, before the auction opens; without shares nothing is limited."""
-        words = [ZoneLimit(ZONE, strip, pack_shares(shares * LANES))] if shares else []
-        self.market.act("GridLimits.limit", 1, words, REPORT)
-
-    def lower(self, share: Share, strip: int = 1) -> None:
-        self.market.act("GridLimits.restrict", 1, [ZoneLimit(ZONE, strip, pack_shares([share] * LANES))], "", REPORT)
-
-    def open(self) -> None:
-        self.market.now = CALENDAR.opens_at(1)
-
-    def order(self, person: Person, side: Side, energy: int, strip: int = 0, layer: int = 0, tick: int = 100) -> None:
-        """The same order in all six periods of a strip."""
-        lane = encode_lane(Order(1, 0, 0, side, Tick(tick), Wh(energy)))
-        line = layer * 2 + strip
-        sheet = OrderSheet(person.account.address, 1, line, person.next_sequence(), (pack(1, [lane] * LANES),))
-        self.market.act("CallAuction.enter", sign_sheet(self.market, sheet, person.account))
-
-    def trade(self, energy: int, strip: int = 1) -> None:
-        """The seller sells it to the buyer in every period of a strip."""
-        self.open()
-        self.order(self.seller, Side.ASK, energy, strip)
-        self.order(self.buyer, Side.BID, energy, strip)
-        self.clear()
-
-    def clear(self) -> None:
-        self.market.now = CALENDAR.gate_closes_at(1)
-        for strip in range(2):
-            outcomes = self.market.replay.book(1).clearing[strip * LANES : (strip + 1) * LANES]
-            self.market.act("CallAuction.clear", 1, strip, [outcome.pivot for outcome in outcomes], 1 << 32)
-
-    def end(self, sellers: list[int] | None, buyers: list[int] = NOTHING, neighbours: list[int] = NOTHING) -> None:
-        """The day's meters, and its end; of who has none nobody reads it."""
-        market = self.market
-        market.now = CALENDAR.metering_deadline(1)
-        for person, net in ((self.buyer, buyers), (self.seller, sellers), (self.neighbour, neighbours)):
-            if net is None:
-                continue
-            market.act("MeterReadings.enter", sign_readings(market, readings(market, person, 1, 0, net), person.meter))
-        market.act("MeterReadings.close", 1, 100)
-        market.act("Settlement.settle", 1, 100)
-        market.now = CALENDAR.corrections_close_at(1)
-        market.act("Settlement.finalize", 1)
-
-    @property
-    def publications(self) -> tuple[Publication, ...]:
-        return self.market.replay.grid.publications(1)
-
-    def charge(self, person: Person, function: str = "charge", publications: object = None) -> None:
-        record = self.market.replay.late.record(person.id, 1)
-        known = self.publications if publications is None else publications
-        self.market.act(f"GridCharges.{function}", person.id, 1, known, record)
-
-    def correct(self, person: Person, net: list[int]) -> None:
-        """What its meter says of the day once it is final."""
-        late = self.market.replay.late
-        message, record = late.late_reading(person.id, 1, np.array(net)), late.record(person.id, 1)
-        signature = person.meter.sign(self.market.domain("LateReconciliation"), message)
-        self.market.act("LateReconciliation.reconcile", struct(message), record, signature)
-
-    def free(self, id_: int) -> int:
-        return self.market.account(id_).free
-
-    def reconciled(self) -> bool:
-        return all(check.ok for check in self.market.checks())
-
 
 @pytest.fixture
-def played() -> Played:
-    return Played()
+def played() -> LimitedDay:
+    return LimitedDay()
 
 
 HALF = Share(5_000, 5_000)
@@ -324,7 +232,7 @@ def test_who_ignores_a_lowered_limit_is_no_better_off_than_who_keeps_it():
     """Energy beyond the limit counts as if it had not flowed, so what is sold and not delivered costs the same."""
     money = []
     for fed_in in (-400, -600):
-        played = Played()
+        played = LimitedDay()
         played.limit()
         played.trade(600)
         played.lower(HALF)
@@ -345,7 +253,7 @@ def test_two_accounts_gain_nothing_by_a_paper_sale_before_a_limit_is_lowered():
     """What is made good is no more than what was charged: whatever they trade at, together they pay it themselves."""
     together = []
     for is_paper in (False, True):
-        played = Played()
+        played = LimitedDay()
         played.limit()
         if is_paper:
             played.open()

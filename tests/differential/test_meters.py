@@ -18,9 +18,9 @@ PERIODS = CALENDAR.periods_per_day
 STRIPS = strips_per_day(PERIODS)
 PLENTY = 10**16
 CAPACITY = 50
-HISTORIES = int(os.environ.get("DEM_RANDOM_GAPS", "90")) // 3
+HISTORIES = int(os.environ.get("DEM_RANDOM_GAPS", "60")) // 3
 """Histories to play; `make test-long` plays thousands."""
-PORTIONS = 3
+PORTIONS = 2
 
 
 @dataclass

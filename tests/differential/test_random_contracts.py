@@ -7,8 +7,8 @@ from support.evm.market import Tally
 
 from .random_contracts import RandomContracts
 
-RUNS = int(os.environ.get("DEM_RANDOM_CONTRACTS", "60"))
-PORTIONS = 3
+RUNS = int(os.environ.get("DEM_RANDOM_CONTRACTS", "40"))
+PORTIONS = 2
 """The runs are parted into so many tests, for those who test with several processes."""
 
 

@@ -7,7 +7,7 @@ from support.evm.market import PUBLIC
 
 from .random_days import RandomDays, play
 
-DAYS = int(os.environ.get("DEM_RANDOM_DAYS", "360"))
+DAYS = int(os.environ.get("DEM_RANDOM_DAYS", "240"))
 """Delivery days to run; `make test-long` runs more."""
 PORTIONS = max(1, DAYS // 120)
 """The days are run in so many tests, for those who test with several processes; each meets all that is asked for."""

@@ -6,9 +6,9 @@ import pytest
 
 from .random_gaps import RandomGaps, RandomLosses
 
-HISTORIES = int(os.environ.get("DEM_RANDOM_GAPS", "90"))
+HISTORIES = int(os.environ.get("DEM_RANDOM_GAPS", "60"))
 """Histories to play; `make test-long` plays 20,000."""
-PORTIONS = 6
+PORTIONS = 4
 
 
 @pytest.mark.parametrize("portion", range(PORTIONS))

@@ -7,9 +7,9 @@ import pytest
 from .random_days import play
 from .random_pools import POOL, RandomPools
 
-DAYS = int(os.environ.get("DEM_RANDOM_DAYS", "720")) // 5
+DAYS = int(os.environ.get("DEM_RANDOM_DAYS", "480")) // 5
 """Delivery days to run."""
-PORTIONS = 3
+PORTIONS = 2
 
 
 @pytest.mark.parametrize("portion", range(PORTIONS))

@@ -132,7 +132,7 @@ def test_a_batch_takes_what_is_right_and_refuses_the_rest_line_by_line(gateway: 
         (1, None), (3, "MalformedRequest"), (4, "NotSignedBySender")
     ]  # fmt: skip
     assert gateway.store.counts() == {
-        "held": 0, "queued": 1, "payout": 0, "in_block": 0, "final": 0, "refused": 0, "replaced": 0
+        "held": 0, "offered": 0, "queued": 1, "payout": 0, "in_block": 0, "final": 0, "refused": 0, "replaced": 0
     }  # fmt: skip
 
 

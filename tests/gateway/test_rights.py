@@ -25,6 +25,8 @@ member       401     403    200  200        200       403   403       403       
 energy       401     403    200  403        200       200   403       403        403      200
 readings     401     403    200  403        200       200   200       403        403      200
 orders       401     403    200  403        200       403   403       403        403      200
+proof        401     403    200  403        403       403   403       403        403      403
+offers       401     403    200  403        403       403   403       403        403      403
 settlements  401     403    200  403        200       403   403       403        403      200
 transfers    401     403    200  403        200       403   403       403        403      200
 deliver      401     403    403  403        403       403   200       403        403      403
@@ -79,6 +81,8 @@ def ask(gateway: Gateway, resource: str, who: str) -> int:
             "deliveries": ("deliveries", {}),
             "orders": (f"members/{HOME}/orders", {"day": 1}),
             "settlements": (f"members/{HOME}/settlements", DAYS),
+            "proof": (f"members/{HOME}/proof", {"day": 2}),
+            "offers": (f"members/{HOME}/offers", {}),
             "transfers": (f"members/{HOME}/transfers", {}),
             "message": (f"messages/{envelope.id}", {}),
             "queue": ("queue", {}),

@@ -19,6 +19,7 @@ PAGES = {
     "home": (f"/members/{ONE}?day=2", "own"),
     "orders": (f"/members/{ONE}/orders?day=2", "own"),
     "limits": (f"/members/{ONE}/limits", "own"),
+    "offers": (f"/members/{ONE}/offers", "own"),
     "intermediary": (f"/members/{ONE}/intermediary", "own"),
     "votes": ("/votes", "own"),
     "money": (f"/members/{ONE}/money", "own"),

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from support.contracts import Contracts
 from support.signed import bid, domain
 from support.village import Member, Village
 
@@ -12,10 +14,11 @@ from dem.deployment.plan import Government
 from dem.gateway.parts import ElectionTerms
 from dem.gateway.protocol import Envelope, check, seal
 from dem.gateway.relaying import ChainPort, Relaying
-from dem.gateway.state import State, Store
+from dem.gateway.state import NewOffer, State, Store
+from dem.messages.contracts import Acceptance, Revocation
 from dem.messages.members import Withdrawal
 from dem.messages.orders import OrderSheet
-from dem.messages.signing import Message, sign
+from dem.messages.signing import Message, message_hash, sign
 from dem.model.orders import lines_of
 from dem.model.strips import LANES, pack
 from dem.relay.batches import Relay
@@ -28,12 +31,12 @@ def store(tmp_path: Path) -> Iterator[Store]:
     made.close()
 
 
-def bring(store: Store, market: Market, member: Member, contract: str, message: Message) -> str:
+def bring(store: Store, market: Market, member: Member, contract: str, message: Message, **more: Any) -> str:
     """What the gateway does with a message that it is sent."""
     at = domain(market, contract)
     envelope = seal(at, message, sign(at, message, member.wallet.account_key))
     checked = check(Envelope.model_validate_json(envelope.model_dump_json()), market.chain.id, market.addresses)
-    store.accept(checked.id, envelope.type, checked.sender, envelope.model_dump())
+    store.accept(checked.id, envelope.type, checked.sender, envelope.model_dump(), **more)
     return checked.id
 
 
@@ -51,6 +54,34 @@ def test_a_sheet_without_orders_takes_them_back(village: Village, market: Market
     assert {store.message(id_).state for id_ in ids} == {State.IN_BLOCK}  # type: ignore[union-attr]
     terms = ElectionTerms(*market.contract("Elections").functions.terms().call())
     assert terms == ElectionTerms(*Government().terms(market.calendar.opening))
+
+
+def test_an_accepted_offer_becomes_a_contract_and_a_withdrawn_one_none(
+    village: Village, market: Market, store: Store
+) -> None:
+    contracts = Contracts(village)
+    village.open_auction()
+    relaying = Relaying(store, ChainPort(Relay(market)), market.chain.id, market.addresses, 2)
+    offers = [contracts.offer(salt=bytes([n] * 32)) for n in range(3)]
+
+    def send(member: Member, message: Message, **more: Any) -> str:
+        return bring(store, market, member, "BilateralContracts", message, **more)
+
+    for offer in offers:
+        hash_ = f"0x{message_hash(offer).hex()}"
+        send(village.buyer, offer, offer=NewOffer(hash_, offer.counterparty, 2**40))
+    kept, gone, open_ = (message_hash(offer) for offer in offers)
+    withdrawn = send(village.buyer, Revocation(gone))
+    good, late = (send(village.seller, Acceptance(one, offers[0].expiry)) for one in (kept, gone))
+    relaying.step()
+    states = {id_: store.message(id_).state for id_ in (withdrawn, good, late)}  # type: ignore[union-attr]
+    assert states == {withdrawn: State.IN_BLOCK, good: State.IN_BLOCK, late: State.REFUSED}
+    assert (store.message(late).refusal or "").startswith("ProposalUsed")  # type: ignore[union-attr]
+    assert contracts.functions.contractOf(1).call()[:2] == [village.buyer.id, village.seller.id]
+    assert contracts.functions.contractCount().call() == 1
+    assert [contracts.functions.isUsed(one, village.buyer.account).call() for one in (kept, gone, open_)] == [
+        True, True, False
+    ]  # fmt: skip
 
 
 def test_messages_end_in_a_block_or_refused_in_words(village: Village, market: Market, store: Store) -> None:

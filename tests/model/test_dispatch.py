@@ -1,5 +1,6 @@
 """What a dispatcher publishes: zones, and limits of zones that are those of the envelopes, member by member."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from dem.grid.network import Limits, Network
 from dem.grid.programme import in_rows
 from dem.grid.violations import violations
 from dem.model.limits import Publication, Share, limits_down, shares_of
+from dem.model.markets.auction import OrderBook
 from dem.offchain.run import write_days
 from dem.report import write_members, write_report
 from dem.report.grid import finding, who_was_held
@@ -134,3 +136,21 @@ def test_orders_and_meters_keep_within_limits_and_the_report_says_who_was_held(t
     [most] = write_members(tmp_path / "out", results, [held[0].name])
     said = f"Held back were {kwh(held[0].wh)} that it would have fed in, in {held[0].periods} periods"
     assert said in " ".join(most.read_text(encoding="utf-8").replace("\N{NO-BREAK SPACE}", " ").split())
+
+
+def test_on_an_island_limits_hold_as_well(tmp_path):
+    """What does not balance is cut of what the limits leave."""
+    config = (
+        (SCENARIOS / "rural-island" / "scenario.toml").read_text(encoding="utf-8").replace('"../', f'"{SCENARIOS}/')
+    )
+    grid = f'[grid]\nfolder = "{SCENARIOS}/data/simbench-lv-rural1/grid"\ndispatcher = true\n'
+    folder = tmp_path / "rural-island"
+    folder.mkdir()
+    shutil.copy(SCENARIOS / "rural-island" / "meters.csv", folder)
+    (folder / "scenario.toml").write_text(f"{config}\n{grid}", encoding="utf-8")
+    scenario = load_scenario(folder)
+    crowd, ids = Crowd(scenario, 1), {member.name: n for n, member in enumerate(scenario.participants, start=1)}
+    # Of nobody is anything shed here: loads have bought all they want.
+    shown = crowd.cut(ids, scenario.metered(1), OrderBook.of(crowd.orders(ids)))
+    assert crowd.limits
+    assert all((-np.array(shown[name]) <= limits.exports).all() for name, limits in crowd.limits.items())

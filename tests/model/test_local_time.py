@@ -255,7 +255,7 @@ def test_tables_that_end_early_say_until_when_they_must_go_on(tmp_path: Path) ->
 def test_reports_count_local_days() -> None:
     first = int(datetime(2025, 10, 24, tzinfo=BERLIN).timestamp()) // 900
     run = Run("s", "S", "EUR", 900, 96, 2.0, first, 5, False, (), (), "Europe/Berlin")
-    results = Results(run, *[None] * 15)  # type: ignore[arg-type]
+    results = Results(run, *[None] * 16)  # type: ignore[arg-type]
     firsts = results.firsts(by_day=True)
     assert np.diff([*firsts, 5 * 96]).tolist() == [96, 96, 100, 96, 92]
     assert [f"{run.local_start(first + place):%d %H:%M}" for place in firsts[:4]] == [

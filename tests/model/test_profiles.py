@@ -277,6 +277,15 @@ def test_no_two_homes_of_the_town_show_the_same() -> None:
     assert len(np.unique(past, axis=0)) == len(past) == 1506
 
 
+def test_every_fourth_home_charges_a_car_in_the_evening() -> None:
+    evening = load_scenario(ROOT / "scenarios" / "town-evening").profiles.load(1)
+    more = evening - town().profiles.load(1)
+    assert set(np.unique(more)) == {0, 2_750}
+    drawn, slots = np.nonzero(more)
+    assert len(np.unique(drawn)) == 376
+    assert np.unique(slots).tolist() == list(range(68, 84)), "from 17:00 to 21:00"
+
+
 def test_plants_of_the_town_work_950_hours_a_year() -> None:
     with (ROOT / "scenarios/town/meters.csv").open(newline="") as file:
         kwp = sum(float(row["pv_kwp"] or 0) for row in csv.DictReader(file))

@@ -3,13 +3,15 @@
 from pathlib import Path
 
 import pytest
+from eth_utils.crypto import keccak
 
 from dem.errors import InputError
 from dem.model.markets.dealing import Quote
 from dem.model.markets.wholesale import Offer
 from dem.model.rules import Tariff
-from dem.model.units import FROM_ZERO, Tick
-from dem.roles.sources import buses, expected, offers, quotes, tariffs
+from dem.model.units import FROM_ZERO, Money, Tick
+from dem.relay.members import Payment
+from dem.roles.sources import buses, expected, offers, papers, payments, quotes, tariffs
 
 ALICE, BOB = "0x" + "11" * 20, "0x" + "22" * 20
 
@@ -48,6 +50,40 @@ def test_tariffs_begin_anew_and_their_days_follow_one_another(tmp_path: Path) ->
     assert tariffs(written(tmp_path, head, "1,0,0.3,0.1", "2,0,0.2,0.1"), 1)(3) == [Tariff(30_000, 10_000)]
     with pytest.raises(InputError, match="after 1 comes 2"):
         tariffs(written(tmp_path, head, "1,0,0.3,0.1", "3,0,0.2,0.1"), 1)(1)
+
+
+SALTS = [keccak(text=f"salt {n}") for n in range(2)]
+
+
+def test_payments_and_papers_go_on_the_chain_behind_a_salt(tmp_path: Path) -> None:
+    head, hexed = "account,amount,reference,salt", [salt.hex() for salt in SALTS]
+    table = written(tmp_path, head, f"{ALICE},12.5,AT12-345,0x{hexed[0]}", f"{BOB},1,AT12-345,{hexed[1]}")
+    first, second = payments(table)()
+    assert first == Payment(ALICE, Money(1_250_000_000), keccak(SALTS[0] + b"AT12-345"))
+    assert second.reference == keccak(SALTS[1] + b"AT12-345")
+    (tmp_path / "contract.pdf").write_bytes(b"a contract")
+    table = written(tmp_path, "account,file,salt", f"{ALICE},contract.pdf,0x{hexed[0]}")
+    assert papers(table)() == {ALICE: keccak(SALTS[0] + b"a contract")}
+
+
+@pytest.mark.parametrize(
+    ("salts", "why"),
+    [
+        (["", ""], "line 2, column salt: '' must be 0x and 64"),
+        (["00" * 32, ""], "line 2, column salt: .* is no random number"),
+        (["0123456789abcdef" * 4, ""], "is no random number"),
+        ([SALTS[0].hex(), SALTS[0].hex()], "line 3, column salt: .* is that of another row"),
+    ],
+)
+def test_a_salt_that_hides_nothing_is_refused(tmp_path: Path, salts: list[str], why: str) -> None:
+    rows = [f"{ALICE},1,a,{salts[0]}", f"{BOB},1,b,{salts[1]}"]
+    with pytest.raises(InputError, match=why):
+        payments(written(tmp_path, "account,amount,reference,salt", *rows))()
+
+
+def test_papers_that_are_not_there_are_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot be read: No such file"):
+        papers(written(tmp_path, "account,file,salt", f"{ALICE},none.pdf,{SALTS[0].hex()}"))()
 
 
 def test_a_table_that_is_not_there_says_nothing(tmp_path: Path) -> None:

@@ -100,7 +100,8 @@ def limited(tmp_path: Path, changed: str = "") -> Path:
 
 
 def test_orders_beyond_a_limit_are_refused_and_who_ignores_one_is_charged(tmp_path: Path) -> None:
-    scenario = limited(tmp_path, 'ignored_by = ["pv-1"]')
+    sold = '{members = ["pv-1", "pv-2"], direction = "feed-in", share = 500, price = 0.01}'
+    scenario = limited(tmp_path, f'ignored_by = ["pv-1"]\nrelief = {{pays = 0.02, offers = [{sold}]}}')
     columns = ("participant", "start", "side", "price", "energy_wh")
     # At one its plant may feed in less than 3 kWh of its 5.75.
     orders = [(name, "2016-05-08T13:00:00+02:00", "ask", "0.05", wh) for name, wh in (("pv-3", 5_700), ("pv-5", 100))]
@@ -116,6 +117,9 @@ def test_orders_beyond_a_limit_are_refused_and_who_ignores_one_is_charged(tmp_pa
     payments = read_table(tmp_path / "model" / "payments.csv")
     charged = {row["participant"]: int(row["amount_units"]) for row in payments if row["cause"] == "beyond limits"}
     assert charged["pv-1"] == -charged["fund"] < 0
+    delivered = {row["participant"]: int(row["delivered_wh"]) for row in read_table(tmp_path / "model" / "relief.csv")}
+    assert delivered["pv-1"] == 0 < delivered["pv-2"]
+    assert [row["participant"] for row in payments if row["cause"] == "relief not delivered"] == ["pv-1", "fund"]
     result = run("grid", "recheck", tmp_path / "chain")
     assert result.code == 0, result
 
@@ -130,7 +134,8 @@ def test_orders_beyond_a_limit_are_refused_and_who_ignores_one_is_charged(tmp_pa
             "published limits follow from the forecasts",
         ),
         ("events.jsonl", '"zones": [1, 1', '"zones": [1, 2', "members are in their zones"),
-        ("events.jsonl", '"exports": 3485', '"exports": 3486', "standing limits are safe by themselves"),
+        ("events.jsonl", '"exports": 1742', '"exports": 1743', "standing limits are safe by themselves"),
+        ("events.jsonl", '"isFedIn": true, "energies": 1', '"isFedIn": true, "energies": 2', "relief is bought"),
         ("events.jsonl", '{"bytes": "f3d3', '{"bytes": "f3d4', "limits are of the network in this folder"),
     ],
 )
@@ -153,7 +158,7 @@ def dispatched(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of the scenario with a dispatcher."""
     out = tmp_path_factory.mktemp("dispatched") / "out"
     with anvil() as url:
-        words = "day", SHIPPED / "rural-sunday-limits", "--out", out, "--network", f"ethereum:local:{url}"
+        words = "day", SHIPPED / "rural-sunny", "--out", out, "--network", f"ethereum:local:{url}"
         result = run(*words, timeout=_SECONDS, prepare=without_pictures)
     assert result.code == 0, result
     return out

@@ -4,6 +4,7 @@ from random import Random
 from typing import Any
 
 from support.evm.grid import approve, assign_zones, charge, lower_limits, owed, publish_limits
+from support.evm.relief import buy_relief, offer_relief, owed_relief, pay_relief
 
 
 class Dispatching:
@@ -20,6 +21,9 @@ class Dispatching:
         (8, "lower_limits"),
         (2, "approve_a_day"),
         (10, "charge_for_limits"),
+        (2, "offer_relief"),
+        (4, "buy_relief"),
+        (10, "pay_relief"),
     )
 
     def change_zones(self) -> None:
@@ -51,11 +55,32 @@ class Dispatching:
             days = [day for day in known if owed(self.market, day, is_made_good)] or known
             charge(self.random, self.market, self.random.choice(days), is_made_good)
 
+    def offer_relief(self) -> None:
+        """From the first day that can be, or another."""
+        offer_relief(self.random, self.market, self.people, self._about(3))
+
+    def buy_relief(self) -> None:
+        """For the next day that opens, or another."""
+        buy_relief(self.random, self.market, self.people, self._about(2))
+
+    def pay_relief(self) -> None:
+        """Of a final day."""
+        last = self.market.call("MarketRules", "lastFinalDay")
+        if last:
+            known = range(max(1, last - 5), last + 1)
+            days = [day for day in known if owed_relief(self.market, day)] or known
+            pay_relief(self.random, self.market, self.random.choice(days))
+
     def _charge_all(self, day: int) -> None:
         """Whatever is owed for a final day is brought, and can be brought once."""
         for is_made_good in (False, True):
             for _ in range(2 * len(owed(self.market, day, is_made_good))):
                 charge(self.random, self.market, day, is_made_good)
+
+    def _pay_all_relief(self, day: int) -> None:
+        """Whatever is due for relief of a final day is brought, and can be brought once."""
+        for _ in range(2 * len(owed_relief(self.market, day))):
+            pay_relief(self.random, self.market, day)
 
     def _about(self, ahead: int) -> int:
         """One about so many days ahead of the one in delivery."""

@@ -49,6 +49,7 @@ from support.evm.people import (
     withdrawal,
 )
 from support.evm.pools import POOL, PooledMarket
+from support.evm.relief import offer_whole
 from support.evm.thief import FAILS
 from support.rules import SMALL
 
@@ -224,6 +225,7 @@ class Machine(LostKeys, Hostile, Homes, Dispatching):
             self._deposit(person, SOME_MONEY if person in self.owned else PLENTY)
         self._announce_some()
         self._move_in()
+        offer_whole(self.market, self.people, 1)
         self.state = self.look()
 
     ACTIONS = (
@@ -395,6 +397,7 @@ class Machine(LostKeys, Hostile, Homes, Dispatching):
             self._settle_all(day)
             self.market.act("Settlement.finalize", day)
             self._charge_all(day)
+            self._pay_all_relief(day)
         for address, last_day in self.idle.items():
             if last_day is None or last_day <= last:
                 self.market.act("Schedule.removeMarket", address)
@@ -617,7 +620,7 @@ class Machine(LostKeys, Hostile, Homes, Dispatching):
         if not gone:
             return
         person = self.random.choice(gone)
-        if self.random.random() < 0.5:
+        if self.random.random() < 0.8:
             self._do("ParticipantRegistry.disconnect", person.id, may=("WrongStatus",))
         signed = application(self.market, person, documents=self._reference())
         may = ("WrongStatus", "KeyUnusable")

@@ -208,7 +208,7 @@ class Town:
             "metering": {"inbox": "inbox-metering"},
             "relayer": {"inbox": "inbox-relayer"},
         }
-        _write(self.folder / "payments.csv", ("account", "amount", "reference"), ())
+        _write(self.folder / "payments.csv", ("account", "amount", "reference", "salt"), ())
         people = enumerate(scenario.of_kind(Kind.CONSUMER, Kind.PROSUMER), start=1)
         accounts = [(self.key(f"{one.name}-account").address, one.name, _iban(number)) for number, one in people]
         _write(self.folder / "banks.csv", ("account", "name", "iban"), accounts)

@@ -75,6 +75,11 @@ class Language:
         """A date with its day of the week."""
         return str(format_date(when, "full", self.locale))
 
+    def weekdays(self, bits: int) -> str:
+        """Days of the week, the first bit being Monday."""
+        names = self.locale.days["format"]["abbreviated"]
+        return self.gettext(", ").join(names[n] for n in range(7) if bits >> n & 1)
+
     def month(self, when: date) -> str:
         """A month of a year."""
         return str(format_date(when, "LLLL y" if self.code != "zh" else "y年M月", self.locale))

@@ -20,26 +20,30 @@ from dem.gateway import answers as a
 from dem.gateway.bills.days import of_member
 from dem.gateway.bills.drawing import as_csv, as_html, as_pdf, as_xml, values
 from dem.gateway.login import Logins
-from dem.gateway.pages import admissions, choices, offices
+from dem.gateway.offers import Phase, offers_of
+from dem.gateway.pages import admissions, choices, offices, trades
 from dem.gateway.pages import limits as standing
 from dem.gateway.pages.charts import steps
 from dem.gateway.pages.drawing import draw
 from dem.gateway.pages.figures import Day, Market, Slot, mean_price, units
 from dem.gateway.pages.language import LANGUAGES, Language, language, preferred
-from dem.gateway.parts import Parts, about, known, parts_of
+from dem.gateway.parts import Parts, about, known, parts_of, proofs_of
 from dem.gateway.reads import Row
 from dem.gateway.rights import Reader, Role, require
 from dem.gateway.state import Record, State
 from dem.model.bills import Document
 from dem.model.strips import LANES
 from dem.model.units import KWH_DECIMALS, MONEY_DECIMALS
+from dem.replay.evidence import check
 
 PAGES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "community": ("/", ("aggregates",)),
     "home": ("/members/{participant}", ("member", "energy", "settlements")),
     "orders": ("/members/{participant}/orders", ("orders",)),
     "limits": ("/members/{participant}/limits", ("standing",)),
+    "offers": ("/members/{participant}/offers", ("offers",)),
     "intermediary": ("/members/{participant}/intermediary", ("choice",)),
+    "proof": ("/members/{participant}/proof", ("proof",)),
     "money": ("/members/{participant}/money", ("member", "settlements", "transfers")),
     "bills": ("/members/{participant}/bills", ("bills",)),
     "bill": ("/members/{participant}/bills/{number}", ("bills",)),
@@ -380,6 +384,26 @@ def limits(asked: Asking, participant: Number, signed: Sent = "") -> Response:
     )
 
 
+@router.get("/members/{participant}/offers")
+def offers(asked: Asking, participant: Number, sent: Sent = "") -> Response:
+    """Contracts with other members: those that there are, and those that are offered."""
+    asked.open("offers", participant)
+    market, parts = asked.market, asked.parts
+    member = parts.index.participant(participant)
+    return asked.page(
+        "offers",
+        participant=participant,
+        member=member,
+        contracts=trades.contracts(parts, market, participant),
+        offers=trades.offers(parts, market, participant, member["account"]),
+        days=trades.days(market),
+        slots=market.slots(trades.first_day(market)),
+        terms_told=trades.terms(market, member),
+        sent=sent,
+        messages=_messages(parts, member["account"], "Proposal", "Acceptance", "Revocation"),
+    )
+
+
 @router.get("/members/{participant}/intermediary")
 def intermediary(asked: Asking, participant: Number, sent: Sent = "") -> Response:
     """Who trades for a member, and who else could."""
@@ -523,6 +547,34 @@ def _documents(parts: Parts, participant: int) -> list[Document]:
     return of_member(parts.bills, participant, name)
 
 
+@router.get("/members/{participant}/proof")
+def proof(asked: Asking, participant: Number, day: DayAsked = None, as_file: bool = False) -> Response:
+    """What proves a member's day and account against the header of a block."""
+    asked.open("proof", participant)
+    market, parts = asked.market, asked.parts
+    proofs = proofs_of(parts)
+    days = proofs.days_of(max(1, market.day_now() - _OWN_DAYS), market.day_now())
+    shown = day if day is not None else next(iter(days), None)
+    if shown is None:
+        return asked.page("proof", participant=participant, days=(), shown=None)
+    evidence = proofs.of(participant, shown)
+    if as_file:
+        name = _file(f"proof-{participant}-{shown}.json")
+        return Response(evidence.model_dump_json(indent=1), media_type="application/json", headers=name)
+    [settled] = parts.index.settlements(participant, shown, shown) or [{"imbalance": "0.0"}]
+    found = check(evidence)
+    return asked.page(
+        "proof",
+        participant=participant,
+        days=[(number, market.local(market.calendar.start_of(number))) for number in days],
+        shown=shown,
+        starts=market.local(market.calendar.start_of(shown)),
+        found=found,
+        is_as_settled=found.beyond == units(settled["imbalance"]),
+        when=market.local(found.time),
+    )
+
+
 def _file(name: str) -> dict[str, str]:
     return {"content-disposition": f'attachment; filename="{name}"'}
 
@@ -561,6 +613,10 @@ def _alerts(asked: Asked, participant: int, member: Row) -> list[Row]:
     last = standing.last_signed(parts, market, member["account"])
     if last is not None and last < standing.coming(market)[0] + _FEW_DAYS:
         found.append({"kind": "limits", "day": market.local(market.calendar.start_of(last))})
+    theirs = [one for one in offers_of(parts, participant) if one.proposer != participant]
+    count = len([one for one in theirs if one.phase is Phase.OPEN])
+    if count:
+        found.append({"kind": "offers", "count": count})
     until = choices.vote_missing(parts, market, member["account"])
     if until is not None:
         found.append({"kind": "vote", "until": until})

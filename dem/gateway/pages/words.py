@@ -32,6 +32,8 @@ LINES: Mapping[str, str] = {
     "true-up": N_("True-up by the meter's registers"),
     "beyond limits": N_("Energy beyond the network's limits"),
     "limits made good": N_("Made good, as the network's limits were lowered"),
+    "relief": N_("Relief sold to the network"),
+    "relief not delivered": N_("Relief sold and not delivered"),
 }
 """Lines of bills, as the package calls them and as people read them."""
 MARKETS: Sequence[str] = (N_("call auction"), N_("wholesale"), N_("intraday"), N_("bilateral"), N_("pool"))
@@ -64,7 +66,8 @@ PROPOSED: Mapping[str, str] = {
 """What the council is asked for, by function."""
 OTHERS: Sequence[str] = (
     *(N_("OrderSheet"), N_("ReadingSheet"), N_("Withdrawal"), N_("Application"), N_("orders"), N_("readings")),
-    *(N_("Ballot"), N_("Nomination"), N_("Mandate")),
+    *(N_("Ballot"), N_("Nomination"), N_("Mandate"), N_("ReliefOffer")),
+    *(N_("Proposal"), N_("Acceptance"), N_("Revocation")),
     *(N_("from bank"), N_("from wallet"), N_("to bank"), N_("to wallet")),
     *(N_("consumer"), N_("prosumer"), N_("grid_operator"), N_("operator"), N_("registrar"), N_("grid")),
     *(

@@ -15,10 +15,12 @@ from dem.chain.artifacts import shipped
 from dem.chain.events import Event
 from dem.deployment.plan import STEPS, rules_tuple
 from dem.deployment.roles import TOKEN
+from dem.errors import RequestError
 from dem.gateway.app import make_app
 from dem.gateway.bills.book import Book
 from dem.gateway.client import Client
 from dem.gateway.config import Configuration, Limits
+from dem.gateway.evidence import Proofs
 from dem.gateway.parts import ElectionTerms, Parts
 from dem.gateway.processes import Notice
 from dem.gateway.protocol import Checked
@@ -37,6 +39,7 @@ from dem.model.readings import Reading
 from dem.model.rules import Tariff
 from dem.model.strips import LANES, pack
 from dem.model.units import PriceRange, Tick, UnitsPerWh, Wh
+from dem.replay.evidence import Evidence, check, read
 from support.rules import FIELDS, SMALL
 
 CALENDAR = CalendarParameters(1_700_000_000, 900, 96, 64_800, 43_200, 21_600, 86_400)
@@ -253,6 +256,31 @@ class Gateway:
         return client
 
 
+PROVEN = Path(__file__).resolve().parents[2] / "gateway" / "samples" / "proof.json"
+"""A proof of the home's day 2, as `tests/scripts/test_prove.py` has it of a node."""
+
+
+def proven() -> tuple[str, str, dict[str, Any]]:
+    """What that day was settled as."""
+    money = {"trade": 105_000, "imbalance": check(read(PROVEN)).beyond, "fees": 7, "deviation": 0}
+    return "Settlement", "Settled", {"id": HOME, "day": 2} | money
+
+
+class Recorded(Proofs):
+    """Has that proof, and asks no node."""
+
+    def __init__(self) -> None:
+        self._evidence = read(PROVEN)
+
+    def days_of(self, first: int, last: int) -> list[int]:
+        return [self._evidence.day]
+
+    def of(self, member: int, day: int) -> Evidence:
+        if (member, day) != (self._evidence.member, self._evidence.day):
+            raise RequestError(404, "NotFound", f"day {day} is not settled yet")
+        return self._evidence
+
+
 def make_gateway(folder: Path, index: Path, url: str = "", base: str = URL, **limits: Any) -> Gateway:
     """A gateway of a market. url: of its state; base: what its users call it."""
     few = {"requests_per_minute": 10**6, "messages_per_minute": 10**6, "logins_per_minute": 10**6}
@@ -283,6 +311,7 @@ def make_gateway(folder: Path, index: Path, url: str = "", base: str = URL, **li
         clock=lambda: moment(now[0]),
         bills=Book(configuration.bills_path),
         elections=TERMS,
+        proofs=Recorded(),
     )
     return Gateway(
         parts, relaying, node, TestClient(make_app(parts), base_url=base, raise_server_exceptions=False), now

@@ -7,10 +7,13 @@ import pytest
 from support import PROJECT
 from support.village import PERIODS, RULES, Village
 
+from dem.community.signing import sign_relief_offer
 from dem.deployment.market import Market
 from dem.errors import InputError
 from dem.grid.network import Limits, Network, read_network
 from dem.model.limits import Share
+from dem.model.relief import Offer
+from dem.relay import relief
 from dem.relay.batches import Relay
 from dem.relay.following import Following
 from dem.roles.chain import ChainRole
@@ -105,3 +108,35 @@ def test_approves_and_has_charged_what_went_beyond(village: Village, relay: Rela
     tolerance = max(RULES.tolerance_fixed, most * RULES.tolerance_share // 10_000)
     charged = excess * RULES.standing_sell + (excess - tolerance) * RULES.deviation_rate
     assert before - village.free(village.seller) == charged
+
+
+def test_buys_relief_before_it_limits_and_has_it_paid(village: Village, relay: Relay, network: Network) -> None:
+    domain = village.market.domain("GridRelief")
+    offers = (
+        sign_relief_offer(domain, village.seller.wallet, Offer(0, 0, 10_000, 100), 1),
+        sign_relief_offer(domain, village.grid_operator.wallet, Offer(0, 0, 1, 300), 1),
+    )
+    for _ in range(2):
+        relief.offer(relay, offers)
+    assert relay.refused == [], "what the chain knows is not brought again"
+    before_opening(village)
+    role = service(village, relay, network, fed_in(village, 2))
+    assert (role.look(), role.look()) == (1, 0)
+    replay = Following(relay.records)()
+    [(place, sold)] = replay.relief.slots(village.seller.id, 1).items()
+    assert place == (2, True)
+    assert (sold.energy + sold.most, sold.price) == (EXPORT, 100)
+    assert replay.grid.shares(village.seller.id, 1)[2] == Share(exports=9_000), "nobody is left more than is expected"
+    village.wait_until(village.calendar.gate_closes_at(1))
+    village.clear_day(1)
+    village.wait_until(village.calendar.metering_deadline(1))
+    for member in village.members:
+        village.read(member, [-sold.most if slot == 2 and member is village.seller else 0 for slot in range(PERIODS)])
+    village.close_metering(1)
+    village.settle(1)
+    village.wait_until(village.calendar.corrections_close_at(1))
+    village.relay(village.market.settlement, "finalize", 1)
+    before = village.free(village.seller)
+    role.look()
+    assert village.free(village.seller) - before == sold.energy * 100
+    assert role.look() == 0

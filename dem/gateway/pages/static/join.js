@@ -2,8 +2,8 @@
 import { keccak_256 } from "/static/noble.js";
 import { offerKey } from "/static/sheet.js";
 import {
-  accountOf, bring, envelope, find, hex, keptAccount, logIn, market, open, say, signText, wallet, walletAccount,
-  walletEnvelope, walletSignsText,
+  accountOf, bring, envelope, find, hex, keptAccount, logIn, market, open, perPeriod, say, signText, wallet,
+  walletAccount, walletEnvelope, walletSignsText,
 } from "/static/wallet.js";
 
 const KINDS = { consumer: "6", prosumer: "7" };
@@ -11,9 +11,6 @@ const PAPERS = "dem-papers";
 const kind = () => document.querySelector("[name=kind]:checked").value;
 const none = "0".repeat(64);
 let ofWallet = ""; // the account, if a wallet signs
-
-// What a connection carries, kW, as Wh in a period: rounded down.
-const perPeriod = (text, seconds) => `${Math.floor((Number(text.replace(",", ".")) * 1000 * seconds) / 3600)}`;
 
 // The hash of a paper behind 32 random bytes, so that nobody can find out which it is by trying. Both stay here.
 async function papers(file) {

@@ -14,6 +14,9 @@ export const say = (name, more = "") => {
   find("told").hidden = false;
 };
 
+// A power, kW, as Wh in a period: rounded down.
+export const perPeriod = (text, seconds) => `${Math.floor((Number(text.replace(",", ".")) * 1000 * seconds) / 3600)}`;
+
 // ------------------------------------------------------------------------------------------------------------ keys
 
 export function accountOf(key) {

@@ -1,0 +1,5 @@
+"""`ape run erase`."""
+
+from dem.commands.erase import cli
+
+__all__ = ["cli"]

@@ -1,0 +1,5 @@
+"""`ape run prove`."""
+
+from dem.commands.prove import cli
+
+__all__ = ["cli"]
