@@ -18,6 +18,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import ape
+from host import FLAGS as LEAN
 from host import Node, anvil, machine, processor_seconds
 from throughput import PERIODS, RULES, applicant, day_sheets
 from web3.types import RPCEndpoint
@@ -47,7 +48,7 @@ HERE = Path(__file__).resolve().parent
 FEEDERS = (1, 10, 100)
 TOWN, OTHERS = 1_500, 24
 """Members of the feeder that is measured, and of each of the others."""
-FLAGS = ("--gas-limit", "30000000")
+FLAGS = (*LEAN, "--gas-limit", "30000000")
 BLOCK_GAS, DAY_SECONDS = 30_000_000, 86_400
 DAY, HOUR = 1, 3_600
 SETUP_SECONDS = 4 * HOUR
