@@ -177,7 +177,7 @@ coverage: artifacts ## line and branch coverage of contracts and package
 	@$(if $(CHAIN),ape test -q $(CHAIN) --cov --cov-append --cov-report=)
 	@coverage lcov -q -o coverage/dem.lcov && coverage report
 
-.PHONY: bench-throughput bench-gateway bench-growing bench-study bench-network bench-bilateral bench-gas bench-intraday bench-clearing bench-clear bench-day bench-model-day bench-incentives bench-rules bench-year bench-grid bench-start vectors
+.PHONY: bench-throughput bench-gateway bench-growing bench-study bench-network bench-bilateral bench-gas bench-intraday bench-clearing bench-clear bench-day bench-model-day bench-incentives bench-rules bench-year bench-grid bench-pages bench-start vectors
 bench-gas: compile ## measure the gas of a market day with 10, 100 and 1,000 participants, write bench/gas.*
 	$(SAY) 'forge: GasTest -> bench'
 	@rm -rf .forge/gas
@@ -228,6 +228,10 @@ bench-year: artifacts ## play a year of the village in one run on anvil, write b
 bench-grid: setup ## power flows and limits beside pandapower and the least cut, write bench/grid.*
 	$(SAY) 'bench/grid.py'
 	@OMP_NUM_THREADS=1 uv run --quiet --isolated --locked --all-extras --group extract bench/grid.py
+
+bench-pages: setup ## the processor's milliseconds and the bytes of each page with 1,500 households, write bench/pages.md
+	$(SAY) 'bench/pages.py'
+	@PYTHONPATH=.:tests python bench/pages.py
 
 bench-start: setup ## the processor's seconds until a command begins, write bench/start.md
 	$(SAY) 'bench/start.py'

@@ -2,9 +2,9 @@
 pragma solidity ^0.8.24;
 
 import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
-import {ICallAuction} from "../interfaces/ICallAuction.sol";
 import {IGridLimits, ZoneLimit} from "../interfaces/IGridLimits.sol";
 import {IMarketRules} from "../interfaces/IMarketRules.sol";
+import {IOrderSheets} from "../interfaces/IOrderSheets.sol";
 import {GridShares} from "../libraries/GridShares.sol";
 import {Calendar, CalendarParameters} from "../types/Calendar.sol";
 import {Orders} from "../types/Orders.sol";
@@ -185,7 +185,7 @@ contract GridLimits is IGridLimits, AccessManaged, Calendar {
         DayState memory state = _stateOf(day);
         uint16 zone = zoneOn(id, day);
         if (zone == 0) return;
-        ICallAuction auction = ICallAuction(msg.sender);
+        IOrderSheets auction = IOrderSheets(msg.sender);
         uint256[] memory lines = auction.linesOf(day, id, 1)[0];
         // Its brokered lines follow its own ones.
         // slither-disable-next-line unused-return

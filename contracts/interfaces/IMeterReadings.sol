@@ -22,7 +22,7 @@ struct ReadingSheet {
 /// A reading sheet as it is brought: signed by the meter.
 struct SignedReadings {
     ReadingSheet sheet;
-    /// The signature in 64 bytes, as in ICallAuction.sol.
+    /// The signature in 64 bytes, as in IOrderSheets.sol.
     bytes32 r;
     bytes32 vs;
 }

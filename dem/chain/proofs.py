@@ -45,6 +45,11 @@ def hash_of(header: Mapping[str, str]) -> bytes:
     return bytes(keccak(encode_raw(list(shortest))))
 
 
+def number_in(header: Mapping[str, str], name: str) -> int:
+    """A number of a header."""
+    return int.from_bytes(_bytes(f"header.{name}", header[name]), "big")
+
+
 def slot_of(key: int, mapping: int) -> int:
     """Where a mapping has the value of a key. mapping: its own slot."""
     return int.from_bytes(keccak(key.to_bytes(32, "big") + mapping.to_bytes(32, "big")), "big")

@@ -31,7 +31,6 @@ from dem.model.limits import Limits, limits_down
 from dem.model.markets.auction import Column, OrderBook
 from dem.model.markets.dealing import Band, Intermediary, Quote, posted, quoted
 from dem.model.markets.wholesale import Offer
-from dem.model.mechanisms import Markets
 from dem.model.orders import MAX_ENERGY, Order, Side
 from dem.model.positions import Grid
 from dem.model.relief import relieved
@@ -130,7 +129,7 @@ class Crowd:
         Where there is a market the price follows the area's forecast, which everybody can make from public readings.
         """
         markets = self.scenario.markets
-        if not (markets.call_auction or markets.intraday or markets.pools):
+        if not (markets.day_ahead or markets.intraday or markets.pools):
             return self._fallback
         area = [sum(values) for values in zip(*self.forecasts.values(), strict=True)]
         return self._prices(area)
@@ -174,7 +173,7 @@ class Crowd:
     def orders(
         self, ids: Ids, contracted: Contracted | None = None, pools: PoolFills = MappingProxyType({})
     ) -> list[Order]:
-        """Orders in the day-ahead auction; none if it is not used.
+        """Orders in the day-ahead market; none if there is none.
 
         contracted: before it, in bilateral contracts and pools. pools: what intermediaries trade on, those that do.
         Who sends all of its energy through an intermediary places no order itself.
@@ -185,7 +184,7 @@ class Crowd:
         self, ids: Ids, contracted: Contracted | None = None, pools: PoolFills = MappingProxyType({})
     ) -> OrderColumns:
         """The same orders as columns."""
-        if not self.scenario.markets.call_auction:
+        if self.scenario.markets.day_ahead is None:
             return OrderColumns.together([])
         before = contracted or {}
         parts: list[OrderColumns] = []
@@ -451,7 +450,7 @@ class Crowd:
     def _may_meet(self) -> NDArray[np.bool_]:
         """Slots in which somebody may sell: by public readings of past days, where these are all there is to know."""
         others = self.scenario.own_traders or any(member.flexible for member in self._traders)
-        if others or self.scenario.markets != Markets():
+        if others or not self.scenario.markets.is_day_ahead_alone:
             return np.ones(self._slots, np.bool_)
         fed = [past.min(axis=0) for past in self._past_net.values()]
         may_meet: NDArray[np.bool_] = np.min([np.zeros(self._slots, np.int64), *fed], axis=0) < 0

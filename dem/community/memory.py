@@ -43,7 +43,7 @@ class Memories:
         return self._after(last)
 
     def end(self, day: int, ids: Mapping[str, int], book: Book, settlement: DaySettlement) -> None:
-        """A day is final. ids: numbers of members. book: of its day-ahead auction."""
+        """A day is final. ids: numbers of members. book: of its day-ahead market."""
         if not self.learners or day in self._ended or day in self._at:
             return
         memories = self.of(day)
@@ -79,9 +79,8 @@ class _Market:
 
     def __init__(self, scenario: Scenario, day: int, book: Book, settlement: DaySettlement) -> None:
         self._scenario, self._day, self._settlement = scenario, day, settlement
-        clearings = book.clearing
-        self._prices = np.array([-1 if one.price is None else one.price for one in clearings], np.int64)
-        self._traded = np.array([one.volume for one in clearings], np.int64)
+        self._prices = np.array([-1 if tick is None else tick for tick in book.common_ticks], np.int64)
+        self._traded = np.array([one.volume for one in book.clearing], np.int64)
         self._orders, self._fills = OrderColumns.of(book.standing), book.fills
         tariffs = scenario.tariffs(day)
         self._bands = Bands.of(tariffs, scenario.rules(day))

@@ -114,6 +114,12 @@ def range_tuple(prices: PriceRange) -> tuple[int, int]:
     return prices.lowest, prices.tick
 
 
+def _day_ahead(p: Parameters, at: Addresses) -> tuple[Any, ...]:
+    """What a market needs that takes orders as the auction does."""
+    names = ("ParticipantRegistry", "MarketRules", "Accounts", "Schedule", "GridLimits")
+    return (at["Authority"], p.calendar.as_tuple(), *(at[name] for name in names))
+
+
 STEPS = (
     Step("Authority", lambda p, _: (p.admin,)),
     Step(
@@ -138,18 +144,10 @@ STEPS = (
         "GridLimits",
         lambda p, at: (at["Authority"], p.calendar.as_tuple(), p.intraday_lead, at["MarketRules"]),
     ),
-    Step(
-        "CallAuction",
-        lambda p, at: (
-            at["Authority"],
-            p.calendar.as_tuple(),
-            at["ParticipantRegistry"],
-            at["MarketRules"],
-            at["Accounts"],
-            at["Schedule"],
-            at["GridLimits"],
-        ),
-    ),
+    Step("CallAuction", _day_ahead),
+    Step("OrderBook", _day_ahead),
+    Step("Lots", lambda p, at: (at["Authority"], p.calendar.as_tuple(), at["MarketRules"])),
+    Step("RandomMatching", lambda p, at: (*_day_ahead(p, at), at["Lots"])),
     Step(
         "ContinuousMarket",
         lambda p, at: (

@@ -70,7 +70,7 @@ ROLES = (
             "GridRelief": ("buy",),
         },
     ),
-    Role("node", 5, {"Accounts": ("pause", "pauseAll")}, granted_by="seats"),
+    Role("node", 5, {"Accounts": ("pause", "pauseAll"), "Lots": ("pledge", "vouch")}, granted_by="seats"),
     Role(
         "schedule",
         10,
@@ -141,6 +141,9 @@ OPEN = {
     "ParticipantRegistry": ("applyFor", "disconnect", "multicall"),
     "Accounts": ("depositTokens", "withdraw", "multicall"),
     "CallAuction": ("submit", "enter", "enterOwn", "clear", "multicall"),
+    "OrderBook": ("submit", "enter", "enterOwn", "pair", "multicall"),
+    "RandomMatching": ("submit", "enter", "enterOwn", "pair", "multicall"),
+    "Lots": ("open",),
     "WholesaleDesk": ("commit",),
     "WholesaleResidual": ("report", "clear"),
     "ContinuousMarket": (

@@ -11,6 +11,7 @@ from functools import partial
 from dem.chain.accounts import account_of
 from dem.community.clock import Clock
 from dem.community.crowd import Session
+from dem.community.keys import lot_secret
 from dem.community.scenario import Kind, Participant
 from dem.community.sessions import SessionPlan, Standing
 from dem.community.signing import (
@@ -28,12 +29,13 @@ from dem.errors import RefusedError
 from dem.grid.dispatch import DayLimits
 from dem.messages.orders import OrderSheet
 from dem.messages.signed import Signed
-from dem.model.mechanisms import AUCTION, POOL
+from dem.model.mechanisms import POOL
 from dem.model.orders import Order
 from dem.model.units import UnitsPerWh
 from dem.relay import (
     bilateral,
     intraday,
+    lots,
     members,
     orders,
     pools,
@@ -213,9 +215,21 @@ class TradingDays:
 
     def submit_orders(self, day: int) -> None:
         """Everybody's orders for the day, unless the gate has closed."""
-        if self.chain.now() < self.market.calendar.gate_closes_at(day):
-            sheets = self._sheets(AUCTION, day, self.people.day_ahead_orders(day))
-            orders.submit_orders(self.relay, day, sheets)
+        contract = self.scenario.markets.day_ahead
+        if contract and self.chain.now() < self.market.calendar.gate_closes_at(day):
+            sheets = self._sheets(contract, day, self.people.day_ahead_orders(day))
+            orders.submit_orders(self.relay, day, sheets, contract=contract)
+
+    def pledge_secret(self, day: int) -> None:
+        """What the council's seat binds itself to for the lot of the day."""
+        lots.pledge(self.relay, day, self._lot_secret(day))
+
+    def open_secret(self, day: int) -> None:
+        """The same secret, for all to see."""
+        lots.open_secret(self.relay, day, self._lot_secret(day))
+
+    def _lot_secret(self, day: int) -> bytes:
+        return lot_secret(self.scenario.config.name, self.scenario.config.seed, day)
 
     def _sheets(self, contract: str, day: int, wanted: Iterable[Order]) -> list[Signed[OrderSheet]]:
         domain = self.market.domain(contract)

@@ -12,15 +12,12 @@ from dem.drive.members import Community
 from dem.messages.readings import ReadingSheet
 from dem.messages.signed import Signed
 from dem.messages.signing import Domain
-from dem.model.mechanisms import AUCTION, POOL, Markets
+from dem.model.mechanisms import AUCTION, DAY_AHEAD, POOL
 from dem.model.orders import Order
 from dem.relay import bilateral, intraday, wholesale
 from dem.relay.following import Following
 from dem.relay.records import Records
 from dem.replay.replay import Replay
-
-_ALONE = Markets()
-"""The call auction and nothing else: what members want depends on no events then."""
 
 
 class People:
@@ -87,13 +84,13 @@ class People:
         return self.crowd(day).pool_orders(self.ids, contracted)
 
     def day_ahead_orders(self, day: int, replay: Replay | None = None) -> list[Order]:
-        """Everybody's orders in the day-ahead auction; replay: of the events so far, or of all of a day not final."""
-        if self.scenario.markets == _ALONE and not self._memories.learners:
+        """Everybody's orders in the day-ahead market; replay: of the events so far, or of all of a day not final."""
+        if self.scenario.markets.is_day_ahead_alone and not self._memories.learners:
             return self.crowd(day).orders(self.ids)
         replay = replay or self.follow()
-        if self.scenario.markets == _ALONE:
+        if self.scenario.markets.is_day_ahead_alone:
             return self.crowd(day).orders(self.ids)
-        had = self._contracted(day, replay, besides=[AUCTION, wholesale.CONTRACT, intraday.CONTRACT])
+        had = self._contracted(day, replay, besides=[*DAY_AHEAD, wholesale.CONTRACT, intraday.CONTRACT])
         names = [pool.name for pool in self.scenario.config.pools] if self.scenario.markets.pools else []
         books = {name: replay.pool(POOL + name).book(day) for name in names}
         pools = {name: (book.standing, book.fills) for name, book in books.items()}

@@ -302,9 +302,12 @@ def _drive(
 
 def _rejected_orders(driver: TradingDays, replay: Replay, day: int) -> list[RejectedOrder]:
     """The orders of a day's sheets that the chain refused, as their senders made them, with the chain's reason."""
+    contract = driver.scenario.markets.day_ahead
+    if contract is None:
+        return []
     reasons = {
         driver.community.names[sender]: driver.chain.artifacts.describe(reason)
-        for (sender, _), reason in refused_sheets(driver.relay, day).items()
+        for (sender, _), reason in refused_sheets(driver.relay, day, contract).items()
         if sender in driver.community.names
     }
     if not reasons:

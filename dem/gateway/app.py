@@ -591,8 +591,9 @@ async def events(
 ) -> StreamingResponse:
     """What happens, as server-sent events: blocks for everybody, and the states of one's own messages.
 
-    An event `message` tells a state; `retract` that the chain has given back the block it was in. Who names the last
-    event that it had, by Last-Event-ID or `after`, misses none.
+    An event `message` tells a state; `retract` that the chain has given back the block it was in; `offer` that a
+    contract is offered to one, or one's offer is answered. Who names the last event that it had, by Last-Event-ID or
+    `after`, misses none.
     """
     require(reader, "events", is_own=True)
     streams: Streams = request.app.state.streams

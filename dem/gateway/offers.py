@@ -11,7 +11,7 @@ from typing import Any
 
 from dem.errors import RequestError
 from dem.gateway.parts import Parts
-from dem.gateway.protocol import Checked, parse
+from dem.gateway.protocol import BILATERAL, Checked, parse
 from dem.gateway.reads import Row
 from dem.gateway.state import NewOffer, Offer, State
 from dem.messages.contracts import Acceptance, Proposal, Revocation
@@ -44,6 +44,9 @@ SELECT * FROM (
   WHERE c.buyer = :id OR c.seller = :id
 ) WHERE end_period > :period ORDER BY number DESC LIMIT :most
 """
+
+
+_PLUGGED = "SELECT EXISTS (SELECT 1 FROM schedule_market_added WHERE lower(market) = lower(:market)) AS is_plugged"
 
 
 class Phase(StrEnum):
@@ -83,6 +86,12 @@ class Known:
         return self.offer.answer.refusal if self.offer.answer else None
 
 
+def is_used(parts: Parts) -> bool:
+    """Whether the market has contracts between members at all."""
+    [row] = parts.index.rows(_PLUGGED, market=parts.contracts[BILATERAL])
+    return bool(row["is_plugged"])
+
+
 def taken(parts: Parts, checked: Checked) -> dict[str, Any]:
     """What has to be kept with a message besides itself; nothing of most of them.
 
@@ -95,6 +104,8 @@ def taken(parts: Parts, checked: Checked) -> dict[str, Any]:
     if not parts.index.participant_of(sender):
         raise RequestError(422, "NotAMember", f"{sender} signed this and is no member: contracts are for members alone")
     if isinstance(message, Proposal):
+        if not is_used(parts):
+            raise RequestError(422, "NoContracts", "this market has no contracts between members")
         return {"offer": _offered(parts, message)}
     hash_ = _hex(message.proposal if isinstance(message, Acceptance) else message.message)
     offer = parts.store.offer(hash_)

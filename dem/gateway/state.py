@@ -338,8 +338,14 @@ class Store:
             if offer is not None:
                 values = {"hash": offer.hash, "counterparty": offer.counterparty, "expires": offer.expires}
                 connection.execute(insert(OFFER).values(message=id_, proposer=sender, **values))
+                if offer.counterparty is not None:
+                    self._tell(connection, "offer", offer.counterparty, {"hash": offer.hash})
             if answers is not None:
-                connection.execute(update(OFFER).where(OFFER.c.hash == answers).values(answer=id_))
+                theirs = OFFER.c.hash == answers
+                connection.execute(update(OFFER).where(theirs).values(answer=id_))
+                sides = connection.execute(select(OFFER.c.proposer, OFFER.c.counterparty).where(theirs)).one_or_none()
+                for side in {*(sides or ())} - {None, sender}:
+                    self._tell(connection, "offer", side, {"hash": answers})
             found = _message(connection, id_)
         assert found is not None  # it was just put in
         return found

@@ -46,11 +46,26 @@ class Markets(BaseModel):
     """Contracts between two."""
     pools: Annotated[bool, Mechanism("CallAuction:", "pool")] = False
     """Auctions of intermediaries among their clients."""
+    order_book: Annotated[bool, Mechanism("OrderBook", "order book")] = False
+    """A day-ahead market in which the best orders meet first, two by two."""
+    random_matching: Annotated[bool, Mechanism("RandomMatching", "random matching")] = False
+    """A day-ahead market in which orders meet by lot, two by two."""
 
     @property
     def names(self) -> tuple[str, ...]:
         """Those used."""
         return tuple(name for name in MECHANISMS if getattr(self, name))
+
+    @property
+    def day_ahead(self) -> str | None:
+        """Contract of the market in which members order for the day ahead: the first of those used, if any is."""
+        used = (MECHANISMS[name].contract for name in self.names)
+        return next((contract for contract in used if contract in DAY_AHEAD), None)
+
+    @property
+    def is_day_ahead_alone(self) -> bool:
+        """Whether the market for the day ahead is all: what members want depends on no other one then."""
+        return self.day_ahead is not None and len(self.names) == 1
 
     @property
     def plugged(self) -> tuple[str, ...]:
@@ -67,6 +82,9 @@ MECHANISMS: Mapping[str, Mechanism] = {
 AUCTION = MECHANISMS["call_auction"].contract
 POOL = MECHANISMS["pools"].contract
 """A pool is one more auction: its events are those of "CallAuction:<its name>"."""
+
+DAY_AHEAD = tuple(MECHANISMS[key].contract for key in ("call_auction", "order_book", "random_matching"))
+"""Markets whose orders come in as sheets before the gate, from members themselves."""
 
 _KEYS = {mechanism.contract: key for key, mechanism in MECHANISMS.items()}
 
@@ -91,6 +109,8 @@ SETUPS: Mapping[str, Markets] = {
     "fallback only": _only(),
     "bilateral only": _only("bilateral"),
     "pool": _only("pools"),
+    "order book": _only("order_book"),
+    "random matching": _only("random_matching"),
     "call auction": _only("call_auction"),
     "call auction + intraday": _only("call_auction", "intraday"),
     "all": _only(*MECHANISMS),

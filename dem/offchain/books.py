@@ -21,6 +21,11 @@ class ModelBook(Book):
         """A book without orders."""
         return ModelBook(day, periods_per_day, OrderBook(*np.zeros((6, 0), np.int64)))
 
+    @property
+    def has_orders(self) -> bool:
+        """Whether there are any."""
+        return bool(self._orders.energy.size)
+
     @cached_property
     def standing(self) -> OrderBook:
         """All orders."""

@@ -29,11 +29,13 @@ from dem.model.units import UnitsPerWh
 from dem.offchain.books import ModelBook
 from dem.replay.auction import AuctionReplay
 from dem.replay.bilateral import BilateralReplay
+from dem.replay.book import Book
 from dem.replay.days import Days
 from dem.replay.delivery import delivery
 from dem.replay.intraday import IntradayReplay
 from dem.replay.markets import Markets
 from dem.replay.members import Member
+from dem.replay.pairs import PairReplay
 from dem.replay.payments import Payments
 from dem.replay.readings import CORRECTED, ESTIMATED, MEASURED, MISSING, MeterValues
 from dem.replay.totals import Totals, totals_of
@@ -97,12 +99,12 @@ class ModelMarket:
         """Fallback tariffs of a day by slot."""
         return self.scenario.tariffs(day)
 
-    def book(self, day: int) -> ModelBook:
-        """The orders in the day-ahead auction of a day that is not final."""
-        return self.book_of(AUCTION, day)
+    def book(self, day: int) -> Book:
+        """The orders in the day-ahead market of a day that is not final."""
+        return self.markets.book(day)
 
     def book_of(self, contract: str, day: int) -> ModelBook:
-        """The same of the auction, or of a pool."""
+        """The same of a pool."""
         book = self.auction(contract).book(day)
         return book if isinstance(book, ModelBook) else ModelBook.empty(day, self.periods_per_day)
 
@@ -144,6 +146,12 @@ class ModelMarket:
         """The day-ahead auction, or a pool."""
         market = self.markets.of(contract)
         assert isinstance(market, AuctionReplay)
+        return market
+
+    def sheets(self, contract: str) -> AuctionReplay | PairReplay:
+        """A market that takes sheets before a gate."""
+        market = self.markets.of(contract)
+        assert isinstance(market, AuctionReplay | PairReplay)
         return market
 
     @property

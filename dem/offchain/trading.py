@@ -6,6 +6,7 @@ import numpy as np
 
 from dem.community.agreements import Agreement
 from dem.community.crowd import Crowd, Session
+from dem.community.keys import lot_secret
 from dem.community.memory import Memories
 from dem.community.sessions import MAX_FILLS, SessionPlan, Standing, within_connections
 from dem.community.strategies import OrderColumns
@@ -16,16 +17,17 @@ from dem.model.markets.auction import OrderBook
 from dem.model.markets.bilateral import Contract, Profile
 from dem.model.markets.intermediaries import own_part
 from dem.model.markets.intraday import MAX_LIMIT, IntradayDay, Terms
+from dem.model.markets.pairs import MAX_LINES
 from dem.model.markets.wholesale import report_collateral, report_words
-from dem.model.mechanisms import AUCTION, POOL, Markets
+from dem.model.mechanisms import DAY_AHEAD, POOL
 from dem.model.orders import BROKERED_LAYER
 from dem.model.units import Money, UnitsPerWh
 from dem.offchain.books import ModelBook
 from dem.offchain.market import ModelMarket
 from dem.results.writer import RejectedOrder
 
-_ALONE = Markets()
-"""The call auction and nothing else: what members want depends on nothing else then."""
+_PAIRED = DAY_AHEAD[1:]
+"""Markets of pairs, whose book has room for so many lines."""
 _EVER = (1 << 32) - 2
 """The last period that a contract may have."""
 
@@ -61,7 +63,7 @@ class Trading:
         return self._crowds[day]
 
     def rejected(self, day: int) -> list[RejectedOrder]:
-        """The orders of a day that the day-ahead auction refused, in the order in which members made them."""
+        """The orders of a day that the day-ahead market refused, in the order in which members made them."""
         return self._rejected.get(day, [])
 
     def forget(self, day: int) -> None:
@@ -123,15 +125,21 @@ class Trading:
             self._take(POOL + pool.name, day, OrderColumns.of(book))
 
     def submit_orders(self, day: int) -> None:
-        """Everybody's orders in the day-ahead auction."""
+        """Everybody's orders in the day-ahead market."""
         market, crowd = self.market, self.crowd(day)
-        if market.scenario.markets == _ALONE:
+        if market.scenario.markets.is_day_ahead_alone:
             columns = crowd.order_columns(market.ids)
         else:
             books = {contract.removeprefix(POOL): market.book_of(contract, day) for contract in market.pools}
             pools = {name: (book.standing, book.fills) for name, book in books.items()}
             columns = crowd.order_columns(market.ids, market.contracted_by_name(day), pools)
-        if reasons := self._take(AUCTION, day, columns):
+        contract = market.scenario.markets.day_ahead
+        if contract is None:
+            return
+        if market.scenario.markets.random_matching:
+            config = market.scenario.config
+            market.markets.lots.take(day, [lot_secret(config.name, config.seed, day)])
+        if reasons := self._take(contract, day, columns):
             self._rejected[day] = [
                 RejectedOrder(
                     participant=market.names[order.participant],
@@ -157,21 +165,27 @@ class Trading:
         amounts = np.zeros(len(members), np.int64)
         np.add.at(amounts, row, orders_collateral(columns, rules, columns.layer >= BROKERED_LAYER))
         locked: dict[int, int] = {}
-        reasons = self._beyond_limits(day, columns) if contract == AUCTION else {}
-        for id_, amount in zip(members.tolist(), amounts.tolist(), strict=True):
+        reasons = {} if contract.startswith(POOL) else self._beyond_limits(day, columns)
+        layers = np.zeros(len(members), np.int64)
+        np.maximum.at(layers, row, columns.layer + 1)
+        room = MAX_LINES if contract in _PAIRED else _EVER
+        for id_, amount, lines in zip(members.tolist(), amounts.tolist(), layers.tolist(), strict=True):
             if id_ in market.silence.members:
                 reasons[id_] = f"MeterSilent(id={id_})"
+            elif lines > room:
+                reasons.setdefault(id_, f"BookIsFull(day={day}, most={MAX_LINES})")
             if id_ in reasons:
                 continue
             try:
                 market.ledger.lock(id_, Money(amount))
                 locked[id_] = amount
+                room -= lines
             except LedgerError as error:
                 reasons[id_] = _in_the_contracts_words(error)
         if reasons:
             is_taken = np.isin(columns.participant, list(locked))
             columns = OrderColumns(*(column[is_taken] for column in columns))
-        market.auction(contract).take(ModelBook(day, market.periods_per_day, OrderBook(*columns)), locked)
+        market.sheets(contract).take(ModelBook(day, market.periods_per_day, OrderBook(*columns)), locked)
         return reasons
 
     def _beyond_limits(self, day: int, columns: OrderColumns) -> dict[int, str]:

@@ -5,6 +5,7 @@ from dataclasses import astuple, dataclass
 from typing import Any, TypeVar
 
 from eth_utils.address import to_checksum_address
+from eth_utils.crypto import keccak
 
 from dem.deployment.market import RELAYER
 from dem.messages.members import Application
@@ -50,6 +51,11 @@ class Payment:
     account: str
     amount: Money
     reference: bytes
+
+
+def salted(salt: bytes, content: bytes) -> bytes:
+    """The hash of a content behind a salt: what of papers and payments goes on the chain."""
+    return bytes(keccak(salt + content))
 
 
 def register(relay: Relay, applicants: Sequence[Applicant]) -> None:

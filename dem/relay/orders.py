@@ -1,4 +1,4 @@
-"""Order sheets of the day-ahead auction."""
+"""Order sheets of the day-ahead auction, and of the markets that take orders as it does."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, repeat
@@ -19,22 +19,25 @@ _NO_HAND = "NotTheIntermediary"
 """Why a sheet in the brokered lines is refused whose signer may order for nobody there."""
 
 
-def submit_orders(relay: Relay, day: int, sheets: Sequence[Signed[OrderSheet]], alone: bool = False) -> None:
+def submit_orders(
+    relay: Relay, day: int, sheets: Sequence[Signed[OrderSheet]], alone: bool = False, contract: str = AUCTION
+) -> None:
     """Bring order sheets of a day: each ends up in the book, or refused with a reason.
 
     sheets: each participant's by rising sequence. In batches a participant's next sheet follows when the one before
     it is in, so that no sheet overtakes another one of a batch that fails.
     alone: each sheet in a transaction of its own, in which a refusal is an error.
+    contract: of the day-ahead market.
 
     Raises:
         RefusedError: the chain takes no sheets, or not one that is brought alone.
     """
-    auction = relay.market.auction
+    auction = relay.market.contract(contract)
     accounts = list(dict.fromkeys(sheet.message.participant for sheet in sheets))
     ids = relay.records.ids_of(accounts)
 
     def missing() -> list[Signed[OrderSheet]]:
-        refused = {key: reason for key, reason in refused_sheets(relay, day).items() if key[0] in accounts}
+        refused = {key: reason for key, reason in refused_sheets(relay, day, contract).items() if key[0] in accounts}
         doubtful = _of_another_hand(relay, day, refused)
         found = relay.chain.ask_many(auction, "sheetOf", [(id_, day) for id_ in ids])
         last = {account: sequence for account, (sequence, *_) in zip(accounts, found, strict=True)}
@@ -93,18 +96,18 @@ def _of_another_hand(relay: Relay, day: int, refused: Mapping[tuple[str, int], b
     return {key for key, name in names.items() if key[0] in mandated or name == _NO_HAND}
 
 
-def refused_sheets(relay: Relay, day: int) -> dict[tuple[str, int], bytes]:
+def refused_sheets(relay: Relay, day: int, contract: str = AUCTION) -> dict[tuple[str, int], bytes]:
     """Reason by sender and sequence of every sheet of a day that its sender signed and the chain refused.
 
     A rejection for a bad signature tells nothing about the sender: anybody can bring rubbish in its name. And one
     that came too early, by a clock that went back, is good later.
     """
     records = relay.records
-    refused = records.refusals(AUCTION, "SheetRejected", "participant", day)
+    refused = records.refusals(contract, "SheetRejected", "participant", day)
     if refused:
         senders = list({sender for sender, _ in refused})
         ids = dict(zip(senders, records.ids_of(senders), strict=True))
-        accepted = {(e.args["id"], e.args["sequence"]) for e in records.events(AUCTION, "SheetAccepted", day)}
+        accepted = {(e.args["id"], e.args["sequence"]) for e in records.events(contract, "SheetAccepted", day)}
         for sender, sequence in list(refused):
             if (ids[sender], sequence) in accepted:
                 del refused[sender, sequence]

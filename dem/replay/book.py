@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 
 from dem.model.collateral import order_collateral
 from dem.model.markets.auction import Clearing, Column, OrderBook, clear_day, fills_of_day
-from dem.model.orders import BROKERED_LAYER, Lanes, decode_lanes
+from dem.model.orders import BROKERED_LAYER, Lanes, Side, decode_lanes
 from dem.model.rules import MarketRules
 from dem.model.strips import LANES, unpack_all
+from dem.model.units import PriceRange, Tick
 from dem.replay.market import differences
 
 _NO_LANES = np.zeros(0, np.int64)
+_NO_PRICE = -1
 _PLACE_BITS = 20
 """Of a place in a member's book: 65,536 lines of six lanes are fewer."""
 
@@ -56,9 +58,14 @@ class Book:
         gone = own[at : at + len(come)].copy()
         own[at : at + len(come)] = come
         self._sheets.append((id_, first, come))
-        for computed in ("sent", "standing", "clearing", "fills"):
+        for computed in ("sent", "standing", "clearing", "fills", "common_ticks", "keeps_limits"):
             self.__dict__.pop(computed, None)
         return gone, come
+
+    @property
+    def has_orders(self) -> bool:
+        """Whether any sheet came."""
+        return bool(self._sheets)
 
     def is_brokered(self, sheet: Mapping[str, Any]) -> bool:
         """Whether a sheet is for the layers of a member's intermediary."""
@@ -115,6 +122,27 @@ class Book:
     def fills(self) -> Column:
         """Energy each standing order trades, Wh."""
         return fills_of_day(self.standing, self.clearing)
+
+    @cached_property
+    def common_ticks(self) -> list[Tick | None]:
+        """What everybody sees of a slot's price; none where nothing is traded."""
+        return [clearing.price for clearing in self.clearing]
+
+    @cached_property
+    def keeps_limits(self) -> NDArray[np.bool_]:
+        """Of each standing order, whether it trades at no price that is worse than its limit."""
+        orders = self.standing
+        prices = np.array([_NO_PRICE if tick is None else tick for tick in self.common_ticks])[orders.slot]
+        better = np.where(orders.side == Side.BID, prices <= orders.tick, prices >= orders.tick)
+        kept: NDArray[np.bool_] = (better & (prices != _NO_PRICE)) | (self.fills == 0)
+        return kept
+
+    def paid(self, prices: PriceRange) -> Column:
+        """What each standing order pays, money units; who sells receives it."""
+        orders = self.standing
+        slots = prices.price_of(np.array([tick or 0 for tick in self.common_ticks]))
+        amounts: Column = self.fills * slots[orders.slot] * np.where(orders.side == Side.BID, 1, -1)
+        return amounts
 
 
 class SheetChange(NamedTuple):

@@ -69,6 +69,8 @@ IGNORED: Mapping[str, frozenset[str]] = {
     # What was allowed counts once somebody brings it.
     "LateReconciliation": frozenset({"StatementAllowed"}),
     # That trades were checked: limits are events of their own.
+    # Who else holds a secret: which of them count, the contract knows, and opens no other.
+    "Lots": frozenset({"Vouched"}),
     "GridLimits": frozenset({"DayApproved"}),
     # Who may report, and that the report was fixed before the gate: what it comes to is the report.
     "WholesaleDesk": frozenset({"Committed", "DeskAppointed"}),

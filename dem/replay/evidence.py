@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from dem.chain.proofs import HEADER, hash_of, slot_of, word_of
+from dem.chain.proofs import HEADER, hash_of, number_in, slot_of, word_of
 from dem.errors import InputError
 from dem.model.commitments import commitment_of, words_hash
 from dem.model.imbalance import price_of_estimates
@@ -150,9 +150,9 @@ def check(evidence: Evidence) -> Shown:
     energies, lanes = zip(*((net_of_lanes(of).ravel(), of) for of in map(_lanes, (contracted, metered))), strict=True)
     short, long = _prices(prices[: len(contracted)], PriceRange(UnitsPerWh(evidence.lowest)))
     return Shown(
-        block=int(evidence.header["number"], 16),
+        block=number_in(evidence.header, "number"),
         hash=f"0x{hash_.hex()}",
-        time=int(evidence.header["timestamp"], 16),
+        time=number_in(evidence.header, "timestamp"),
         contracted=energies[0],
         metered=energies[1],
         estimated=estimated_of_lanes(lanes[1]).ravel(),

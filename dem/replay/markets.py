@@ -6,7 +6,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 import numpy as np
 
 from dem.model.markets.auction import Column
-from dem.model.mechanisms import AUCTION, MECHANISMS, mechanism_of
+from dem.model.markets.pairs import lottery, price_time
+from dem.model.mechanisms import AUCTION, DAY_AHEAD, MECHANISMS, mechanism_of
 from dem.model.positions import Exchange, Grid, Trades, positions
 from dem.model.rules import MarketRules
 from dem.model.units import Tick
@@ -16,7 +17,9 @@ from dem.replay.book import Book
 from dem.replay.days import Days
 from dem.replay.events import Args
 from dem.replay.intraday import IntradayReplay
+from dem.replay.lots import Lots
 from dem.replay.market import ROLLING, MarketReplay, Moved
+from dem.replay.pairs import PairReplay
 from dem.replay.pools import PoolReplay
 from dem.replay.wholesale import ResidualReplay
 
@@ -33,6 +36,7 @@ class Markets:
         self.periods_per_day = periods_per_day
         self._addresses = {} if addresses is None else addresses
         self.rules = rules
+        self.lots = Lots()
         self.by_contract: dict[str, MarketReplay] = {
             MECHANISMS[key].contract: begin(self) for key, begin in MARKETS.items() if not MECHANISMS[key].is_many
         }
@@ -90,13 +94,21 @@ class Markets:
         """Prices of the day-ahead auction by slot; none where nothing is traded, or does not count."""
         if AUCTION not in dict(self._counted(day)):
             return [None] * self.periods_per_day
-        return [clearing.price for clearing in self.book(day).clearing]
+        return [clearing.price for clearing in self.auction_book(day).clearing]
+
+    def auction_book(self, day: int) -> Book:
+        """The orders of the day-ahead auction."""
+        return self._book_in(AUCTION, day)
 
     def book(self, day: int) -> Book:
-        """The orders of the day-ahead auction."""
-        auction = self.by_contract[AUCTION]
-        assert isinstance(auction, AuctionReplay)
-        return auction.book(day)
+        """The orders of the day-ahead market in which there are any; of the auction if there are none."""
+        books = (self._book_in(contract, day) for contract in DAY_AHEAD)
+        return next((book for book in books if book.has_orders), self.auction_book(day))
+
+    def _book_in(self, contract: str, day: int) -> Book:
+        market = self.by_contract[contract]
+        assert isinstance(market, AuctionReplay | PairReplay)
+        return market.book(day)
 
     def trades(self, day: int) -> dict[str, Trades]:
         """What every market that counts contracted on a day that is not final."""
@@ -173,6 +185,7 @@ class Markets:
     def forget(self, day: int) -> None:
         """The day is final."""
         self._releases.pop(day, None)
+        self.lots.forget(day)
         voided = self._voided.pop(day, set())
         for contract, market in self._not_retired(day):
             # What was locked from day to day for a void day is not needed any more, and nothing has released it.
@@ -185,9 +198,15 @@ class Markets:
 
 MARKETS: Mapping[str, Callable[[Markets], MarketReplay]] = {
     "call_auction": lambda markets: AuctionReplay(markets.periods_per_day, markets.rules),
-    "wholesale": lambda markets: ResidualReplay(markets.periods_per_day, markets.book, markets.rules),
+    "wholesale": lambda markets: ResidualReplay(markets.periods_per_day, markets.auction_book, markets.rules),
     "bilateral": lambda markets: BilateralReplay(markets.periods_per_day),
     "intraday": lambda markets: IntradayReplay(markets.periods_per_day, markets.rules),
     "pools": lambda markets: PoolReplay(markets.periods_per_day, markets.rules),
+    "order_book": lambda markets: PairReplay(
+        markets.periods_per_day, markets.rules, lambda _day, book, arrivals: price_time(book, arrivals)
+    ),
+    "random_matching": lambda markets: PairReplay(
+        markets.periods_per_day, markets.rules, lambda day, _book, _arrivals: lottery(markets.lots.of(day))
+    ),
 }
 """How each mechanism is followed, by its key; in the order of their trades in tables."""

@@ -110,7 +110,7 @@ class Replay:
         return self.law.tariffs(day)
 
     def book(self, day: int) -> Book:
-        """The orders in the day-ahead auction of a day that is not final."""
+        """The orders in the day-ahead market of a day that is not final."""
         return self._markets.book(day)
 
     def pool(self, contract: str) -> PoolReplay:
@@ -190,6 +190,14 @@ class Replay:
         self._markets.release_held(args)
         self.ledger.unlock(args["id"], Money(args["amount"]))
 
+    def pledge(self, args: Args) -> None:
+        """A Pledged."""
+        self._markets.lots.pledge(args)
+
+    def open_secret(self, args: Args) -> None:
+        """An Opened."""
+        self.differences += self._markets.lots.open(args)
+
     def end_settlement(self, args: Args) -> None:
         """A DaySettled."""
         self.ledger.end_settlement()
@@ -242,6 +250,8 @@ class Replay:
 _LAST_OF_A_DAY = ("MarketRules", "DayFinal")
 
 HANDLERS: Mapping[tuple[str, str], Callable[[Replay], Callable[[Args], None]]] = {
+    ("Lots", "Pledged"): lambda replay: replay.pledge,
+    ("Lots", "Opened"): lambda replay: replay.open_secret,
     ("ParticipantRegistry", "Applied"): lambda replay: replay.membership.apply_for,
     ("ParticipantRegistry", "Admitted"): lambda replay: replay.membership.admit,
     ("ParticipantRegistry", "StatusChanged"): lambda replay: replay.membership.change_status,

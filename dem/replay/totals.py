@@ -2,13 +2,8 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-
-from dem.model.orders import Side
 from dem.model.settlement import DaySettlement
 from dem.replay.book import Book
-
-_NO_PRICE = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +21,10 @@ class Totals:
 
 
 def totals_of(settled: DaySettlement, book: Book) -> Totals:
-    """Of one day, with the book of its day-ahead auction."""
+    """Of one day, with the book of its day-ahead market."""
     lost = abs(settled.contracted.sum(axis=0)).sum()
     lost += abs(settled.contracted + settled.imbalance - settled.delivery.metered).sum()
     lost += abs(settled.area.imbalance - settled.imbalance.sum(axis=0)).sum()
-    orders, fills = book.standing, book.fills
-    prices = np.array([_NO_PRICE if c.price is None else c.price for c in book.clearing])[orders.slot]
-    better = np.where(orders.side == Side.BID, prices <= orders.tick, prices >= orders.tick) & (prices != _NO_PRICE)
-    right = (fills >= 0) & (fills <= orders.energy) & (better | (fills == 0))
+    fills = book.fills
+    right = (fills >= 0) & (fills <= book.standing.energy) & book.keeps_limits
     return Totals(len(book.clearing), int(lost), len(fills), int((~right).sum()))

@@ -514,12 +514,15 @@ def _check_unchanged(folder: Path, run: Run) -> None:
 
 
 def _mispriced(results: Results) -> tuple[pd.DataFrame, "pd.Series[bool]"]:
-    """Fills that are not at the price of their period."""
+    """Fills that are not at the price of their period; or worse than their limit, where each pair has its own."""
     filled = results.fills[results.fills["filled_wh"] > 0].merge(results.orders, on="order")
-    filled["price_ticks"] = results.clearing.set_index("period")["price_ticks"].reindex(filled["period"]).to_numpy()
-    sign, is_priced = np.where(filled["side"] == "bid", 1, -1), filled["price_ticks"].notna()
-    due = filled["filled_wh"] * filled["price_ticks"].fillna(0).astype("int64") * results.run.prices.tick * sign
-    return filled, (due != filled["amount_units"]) | ~is_priced
+    of_period = results.clearing.set_index("period").reindex(filled["period"])
+    sign, is_priced = np.where(filled["side"] == "bid", 1, -1), of_period["price_ticks"].notna().to_numpy()
+    ticks = of_period["price_ticks"].fillna(-1).astype("int64").to_numpy()
+    filled["price_ticks"] = np.where(is_priced, ticks, filled["limit_ticks"])
+    more = filled["amount_units"] - filled["filled_wh"] * filled["price_ticks"] * results.run.prices.tick * sign
+    is_traded = of_period["volume_wh"].to_numpy() > 0
+    return filled, (more > 0) | (is_priced & (more != 0)) | ~(is_priced | is_traded)
 
 
 def _check_trades(path: Path, results: Results) -> None:

@@ -268,7 +268,7 @@ def summarise(results: Results) -> Summary:
     bills.sort(key=lambda result: (-result.bill.saved_units, result.participant))
     status = results.orders["status"].value_counts()
     fallback = int(results.area["fallback_units"].sum())
-    balance, traded, tariffs = results.balance, results.traded, results.tariffs.reindex(results.periods, fill_value=0)
+    balance, tariffs = results.balance, results.tariffs.reindex(results.periods, fill_value=0)
     community, payments = total(result.bill for result in bills), results.payments
     return Summary(
         scenario=results.run.scenario,
@@ -277,7 +277,7 @@ def summarise(results: Results) -> Summary:
         without_chain=results.run.without_chain,
         days=results.run.days,
         periods=len(results.periods),
-        periods_traded=len(traded),
+        periods_traded=int((results.clearing["volume_wh"] > 0).sum()),
         orders=len(results.orders),
         orders_accepted=int(status.get("accepted", 0)),
         orders_replaced=int(status.get("replaced", 0)),

@@ -209,10 +209,8 @@ class Exporter:
         book = self.market.book(day)
         sent = book.sent
         slots = sent.place % self.market.periods_per_day
-        filled = np.zeros_like(slots)
-        filled[sent.stands] = book.fills
-        prices = self.setting.prices.price_of(np.array([clearing.price or 0 for clearing in book.clearing]))
-        amounts = filled * prices[slots] * np.where(sent.lanes.side == Side.BID, 1, -1)
+        filled, amounts = np.zeros_like(slots), np.zeros_like(slots)
+        filled[sent.stands], amounts[sent.stands] = book.fills, book.paid(self.setting.prices)
         numbers = list(islice(self._numbers, len(slots)))
         names, lanes = self._names(sent.participant), [column.tolist() for column in sent.lanes]
         status = np.where(sent.stands, "accepted", "replaced").tolist()

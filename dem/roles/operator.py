@@ -4,9 +4,10 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 
 from dem.deployment.market import RELAYER
-from dem.model.mechanisms import AUCTION, POOL
-from dem.relay import clearing, fund, pools, readings, settlement, wholesale
+from dem.model.mechanisms import AUCTION, DAY_AHEAD, POOL
+from dem.relay import clearing, fund, lots, pairs, pools, readings, settlement, wholesale
 from dem.relay.batches import Relay
+from dem.replay.pairs import PairReplay
 from dem.replay.replay import Replay
 from dem.roles.step import Day, Step
 
@@ -29,6 +30,7 @@ class Operator:
         return (
             *(self._clearing_of(pool, lead) for pool, lead in self._leads.items()),
             Step("clear", self.clear, self._is_cleared, gate),
+            Step("pair", self.pair, self._is_paired, gate, may=self._may_pair),
             Step("clear the residual", self.clear_residual, self._residual_is_cleared, gate, may=self._is_cleared),
             Step("close metering", self.close_metering, self._is_closed, deadline, may=self._may_close),
             Step("settle", self.settle, self._is_settled, deadline, may=self._is_closed),
@@ -67,6 +69,31 @@ class Operator:
 
     def _is_cleared(self, day: Day) -> bool:
         return bool(self._market.contract(AUCTION).functions.isCleared(day).call())
+
+    def pair(self, day: Day) -> None:
+        """The pairs of every day-ahead market of pairs that has orders."""
+        for contract in self._to_pair(day):
+            market = self._follow().markets[contract]
+            assert isinstance(market, PairReplay)
+            pairs.pair(self._relay, day, contract, market.book(day))
+
+    def _to_pair(self, day: Day) -> list[str]:
+        """Markets of pairs with orders for a day that have not all met."""
+        return [
+            contract
+            for contract in DAY_AHEAD
+            if contract != AUCTION
+            and self._relay.records.events(contract, "SheetAccepted", day)
+            and not self._market.contract(contract).functions.isCleared(day).call()
+        ]
+
+    def _is_paired(self, day: Day) -> bool:
+        return not self._to_pair(day)
+
+    def _may_pair(self, day: Day) -> bool:
+        """By lot orders meet once the lot is known."""
+        lot = self._market.contract(lots.CONTRACT)
+        return not self._relay.chain.refusal_of(self._market.keys[RELAYER], lot, "lotOf", day)
 
     def clear_residual(self, day: Day) -> None:
         """What the auction left over, with the wholesale desk, if it has reported."""

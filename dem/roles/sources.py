@@ -6,14 +6,13 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from eth_utils.address import to_checksum_address
-from eth_utils.crypto import keccak
 
 from dem.errors import InputError
 from dem.model.markets.dealing import Quote
 from dem.model.markets.wholesale import Offer
 from dem.model.rules import Tariff
 from dem.model.units import PriceRange, UnitsPerWh, Wh
-from dem.relay.members import Payment
+from dem.relay.members import Payment, salted
 from dem.roles.outbox import BankAccount, is_iban
 from dem.roles.step import Day
 from dem.tables import Cell, read_rows
@@ -248,11 +247,6 @@ def _address(cell: Cell) -> str:
         return to_checksum_address(text)
     except ValueError:
         raise cell.wrong("must be an address of 20 bytes") from None
-
-
-def salted(salt: bytes, content: bytes) -> bytes:
-    """The hash of a content behind a salt: what of papers and payments goes on the chain."""
-    return bytes(keccak(salt + content))
 
 
 def _salts(rows: Sequence[Mapping[str, Cell]]) -> list[bytes]:

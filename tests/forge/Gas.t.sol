@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.24;
 
-import {OrderSheet, SignedSheet} from "../../contracts/interfaces/ICallAuction.sol";
+import {OrderSheet, SignedSheet} from "../../contracts/interfaces/IOrderSheets.sol";
 import {ReadingSheet, SignedReadings} from "../../contracts/interfaces/IMeterReadings.sol";
 import {CLEARING_HOUSE, FIRST_PARTICIPANT} from "../../contracts/types/Members.sol";
 import {Calendar} from "../../contracts/types/Calendar.sol";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.24;
 
-import {OrderSheet, SignedSheet} from "../../contracts/interfaces/ICallAuction.sol";
+import {OrderSheet, SignedSheet} from "../../contracts/interfaces/IOrderSheets.sol";
 import {IGridLimits, ZoneLimit} from "../../contracts/interfaces/IGridLimits.sol";
 import {IMarketRules} from "../../contracts/interfaces/IMarketRules.sol";
 import {GridShares} from "../../contracts/libraries/GridShares.sol";

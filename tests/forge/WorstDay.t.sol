@@ -3,7 +3,8 @@ pragma solidity ^0.8.24;
 
 import {Account, IAccounts, Posting, Withdrawal} from "../../contracts/interfaces/IAccounts.sol";
 import {IBilateralContracts, Proposal} from "../../contracts/interfaces/IBilateralContracts.sol";
-import {ICallAuction, OrderSheet} from "../../contracts/interfaces/ICallAuction.sol";
+import {ICallAuction} from "../../contracts/interfaces/ICallAuction.sol";
+import {OrderSheet} from "../../contracts/interfaces/IOrderSheets.sol";
 import {IContinuousMarket} from "../../contracts/interfaces/IContinuousMarket.sol";
 import {IIntermediaries, Mandate} from "../../contracts/interfaces/IIntermediaries.sol";
 import {IMarket} from "../../contracts/interfaces/IMarket.sol";

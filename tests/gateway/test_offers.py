@@ -1,6 +1,7 @@
 """Contracts that members offer each other: who is told of them, how they are answered, and what became of them."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,10 @@ def test_an_offer_is_answered_by_another_one_and_that_is_accepted(
     roof.send(BILATERAL, COUNTER)
     accepted = home.send(BILATERAL, acceptance(COUNTER))
     assert phases(market, HOME) == phases(market, ROOF) == {15_000: Phase.OPEN, 17_000: Phase.ACCEPTED}
+    hashes = [f"0x{message_hash(one).hex()}" for one in (OPENING, COUNTER)]
+    for who, told in (("home", [hashes[1]]), ("roof", hashes)):
+        entries = market.store.journal(0, 100, account_of(who))
+        assert [one.data["hash"] for one in entries if one.kind == "offer"] == told
     brought: list[Checked] = []
     bring = market.node.bring
     monkeypatch.setattr(market.node, "bring", lambda messages: brought.extend(messages) or bring(messages))
@@ -200,3 +205,14 @@ def test_nobody_floods_the_others(market: Gateway) -> None:
     several = [home.envelope(BILATERAL, proposal(salt=n.to_bytes(32, "big"))) for n in range(MOST + 1)]
     answers = home.bring_all(several)
     assert [one["problem"]["title"] for one in answers if one["problem"]] == ["TooManyOffers"]
+
+
+def test_a_market_without_contracts_says_so(market: Gateway) -> None:
+    contracts = {**market.parts.contracts, BILATERAL: f"0x{0xBEEF:040x}"}
+    market.web.app.state.parts = replace(market.parts, contracts=contracts)
+    with pytest.raises(RequestError, match="NoContracts: this market has no contracts between members"):
+        send(market, "home", OPENING)
+    text = logged_in(market, "home").get(f"/members/{HOME}/offers").text
+    assert "This market has no contracts between members." in text
+    assert 'id="offer"' not in text
+    market.web.app.state.parts = market.parts

@@ -93,7 +93,7 @@ def test_an_offer_that_stands_keeps_what_was_answered(gateway: Gateway) -> None:
 def test_who_has_left_is_erased_and_nobody_else(gateway: Gateway) -> None:
     fill(gateway)
     gone = gateway.store.erase(account_of("home"), HOME, [METER])
-    assert gone == {"offer": 1, "message": 3, "value": 1, "access": 1, "journal": 13, "token": 3}
+    assert gone == {"offer": 1, "message": 3, "value": 1, "access": 1, "journal": 14, "token": 3}
     assert [one.sender for one in gateway.store.messages(State.FINAL, 100)] == [account_of("roof")] * 2
     assert [row["participant"] for row in gateway.store.accesses(None, 0, 100)] == [ROOF]
     assert gateway.store.erase(account_of("home"), HOME, [METER]) == dict.fromkeys(gone, 0)

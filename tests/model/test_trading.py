@@ -69,6 +69,8 @@ def test_set_ups_are_data() -> None:
         "fallback only": (),
         "bilateral only": ("bilateral",),
         "pool": ("pools",),
+        "order book": ("order_book",),
+        "random matching": ("random_matching",),
         "call auction": ("call_auction",),
         "call auction + intraday": ("call_auction", "intraday"),
         "all": tuple(MECHANISMS),

@@ -1,6 +1,8 @@
 """A member's proof of its own day: made beside a node, checked by `ape run prove` with nothing but the file."""
 
 import json
+import socket
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
@@ -15,17 +17,25 @@ from pydantic import ValidationError
 from support.commands.hamlet import MIXED
 from support.commands.node import anvil
 from support.commands.own import OwnHamlet
-from support.commands.shell import run, without_pictures
+from support.commands.shell import Command, run, without_pictures
 
 from dem.chain.abi import FunctionCodec
 from dem.chain.artifacts import shipped
+from dem.community.keys import wallet
 from dem.deployment.market import Manifest
-from dem.errors import InputError, RequestError
+from dem.errors import ChainError, InputError, RequestError
+from dem.gateway.client import Client
 from dem.gateway.evidence import Proofs
 from dem.gateway.pages.figures import units
+from dem.gateway.protocol import seal
 from dem.gateway.reads import Index
+from dem.messages.contracts import Proposal
+from dem.messages.members import Withdrawal
+from dem.messages.signing import Domain, sign
 from dem.model.ledger import GRID_OPERATOR
+from dem.model.units import Wh
 from dem.replay.evidence import Evidence, check, write
+from dem.roles.sources import payments
 
 ACCOUNT_OF = FunctionCodec(next(one for one in shipped()["Accounts"].abi if one.get("name") == "accountOf"))
 
@@ -88,6 +98,32 @@ def test_every_member_and_day_is_proven_to_the_unit(played: Played) -> None:
             known = {row["slot"]: (row["metered_wh"], row["is_estimated"]) for row in energy}
             both = zip(shown.metered.tolist(), shown.estimated.tolist(), strict=True)
             assert [known.get(slot, (0, False)) for slot in range(len(shown.metered))] == [*both]
+
+
+def test_a_gateway_gives_a_member_its_own_proof_and_nobody_elses(played: Played, tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    config = tmp_path / "gateway.toml"
+    config.write_text(f'folder = "{played.out}"\nport = {port}\nstate = "sqlite:///{tmp_path}/state.sqlite"\n')
+    with Command("gateway", "--config", config, "--network", f"ethereum:local:{played.url}") as command:
+        client = Client(f"http://127.0.0.1:{port}", wallet("hamlet", 7, "home-1").account_key)
+        while True:
+            try:
+                client.log_in()
+                break
+            except (ChainError, requests.ConnectionError):
+                assert command.process.exitcode is None, command.result()
+                time.sleep(0.2)
+        day = played.proofs.days_of(1, 100)[0]
+        evidence = Evidence.model_validate(client.get(f"/v1/members/{client.participant}/proof", day=day))
+        assert (check(evidence).metered == check(played.proofs.of(client.participant, day)).metered).all()
+        with pytest.raises(RequestError, match="Denied"):
+            client.get(f"/v1/members/{client.participant + 1}/proof", day=day)
+        # It knows that contracts between two are one of the market's mechanisms.
+        terms = (False, 1, Wh(100), 10**6, 10**6, 1, 127, 2**40, bytes(32), bytes(32))
+        offer = Proposal(client.account, wallet("hamlet", 7, "home-2").account, *terms)
+        assert client.status(client.send("BilateralContracts", offer))["state"] == "offered"
 
 
 def test_the_command_says_what_is_proven_and_what_is_trusted(played: Played, tmp_path: Path) -> None:
@@ -158,3 +194,34 @@ def test_a_day_that_is_not_settled_has_no_proof(played: Played) -> None:
         played.proofs.of(6, 99)
     with pytest.raises(RequestError, match="settled without member 999"):
         played.proofs.of(999, played.proofs.days_of(1, 100)[0])
+
+
+def test_what_members_have_signed_is_paid_out_once(played: Played, tmp_path: Path) -> None:
+    """By `ape run payout`: for a bank, or the market's next epoch."""
+    manifest = Manifest.load(played.out / "manifest.json")
+    domain = Domain(manifest.chain_id, manifest.contracts["Accounts"]["address"])
+    own, signed, table = wallet("hamlet", 7, "home-1"), tmp_path / "signed.jsonl", tmp_path / "payments.csv"
+
+    def line(amount: int, to_bank: bool = True) -> str:
+        message = Withdrawal(own.account, amount, to_bank, 10 + to_bank)
+        return seal(domain, message, sign(domain, message, own.account_key)).model_dump_json() + "\n"
+
+    command = ("payout", played.out, signed, "--out", table, "--network", f"ethereum:local:{played.url}")
+    signed.write_text(line(10**15) + line(123_456_789))
+    done = run(*command)
+    assert done.code == 0, done
+    assert f"refused: {own.account}: InsufficientFunds" in done.out
+    assert "1 of 2 are out" in done.out
+    [payment] = payments(table)()
+    assert (payment.account, payment.amount) == (own.account, 123_456_789)
+    before = table.read_text()
+    signed.write_text(line(123_456_789))
+    again = run(*command)
+    assert again.code == 0, again
+    assert "1 of 1 are out" in again.out
+    assert table.read_text() == before
+    for text, why in ((line(5, to_bank=False), "is no withdrawal to a bank"), ("{}\n", "line 1"), ("\n{", "line 2")):
+        signed.write_text(text)
+        refused = run(*command)
+        assert refused.code == 2, refused
+        assert why in " ".join(refused.err.split())

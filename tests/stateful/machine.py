@@ -127,6 +127,8 @@ FOR_CONTRACTS = {
     "ContinuousMarket.book": (1, 1, 1),
     "MarketRules.markFinal": (1,),
     "MarketRules.markInSettlement": (1,),
+    "OrderBook.book": (1, 1, 1),
+    "RandomMatching.book": (1, 1, 1),
     "Schedule.ask": (STRANGER.address, 1, 6, False),
     "Schedule.bookOne": (1, 6),
     "Schedule.collect": (1, 1, 1),

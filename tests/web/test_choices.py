@@ -5,11 +5,13 @@ from collections.abc import Iterator
 import pytest
 from conftest import Site
 from playwright.sync_api import Page
-from support.gateway import HOME, TERMS, account_of, key_of
+from support.gateway import CHAIN, CONTRACTS, HOME, TERMS, account_of, key_of
 from test_console import PASSPHRASE, require_well
 from test_limits import BRINGS_KEY
 
 from dem.gateway.pages.router import SESSION
+from dem.gateway.protocol import Envelope, check
+from dem.messages.members import Withdrawal
 
 
 @pytest.fixture
@@ -46,13 +48,14 @@ def test_one_stands_for_election(site: Site, page: Page) -> None:
 
 def test_money_is_taken_out_to_the_unit(site: Site, page: Page) -> None:
     page.goto(f"{site.url}/members/{HOME}/money")
-    page.get_by_label("To my account's own wallet").check()
-    page.get_by_label("Amount").fill("12.123456789")
-    page.get_by_label("Passphrase").fill(PASSPHRASE)
-    page.get_by_role("button", name="Sign and send").click()
+    form = page.locator("#withdraw")
+    form.get_by_label("To my account's own wallet").check()
+    form.get_by_label("Amount").fill("12.123456789")
+    form.get_by_label("Passphrase").fill(PASSPHRASE)
+    form.get_by_role("button").click()
     page.locator("#told", has_text="An amount is a number").wait_for()
-    page.get_by_label("Amount").fill("12,12345678")
-    page.get_by_role("button", name="Sign and send").click()
+    form.get_by_label("Amount").fill("12,12345678")
+    form.get_by_role("button").click()
     page.wait_for_url("**?sent=1")
     assert sent(site, "Withdrawal") == {"account": account_of("home"), "amount": "1212345678", "toBank": False}
     require_well(page)
@@ -60,16 +63,35 @@ def test_money_is_taken_out_to_the_unit(site: Site, page: Page) -> None:
 
 def test_money_goes_to_the_bank_in_whole_cents(site: Site, page: Page) -> None:
     page.goto(f"{site.url}/members/{HOME}/money")
-    page.get_by_label("Amount").fill("3.505")
-    page.get_by_label("Passphrase").fill(PASSPHRASE)
-    page.get_by_role("button", name="Sign and send").click()
+    form = page.locator("#withdraw")
+    form.get_by_label("Amount").fill("3.505")
+    form.get_by_label("Passphrase").fill(PASSPHRASE)
+    form.get_by_role("button").click()
     page.locator("#told", has_text="a bank pays whole cents").wait_for()
-    page.get_by_label("Amount").fill("3.50")
-    page.get_by_role("button", name="Sign and send").click()
+    form.get_by_label("Amount").fill("3.50")
+    form.get_by_role("button").click()
     page.wait_for_url("**?sent=1")
     assert sent(site, "Withdrawal") == {"account": account_of("home"), "amount": "350000000", "toBank": True}
     page.get_by_text("waits for the treasurer").wait_for()
     require_well(page)
+
+
+def test_what_the_treasurer_pays_out_is_a_file_and_is_not_brought(site: Site, page: Page) -> None:
+    before = len(site.gateway.store.messages_of(account_of("home"), 1_000))
+    page.goto(f"{site.url}/members/{HOME}/money")
+    form = page.locator("#payout")
+    form.get_by_label("Amount").fill("0.5")
+    form.get_by_label("Passphrase").fill(PASSPHRASE)
+    with page.expect_download() as told:
+        form.get_by_role("button", name="Sign, as a file").click()
+    assert told.value.suggested_filename == f"withdrawal-{HOME}.json"
+    envelope = Envelope.model_validate_json(told.value.path().read_text())
+    message = check(envelope, CHAIN, CONTRACTS).message
+    assert isinstance(message, Withdrawal)
+    assert (message.account, message.amount, message.to_bank) == (account_of("home"), 50_000_000, True)
+    page.locator("#told", has_text="Hand it to the treasurer").wait_for()
+    require_well(page)
+    assert len(site.gateway.store.messages_of(account_of("home"), 1_000)) == before
 
 
 def test_one_votes(site: Site, page: Page) -> None:

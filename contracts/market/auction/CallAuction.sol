@@ -20,7 +20,6 @@ import {AuctionBooking} from "./AuctionBooking.sol";
 import {AuctionState} from "./AuctionState.sol";
 import {Clearing} from "./Clearing.sol";
 import {OrderTaking} from "./OrderTaking.sol";
-import {Sheet, Sheets} from "./Sheets.sol";
 
 /// @title Day-ahead call auction
 /// @dev Put together from its parts; here is what others ask of it. What only people ask is answered by AuctionReader, from this.
@@ -104,32 +103,6 @@ contract CallAuction is OrderTaking, Clearing, Multicall {
     }
 
     /// @inheritdoc ICallAuction
-    function linesOf(uint256 day, uint32 firstId, uint256 count) external view returns (uint256[][] memory lines) {
-        lines = new uint256[][](count);
-        for (uint256 i = 0; i < count; ++i) {
-            (uint256 own, uint256 layers) = _layersInUse(firstId + uint32(i), day);
-            // At most twice 255 layers.
-            unchecked {
-                uint256[] memory words = new uint256[](layers * STRIPS_PER_DAY);
-                uint256 key = Ring.lineKey(firstId + i, day, 0);
-                own *= STRIPS_PER_DAY;
-                for (uint256 n = 0; n < words.length; ++n) {
-                    // Brokered lines follow the members' own ones without a gap.
-                    if (n == own) key += Orders.BROKERED_LAYER * STRIPS_PER_DAY - own;
-                    uint256 word = _lines[key + n];
-                    if (Strips.dayOf(word) == day) words[n] = word;
-                }
-                lines[i] = words;
-            }
-        }
-    }
-
-    /// @inheritdoc ICallAuction
-    function sheetOf(uint32 id, uint256 day) external view returns (uint256, uint256, uint256) {
-        return _readSheet(id, day, 0);
-    }
-
-    /// @inheritdoc ICallAuction
     function brokeredSheetOf(uint32 id, uint256 day) external view returns (uint256, uint256, uint256) {
         return _readSheet(id, day, Orders.BROKERED_LAYER * STRIPS_PER_DAY);
     }
@@ -146,12 +119,5 @@ contract CallAuction is OrderTaking, Clearing, Multicall {
         assembly ("memory-safe") {
             return(add(answer, 32), mload(answer))
         }
-    }
-
-    /// @return own number of a member's own layers, and
-    /// @return all of those and the brokered ones.
-    function _layersInUse(uint32 id, uint256 day) private view returns (uint256 own, uint256 all) {
-        Sheet memory s = Sheets.unpack(_sheets[Ring.lineKey(id, day, 0)]);
-        return s.day == day ? (s.layers, s.layers + s.brokered) : (0, 0);
     }
 }

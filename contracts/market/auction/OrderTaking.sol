@@ -4,8 +4,8 @@ pragma solidity ^0.8.24;
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {IAccounts} from "../../interfaces/IAccounts.sol";
-import {ICallAuction, OrderSheet, SignedSheet} from "../../interfaces/ICallAuction.sol";
 import {IGridLimits} from "../../interfaces/IGridLimits.sol";
+import {IOrderSheets, OrderSheet, SignedSheet} from "../../interfaces/IOrderSheets.sol";
 import {Groups} from "../../libraries/Groups.sol";
 import {Orders} from "../../types/Orders.sol";
 import {Ring} from "../../types/Ring.sol";
@@ -17,7 +17,7 @@ import {Sheet, Sheets} from "./Sheets.sol";
 
 /// @title Orders of the call auction
 /// @notice Order sheets come in: who may send them, whether they are valid, what they lock (rule 5).
-abstract contract OrderTaking is ICallAuction, AuctionState, SigningDomain {
+abstract contract OrderTaking is IOrderSheets, AuctionState, SigningDomain {
     bytes32 private constant SHEET_TYPEHASH =
         keccak256("OrderSheet(address participant,uint32 day,uint16 firstLine,uint40 sequence,bytes32[] lines)");
 
@@ -61,7 +61,7 @@ abstract contract OrderTaking is ICallAuction, AuctionState, SigningDomain {
         LIMITS = limits;
     }
 
-    /// @inheritdoc ICallAuction
+    /// @inheritdoc IOrderSheets
     function submit(SignedSheet[] calldata sheets) external {
         for (uint256 i = 0; i < sheets.length; ++i) {
             try this.enter(sheets[i]) {}
@@ -78,7 +78,7 @@ abstract contract OrderTaking is ICallAuction, AuctionState, SigningDomain {
         }
     }
 
-    /// @inheritdoc ICallAuction
+    /// @inheritdoc IOrderSheets
     function enter(SignedSheet calldata signed) external {
         OrderSheet calldata s = signed.sheet;
         (address participant, uint32 day, uint16 firstLine, uint40 sequence) =
@@ -93,9 +93,35 @@ abstract contract OrderTaking is ICallAuction, AuctionState, SigningDomain {
         _takeSheet(participant, signer, day, firstLine, sequence, lines);
     }
 
-    /// @inheritdoc ICallAuction
+    /// @inheritdoc IOrderSheets
     function enterOwn(uint32 day, uint16 firstLine, uint40 sequence, bytes32[] calldata lines) external {
         _takeSheet(msg.sender, msg.sender, day, firstLine, sequence, lines);
+    }
+
+    /// @inheritdoc IOrderSheets
+    function linesOf(uint256 day, uint32 firstId, uint256 count) external view returns (uint256[][] memory lines) {
+        lines = new uint256[][](count);
+        for (uint256 i = 0; i < count; ++i) {
+            (uint256 own, uint256 layers) = _layersInUse(firstId + uint32(i), day);
+            // At most twice 255 layers.
+            unchecked {
+                uint256[] memory words = new uint256[](layers * STRIPS_PER_DAY);
+                uint256 key = Ring.lineKey(firstId + i, day, 0);
+                own *= STRIPS_PER_DAY;
+                for (uint256 n = 0; n < words.length; ++n) {
+                    // Brokered lines follow the members' own ones without a gap.
+                    if (n == own) key += Orders.BROKERED_LAYER * STRIPS_PER_DAY - own;
+                    uint256 word = _lines[key + n];
+                    if (Strips.dayOf(word) == day) words[n] = word;
+                }
+                lines[i] = words;
+            }
+        }
+    }
+
+    /// @inheritdoc IOrderSheets
+    function sheetOf(uint32 id, uint256 day) external view returns (uint256, uint256, uint256) {
+        return _readSheet(id, day, 0);
     }
 
     /// Takes the sheet of whoever is known to have sent it.
@@ -141,8 +167,12 @@ abstract contract OrderTaking is ICallAuction, AuctionState, SigningDomain {
             LIMITS.requireWithin(id, day, base != 0, importCapacity, exportCapacity);
         }
         emit SheetAccepted(id, day, uint40(sequence), uint16(firstLine), lines);
+        _noteSheet(id, day, base, hasNew);
         _secure(id, added, removed, hasNew);
     }
+
+    /// What a market keeps of a sheet that it takes, besides its orders.
+    function _noteSheet(uint32 id, uint256 day, uint256 base, bool hasNew) internal virtual {}
 
     function _termsOf(Sheet memory sheet, uint256 base, uint256 importCapacity, uint256 exportCapacity)
         private
@@ -395,7 +425,8 @@ abstract contract OrderTaking is ICallAuction, AuctionState, SigningDomain {
         );
     }
 
-    function _markActive(uint32 id, uint256 day, uint256 base, uint256 from, uint256 to) private {
+    /// Marks the layers from `from` up to `to` as in use by a member.
+    function _markActive(uint32 id, uint256 day, uint256 base, uint256 from, uint256 to) internal virtual {
         DayState storage state = _stateOf(day);
         if (state.highestId == 0) SCHEDULE.noteOrders(day);
         if (base != 0) {
@@ -421,6 +452,13 @@ abstract contract OrderTaking is ICallAuction, AuctionState, SigningDomain {
         // Once the day is open neither zones nor limits for its orders change.
         if (LIMITS.isLimited(id, day)) terms = Sheets.withLimits(terms);
         sheet = Sheet(day, 0, 0, 0, terms, 0);
+    }
+
+    /// @return own number of a member's own layers, and
+    /// @return all of those and the brokered ones.
+    function _layersInUse(uint32 id, uint256 day) private view returns (uint256 own, uint256 all) {
+        Sheet memory s = Sheets.unpack(_sheets[Ring.lineKey(id, day, 0)]);
+        return s.day == day ? (s.layers, s.layers + s.brokered) : (0, 0);
     }
 
     function _slotOf(uint256 line, uint256 k) private view returns (uint256) {

@@ -20,7 +20,7 @@ from dem.gateway import answers as a
 from dem.gateway.bills.days import of_member
 from dem.gateway.bills.drawing import as_csv, as_html, as_pdf, as_xml, values
 from dem.gateway.login import Logins
-from dem.gateway.offers import Phase, offers_of
+from dem.gateway.offers import Phase, is_used, offers_of
 from dem.gateway.pages import admissions, choices, offices, trades
 from dem.gateway.pages import limits as standing
 from dem.gateway.pages.charts import steps
@@ -394,6 +394,7 @@ def offers(asked: Asking, participant: Number, sent: Sent = "") -> Response:
         "offers",
         participant=participant,
         member=member,
+        is_used=is_used(parts),
         contracts=trades.contracts(parts, market, participant),
         offers=trades.offers(parts, market, participant, member["account"]),
         days=trades.days(market),

@@ -95,6 +95,7 @@ def _events() -> Iterator[tuple[str, str, dict[str, Any]]]:
         yield "ParticipantRegistry", "Admitted", about | {"id": id_, "firstDay": 1}
     yield "MarketRules", "PriceRangeSet", {"lowest": RULES.prices.lowest, "tick": RULES.prices.tick}
     yield "MarketRules", "RulesChanged", {"firstDay": 1, "rules": dict(zip(FIELDS, rules_tuple(RULES), strict=True))}
+    yield "Schedule", "MarketAdded", {"market": CONTRACTS["BilateralContracts"], "firstDay": 1}
     for id_ in (HOME, ROOF):
         yield "Accounts", "Deposited", {"id": id_, "amount": 12_345_678_901, "paymentReference": bytes([1] * 32)}
     lanes = [pack(1, [Tariff(UnitsPerWh(30_000), UnitsPerWh(8_000)).lane(RULES.prices)] * 6)] * 16

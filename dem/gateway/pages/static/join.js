@@ -2,7 +2,7 @@
 import { keccak_256 } from "/static/noble.js";
 import { offerKey } from "/static/sheet.js";
 import {
-  accountOf, bring, envelope, find, hex, keptAccount, logIn, market, open, perPeriod, say, signText, wallet,
+  accountOf, askPassphrase, bring, byPasskey, envelope, find, hex, keptAccount, logIn, market, open, perPeriod, say, signText, wallet,
   walletAccount, walletEnvelope, walletSignsText,
 } from "/static/wallet.js";
 
@@ -47,8 +47,7 @@ function show() {
   find("export").required = kind() === "prosumer";
   find("account").textContent = account || "";
   find("wallet").hidden = !wallet || Boolean(account);
-  find("unlock").hidden = Boolean(ofWallet);
-  find("passphrase").required = !ofWallet;
+  askPassphrase(!ofWallet && !byPasskey());
 }
 
 // Sign, send and log in; why it was refused.

@@ -1,5 +1,5 @@
 // Standing limits: a sheet of orders for each of the coming days, signed here at once.
-import { bring, envelope, find, keptAccount, market, open, say, sequence } from "/static/wallet.js";
+import { askPassphrase, bring, byPasskey, envelope, find, keptAccount, market, open, say, sequence } from "/static/wallet.js";
 import { isTick, priceOf, tickDown, tickUp } from "/static/prices.js";
 
 const LANES = 6;
@@ -72,6 +72,7 @@ function recall() {
 }
 
 function show() {
+  askPassphrase(!byPasskey());
   find("owned").hidden = !own();
   find("limits").hidden = keptAccount() !== terms.account;
   find("elsewhere").hidden = keptAccount() === terms.account;

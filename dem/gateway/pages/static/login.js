@@ -1,7 +1,7 @@
 // Logging in, and putting a key into this browser.
 import { offerKey } from "/static/sheet.js";
 import {
-  accountOf, find, keptAccount, logIn, open, say, signText, wallet, walletAccount, walletSignsText,
+  accountOf, askPassphrase, byPasskey, find, keptAccount, logIn, open, say, signText, wallet, walletAccount, walletSignsText,
 } from "/static/wallet.js";
 
 async function begin(account, signed) {
@@ -16,6 +16,7 @@ function show() {
   find("unlock").hidden = !account;
   find("keep").open = !account;
   if (account) find("account").value = account;
+  askPassphrase(!byPasskey());
 }
 
 find("unlock").addEventListener("submit", async (event) => {

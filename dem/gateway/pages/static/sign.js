@@ -1,7 +1,7 @@
 // Forms whose fields make one message: signed by the key of this browser, or by a wallet, and brought.
-// data-contract, data-type: where it goes. data-message: fields that are fixed. [data-field]: those that are entered.
+// data-contract, data-type: where it goes. data-file: it is not brought, but given as a file of that name. data-message: fields that are fixed. [data-field]: those that are entered.
 import {
-  bring, envelope, find, keptAccount, market, open, say, sequence, wallet, walletAccount, walletEnvelope,
+  askPassphrase, bring, byPasskey, envelope, find, keptAccount, market, open, say, sequence, wallet, walletAccount, walletEnvelope,
 } from "/static/wallet.js";
 
 const AS = {
@@ -14,14 +14,23 @@ const AS = {
   percent: (value) => `${Math.round(Number(value) * 100)}`,
 };
 
+// As a file, for whom it is to be handed to.
+function give(signed, name) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([`${JSON.stringify(signed)}\n`], { type: "application/json" }));
+  link.download = name;
+  link.click();
+  URL.revokeObjectURL(link.href);
+  say("given");
+}
+
 for (const form of document.querySelectorAll("form.signs")) {
   const { account, contract, type } = form.dataset;
   const byWallet = keptAccount() !== account && Boolean(wallet);
   form.hidden = keptAccount() !== account && !wallet;
   find("elsewhere").hidden = !form.hidden;
   const passphrase = form.querySelector("[type=password]");
-  passphrase.parentElement.hidden = byWallet;
-  passphrase.required = !byWallet;
+  askPassphrase(!byWallet && !byPasskey(), passphrase);
 
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
@@ -42,6 +51,7 @@ for (const form of document.querySelectorAll("form.signs")) {
       if (!key) return say("wrong");
       signed = envelope(about, contract, type, message, key);
     }
+    if (form.dataset.file) return give(signed, form.dataset.file);
     const refused = await bring([signed]);
     if (refused) return say("refused", refused);
     location.assign(`${location.pathname}?sent=1`);

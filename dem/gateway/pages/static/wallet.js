@@ -1,4 +1,4 @@
-// The key of a member: made or brought here, kept in this browser under a passphrase, and used to sign.
+// The key of a member: made or brought here, kept in this browser under a passphrase or a passkey, and used to sign.
 // Nothing but signatures leaves the browser.
 import { keccak_256, secp256k1 } from "/static/noble.js";
 
@@ -37,23 +37,83 @@ export function keyOf(text) {
   return secp256k1.utils.isValidSecretKey(key) ? key : null;
 }
 
-export async function keep(key, passphrase) {
-  const salt = crypto.getRandomValues(new Uint8Array(16));
-  const iv = crypto.getRandomValues(new Uint8Array(12));
-  const sealed = await crypto.subtle.encrypt({ name: "AES-GCM", iv }, await lock(passphrase, salt), key);
-  const kept = { account: accountOf(key), salt: hex(salt), iv: hex(iv), sealed: hex(new Uint8Array(sealed)) };
+const random = (count) => crypto.getRandomValues(new Uint8Array(count));
+
+async function seal(key, locked, salt, more) {
+  const iv = random(12);
+  const sealed = await crypto.subtle.encrypt({ name: "AES-GCM", iv }, locked, key);
+  const kept = { account: accountOf(key), salt: hex(salt), iv: hex(iv), sealed: hex(new Uint8Array(sealed)), ...more };
   localStorage.setItem(KEPT, JSON.stringify(kept));
 }
 
-// The account whose key is in this browser, or null.
-export const keptAccount = () => JSON.parse(localStorage.getItem(KEPT) || "null")?.account || null;
+export async function keep(key, passphrase) {
+  const salt = random(16);
+  await seal(key, await lock(passphrase, salt), salt, {});
+}
 
-// The key, or null if the passphrase does not open it.
+const kept = () => JSON.parse(localStorage.getItem(KEPT) || "null");
+// The account whose key is in this browser, or null.
+export const keptAccount = () => kept()?.account || null;
+export const byPasskey = () => Boolean(kept()?.passkey);
+
+// The key, or null if the passphrase, or the passkey, does not open it.
 export async function open(passphrase) {
-  const kept = JSON.parse(localStorage.getItem(KEPT));
-  const how = { name: "AES-GCM", iv: unhex(kept.iv) };
-  const key = await lock(passphrase, unhex(kept.salt));
-  return crypto.subtle.decrypt(how, key, unhex(kept.sealed)).then((found) => new Uint8Array(found), () => null);
+  const found = kept();
+  const salt = unhex(found.salt);
+  const secret = found.passkey ? await secretOf(unhex(found.passkey), salt) : null;
+  if (found.passkey && !secret) return null;
+  const locked = secret ? await lockBy(secret) : await lock(passphrase, salt);
+  const how = { name: "AES-GCM", iv: unhex(found.iv) };
+  return crypto.subtle.decrypt(how, locked, unhex(found.sealed)).then((key) => new Uint8Array(key), () => null);
+}
+
+// Whether a passphrase is asked for in a field.
+export function askPassphrase(isAsked, field = find("passphrase")) {
+  field.parentElement.hidden = !isAsked;
+  field.required = isAsked;
+}
+
+// --------------------------------------------------------------------------------- a passkey instead of a passphrase
+// WebAuthn with the extension PRF: of a salt, a passkey makes the same secret again and again, and nobody else does.
+
+// An address of numbers can have none.
+export const hasPasskeys = Boolean(window.PublicKeyCredential) && isSecureContext && !/^[\d.]+$|:/.test(location.hostname);
+
+async function lockBy(secret) {
+  const from = await crypto.subtle.importKey("raw", secret, "HKDF", false, ["deriveKey"]);
+  const how = { name: "HKDF", hash: "SHA-256", salt: new Uint8Array(), info: bytes.encode("DEM key") };
+  return crypto.subtle.deriveKey(how, from, { name: "AES-GCM", length: 256 }, false, ["encrypt", "decrypt"]);
+}
+
+const evaluate = (salt) => ({ prf: { eval: { first: salt } } });
+const secretIn = (credential) => credential?.getClientExtensionResults().prf?.results?.first || null;
+
+// What a passkey makes of a salt; null if it is not there, or nobody confirms.
+async function secretOf(id, salt) {
+  const allowCredentials = [{ type: "public-key", id }];
+  const publicKey = { challenge: random(32), allowCredentials, userVerification: "required", extensions: evaluate(salt) };
+  return secretIn(await navigator.credentials.get({ publicKey }).catch(() => null));
+}
+
+// Keep a key under a new passkey; whether that went.
+export async function keepByPasskey(key, market) {
+  const [salt, name] = [random(32), accountOf(key)];
+  const made = await navigator.credentials.create({
+    publicKey: {
+      rp: { name: market },
+      user: { id: random(16), name, displayName: name },
+      challenge: random(32), // nobody but this page asks it anything
+      pubKeyCredParams: [{ type: "public-key", alg: -7 }, { type: "public-key", alg: -257 }],
+      authenticatorSelection: { residentKey: "preferred", userVerification: "required" },
+      extensions: evaluate(salt),
+    },
+  }).catch(() => null);
+  if (!made) return false;
+  const id = new Uint8Array(made.rawId);
+  const secret = secretIn(made) || (made.getClientExtensionResults().prf?.enabled ? await secretOf(id, salt) : null);
+  if (!secret) return false;
+  await seal(key, await lockBy(secret), salt, { passkey: hex(id) });
+  return true;
 }
 
 // -------------------------------------------------------------------------------------------------------- signatures
