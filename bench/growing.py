@@ -257,21 +257,20 @@ def main() -> None:
         measured.append(found)
     require_level(measured)
     assert node is not None
-    record = {
-        "machine": machine(),
-        "versions": {"anvil": node.version, **{name: version(name) for name in ("web3", "eth-ape")}},
-        "command": node.command,
-        "town": TOWN,
-        "others": OTHERS,
-        "steady_gas": steady_gas(),
-        "measured": measured,
-    }
+    versions = {"anvil": node.version, **{name: version(name) for name in ("web3", "eth-ape")}}
+    write({"machine": machine(), "versions": versions, "command": node.command, "measured": measured})
+
+
+def write(record: dict[str, Any]) -> None:
+    """The record, and what it says."""
+    record |= {"town": TOWN, "others": OTHERS, "steady_gas": steady_gas()}
+    counts = [one["feeders"] for one in record["measured"]]
     words = {
-        "versions": ", ".join(f"{name} {number}" for name, number in record["versions"].items()),  # type: ignore[attr-defined]
-        "heads": " | ".join(f"{count} feeders" if count > 1 else "1 feeder" for count in FEEDERS),
-        "lines": "--:|" * len(FEEDERS),
+        "versions": ", ".join(f"{name} {number}" for name, number in record["versions"].items()),
+        "heads": " | ".join(f"{count} feeders" if count > 1 else "1 feeder" for count in counts),
+        "lines": "--:|" * len(counts),
     }
-    text = INTRODUCTION.format(**record | words) + "\n".join([*rows(measured), *loads(steady_gas())]) + "\n"
+    text = INTRODUCTION.format(**record | words) + "\n".join([*rows(record["measured"]), *loads(steady_gas())]) + "\n"
     (HERE / "growing.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     (HERE / "growing.md").write_text(text, encoding="utf-8")
     print(text)
