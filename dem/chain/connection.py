@@ -241,6 +241,11 @@ class Chain:
         self.web3.provider.make_request(RPCEndpoint("evm_mine"), [])
         return True
 
+    def connect_anew(self) -> None:
+        """In a process that was forked: share no connection with the one that it came from."""
+        if isinstance(self.web3.provider, PatientProvider):
+            self.web3.provider.forget_connections()
+
     # ----------------------------------------------------------------------------------------- transactions
 
     def contract(self, name: str, address: str) -> Contract:

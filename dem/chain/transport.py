@@ -82,14 +82,19 @@ class PatientProvider(HTTPProvider):
         timeout = (_CONNECT_SECONDS, _ANSWER_SECONDS if self._is_alone else _ANSWER_SECONDS_OF_MANY)
         settings = {"timeout": timeout, "headers": {**self.get_request_headers(), **headers}}
         super().__init__(urls[0], request_kwargs=settings, exception_retry_configuration=None)
-        for url in filter(_is_here, urls):
+        self.forget_connections()
+        self._height = 0
+        self._unchanged_since = time.monotonic()
+        self._behind_since: float | None = None
+
+    def forget_connections(self) -> None:
+        """Begin with connections of its own: a process that was forked would share those of the other one."""
+        self._request_session_manager.session_cache.clear()
+        for url in filter(_is_here, self._urls):
             # No proxy leads to this machine: to look for one takes as long as the request.
             session = requests.Session()
             session.trust_env = False
             self._request_session_manager.cache_and_return_session(URI(url), session)
-        self._height = 0
-        self._unchanged_since = time.monotonic()
-        self._behind_since: float | None = None
 
     @property
     def _is_alone(self) -> bool:

@@ -42,7 +42,7 @@ CONTENTS = {
         "join": "join a market as a household, by a gateway's address alone",
         "role": "run an office, a household or a meter as a service",
         "payout": "take out what members have signed, for a bank or the next epoch",
-        "payouts": "look at money out to banks, note what was paid",
+        "outbox": "look at money out to banks, note what was paid",
         "late": "settle a member's final day late, with its proof",
         "health": "say whether nodes and market are well, and what to do",
     },

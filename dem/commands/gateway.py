@@ -69,10 +69,12 @@ def cli(config: Path) -> None:
         return answer["result"]
 
     def bring() -> None:
+        chain.connect_anew()
         port, store = ChainPort(Relay(market)), Store(configuration.state_url)
         Relaying(store, port, market.addresses, configuration.depth).run(notice)
 
     def serve(listening: socket.socket) -> None:
+        chain.connect_anew()
         index = Index(configuration.index_path)
         parts = Parts(
             configuration,

@@ -254,6 +254,12 @@ class ChainPort:
         return None
 
 
+def _move(record: Record, outcome: Outcome) -> Move:
+    if outcome.refusal:
+        return record, State.REFUSED, {"refusal": outcome.refusal[:1_000]}
+    return record, State.IN_BLOCK, {"block": outcome.block, "transaction": outcome.transaction}
+
+
 def _arguments(one: Checked) -> tuple[Any, ...]:
     """Of the function that takes a message."""
     message, signed = one.message, Received(one.message, one.signature)
@@ -267,12 +273,6 @@ def _arguments(one: Checked) -> tuple[Any, ...]:
         proposal = Received(one.accepted.message, one.accepted.signature)
         return arguments(AcceptedProposal(proposal, one.sender, Received(message, one.signature)))
     return for_contract(signed)
-
-
-def _move(record: Record, outcome: Outcome) -> Move:
-    if outcome.refusal:
-        return record, State.REFUSED, {"refusal": outcome.refusal[:1_000]}
-    return record, State.IN_BLOCK, {"block": outcome.block, "transaction": outcome.transaction}
 
 
 def _gas(one: Checked) -> int:

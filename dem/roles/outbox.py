@@ -95,6 +95,14 @@ class Outbox:
         self.complete()
         return order
 
+    def ask(self, reference: str) -> None:
+        """Note that a member's money is about to be burned so that its bank is paid."""
+        write_secret(self._folder / "asked" / reference, "")
+
+    def asked(self) -> set[str]:
+        """References of all for which that was noted. What is burned otherwise is not for here."""
+        return {path.name for path in (self._folder / "asked").glob("0x*") if path.suffix != ".tmp"}
+
     def complete(self) -> None:
         """Write the bank's files that are missing: who was killed between the two left an order without."""
         for order in self.orders():
@@ -110,7 +118,7 @@ class Outbox:
         """
         order = next((one for one in self.orders() if one.number == number), None)
         if order is None:
-            raise InputError(str(self._folder), number, "is no order here: `payouts list` prints them")
+            raise InputError(str(self._folder), number, "is no order here: `outbox list` prints them")
         if order.paid_on is not None:
             raise InputError(str(self._folder), number, f"was paid on {order.paid_on}, as is noted already")
         record = {"paid_on": f"{day:%Y-%m-%d}", "noted_at": f"{self._clock():%Y-%m-%dT%H:%M:%SZ}"}

@@ -1,7 +1,8 @@
 """Money out to banks: the treasurer burns what a member has signed for, and then orders its bank to pay.
 
-What was burned the chain knows, by a reference that works once: the id of the member's message. What was ordered the
-outbox knows. So each is done once, whatever is killed when.
+What was burned the chain knows, by a reference that works once: the id of the member's message. What it burns, and what
+was ordered, the outbox knows. So each is done once, whatever is killed when; and what is burned otherwise, such as for
+the next epoch, is left alone.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -103,7 +104,7 @@ class Payouts:
             self._relay.market.accounts,
             self._relay.market.keys["treasurer"],
         )
-        banks, later, transactions = self._banks(), "", list[Transaction]()
+        banks, later, transactions, paid = self._banks(), "", list[Transaction](), list[str]()
         missing = ""
         for one in self._to_burn():
             call = (*for_contract(Received(one.message, one.signature)), _reference(one.id))
@@ -115,7 +116,10 @@ class Payouts:
             elif one.sender not in banks:
                 missing = one.sender
             else:
+                paid.append(one.id)
                 transactions.append(chain.transaction(accounts, "redeem", *call, planned=GAS_PER_DEPOSIT))
+        for id_ in paid:
+            self._outbox.ask(id_)
         for _, refusal in chain.send_all(treasurer, transactions):
             later = str(refusal) if refusal else later
         if missing:
@@ -163,8 +167,10 @@ class Payouts:
                 if args["toBank"]:
                     self._burned[f"0x{bytes(args['paymentReference']).hex()}"] = args["id"], Money(args["amount"])
             self._next = last + 1
-        known = self._outbox.references() if self._burned else set()
-        return {reference: owed for reference, owed in self._burned.items() if reference not in known}
+        if not self._burned:
+            return {}
+        wanted = self._outbox.asked() - self._outbox.references()
+        return {reference: owed for reference, owed in self._burned.items() if reference in wanted}
 
 
 def _reference(id_: str) -> bytes:

@@ -22,10 +22,10 @@ T = TypeVar("T")
 _UNITS_PER_WH = 100_000
 """Units/Wh in one currency/kWh."""
 _WORD = 32
-_FEWEST_BYTES = 16
-"""Of 32 random bytes so many differ from each other; fewer are by design."""
 _LONGEST_NAME = 70
 """Of who is paid, as banks take it."""
+_FEWEST_BYTES = 16
+"""Of 32 random bytes so many differ from each other; fewer are by design."""
 
 
 class Kept(Generic[T]):

@@ -61,7 +61,7 @@ def test_an_accepted_offer_becomes_a_contract_and_a_withdrawn_one_none(
 ) -> None:
     contracts = Contracts(village)
     village.open_auction()
-    relaying = Relaying(store, ChainPort(Relay(market)), market.chain.id, market.addresses, 2)
+    relaying = Relaying(store, ChainPort(Relay(market)), market.addresses, 2)
     offers = [contracts.offer(salt=bytes([n] * 32)) for n in range(3)]
 
     def send(member: Member, message: Message, **more: Any) -> str:

