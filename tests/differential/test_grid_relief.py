@@ -196,15 +196,15 @@ def test_the_fallback_supplier_does_not_advance_what_the_grid_operator_lacks(pla
 
 def test_nor_what_a_member_lacks_that_has_taken_its_pay_out(played):
     """The reading that was paid for is corrected when the money is gone."""
-    played.buy(*[SOLD] * 12)
-    played.end([-300] * 12)
+    played.buy(*[SOLD] * 12, is_fed_in=False)
+    played.end([300] * 12)
     played.pay()
     account = played.seller.account
     amount = played.free(played.seller.id)
     message = Withdrawal(account.address, amount, False, played.seller.next_sequence())
     signature = account.sign(played.market.domain("Accounts"), message)
     played.market.act("Accounts.withdraw", struct(message), signature)
-    played.correct(played.seller, [-500] * 12)
+    played.correct(played.seller, [500] * 12)
     with pytest.raises(Refused, match="NotCovered"):
         played.pay()
 
