@@ -35,11 +35,6 @@ class Wallet:
         return str(Account.from_key(self.next_meter_key).address)
 
 
-def lot_secret(community: str, seed: int, day: int) -> bytes:
-    """What the council's seat of a simulation pledges for the lot of a day: the same in every run."""
-    return bytes(keccak(text=f"DEM simulation/{community}/{seed}/lot/{day}"))
-
-
 def wallet(community: str, seed: int, name: str) -> Wallet:
     """The wallet of a member of a community: the same in every run."""
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from eth_hash.auto import keccak
 
 from dem.community.agreements import Agreement, read_agreements
 from dem.community.catalogue import strategy_kind, strategy_named
@@ -559,6 +560,10 @@ class Scenario:
                         else known._replace(drawn=own.share, drawn_price=own.price)
                     )
         return Offers(members, Offer(SHARE_SCALE, relief.pays, SHARE_SCALE, relief.pays))
+
+    def lot_secret(self, day: int) -> bytes:
+        """What the council's seat of a simulation pledges for the lot of a day: the same in every run."""
+        return bytes(keccak(f"DEM simulation/{self.config.name}/{self.config.seed}/lot/{day}".encode()))
 
     def own_orders(self, day: int) -> tuple[OwnOrder, ...]:
         """Orders that members bring themselves, who take part."""

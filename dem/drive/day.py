@@ -11,7 +11,6 @@ from functools import partial
 from dem.chain.accounts import account_of
 from dem.community.clock import Clock
 from dem.community.crowd import Session
-from dem.community.keys import lot_secret
 from dem.community.scenario import Kind, Participant
 from dem.community.sessions import SessionPlan, Standing
 from dem.community.signing import (
@@ -222,14 +221,11 @@ class TradingDays:
 
     def pledge_secret(self, day: int) -> None:
         """What the council's seat binds itself to for the lot of the day."""
-        lots.pledge(self.relay, day, self._lot_secret(day))
+        lots.pledge(self.relay, day, self.scenario.lot_secret(day))
 
     def open_secret(self, day: int) -> None:
         """The same secret, for all to see."""
-        lots.open_secret(self.relay, day, self._lot_secret(day))
-
-    def _lot_secret(self, day: int) -> bytes:
-        return lot_secret(self.scenario.config.name, self.scenario.config.seed, day)
+        lots.open_secret(self.relay, day, self.scenario.lot_secret(day))
 
     def _sheets(self, contract: str, day: int, wanted: Iterable[Order]) -> list[Signed[OrderSheet]]:
         domain = self.market.domain(contract)

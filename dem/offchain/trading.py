@@ -6,7 +6,6 @@ import numpy as np
 
 from dem.community.agreements import Agreement
 from dem.community.crowd import Crowd, Session
-from dem.community.keys import lot_secret
 from dem.community.memory import Memories
 from dem.community.sessions import MAX_FILLS, SessionPlan, Standing, within_connections
 from dem.community.strategies import OrderColumns
@@ -137,8 +136,7 @@ class Trading:
         if contract is None:
             return
         if market.scenario.markets.random_matching:
-            config = market.scenario.config
-            market.markets.lots.take(day, [lot_secret(config.name, config.seed, day)])
+            market.markets.lots.take(day, [market.scenario.lot_secret(day)])
         if reasons := self._take(contract, day, columns):
             self._rejected[day] = [
                 RejectedOrder(

@@ -165,15 +165,6 @@ def test_an_offer_of_before_holds_for_the_days_it_was_for(played):
         played.buy(SOLD, day=3)
 
 
-def test_offers_for_the_first_day_end_a_period_before_its_auction_opens(played):
-    seller = played.seller.account
-    played.market.now = CALENDAR.opens_at(1) - CALENDAR.period_length - 1
-    played.offer(seller, 1, 0, sequence=2)
-    played.market.now = CALENDAR.opens_at(1) - CALENDAR.period_length
-    with pytest.raises(Refused, match="TooLateToOffer"):
-        played.offer(seller, 1, 0, sequence=3)
-
-
 def test_relief_is_never_dearer_than_the_dearest_tariff_may_be(played):
     dearest = played.market.replay.rules(1).max_buy
     played.offer(GRID_OPERATOR, 10_000, 2**32 - 1, sequence=2)

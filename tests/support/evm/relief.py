@@ -164,8 +164,7 @@ def _last_open(market: Market) -> int:
 
 
 def _earliest(market: Market) -> int:
-    calendar = market.calendar
-    return 1 if market.now + calendar.period_length < calendar.opens_at(1) else _last_open(market) + 2
+    return _last_open(market) + 2 if _last_open(market) else 1
 
 
 def _check(market: Market, expected: set[str], function: str, *arguments: object) -> None:
