@@ -80,16 +80,17 @@ contract GridRelief is IGridRelief, SigningDomain, AccessManaged, Calendar, Mult
         if (o.drawn > GridShares.WHOLE) revert ShareTooLarge(o.drawn);
         if (o.fedIn > GridShares.WHOLE) revert ShareTooLarge(o.fedIn);
         // A day is bought for just before its auction opens, and by then all offers are on record for long. Only the market's
-        // first day has none before it: there a period is left.
+        // first day has none before it.
         uint256 open = dayAt(block.timestamp + OPEN_LEAD);
-        uint256 earliest = block.timestamp + PERIOD_LENGTH < opensAt(1) ? 1 : open + 2;
+        uint256 earliest = open == 0 ? 1 : open + 2;
         if (o.firstDay < earliest) revert TooLateToOffer(o.firstDay, earliest);
         if (o.firstDay > Strips.MAX_DAY) revert NoSuchDay(o.firstDay);
-        Version[] storage versions = _offers[id];
-        while (versions.length > 0 && versions[versions.length - 1].firstDay >= earliest) {
-            versions.pop();
+        uint256 known = _offers[id].length;
+        while (known > 0 && _offers[id][known - 1].firstDay >= earliest) {
+            _offers[id].pop();
+            --known;
         }
-        versions.push(Version(o.firstDay, o.drawn, o.drawnPrice, o.fedIn, o.fedInPrice));
+        _offers[id].push(Version(o.firstDay, o.drawn, o.drawnPrice, o.fedIn, o.fedInPrice));
         emit ReliefOffered(id, o.drawn, o.drawnPrice, o.fedIn, o.fedInPrice, o.firstDay, uint32(earliest), o.sequence);
     }
 
