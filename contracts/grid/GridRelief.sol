@@ -81,8 +81,7 @@ contract GridRelief is IGridRelief, SigningDomain, AccessManaged, Calendar, Mult
         if (o.fedIn > GridShares.WHOLE) revert ShareTooLarge(o.fedIn);
         // A day is bought for just before its auction opens, and by then all offers are on record for long. Only the market's
         // first day has none before it.
-        uint256 open = dayAt(block.timestamp + OPEN_LEAD);
-        uint256 earliest = open == 0 ? 1 : open + 2;
+        uint256 earliest = block.timestamp < opensAt(1) ? 1 : dayAt(block.timestamp + OPEN_LEAD) + 2;
         if (o.firstDay < earliest) revert TooLateToOffer(o.firstDay, earliest);
         if (o.firstDay > Strips.MAX_DAY) revert NoSuchDay(o.firstDay);
         uint256 known = _offers[id].length;
