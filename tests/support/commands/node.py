@@ -22,6 +22,7 @@ from eth_utils.abi import function_abi_to_4byte_selector
 from hexbytes import HexBytes
 
 from dem.chain.artifacts import current
+from dem.model.mechanisms import AUCTION
 
 CLOCK = ("evm_setNextBlockTimestamp", "evm_mine")
 CHANGES = ("eth_sendRawTransaction", *CLOCK)
@@ -224,10 +225,10 @@ def _what(message: dict[str, Any]) -> str:
 
 @cache
 def _functions() -> dict[bytes, str]:
-    """Functions of the compiled contracts by selector."""
+    """Functions of the compiled contracts by selector; those that several markets have are the auction's."""
     return {
         bytes(function_abi_to_4byte_selector(entry)): f"{artifact.name}.{entry['name']}"
-        for artifact in current().values()
+        for artifact in sorted(current().values(), key=lambda own: own.name == AUCTION)
         for entry in artifact.abi
         if entry["type"] == "function" and artifact.bytecode
     }
