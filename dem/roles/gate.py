@@ -4,12 +4,12 @@ A node answers whoever reaches its port, and shows everything to everybody. So i
 machines come in here, each with a certificate of its own.
 """
 
-import json
 from collections.abc import Collection, Sequence
 from typing import Any
 
 import requests
 from eth_account import Account
+from pydantic_core import from_json
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -57,8 +57,8 @@ class Gate:
     def answer(self, body: bytes) -> Any:
         """What the node answers to what may be asked; a refusal of all else, each question for itself."""
         try:
-            asked = json.loads(body)
-        except (ValueError, RecursionError):
+            asked = from_json(body)  # of its own depth: how deep Python's goes any library may change
+        except ValueError:
             return _refusal(None, _INVALID, "this is no JSON")
         if not isinstance(asked, list):
             return self._answers([asked])[0]
