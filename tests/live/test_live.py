@@ -29,7 +29,7 @@ from dem.relay.history import of_market
 from dem.replay.reconcile import reconcile
 from dem.roles.outbox import Outbox
 
-DAY_SECONDS, SETUP_SECONDS = 72, 60
+DAY_SECONDS, SETUP_SECONDS = 72, 120
 SECONDS = 1_200.0
 """For what takes minutes on a machine that has nothing else to do."""
 PORTS = 40
