@@ -20,7 +20,7 @@ YEARS, DAYS_OF_YEAR = {"rural-year": 365, "homes-year": 335}, 2
 """Of a year the first days: all of them follow the same steps."""
 EVERY_SCENARIO = "DEM_EVERY_SCENARIO"
 """Set by `make test-long`: those that take half a minute and more on a chain are played then, too."""
-SLOW = {"rural-markets", "rural-year", "town", "homes-year"}
+SLOW = {"rural-markets", "rural-year", "town", "town-evening", "homes-year"}
 PLAYED = {path.parent.name for path in SHIPPED.glob("*/scenario.toml")} - (
     set() if os.environ.get(EVERY_SCENARIO) else SLOW
 )
