@@ -60,7 +60,7 @@ def test_rewards_come_from_the_fund_and_are_written_down(mixed):
 
 
 def test_set_ups_are_compared_and_not_played_twice(tmp_path):
-    """A scenario without intraday and pools is compared under what it describes, and markets that need no description."""
+    """Under what a scenario describes, and markets that need no description."""
     scenario = Hamlet(consumers=2, plants=3, markets=("call_auction",), described=("bilateral",)).write(
         tmp_path / "hamlet"
     )
