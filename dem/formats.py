@@ -3,9 +3,10 @@
 A number goes up when a version that knows only the number before would read the file wrongly. A file without one was
 written before there were numbers, and is of format 1.
 
-Here is also how every settings file (TOML) is read, and how what is wrong in one is said.
+Here is also how every settings file (TOML) is read, how what is wrong in one is said, and how a file is written whole.
 """
 
+import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
@@ -109,3 +110,14 @@ def all_mistakes(where: str, error: ValidationError) -> Iterator[InputError]:
 def first_mistake(where: str, error: ValidationError) -> InputError:
     """The first of pydantic's complaints in our words."""
     return next(all_mistakes(where, error))
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that it is there whole or not at all, whenever this process ends."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    with beside.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)

@@ -1,6 +1,7 @@
 """Pay members out."""
 
 import csv
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,7 @@ def cli(folder: Path, signed: Path, out: Path, account: str | None) -> None:
     from dem.chain.connection import Chain
     from dem.deployment.market import connect, role_keys
     from dem.drive.run import MANIFEST
+    from dem.formats import write_whole
     from dem.relay.batches import Relay
     from dem.relay.payouts import COLUMNS, redeem
 
@@ -45,10 +47,12 @@ def cli(folder: Path, signed: Path, out: Path, account: str | None) -> None:
             console.print(f"refused: {payout.signed.message.account}: {why}", highlight=False, markup=False)
         else:
             rows[payout.text] = payout.row
-    with out.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows.values())
+    text = StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows.values())
+    # The rows of earlier calls stand nowhere else: whenever this one is killed, they are there.
+    write_whole(out, text.getvalue().encode())
     console.print(f"{len(payouts) - refused} of {len(payouts)} are out, as {out} says", highlight=False)
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from dem.lab.study.files import write_whole
+from dem.formats import write_whole
 from dem.lab.study.findings import METRICS, Findings
 from dem.lab.study.words import effect_tables, figure, study_checks, unit, with_interval
 from dem.report.study_charts import draw_study

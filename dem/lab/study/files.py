@@ -1,7 +1,6 @@
 """What a study keeps on disk: every finished task, and of which versions and inputs all of it comes."""
 
 import json
-import os
 import platform
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -20,17 +19,6 @@ MANIFEST = "manifest.json"
 PARTS, REPLAYS = "parts", "replays"
 """Folders of what is finished."""
 _PACKAGES = ("numpy", "pandas", "power-grid-model", "scipy")
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that it is there whole or not at all, whenever this process ends."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    with beside.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
 
 
 def read_part(path: Path) -> Any:

@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 import dem
 from dem.community.scenario import Scenario
 from dem.errors import InputError
+from dem.formats import write_whole
 from dem.lab.study import files
 from dem.lab.study.design import Study
 from dem.lab.study.findings import Findings, put_together
@@ -98,8 +99,8 @@ def run_study(
     findings = put_together(study, [(task, records[task.key]) for task in plan.tasks], replays)
     tables = findings.tables()
     for name, content in tables.items():
-        files.write_whole(out / name, content)
-    files.write_whole(out / files.MANIFEST, files.manifest(study, plan.inputs, tables))
+        write_whole(out / name, content)
+    write_whole(out / files.MANIFEST, files.manifest(study, plan.inputs, tables))
     return findings
 
 
@@ -114,7 +115,7 @@ def _play(
     told("days", done, whole)
     left = list({task.key: task for task in tasks if task.key not in records}.values())
     for task, record in _results(left, workers, cluster):
-        files.write_whole(folder / f"{task.key}.json", files.encoded(record))
+        write_whole(folder / f"{task.key}.json", files.encoded(record))
         records[task.key] = record
         done += sum(days[other.key] for other in tasks if other.key == task.key)
         told("days", done, whole)
@@ -178,7 +179,7 @@ def _replay(
         record = files.read_part(path)
         if record is None:
             record = _compare(task, on_contracts)
-            files.write_whole(path, files.encoded(record))
+            write_whole(path, files.encoded(record))
         found.append((task, record))
     if tasks:
         told("on the contracts", len(tasks), len(tasks))
