@@ -1,14 +1,16 @@
 # Everything runs inside the checkout: .venv, node_modules and .solcx are set up on first use, from lock files.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
+.SHELLFLAGS := -o pipefail -c
 MAKEFLAGS += --no-print-directory
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(PATH)
+# Else every worker and every command compiles the same modules again.
+unexport PYTHONDONTWRITEBYTECODE
 
 # The newest Python that all packages have builds for.
 PYTHON ?= $(shell for p in python3.12 python3.11 python3; do $$p -c '' 2>/dev/null && echo $$p && break; done)
 
 SAY = @printf '\n== %s\n'
-has = $(if $(wildcard $(1)),$(shell find $(wildcard $(1)) $(2) -print -quit))
 
 # Tests of the model and of bytecode under pyrevm need no ape; all other folders but forge's are run by `ape test`.
 PURE := $(wildcard tests/stateful tests/differential tests/model tests/published tests/metering tests/gateway tests/meter)
@@ -95,16 +97,12 @@ GO ?= $(firstword $(wildcard $(shell command -v go)) $(wildcard /usr/local/go/bi
 
 # --- tests ------------------------------------------------------------------------------------------------------------
 
-.PHONY: test test-python compile test-forge test-model test-chain test-commands
+.PHONY: test compile test-forge test-model test-chain test-commands
 test: artifacts ## run all tests
-	@# Forge's compiler takes minutes of one core; the other tests need nothing of it.
-	@$(MAKE) -j 2 compile test-python
+	@# Side by side: commands wait for their nodes most of the time, and forge's compiler has one core.
+	@$(MAKE) -j 3 compile test-chain test-commands
+	@$(MAKE) test-model
 	@$(MAKE) test-forge
-
-test-python: test-chain
-	$(SAY) 'pytest: $(COMMANDS) $(PURE)'
-	@# Together, and on more workers than cores: some commands wait for a node, and meanwhile others compute.
-	@pytest -q -p no:ape_test -n 4 $(BY_GROUP) $(COMMANDS) $(PURE)
 
 # Forge's tests deploy the contracts as the package has them: `make check` compiles all of them, and compares.
 FORGE_TEST := CONTRACTS=.forge/contracts forge test --match-path 'tests/forge/*'
@@ -120,18 +118,18 @@ test-forge: compile ## numbers: unit, fuzz and invariant tests in Solidity
 
 test-model: artifacts ## the reference model, alone and against the contracts (pyrevm)
 	$(SAY) 'pytest: $(or $(PURE),tests/model)'
-	@$(if $(call has,$(PURE),-name 'test_*.py'),pytest -q -p no:ape_test -n 2 $(PURE),echo 'no tests yet')
+	@pytest -q -p no:ape_test -n 2 $(PURE)
 
 test-chain: artifacts ## stories on a chain
 	$(SAY) 'ape test: $(or $(CHAIN),tests/integration)'
-	@$(if $(CHAIN),ape test -q -n 2 $(CHAIN),echo 'no tests yet')
+	@ape test -q -n 2 $(CHAIN) | sed -u 's/^/chain     /'
 
 # A group on one worker (tests/conftest.py), and in the order in which they are collected.
 BY_GROUP := --dist loadgroup --no-loadscope-reorder
 
 test-commands: artifacts ## the commands as typed, and a driver that is killed again and again
 	$(SAY) 'pytest: $(COMMANDS)'
-	@pytest -q -p no:ape_test -n 3 $(BY_GROUP) $(COMMANDS)
+	@pytest -q -p no:ape_test -n 3 $(BY_GROUP) $(COMMANDS) | sed -u 's/^/commands  /'
 
 # How much the long form does: actions of the stateful machine by 800, delivery days, sequences, contracts, kills.
 LONG := DEM_RANDOM_RUNS=625 DEM_RANDOM_DAYS=20000 DEM_RANDOM_INTRADAY=10000 DEM_RANDOM_CONTRACTS=1000 DEM_KILLS=30 DEM_EVERY_SCENARIO=yes \
@@ -173,8 +171,8 @@ coverage: artifacts ## line and branch coverage of contracts and package
 	@forge coverage --ir-minimum --no-match-coverage '^tests/' --report summary --report lcov --report-file coverage/contracts.lcov
 	$(SAY) 'pytest-cov: dem'
 	@rm -f .coverage
-	@$(if $(call has,$(PURE),-name 'test_*.py'),pytest -q -p no:ape_test -n 2 --cov --cov-report= $(PURE))
-	@$(if $(CHAIN),ape test -q $(CHAIN) --cov --cov-append --cov-report=)
+	@pytest -q -p no:ape_test -n 2 --cov --cov-report= $(PURE)
+	@ape test -q $(CHAIN) --cov --cov-append --cov-report=
 	@coverage lcov -q -o coverage/dem.lcov && coverage report
 
 .PHONY: bench-throughput bench-gateway bench-growing bench-study bench-network bench-bilateral bench-gas bench-intraday bench-clearing bench-clear bench-day bench-model-day bench-incentives bench-rules bench-year bench-grid bench-pages bench-start vectors
