@@ -18,7 +18,7 @@ from decimal import Decimal
 from functools import cached_property, lru_cache
 from itertools import groupby, pairwise
 from pathlib import Path
-from typing import NamedTuple, TextIO, TypeAlias
+from typing import Generic, NamedTuple, TextIO, TypeAlias, TypeVar
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -42,6 +42,7 @@ _MOST_GAPS = 3
 _INTEGER = re.compile(r"[0-9]{1,15}")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
 Integers: TypeAlias = npt.NDArray[np.int64]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,16 @@ class Cell:
         if not math.isclose(float(exact), count / per_one, rel_tol=1e-13, abs_tol=1e-12):
             raise self.wrong(f"must be a whole number of {unit}")
         return count
+
+    def address(self) -> str:
+        """An account, with its checksum (EIP-55)."""
+        # Tables of a simulation have none, and do without the library.
+        from eth_utils.address import to_checksum_address
+
+        try:
+            return to_checksum_address(self.text)
+        except ValueError:
+            raise self.wrong("must be an address of 20 bytes") from None
 
     def money(self) -> Money:
         """An amount of currency, not negative."""
@@ -124,6 +135,32 @@ def read_rows(
             raise InputError(f"{path}, line 1", column, f"is none of {', '.join([*columns, *optional])}")
     for line, values in lines:
         yield {name: Cell(path, line, name, text) for name, text in zip(header, values, strict=True)}
+
+
+class Kept(Generic[T]):
+    """What a file says, read again when it has another time or length.
+
+    A file that is not there says what it said last, or nothing: it may be about to be replaced.
+    """
+
+    def __init__(self, path: Path, read: Callable[[Path], T], nothing: T) -> None:
+        self._path, self._read, self._found = path, read, nothing
+        self._mark: tuple[int, int] | None = None
+
+    def __call__(self) -> T:
+        """What it says now.
+
+        Raises:
+            InputError: it will not do.
+        """
+        try:
+            status = self._path.stat()
+        except FileNotFoundError:
+            return self._found
+        mark = status.st_mtime_ns, status.st_size
+        if mark != self._mark:
+            self._found, self._mark = self._read(self._path), mark
+        return self._found
 
 
 @dataclass(frozen=True, eq=False)

@@ -39,6 +39,7 @@ def cli(config: Path) -> None:
         from dem.gateway.bills.book import Book
         from dem.gateway.config import load
         from dem.gateway.evidence import Proofs
+        from dem.gateway.network import Flows
         from dem.gateway.parts import ElectionTerms, Parts
         from dem.gateway.processes import Notice, run_together
         from dem.gateway.reads import Index
@@ -88,6 +89,7 @@ def cli(config: Path) -> None:
             bills=Book(configuration.bills_path),
             elections=terms,
             proofs=Proofs(index, market.calendar, chain.id, market.addresses, ask),
+            flows=Flows.of(configuration, index, market.calendar),
         )
         # The threads that ask the databases take turns with the one that writes answers: by default it waits 5 ms for
         # each of them, again and again.

@@ -68,12 +68,24 @@ class Retention(BaseModel):
     journal: int = Field(90, ge=1, le=_LONGEST)
 
 
+class NetworkTables(BaseModel):
+    """What a dispatcher has, relative to the market's folder: of its network, of who is connected where, and of what is
+    expected of them.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    grid: Path = Path("grid")
+    buses: Path = Path("buses.csv")
+    expected: Path = Path("expected.csv")
+
+
 class Configuration(BaseModel):
     """Of a gateway. folder: of the market, with its manifest.json; index, state: relative to it.
 
     meters: participant of each meter, by the name that its metering operator calls it. name, currency, timezone: of the
-    market, on its pages. bills: folder of the book of bills. least_traders: on each side of the auction, for the public
-    to be told what was traded.
+    market, on its pages. bills: folder of the book of bills. network: tables for the dispatcher's page. least_traders:
+    on each side of the auction, for the public to be told what was traded.
     workers: processes that answer.
     relayer: an account of ape's that pays for transactions; or keystore, the file of one.
     """
@@ -99,6 +111,7 @@ class Configuration(BaseModel):
     currency: str = Field("EUR", pattern=r"^[A-Z]{3}$")
     timezone: Zone = "UTC"
     bills: Path = Path("bills")
+    network: NetworkTables | None = None
     least_traders: int = Field(5, ge=1)
     meters: dict[str, Annotated[int, Field(ge=1, le=2**31 - 1)]] = {}
 

@@ -10,6 +10,7 @@ from dem.errors import RequestError
 from dem.gateway.bills.book import Book
 from dem.gateway.config import Configuration
 from dem.gateway.evidence import Proofs
+from dem.gateway.network import Flows
 from dem.gateway.processes import Notice
 from dem.gateway.reads import Index
 from dem.gateway.rights import Reader, Right, Role, mark, require
@@ -33,6 +34,7 @@ class Parts:
     """What a gateway is made of. bringing: None for one that only tells. bills: None if it has no book of them.
 
     proofs: None if it asks no node for any. elections: None if it does not know when they are.
+    flows: None if it has no tables of the network.
     """
 
     configuration: Configuration
@@ -47,6 +49,7 @@ class Parts:
     bills: Book | None = None
     elections: ElectionTerms | None = None
     proofs: Proofs | None = None
+    flows: Flows | None = None
 
     def has_office(self, role: Role) -> bool:
         """Whether an account or a client has it."""

@@ -247,3 +247,8 @@ def _exact(row: Row) -> Row:
 def _decimal(count: int, places: int) -> str:
     whole, rest = divmod(abs(count), 10**places)
     return f"{'-' if count < 0 else ''}{whole}.{rest:0{places}d}"
+
+
+def structs(kept: str) -> list[list[Any]]:
+    """A list of structs of an event, as the index keeps it: each of them is a list in a string again."""
+    return [json.loads(one) if isinstance(one, str) else list(one) for one in json.loads(kept)]

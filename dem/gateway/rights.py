@@ -64,6 +64,7 @@ choice       no      own     no         no        no    no        no         no 
 standing     no      own     no         no        no    no        no         no       no
 proposals    no      all     all        all       all   no        no         all      all
 operations   no      no      no         all       no    no        no         no       all
+network      no      no      no         all       all   no        no         no       all
 audit        no      no      no         no        no    no        no         no       all
 """
 _HEADER, *_ROWS = (line.split() for line in _TABLE.strip().splitlines())

@@ -22,10 +22,8 @@ from power_grid_model import (
     initialize_array,
 )
 
-from dem.grid.network import HIGH, PPM, Floats, Integers, Line, Network, Transformer
+from dem.grid.network import HIGH, IMPOSSIBLE, PPM, Floats, Integers, Line, Network, Transformer
 
-IMPOSSIBLE = 10**9
-"""Loading where no power flow exists: so much cannot be carried at all. The voltage is 0 then."""
 _HERTZ = 50.0
 """Lines have their susceptance, so the frequency cancels out."""
 _STIFF = 1e15

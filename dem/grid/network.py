@@ -23,6 +23,8 @@ Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 PPM = 1_000_000
+IMPOSSIBLE = 10**9
+"""Loading where no power flow exists: so much cannot be carried at all. The voltage is 0 then."""
 HIGH: Final = "high"
 LOW: Final = "low"
 T = TypeVar("T")
@@ -215,6 +217,24 @@ class Network:
         zones = self.zones_of(bus)
         lines = [zone for zone in zones if not self.branches[zone].is_transformer]
         return list(dict.fromkeys([*lines[-1:], *zones[-1:]]))
+
+    @cached_property
+    def places(self) -> Floats:
+        """Where buses are drawn, shape (buses, 2): where they are, or else as a tree, from the sources down."""
+        if all(bus.x is not None and bus.y is not None for bus in self.buses):
+            return np.array([(bus.x, bus.y) for bus in self.buses], np.float64)
+        found = np.zeros((len(self.buses), 2))
+        below: dict[int, list[int]] = {}
+        for branch in self.branches:
+            below.setdefault(branch.upper, []).append(branch.lower)
+        column = 0
+        waiting = [(self.number[source.bus], 0) for source in reversed(self.sources)]
+        while waiting:
+            bus, depth = waiting.pop()
+            found[bus] = column, -depth
+            column += not below.get(bus)
+            waiting += [(lower, depth + 1) for lower in reversed(below.get(bus, []))]
+        return found
 
     @cached_property
     def rows(self) -> Mapping[str, Sequence[Sequence[object]]]:

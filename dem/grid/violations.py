@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dem.grid.flow import IMPOSSIBLE, Flow
-from dem.grid.network import PPM, Integers, Network
+from dem.grid.flow import Flow
+from dem.grid.network import IMPOSSIBLE, PPM, Integers, Network
 from dem.grid.programme import DEMAND, FEED_IN
 
 OVERLOAD, TOO_HIGH, TOO_LOW, NO_FLOW = "overload", "voltage too high", "voltage too low", "no power flow exists"

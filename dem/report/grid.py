@@ -227,7 +227,7 @@ def _scale() -> ScalarMappable:
 
 
 def _draw(axis: Axes, network: Network, course: Course, wide: bool) -> None:
-    places, scale = _places(network), _scale()
+    places, scale = network.places, _scale()
     shares = course.loading * 100 / PPM
     colours = scale.to_rgba(np.maximum(0, shares - 1e-9))
     is_line = np.array([not branch.is_transformer for branch in network.branches], np.bool_)
@@ -268,24 +268,6 @@ def told_apart(names: Sequence[str]) -> list[str]:
     words = [name.split(" ") for name in names]
     shared = sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, zip(*words, strict=False)))
     return [" ".join(own[shared:] or own) for own in words] if len(names) > 1 else list(names)
-
-
-def _places(network: Network) -> Any:
-    """Where buses are drawn: where they are, or else as a tree, from the sources down."""
-    if all(bus.x is not None and bus.y is not None for bus in network.buses):
-        return np.array([(bus.x, bus.y) for bus in network.buses], float)
-    found = np.zeros((len(network.buses), 2))
-    below: dict[int, list[int]] = {}
-    for branch in network.branches:
-        below.setdefault(branch.upper, []).append(branch.lower)
-    column = 0
-    waiting = [(network.number[source.bus], 0) for source in reversed(network.sources)]
-    while waiting:
-        bus, depth = waiting.pop()
-        found[bus] = column, -depth
-        column += not below.get(bus)
-        waiting += [(lower, depth + 1) for lower in reversed(below.get(bus, []))]
-    return found
 
 
 def save_drawing(check: GridCheck, results: Results, path: Path) -> None:

@@ -3,9 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Generic, TypeVar
-
-from eth_utils.address import to_checksum_address
+from typing import TypeVar
 
 from dem.errors import InputError
 from dem.model.markets.dealing import Quote
@@ -15,7 +13,7 @@ from dem.model.units import PriceRange, UnitsPerWh, Wh
 from dem.relay.members import Payment, salted
 from dem.roles.outbox import BankAccount, is_iban
 from dem.roles.step import Day
-from dem.tables import Cell, read_rows
+from dem.tables import Cell, Kept, read_rows
 
 T = TypeVar("T")
 
@@ -26,32 +24,6 @@ _LONGEST_NAME = 70
 """Of who is paid, as banks take it."""
 _FEWEST_BYTES = 16
 """Of 32 random bytes so many differ from each other; fewer are by design."""
-
-
-class Kept(Generic[T]):
-    """What a file says, read again when it has another time or length.
-
-    A file that is not there says what it said last, or nothing: it may be about to be replaced.
-    """
-
-    def __init__(self, path: Path, read: Callable[[Path], T], nothing: T) -> None:
-        self._path, self._read, self._found = path, read, nothing
-        self._mark: tuple[int, int] | None = None
-
-    def __call__(self) -> T:
-        """What it says now.
-
-        Raises:
-            InputError: it will not do.
-        """
-        try:
-            status = self._path.stat()
-        except FileNotFoundError:
-            return self._found
-        mark = status.st_mtime_ns, status.st_size
-        if mark != self._mark:
-            self._found, self._mark = self._read(self._path), mark
-        return self._found
 
 
 def payments(path: Path) -> Callable[[], Sequence[Payment]]:
@@ -65,7 +37,7 @@ def payments(path: Path) -> Callable[[], Sequence[Payment]]:
         rows = [*read_rows(path, ("account", "amount", "reference", "salt"))]
         salts = _salts(rows)
         return [
-            Payment(_address(row["account"]), row["amount"].money(), salted(salt, row["reference"].text.encode()))
+            Payment(row["account"].address(), row["amount"].money(), salted(salt, row["reference"].text.encode()))
             for row, salt in zip(rows, salts, strict=True)
         ]
 
@@ -77,7 +49,7 @@ def banks(path: Path) -> Callable[[], Mapping[str, BankAccount]]:
     """Where members want their money. Columns: account, name (as the bank has it), iban."""
 
     def read(path: Path) -> Mapping[str, BankAccount]:
-        return {_address(row["account"]): _bank_account(row) for row in read_rows(path, ("account", "name", "iban"))}
+        return {row["account"].address(): _bank_account(row) for row in read_rows(path, ("account", "name", "iban"))}
 
     nothing: Mapping[str, BankAccount] = {}
     return Kept(path, read, nothing)
@@ -102,7 +74,7 @@ def papers(path: Path) -> Callable[[], Mapping[str, bytes]]:
     def read(path: Path) -> Mapping[str, bytes]:
         rows = [*read_rows(path, ("account", "file", "salt"))]
         pairs = zip(rows, _salts(rows), strict=True)
-        return {_address(row["account"]): salted(salt, _content(path.parent, row["file"])) for row, salt in pairs}
+        return {row["account"].address(): salted(salt, _content(path.parent, row["file"])) for row, salt in pairs}
 
     nothing: Mapping[str, bytes] = {}
     return Kept(path, read, nothing)
@@ -164,38 +136,6 @@ def quotes(path: Path, periods_per_day: int, prices: PriceRange) -> Callable[[Da
     return lambda day: kept().get(day)
 
 
-def expected(path: Path, periods_per_day: int) -> Callable[[Day], Mapping[str, Sequence[Wh]]]:
-    """Net energy expected of members. Columns: account, day, slot, net_wh (consumption positive); a slot without: 0.
-
-    Days are those of the market: of a day that the table does not know nothing is expected.
-    """
-
-    def read(path: Path) -> Mapping[Day, Mapping[str, Sequence[Wh]]]:
-        days: dict[Day, dict[str, list[Wh]]] = {}
-        for row in read_rows(path, ("account", "day", "slot", "net_wh")):
-            slot = row["slot"].integer()
-            if slot >= periods_per_day:
-                raise row["slot"].wrong(f"must be less than {periods_per_day}")
-            of_day = days.setdefault(row["day"].integer(), {})
-            net = of_day.setdefault(_address(row["account"]), [Wh(0)] * periods_per_day)
-            net[slot] = Wh(row["net_wh"].multiple(1, "Wh"))
-        return days
-
-    nothing: Mapping[Day, Mapping[str, Sequence[Wh]]] = {}
-    kept = Kept(path, read, nothing)
-    return lambda day: kept().get(day, {})
-
-
-def buses(path: Path) -> Callable[[], Mapping[str, str]]:
-    """Where members are connected. Columns: account, bus (of the network's tables)."""
-
-    def read(path: Path) -> Mapping[str, str]:
-        return {_address(row["account"]): row["bus"].text for row in read_rows(path, ("account", "bus"))}
-
-    nothing: Mapping[str, str] = {}
-    return Kept(path, read, nothing)
-
-
 def energies(path: Path, periods_per_day: int) -> Callable[[Day], Sequence[Wh] | None]:
     """Net energy of a day by slot. Columns: day, slot, net_wh (consumption positive). It begins anew as tariffs do."""
 
@@ -239,14 +179,6 @@ def _by_market_day(
             missing = next(slot for slot in range(periods_per_day) if slot not in slots)
             raise InputError(str(path), None, f"has no slot {missing} of day {day}: name all {periods_per_day}")
     return {day: [slots[slot] for slot in range(periods_per_day)] for day, slots in days.items()}
-
-
-def _address(cell: Cell) -> str:
-    text = cell.text
-    try:
-        return to_checksum_address(text)
-    except ValueError:
-        raise cell.wrong("must be an address of 20 bytes") from None
 
 
 def _salts(rows: Sequence[Mapping[str, Cell]]) -> list[bytes]:

@@ -17,9 +17,10 @@ from starlette.routing import BaseRoute
 
 from dem.chain.accounts import KeyAccount, open_keystore
 from dem.gateway.config import Limits
+from dem.grid.members import buses, expected
 from dem.roles import settings as s
 from dem.roles.http import Listening, Tls
-from dem.roles.sources import banks, buses, energies, expected, offers, papers, payments, quotes, tariffs
+from dem.roles.sources import banks, energies, offers, papers, payments, quotes, tariffs
 from dem.roles.step import Role
 
 if TYPE_CHECKING:

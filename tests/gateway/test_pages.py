@@ -39,6 +39,7 @@ readers       303     403    200  403        403       403   403       403      
 export        303     403    200  403        403       403   403       403        403      403
 prices        303     200    200  403        200       200   403       403        200      200
 operations    303     403    403  403        200       403   403       403        403      200
+network       303     403    403  403        200       200   403       403        403      200
 votes         303     200    200  200        200       200   403       403        200      200
 proposals     303     200    200  200        200       200   403       403        200      200
 audit         303     403    403  403        403       403   403       403        403      200
@@ -328,6 +329,9 @@ def test_what_pages_load_is_served_with_its_kind(console: Gateway) -> None:
         "/members/6/orders?day=2147483647&purpose=x",
         "/prices?day=2147483647",
         "/operations?day=2147483647",
+        "/network?day=2147483647",
+        "/network?day=1&slot=-1",
+        "/network?day=1000000&slot=1000",
         "/?day=2147483647",
         "/?day=%27%20OR%201",
         "/nothing",

@@ -47,6 +47,7 @@ PAGES_ALONE = {
     "standing",
     "proposals",
     "operations",
+    "network",
     "audit",
 }
 """What only pages show: see test_pages.py."""

@@ -28,13 +28,14 @@ PAGES = {
     "prices": ("/prices?day=2", "own"),
     "operations": ("/operations?day=2", "operator"),
     "audit": ("/audit?day=2", "auditor"),
+    "network": ("/network?day=2", "grid"),
 }
 _EVERY = 10
 """Steps after which SQLite is listened to."""
-LOOKS_AT_EVERYBODY = {"operations": 500, "audit": 120}
+LOOKS_AT_EVERYBODY = {"operations": 500, "audit": 120, "network": 60}
 """Steps for each member: their pages are about all of them."""
 MOST_QUESTIONS = 27
-MOST_ROWS = {"audit": 1}
+MOST_ROWS = {"audit": 1, "network": 1}
 """Rows for each member; of the others there are no more, whoever else there is."""
 SHOWN = 50
 """Of a list of members, on a page."""

@@ -13,10 +13,10 @@ from support.pandapower_net import net_of, solve
 from dem.commands.grid import cli
 from dem.community.scenario import Scenario, examine, load_scenario
 from dem.errors import InputError, Mistakes
-from dem.grid.flow import IMPOSSIBLE, PowerFlow
+from dem.grid.flow import PowerFlow
 from dem.grid.importing import from_pandapower, open_net
 from dem.grid.limits import SHARES, Dispatcher
-from dem.grid.network import PPM, read_network
+from dem.grid.network import IMPOSSIBLE, PPM, read_network
 from dem.grid.programme import connect, in_rows, programme
 from dem.grid.violations import FEED_IN, NO_FLOW, OVERLOAD, TOO_HIGH, TOO_LOW, rises, violations
 from dem.offchain.run import write_days

@@ -6,12 +6,13 @@ import pytest
 from eth_utils.crypto import keccak
 
 from dem.errors import InputError
+from dem.grid.members import buses, expected
 from dem.model.markets.dealing import Quote
 from dem.model.markets.wholesale import Offer
 from dem.model.rules import Tariff
 from dem.model.units import FROM_ZERO, Money, Tick
 from dem.relay.members import Payment
-from dem.roles.sources import buses, expected, offers, papers, payments, quotes, tariffs
+from dem.roles.sources import offers, papers, payments, quotes, tariffs
 
 ALICE, BOB = "0x" + "11" * 20, "0x" + "22" * 20
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import pytest
 import uvicorn
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
-from support.gateway import Gateway, account_of, choices, make_gateway, make_index, proven
+from support.gateway import Gateway, account_of, choices, dispatched, make_gateway, make_index, network, proven
 
 from dem.gateway.pages.router import SESSION
 from dem.model.bills import PURCHASE, Bill, Line
@@ -80,7 +80,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Gate
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     url, folder = f"http://127.0.0.1:{port}", tmp_path_factory.mktemp("site")
-    gateway = make_gateway(folder, make_index(folder / "index.sqlite", [*choices(), proven()]), base=url)
+    index = make_index(folder / "index.sqlite", [*choices(), proven(), *dispatched()])
+    gateway = make_gateway(folder, index, base=url, tables=network(folder))
     assert gateway.parts.bills is not None
     gateway.parts.bills.issue([_bill("home"), _bill("roof")], "town", "month", "2023-12-01T00:00:00+00:00")
     server = uvicorn.Server(uvicorn.Config(gateway.web.app, port=port, log_level="warning"))

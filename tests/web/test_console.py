@@ -33,6 +33,8 @@ PAGES = {
     "alerts": ("roof", f"/members/{HOME + 1}/alerts"),
     "readers": ("home", f"/members/{HOME}/readers"),
     "operations": ("operator", "/operations?day=2"),
+    "network": ("grid", "/network?day=1"),
+    "network-expected": ("grid", "/network?day=2"),
     "proposals": ("council", "/proposals"),
     "audit": ("auditor", "/audit?day=1"),
     "another": ("operator", f"/members/{HOME}?day=1&purpose=a%20question"),

@@ -1,6 +1,5 @@
 """What offices' pages tell: the operator's day, the council's proposals in words, what an auditor looks at."""
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import Any
 from dem.chain.artifacts import shipped
 from dem.gateway.pages.figures import Market, Row, shares
 from dem.gateway.parts import Parts
+from dem.gateway.reads import structs
 from dem.governance.council import in_words
 from dem.model.strips import LANES
 
@@ -153,12 +153,7 @@ def proposals(parts: Parts, market: Market) -> list[Proposal]:
 
 
 def _calls(kept: str) -> list[tuple[str, bytes]]:
-    """Calls as the index keeps them: a list, of which each is a list again."""
-    found = []
-    for one in json.loads(kept):
-        target, data = json.loads(one) if isinstance(one, str) else one
-        found.append((str(target), bytes.fromhex(str(data).removeprefix("0x"))))
-    return found
+    return [(str(target), bytes.fromhex(str(data).removeprefix("0x"))) for target, data in structs(kept)]
 
 
 def rule_versions(parts: Parts) -> list[Row]:

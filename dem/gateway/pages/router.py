@@ -20,8 +20,9 @@ from dem.gateway import answers as a
 from dem.gateway.bills.days import of_member
 from dem.gateway.bills.drawing import as_csv, as_html, as_pdf, as_xml, values
 from dem.gateway.login import Logins
+from dem.gateway.network import Flows
 from dem.gateway.offers import Phase, is_used, offers_of
-from dem.gateway.pages import admissions, choices, offices, trades
+from dem.gateway.pages import admissions, choices, dispatch, offices, trades
 from dem.gateway.pages import limits as standing
 from dem.gateway.pages.charts import steps
 from dem.gateway.pages.drawing import draw
@@ -53,6 +54,7 @@ PAGES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "export": ("/members/{participant}/export", ("export",)),
     "prices": ("/prices", ("prices",)),
     "operations": ("/operations", ("operations",)),
+    "network": ("/network", ("network",)),
     "votes": ("/votes", ("elections",)),
     "proposals": ("/proposals", ("proposals",)),
     "audit": ("/audit", ("audit",)),
@@ -60,6 +62,8 @@ PAGES: Mapping[str, tuple[str, tuple[str, ...]]] = {
 """Path of each page, and the resources that it shows: who lacks the right to one of them cannot open it."""
 _OF_EVERYBODY = ("community", "prices", "votes", "proposals")
 """Pages about nobody: members may open what is told to members."""
+_IN_THE_BAR = ("operations", "network", "proposals", "audit", "prices", "votes")
+"""Pages that everybody who may open them finds at the top."""
 _OF_THE_ACCOUNT = ("admission",)
 """Pages about whoever is logged in, member or not yet."""
 SESSION, SPOKEN = "dem_session", "dem_language"
@@ -123,6 +127,7 @@ def _asked(request: Request) -> Asked:
 
 Asking = Annotated[Asked, Depends(_asked)]
 Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
+SlotAsked = Annotated[int | None, Query(ge=0, le=1_000)]
 DayAsked = Annotated[int | None, Query(ge=1, le=_LAST_DAY)]
 Purpose = Annotated[str, Query(max_length=200)]
 Sent = Annotated[str, Query(max_length=10)]
@@ -146,7 +151,7 @@ def page(
 ) -> HTMLResponse:
     """A page, with what all of them need."""
     configuration = parts_of(request).configuration
-    allowed = [name for name in ("operations", "proposals", "audit", "prices", "votes") if _may(reader, PAGES[name][1])]
+    allowed = [name for name in _IN_THE_BAR if _may(reader, PAGES[name][1])]
     text = draw(
         template,
         spoken,
@@ -702,6 +707,55 @@ def operations(asked: Asking, day: DayAsked = None) -> Response:
         counts=parts.store.counts(),
         trouble=parts.bringing.trouble if parts.bringing else "",
     )
+
+
+@router.get("/network")
+def network(asked: Asking, day: DayAsked = None, slot: SlotAsked = None) -> Response:
+    """The dispatcher's day: what the network carries, limits and whom they hold, relief."""
+    note = asked.open("network", 0, "the dispatcher's page")
+    market, parts, calendar = asked.market, asked.parts, asked.market.calendar
+    shown = market.shown_day(day)
+    flows = parts.flows
+    limited = dispatch.limited(parts, market, shown, flows.network if flows else None)
+    note(len(limited.held) + len(limited.relief))
+    first = calendar.start_of(shown)
+    clocks = [market.local(first + n * calendar.period_length) for n in range(calendar.periods_per_day)]
+    told: dict[str, Any] = {} if flows is None else _flows(flows, shown, slot, clocks)
+    return asked.page(
+        "network",
+        day=shown,
+        starts=clocks[0],
+        ends=market.local(calendar.start_of(shown + 1)),
+        clocks=clocks,
+        has_flows=flows is not None,
+        limited=limited,
+        is_another=flows is not None and limited.model not in ("", flows.network.digest),
+        **told,
+    )
+
+
+def _flows(flows: Flows, day: int, slot: int | None, clocks: Sequence[datetime]) -> dict[str, Any]:
+    """Loading and voltage of a day; shown is what was metered, or else what is expected."""
+    known = flows.day(day)
+    courses = {"metered": known.metered} | ({"expected": known.expected} if known.expected else {})
+    told = {name: dispatch.carried(flows, course) for name, course in courses.items()}
+    name = "expected" if told["metered"].worst is None and "expected" in told else "metered"
+    shown = told[name]
+    drawn = shown.worst if slot is None or slot >= len(clocks) or shown.highest[slot] is None else slot
+    marks = [(n, _hour(clocks[n])) for n in range(0, len(clocks), max(1, len(clocks) // 8))]
+    most = dispatch.percent([flows.network.limits.loading] * len(clocks))
+    lines = [({"metered": "metered", "expected": "contracted"}[key], one.loading) for key, one in told.items()]
+    return {
+        "network": flows.network,
+        "courses": [*told.items()],
+        "shown": shown,
+        "members": known.members,
+        "elsewhere": known.elsewhere,
+        "slot": drawn,
+        "drawn": None if drawn is None else dispatch.drawing(flows.network, courses[name], drawn),
+        "loading": steps([*lines, ("limit", most)], marks),
+        "voltage": steps([("metered", shown.above), ("contracted", shown.below)], marks),
+    }
 
 
 @router.get("/proposals")

@@ -1,5 +1,6 @@
 """A gateway without a chain: an index of a small market, and a port that stands for a node."""
 
+import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -19,8 +20,9 @@ from dem.errors import RequestError
 from dem.gateway.app import make_app
 from dem.gateway.bills.book import Book
 from dem.gateway.client import Client
-from dem.gateway.config import Configuration, Limits
+from dem.gateway.config import Configuration, Limits, NetworkTables
 from dem.gateway.evidence import Proofs
+from dem.gateway.network import Flows
 from dem.gateway.parts import ElectionTerms, Parts
 from dem.gateway.processes import Notice
 from dem.gateway.protocol import Checked
@@ -28,14 +30,17 @@ from dem.gateway.reads import Index
 from dem.gateway.relaying import Outcome, Relaying
 from dem.gateway.rights import Role
 from dem.gateway.state import Store
+from dem.grid.network import read_network
 from dem.index.store import Origin
 from dem.index.store import Store as IndexStore
 from dem.index.tables import tables_of
 from dem.messages.orders import OrderSheet
 from dem.messages.readings import Register, pack_registers
 from dem.model.calendar import CalendarParameters
+from dem.model.limits import Share, pack_shares
 from dem.model.orders import Order, Side, lines_of
 from dem.model.readings import Reading
+from dem.model.relief import Bought, pack_relief
 from dem.model.rules import Tariff
 from dem.model.strips import LANES, pack
 from dem.model.units import PriceRange, Tick, UnitsPerWh, Wh
@@ -142,6 +147,49 @@ def choices() -> Iterator[tuple[str, str, dict[str, Any]]]:
     for day, price in ((1, 300), (9, 500)):
         published = {"intermediary": BROKER, "perWh": price, "firstDay": day, "replacedFrom": day, "sequence": day}
         yield "Intermediaries", "CommissionPublished", published
+
+
+VILLAGE = Path(__file__).resolve().parents[3] / "scenarios" / "data" / "simbench-lv-rural1" / "grid"
+BUSES = {"home": "LV1.101 Bus 3", "roof": "LV1.101 Bus 9"}
+NOON = 48
+"""The slot of day 1 in which the roof is expected to feed in more than the transformer carries."""
+
+
+def network(folder: Path) -> NetworkTables:
+    """A dispatcher's tables: the village's network, where both members are, and what is expected of day 1."""
+    shutil.copytree(VILLAGE, folder / "grid", dirs_exist_ok=True)
+    places = "".join(f"{account_of(name)},{bus}\n" for name, bus in BUSES.items())
+    (folder / "buses.csv").write_text(f"account,bus\n{places}")
+    rows = "".join(
+        f"{account_of(name)},1,{slot},{net}\n" for name, net in (("home", 500), ("roof", -50_000)) for slot in (0, NOON)
+    )
+    (folder / "expected.csv").write_text(f"account,day,slot,net_wh\n{rows}")
+    return NetworkTables()
+
+
+def dispatched() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Events of a dispatcher's day: zones, limits of the roof, lowered once, relief, and what was charged."""
+    model = bytes.fromhex(read_network(VILLAGE).digest.removeprefix("0x"))
+    yield "GridLimits", "ModelPublished", {"firstDay": 1, "model": model}
+    yield "GridLimits", "ZonesAssigned", {"firstDay": 1, "ids": [HOME, ROOF], "zones": [2, 1]}
+    yield "GridLimits", "StandingLimitSet", {"zone": 1, "firstDay": 1, "imports": 10_000, "exports": 3_500}
+    for share, name, more in (
+        (6_000, "LimitsPublished", {}),
+        (4_500, "LimitsLowered", {"cause": "a line is down <b>"}),
+    ):
+        limit = {"zone": 1, "strip": NOON // LANES, "shares": pack_shares([Share(10_000, share)] * LANES)}
+        yield "GridLimits", name, {"day": 1, "limits": [limit], "report": bytes([share % 251] * 32)} | more
+    yield "GridLimits", "DayApproved", {"day": 1, "report": bytes(32)}
+    for id_, price in ((5, 3_000), (ROOF, 2_000)):
+        offer = {"drawn": 0, "drawnPrice": 0, "fedIn": 5_000, "fedInPrice": price}
+        yield "GridRelief", "ReliefOffered", {"id": id_, "firstDay": 1, "earliest": 1, "sequence": 1} | offer
+    [sold] = pack_relief({(NOON, True): Bought(1_200, 300, 2_500)})
+    reliefs = [dict(zip(("strip", "isFedIn", "energies", "mosts", "prices"), sold, strict=True))]
+    yield "GridRelief", "ReliefBought", {"id": ROOF, "day": 1, "reliefs": reliefs, "report": bytes(32)}
+    paid = {"delivered": 1_000, "missing": 200, "units": 2_500_000, "charge": 7}
+    yield "GridRelief", "ReliefPaid", {"id": ROOF, "day": 1} | paid
+    yield "GridCharges", "ExcessCharged", {"id": ROOF, "day": 1, "energy": 4_400, "units": 310_000_000}
+    yield "GridCharges", "MadeGood", {"id": ROOF, "day": 1, "energy": 100, "units": 20_000_000}
 
 
 def auction(day: int, orders: Mapping[int, Sequence[Order]], cleared: Sequence[dict[str, int]]) -> Iterator[Any]:
@@ -282,8 +330,10 @@ class Recorded(Proofs):
         return self._evidence
 
 
-def make_gateway(folder: Path, index: Path, url: str = "", base: str = URL, **limits: Any) -> Gateway:
-    """A gateway of a market. url: of its state; base: what its users call it."""
+def make_gateway(
+    folder: Path, index: Path, url: str = "", base: str = URL, tables: NetworkTables | None = None, **limits: Any
+) -> Gateway:
+    """A gateway of a market. url: of its state; base: what its users call it; tables: of its network."""
     few = {"requests_per_minute": 10**6, "messages_per_minute": 10**6, "logins_per_minute": 10**6}
     few["deliveries_per_minute"] = 10**6
     offices = {role: [account_of(role)] for role in Role if role not in (Role.PUBLIC, Role.MEMBER)}
@@ -295,10 +345,11 @@ def make_gateway(folder: Path, index: Path, url: str = "", base: str = URL, **li
         limits=Limits(**few | limits),
         offices=offices,
         meters={METER: HOME, ROOF_METER: ROOF},
+        network=tables,
     )
     now = [1_800_000_000.0]
     store = Store(url or configuration.state_url, clock=lambda: now[0])
-    node = Node()
+    node, reads = Node(), Index(index)
     relaying = Relaying(store, node, CONTRACTS, DEPTH)
     parts = Parts(
         configuration,
@@ -306,13 +357,14 @@ def make_gateway(folder: Path, index: Path, url: str = "", base: str = URL, **li
         GENESIS,
         CONTRACTS,
         CALENDAR,
-        Index(index),
+        reads,
         store,
         Notice(),
         clock=lambda: moment(now[0]),
         bills=Book(configuration.bills_path),
         elections=TERMS,
         proofs=Recorded(),
+        flows=Flows.of(configuration, reads, CALENDAR),
     )
     return Gateway(
         parts, relaying, node, TestClient(make_app(parts), base_url=base, raise_server_exceptions=False), now
