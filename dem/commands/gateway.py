@@ -2,6 +2,7 @@
 
 import socket
 import sys
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ def cli(config: Path) -> None:
         from dem.deployment.market import RELAYER, connect, role_keys
         from dem.drive.run import MANIFEST
         from dem.gateway.app import make_app
+        from dem.gateway.approvals import Approvals
         from dem.gateway.bills.book import Book
         from dem.gateway.config import load
         from dem.gateway.evidence import Proofs
@@ -63,8 +65,12 @@ def cli(config: Path) -> None:
     terms = ElectionTerms(*market.contract("Elections").functions.terms().call())
     Store(configuration.state_url).close()  # its tables are there before anybody looks
 
-    def ask(method: str, parameters: list[Any]) -> Any:
+    def answer_of(method: str, parameters: list[Any]) -> Mapping[str, Any]:
         [answer] = chain.ask([(RPCEndpoint(method), parameters)])
+        return answer
+
+    def ask(method: str, parameters: list[Any]) -> Any:
+        answer = answer_of(method, parameters)
         if answer.get("result") is None:
             raise ChainError(f"the node does not answer {method}: {answer.get('error')}")
         return answer["result"]
@@ -89,6 +95,7 @@ def cli(config: Path) -> None:
             bills=Book(configuration.bills_path),
             elections=terms,
             proofs=Proofs(index, market.calendar, chain.id, market.addresses, ask),
+            approvals=Approvals(index, chain.id, market.addresses["Council"], answer_of),
             flows=Flows.of(configuration, index, market.calendar),
         )
         # The threads that ask the databases take turns with the one that writes answers: by default it waits 5 ms for

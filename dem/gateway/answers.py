@@ -289,6 +289,23 @@ class Refused(BaseModel):
     why: str = Field(min_length=1, max_length=1_000)
 
 
+class Approval(BaseModel):
+    """Of a proposal of the council, by a seat."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    transaction: str = Field(
+        pattern="^0x(?:[0-9a-f]{2}){1,500}$",
+        description="that calls Council.approve, of type 1 or 2, as a seat signed it",
+    )
+
+
+class Passed(Answer):
+    """A transaction that was given to the node. The chain's events tell when it is in a block."""
+
+    transaction: str = Field(description="its hash")
+
+
 class Access(Answer):
     """Somebody read about another person. participant: 0 if about all."""
 

@@ -546,6 +546,15 @@ def message(
     return _status(record)
 
 
+@_router.post("/council/approvals", tags=["offices"], status_code=202)
+def approve(parts: Having, reader: Asking, told: a.Approval) -> a.Passed:
+    """Pass a seat's approval of a proposal on to the node: a transaction, whose signature says whose it is."""
+    require(reader, "approve")
+    if parts.approvals is None:
+        raise RequestError(503, "NoNode", "this gateway passes no transactions on")
+    return a.Passed(transaction=parts.approvals.take(told.transaction))
+
+
 @_router.get("/queue", tags=["offices"])
 def queue(request: Request, parts: Having, reader: Asking) -> a.Queue:
     """How many messages wait, and what is in the way."""

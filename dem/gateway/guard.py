@@ -47,6 +47,7 @@ class Guard:
             "/v1/login": RateLimitItemPerMinute(limits.logins_per_minute),
             "/session": RateLimitItemPerMinute(limits.logins_per_minute),
             "/v1/oauth/token": RateLimitItemPerMinute(limits.logins_per_minute),
+            "/v1/council/approvals": RateLimitItemPerMinute(limits.logins_per_minute),
             "/v1/deliveries": RateLimitItemPerMinute(limits.deliveries_per_minute),
         }
         self._bytes = {"/v1/deliveries": limits.delivery_bytes}

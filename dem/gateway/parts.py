@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from fastapi import Request
 
 from dem.errors import RequestError
+from dem.gateway.approvals import Approvals
 from dem.gateway.bills.book import Book
 from dem.gateway.config import Configuration
 from dem.gateway.evidence import Proofs
@@ -34,7 +35,7 @@ class Parts:
     """What a gateway is made of. bringing: None for one that only tells. bills: None if it has no book of them.
 
     proofs: None if it asks no node for any. elections: None if it does not know when they are.
-    flows: None if it has no tables of the network.
+    flows: None if it has no tables of the network. approvals: None if it passes no transactions on.
     """
 
     configuration: Configuration
@@ -50,6 +51,7 @@ class Parts:
     elections: ElectionTerms | None = None
     proofs: Proofs | None = None
     flows: Flows | None = None
+    approvals: Approvals | None = None
 
     def has_office(self, role: Role) -> bool:
         """Whether an account or a client has it."""

@@ -48,6 +48,7 @@ transfers    no      own     no         all       no    no        no         no 
 deliver      no      no      no         no        no    all       no         no       no
 deliveries   no      no      no         all       no    own       no         no       all
 send         all     all     all        all       all   all       all        all      all
+approve      all     all     all        all       all   all       all        all      all
 message      own     own     own        all       own   own       own        own      all
 events       own     own     own        own       own   own       own        own      own
 queue        no      no      no         all       no    no        no         no       all

@@ -32,6 +32,7 @@ transfers    401     403    200  403        200       403   403       403       
 deliver      401     403    403  403        403       403   200       403        403      403
 deliveries   401     403    403  403        200       403   200       403        403      200
 send         202     202    202  202        202       202   202       202        202      202
+approve      422     422    422  422        422       422   422       422        422      422
 message      401     403    200  403        200       403   403       403        403      200
 queue        401     403    403  403        200       403   403       403        403      200
 payouts      401     403    403  403        403       403   403       200        403      403
@@ -66,6 +67,9 @@ def ask(gateway: Gateway, resource: str, who: str) -> int:
         if resource == "send":
             client.bring(envelope)
             return 202
+        if resource == "approve":
+            answer = gateway.web.post("/v1/council/approvals", json={"transaction": "0x02c0"})
+            return answer.status_code
         if resource == "deliver":
             client.deliver("file.csv", f"meter,direction,start,kwh\n{METER},import,2026-03-01T00:00Z,1\n".encode())
             return 200

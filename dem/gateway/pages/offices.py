@@ -1,6 +1,6 @@
 """What offices' pages tell: the operator's day, the council's proposals in words, what an auditor looks at."""
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -49,13 +49,14 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """Of the council. state: open, decided or executed."""
+    """Of the council. state: open, decided or executed. is_approved: by who reads."""
 
     number: int
     state: str
     words: str
     functions: Sequence[str]
     approvals: int
+    is_approved: bool
     proposed_at: datetime | None
     ready_at: datetime | None
 
@@ -116,15 +117,15 @@ def arrears(parts: Parts) -> Arrears:
     return Arrears(count, units, rows)
 
 
-def proposals(parts: Parts, market: Market) -> list[Proposal]:
-    """All of them, the newest first."""
-    approved = Counter(
-        {row["id"]: row["n"] for row in parts.index.rows(
-            "SELECT a.id, count(DISTINCT a.by) AS n FROM council_approved AS a WHERE NOT EXISTS ("
-            "SELECT 1 FROM council_approval_withdrawn AS w WHERE w.id = a.id AND w.by = a.by "
-            "AND (w.block, w.log_index) > (a.block, a.log_index)) GROUP BY a.id"
-        )}
-    )  # fmt: skip
+def proposals(parts: Parts, market: Market, account: str | None = None) -> list[Proposal]:
+    """All of them, the newest first. account: of who reads."""
+    approved: dict[int, set[str]] = defaultdict(set)
+    for row in parts.index.rows(
+        "SELECT a.id, lower(a.by) AS account FROM council_approved AS a WHERE NOT EXISTS ("
+        "SELECT 1 FROM council_approval_withdrawn AS w WHERE w.id = a.id AND w.by = a.by "
+        "AND (w.block, w.log_index) > (a.block, a.log_index))"
+    ):
+        approved[row["id"]].add(row["account"])
     decided = {row["id"]: row["ready_at"] for row in parts.index.rows(
         "SELECT d.id, d.ready_at FROM council_decided AS d WHERE NOT EXISTS ("
         "SELECT 1 FROM council_reopened AS r WHERE r.id = d.id AND (r.block, r.log_index) > (d.block, d.log_index))"
@@ -144,7 +145,8 @@ def proposals(parts: Parts, market: Market) -> list[Proposal]:
                 state="executed" if row["id"] in executed else "decided" if ready is not None else "open",
                 words=words,
                 functions=[in_words(parts.contracts, [call]).split(" ")[0] for call in calls],
-                approvals=approved[row["id"]],
+                approvals=len(approved[row["id"]]),
+                is_approved=account is not None and account.lower() in approved[row["id"]],
                 proposed_at=None if row["time"] is None else market.local(row["time"]),
                 ready_at=None if ready is None else market.local(int(ready)),
             )

@@ -5,7 +5,8 @@ import io
 import json
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from contextlib import suppress
+from dataclasses import asdict, replace
 from datetime import datetime
 from importlib.resources import files
 from typing import Annotated, Any
@@ -759,10 +760,17 @@ def _flows(flows: Flows, day: int, slot: int | None, clocks: Sequence[datetime])
 
 
 @router.get("/proposals")
-def proposals(asked: Asking) -> Response:
-    """The council's proposals, in words."""
+def proposals(asked: Asking, sent: Sent = "") -> Response:
+    """The council's proposals, in words; who holds a seat may approve them."""
     asked.open("proposals")
-    return asked.page("proposals", rows=offices.proposals(asked.parts, asked.market))
+    approvals, account = asked.parts.approvals, asked.reader.account
+    seat = account if approvals is not None and account is not None and approvals.has_seat(account) else None
+    terms: dict[str, Any] = {}
+    if approvals is not None and seat is not None:
+        with suppress(RequestError):  # the page says that the node is away
+            terms = asdict(approvals.terms(seat))
+    rows = offices.proposals(asked.parts, asked.market, account)
+    return asked.page("proposals", rows=rows, seat=seat, terms_told=json.dumps(terms), sent=sent)
 
 
 @router.get("/audit")
@@ -778,6 +786,7 @@ def audit(asked: Asking, day: DayAsked = None) -> Response:
         day=shown,
         starts=market.local(market.calendar.start_of(shown)),
         proposals=offices.proposals(parts, market),
+        seat=None,
         rules=offices.rule_versions(parts),
         concentration=offices.concentration(parts, shown),
         accesses=[row | {"when": offices.moment(row["at"]).astimezone(market.zone)} for row in accesses],

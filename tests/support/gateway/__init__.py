@@ -16,8 +16,9 @@ from dem.chain.artifacts import shipped
 from dem.chain.events import Event
 from dem.deployment.plan import STEPS, rules_tuple
 from dem.deployment.roles import TOKEN
-from dem.errors import RequestError
+from dem.errors import ChainError, RequestError
 from dem.gateway.app import make_app
+from dem.gateway.approvals import Approvals
 from dem.gateway.bills.book import Book
 from dem.gateway.client import Client
 from dem.gateway.config import Configuration, Limits, NetworkTables
@@ -122,6 +123,9 @@ def _events() -> Iterator[tuple[str, str, dict[str, Any]]]:
     yield "CallAuction", "SheetRejected", refused
     suspend = FunctionCodec(next(e for e in shipped()["ParticipantRegistry"].abi if e.get("name") == "suspend"))
     call = (CONTRACTS["ParticipantRegistry"], suspend.encode([ROOF]))
+    for number, holder in ((1, "p1"), (2, "p2"), (3, "home")):
+        yield "Council", "SeatTaken", {"number": number, "holder": account_of(holder), "isElected": number > 2}
+    yield "Council", "SeatLost", {"number": 2, "holder": account_of("p2")}
     yield "Council", "Proposed", {"id": 1, "by": account_of("p1"), "calls": [call]}
     yield "Council", "Approved", {"id": 1, "by": account_of("p1")}
 
@@ -235,13 +239,18 @@ def town(members: int, day: int = 2) -> Iterator[Any]:
 
 @dataclass
 class Node:
-    """Stands for a chain: takes messages into blocks. refusals: by message, in a contract's words."""
+    """Stands for a chain: takes messages into blocks. refusals: by message, in a contract's words. passed, reverts: of
+    transactions.
+    """
 
     blocks: list[list[str]] = field(default_factory=lambda: [[]])
     refusals: dict[str, str] = field(default_factory=dict)
     brought: list[str] = field(default_factory=list)
     looked_for: list[str] = field(default_factory=list)
     paid: list[str] = field(default_factory=list)
+    passed: list[str] = field(default_factory=list)
+    reverts: dict[str, Any] | None = None
+    is_away: bool = False
     failing: Exception | None = None
 
     def head(self) -> int:
@@ -275,6 +284,22 @@ class Node:
         for id_ in ids:
             if id_ in self.paid and (block := self._block_of(id_)) is not None:
                 yield Outcome(id_, block, id_)
+
+    def answer(self, method: str, parameters: list[Any]) -> dict[str, Any]:
+        """Of JSON-RPC, for approvals of the council."""
+        if self.is_away:
+            raise ChainError("no node")
+        if method == "eth_sendRawTransaction":
+            if parameters[0] in self.passed:
+                return {"error": {"code": -32000, "message": "already known"}}
+            self.passed.append(parameters[0])
+        if method == "eth_call" and self.reverts is not None:
+            return {"error": self.reverts}
+        return {
+            "result": {"eth_getTransactionCount": "0x5", "eth_getBlockByNumber": {"baseFeePerGas": "0x7"}}.get(
+                method, "0x"
+            )
+        }
 
     def find(self, message: Checked, first: int) -> Outcome | None:
         block = self._block_of(message.id)
@@ -365,6 +390,7 @@ def make_gateway(
         elections=TERMS,
         proofs=Recorded(),
         flows=Flows.of(configuration, reads, CALENDAR),
+        approvals=Approvals(reads, CHAIN, CONTRACTS["Council"], node.answer),
     )
     return Gateway(
         parts, relaying, node, TestClient(make_app(parts), base_url=base, raise_server_exceptions=False), now

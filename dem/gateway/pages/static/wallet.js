@@ -181,6 +181,47 @@ export async function walletEnvelope(market, contract, type, message, account) {
   return sealed(market, contract, type, message, digestOf(market, contract, type, message), signature.toLowerCase());
 }
 
+// ------------------------------------------------------------------------- transactions: approvals of the council alone
+
+const shortest = (number) => {
+  const digits = BigInt(number).toString(16);
+  return digits === "0" ? new Uint8Array() : unhex(digits.padStart(digits.length + (digits.length % 2), "0"));
+};
+
+const head = (length, offset) => {
+  const long = shortest(length);
+  return length < 56 ? [offset + length] : [offset + 55 + long.length, ...long];
+};
+
+// RLP of bytes, or of a list of such.
+function rlp(value) {
+  if (Array.isArray(value)) {
+    const body = join(...value.map(rlp));
+    return join(head(body.length, 0xc0), body);
+  }
+  return value.length === 1 && value[0] < 0x80 ? value : join(head(value.length, 0x80), value);
+}
+
+const approves = (number) => join(hashed("approve(uint256)").slice(0, 4), word(number));
+
+// An approval of a proposal, signed. terms: number of the account's next transaction, what it may use, and pay for that.
+export function approval(market, number, terms, key) {
+  const fees = terms.fee === null ? [0] : [0, terms.fee];
+  const numbers = [market.chain, terms.nonce, ...fees, terms.gas].map(shortest);
+  const fields = [...numbers, unhex(market.contracts.Council), new Uint8Array(), approves(number), []];
+  const type = [terms.fee === null ? 1 : 2];
+  const digest = keccak_256(join(type, rlp(fields)));
+  const made = secp256k1.sign(digest, key, { prehash: false, format: "recovered" }); // the recovery bit comes first
+  const trimmed = (part) => shortest(`0x${hex(part)}`);
+  const sealed_ = [...fields, shortest(made[0]), trimmed(made.slice(1, 33)), trimmed(made.slice(33))];
+  return `0x${hex(join(type, rlp(sealed_)))}`;
+}
+
+export const walletSends = (market, number, account) => wallet.request({
+  method: "eth_sendTransaction",
+  params: [{ from: account, to: market.contracts.Council, data: `0x${hex(approves(number))}` }],
+});
+
 // Of a message that takes the place of earlier ones: hundredths of a second, of which 40 bits last until 2318.
 export const sequence = () => Math.floor(Date.now() / 10);
 
