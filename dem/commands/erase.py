@@ -18,8 +18,9 @@ from dem.errors import DemError, InputError
 def cli(member: int, config: Path) -> None:
     """Erase what the gateway of --config remembers of MEMBER (its number), who has left the market.
 
-    Messages, offers, readings that a metering operator brought, logins and the log of who has read about it go. What is
-    on the chain stays there, and so do bills, which the law wants kept: docs/guide/privacy.md says what is where.
+    Messages, offers, readings that a metering operator brought, consents, logins and the log of who has read about it
+    go. What is on the chain stays there, and so do bills, which the law wants kept: docs/guide/privacy.md says what is
+    where.
     """
     try:
         from dem.gateway.config import load

@@ -21,6 +21,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from dem.errors import InputError, RequestError
 from dem.gateway import answers as a
 from dem.gateway import offers
+from dem.gateway.consents import Consent, agreed
 from dem.gateway.deliveries import Deliveries, Told
 from dem.gateway.guard import PROBLEM, Guard, problem
 from dem.gateway.login import Logins
@@ -78,11 +79,17 @@ async def _forget(parts: Parts) -> None:
     """Delete again and again what is older than it may be."""
     while True:
         try:
-            gone = await asyncio.to_thread(parts.store.forget, parts.configuration.retention)
+            gone = await asyncio.to_thread(_forget_now, parts)
             _log.info("forgotten: %s", gone)
         except SQLAlchemyError as error:
             _log.error("nothing could be forgotten", exc_info=error)
         await asyncio.sleep(_FORGET_SECONDS)
+
+
+def _forget_now(parts: Parts) -> dict[str, int]:
+    agree = agreed(parts.store, Consent.VALUES)
+    longer = [meter for meter, owner in parts.configuration.meters.items() if owner in agree]
+    return parts.store.forget(parts.configuration.retention, longer)
 
 
 def _bare(lifespan: Any = None) -> FastAPI:

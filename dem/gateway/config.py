@@ -56,7 +56,8 @@ class Limits(BaseModel):
 class Retention(BaseModel):
     """For how many days the gateway remembers what is about people. docs/guide/privacy.md says why.
 
-    messages: what they signed, after it was done with. values: what metering operators said of their meters.
+    messages: what they signed, after it was done with. values: what metering operators said of their meters;
+    agreed_values: of members who have agreed to that.
     accesses: who has read about them. journal: states of messages, for streams that go on.
     """
 
@@ -64,6 +65,7 @@ class Retention(BaseModel):
 
     messages: int = Field(400, ge=40, le=_LONGEST)
     values: int = Field(1_096, ge=40, le=_LONGEST)
+    agreed_values: int = Field(_LONGEST, ge=40, le=_LONGEST)
     accesses: int = Field(1_096, ge=40, le=_LONGEST)
     journal: int = Field(90, ge=1, le=_LONGEST)
 

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from dem.errors import RequestError
+from dem.gateway.consents import Consent, agreed
 from dem.gateway.parts import Parts
 from dem.gateway.protocol import BILATERAL, Checked, parse
 from dem.gateway.reads import Row
@@ -65,7 +66,8 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """An offer as a member sees it. Numbers and names of its proposer and its counterparty, 0 if that is everybody.
+    """An offer as a member sees it. Numbers of its proposer and its counterparty, 0 if that is everybody, and
+    their names, if they have agreed that they are told.
 
     opening: the hash of the proposal that began the negotiation. contract: the number of what it led to.
     """
@@ -169,6 +171,9 @@ def _followed(parts: Parts, offers: Sequence[Offer], reader: int) -> list[Known]
         return []
     proposals = [_proposal(one) for one in offers]
     people = parts.index.named(account for one in proposals for account in (one.proposer, one.counterparty))
+    names_of = {int(one["participant"]): one["name"] or "" for one in people.values()}
+    told = agreed(parts.store, Consent.NAME, names_of)
+    named = {number: name for number, name in names_of.items() if number in told or number == reader}
     openings = {
         offer.hash: offer.hash if proposal.answers == NOTHING else _hex(proposal.answers)
         for offer, proposal in zip(offers, proposals, strict=True)
@@ -189,7 +194,7 @@ def _followed(parts: Parts, offers: Sequence[Offer], reader: int) -> list[Known]
             phase = Phase.WITHDRAWN
         else:
             phase = Phase.OVER if bound & (used | withdrawn) else _pending(offer, parts.store.now())
-        names = [people.get(one.lower(), {}).get("name") or "" for one in (proposal.proposer, proposal.counterparty)]
+        names = [named.get(number, "") for number in (by, to)]
         number = concluded[offer.hash]["number"] if offer.hash in concluded else None
         found.append(Known(offer, proposal, opening, by, names[0], to, names[1], phase, number))
     return found

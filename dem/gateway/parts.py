@@ -10,13 +10,17 @@ from dem.errors import RequestError
 from dem.gateway.approvals import Approvals
 from dem.gateway.bills.book import Book
 from dem.gateway.config import Configuration
+from dem.gateway.consents import opens_energy
 from dem.gateway.evidence import Proofs
 from dem.gateway.network import Flows
 from dem.gateway.processes import Notice
 from dem.gateway.reads import Index
-from dem.gateway.rights import Reader, Right, Role, mark, require
+from dem.gateway.rights import OPENED, Reader, Right, Role, mark, require
 from dem.gateway.state import CLIENT_MARK, Store
 from dem.model.calendar import CalendarParameters
+
+INTERMEDIARY = "intermediary"
+"""As what one reads that a member has chosen, and opened its energy to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +98,13 @@ def about(parts: Parts, reader: Reader, resource: str, participant: int, purpose
         RequestError: the reader has none, or says no purpose.
     """
     is_own = participant == reader.participant != 0
-    right = require(reader, resource, is_own)
+    is_opened = resource in OPENED and not is_own and opens_energy(parts, reader.participant, participant)
+    right = Right.ALL if is_opened else require(reader, resource, is_own)
     if is_own or right is Right.OWN:
         return lambda _rows: None
     if not purpose.strip():
         raise RequestError(400, "PurposeMissing", "say in the header Purpose why you read about another person")
-    role, account = mark(reader, resource), reader.account
+    role, account = INTERMEDIARY if is_opened else mark(reader, resource), reader.account
 
     def note(rows: int) -> None:
         values = {"reader": account, "role": role, "resource": resource, "participant": participant}

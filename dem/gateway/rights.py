@@ -61,6 +61,7 @@ application  own     own     own        own       own   own       own        own
 elections    no      all     all        all       all   no        no         all      all
 offers       no      own     no         no        no    no        no         no       no
 proof        no      own     no         no        no    no        no         no       no
+consents     no      own     no         no        no    no        no         no       no
 choice       no      own     no         no        no    no        no         no       no
 standing     no      own     no         no        no    no        no         no       no
 proposals    no      all     all        all       all   no        no         all      all
@@ -73,6 +74,10 @@ TABLE: dict[str, dict[Role, Right]] = {
     row[0]: {Role(role): Right(right) for role, right in zip(_HEADER[1:], row[1:], strict=True)} for row in _ROWS
 }
 """Right by resource and role."""
+
+
+OPENED = ("energy",)
+"""What a member may open to the intermediary that it has chosen: see `consents.py`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -159,6 +159,20 @@ OFFER = Table(
 newest acceptance or revocation that came here."""
 Index("offer_by_proposer", OFFER.c.proposer, OFFER.c.expires)
 Index("offer_by_counterparty", OFFER.c.counterparty, OFFER.c.expires)
+CONSENT = Table(
+    "consent",
+    METADATA,
+    Column("number", _BIG, primary_key=True, autoincrement=True),
+    Column("at", _BIG, nullable=False),
+    Column("account", String(42), nullable=False),
+    Column("participant", Integer, nullable=False),
+    Column("purpose", String(16), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("withdrawn", _BIG),
+    sqlite_autoincrement=True,
+)
+"""account: by whose session it was given. withdrawn: when; NULL while it holds."""
+Index("consent_by_participant", CONSENT.c.participant, CONSENT.c.purpose)
 
 
 class State(StrEnum):
@@ -583,11 +597,18 @@ class Store:
 
     # --------------------------------------------------------------------------------------------- forgetting
 
-    def forget(self, retention: Retention) -> dict[str, int]:
-        """Delete what is older than it may be; how many rows of each table went. What is under way stays."""
+    def forget(self, retention: Retention, longer: Collection[str] = ()) -> dict[str, int]:
+        """Delete what is older than it may be; how many rows of each table went. What is under way stays.
+
+        longer: meters whose owners have agreed that their values are kept for longer.
+        """
         now = self.now()
-        messages, values, accesses, journal = (
-            now - _DAY * days for days in (retention.messages, retention.values, retention.accesses, retention.journal)
+        messages, values, agreed, accesses, journal = (
+            now - _DAY * days
+            for days in (
+                *(retention.messages, retention.values, retention.agreed_values),
+                *(retention.accesses, retention.journal),
+            )
         )
         with self.change("journal") as connection:
             offers = delete(OFFER).where(OFFER.c.expires < messages)
@@ -596,9 +617,10 @@ class Store:
             old = (MESSAGE.c.received_at < messages, MESSAGE.c.state.in_(_DONE), MESSAGE.c.id.not_in(kept))
             for table, condition in (
                 (MESSAGE, and_(*old)),
-                (VALUE, VALUE.c.start < values),
+                (VALUE, (VALUE.c.start < values) & (VALUE.c.meter.not_in(longer) | (VALUE.c.start < agreed))),
                 (DELIVERY, (DELIVERY.c.at < values) & DELIVERY.c.number.not_in(select(VALUE.c.delivery))),
                 (ACCESS, ACCESS.c.at < accesses),
+                (CONSENT, CONSENT.c.withdrawn < accesses),
                 (JOURNAL, JOURNAL.c.at < journal),
                 (TOKEN, TOKEN.c.expires < now),
                 (NONCE, NONCE.c.expires < now),
@@ -618,11 +640,45 @@ class Store:
                 (MESSAGE, and_(*signed)),
                 (VALUE, VALUE.c.meter.in_(meters)),
                 (ACCESS, ACCESS.c.participant == participant),
+                (CONSENT, CONSENT.c.participant == participant),
                 (JOURNAL, JOURNAL.c.owner == account.lower()),
                 (TOKEN, TOKEN.c.account == account),
             ):
                 gone[table.name] = connection.execute(delete(table).where(condition)).rowcount
         return gone
+
+    # ------------------------------------------------------------------------------------------------ consents
+
+    def agree(self, account: str, participant: int, purpose: str, version: int) -> None:
+        """Note that a participant agrees to a text; an older one, if it held, is withdrawn by that."""
+        with self.change("consent") as connection:
+            theirs = (CONSENT.c.participant == participant, CONSENT.c.purpose == purpose, CONSENT.c.withdrawn.is_(None))
+            if connection.execute(select(CONSENT).where(*theirs, CONSENT.c.version == version)).first() is not None:
+                return
+            connection.execute(update(CONSENT).where(*theirs).values(withdrawn=self.now()))
+            values = {"account": account, "participant": participant, "purpose": purpose, "version": version}
+            connection.execute(insert(CONSENT).values(at=self.now(), **values))
+
+    def withdraw_consent(self, participant: int, purpose: str) -> None:
+        """Note that it does not any more."""
+        theirs = (CONSENT.c.participant == participant, CONSENT.c.purpose == purpose, CONSENT.c.withdrawn.is_(None))
+        with self.change() as connection:
+            connection.execute(update(CONSENT).where(*theirs).values(withdrawn=self.now()))
+
+    def agreed(self, purpose: str, version: int, participants: Collection[int] | None = None) -> frozenset[int]:
+        """Who agrees to a version of a text now; of these participants, or of all."""
+        holds = (CONSENT.c.purpose == purpose, CONSENT.c.version == version, CONSENT.c.withdrawn.is_(None))
+        question = select(CONSENT.c.participant).where(*holds)
+        if participants is not None:
+            question = question.where(CONSENT.c.participant.in_(participants))
+        with self._engine.connect() as connection:
+            return frozenset(connection.execute(question).scalars())
+
+    def consents(self, participant: int) -> list[dict[str, Any]]:
+        """What a participant has agreed to, the newest first."""
+        question = select(CONSENT).where(CONSENT.c.participant == participant).order_by(CONSENT.c.number.desc())
+        with self._engine.connect() as connection:
+            return [dict(row._mapping) for row in connection.execute(question)]
 
     # --------------------------------------------------------------------------------------------- access log
 

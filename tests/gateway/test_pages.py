@@ -36,6 +36,7 @@ bill          303     403    200  403        200       403   403       403      
 alerts        303     403    200  403        200       403   403       403        403      200
 admission     303     200    200  200        200       200   200       200        200      200
 readers       303     403    200  403        403       403   403       403        403      200
+privacy       303     403    200  403        403       403   403       403        403      403
 export        303     403    200  403        403       403   403       403        403      403
 prices        303     200    200  403        200       200   403       403        200      200
 operations    303     403    403  403        200       403   403       403        403      200
@@ -126,6 +127,8 @@ def test_the_cells_are_all_there_are(console: Gateway) -> None:
     from dem.gateway.pages.router import router
 
     open_to_all = {"/login", "/join", "/session", "/session/end", "/static/{name}", "/language/{code}"}
+    consents = "/members/{participant}/consents/{purpose}"
+    open_to_all |= {f"{consents}/{{version}}", f"{consents}/withdrawal"}  # test_consents.py tries them
     assert {route.path for route in router.routes} == {path for path, _ in PAGES.values()} | open_to_all
     assert routes
 

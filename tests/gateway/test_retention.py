@@ -45,6 +45,8 @@ def fill(gateway: Gateway) -> None:
     gateway.client("operator").get(f"/v1/members/{HOME}", purpose="a very private purpose")
     gateway.client("operator").get(f"/v1/members/{ROOF}", purpose="another purpose")
     gateway.store.nonce(60)
+    gateway.store.agree(account_of("home"), HOME, "name", 1)
+    gateway.store.withdraw_consent(HOME, "name")
 
 
 def test_each_class_goes_when_its_time_is_over_and_no_sooner(gateway: Gateway) -> None:
@@ -55,7 +57,7 @@ def test_each_class_goes_when_its_time_is_over_and_no_sooner(gateway: Gateway) -
     classes = {
         "journal": (RETENTION.journal, {"journal", "token", "nonce"}),
         "messages": (RETENTION.messages, {"message", "offer"}),
-        "values": (RETENTION.values, {"value", "delivery", "access"}),
+        "values": (RETENTION.values, {"value", "delivery", "access", "consent"}),
     }
     gone: set[str] = {"client"}
     for days, names in classes.values():
@@ -93,7 +95,7 @@ def test_an_offer_that_stands_keeps_what_was_answered(gateway: Gateway) -> None:
 def test_who_has_left_is_erased_and_nobody_else(gateway: Gateway) -> None:
     fill(gateway)
     gone = gateway.store.erase(account_of("home"), HOME, [METER])
-    assert gone == {"offer": 1, "message": 3, "value": 1, "access": 1, "journal": 14, "token": 3}
+    assert gone == {"offer": 1, "message": 3, "value": 1, "access": 1, "consent": 1, "journal": 14, "token": 3}
     assert [one.sender for one in gateway.store.messages(State.FINAL, 100)] == [account_of("roof")] * 2
     assert [row["participant"] for row in gateway.store.accesses(None, 0, 100)] == [ROOF]
     assert gateway.store.erase(account_of("home"), HOME, [METER]) == dict.fromkeys(gone, 0)

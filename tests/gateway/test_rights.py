@@ -43,6 +43,7 @@ PAGES_ALONE = {
     "application",
     "bills",
     "choice",
+    "consents",
     "elections",
     "export",
     "standing",

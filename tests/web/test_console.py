@@ -32,6 +32,7 @@ PAGES = {
     "bill": ("home", f"/members/{HOME}/bills/town-000001"),
     "alerts": ("roof", f"/members/{HOME + 1}/alerts"),
     "readers": ("home", f"/members/{HOME}/readers"),
+    "privacy": ("home", f"/members/{HOME}/privacy"),
     "operations": ("operator", "/operations?day=2"),
     "network": ("grid", "/network?day=1"),
     "network-expected": ("grid", "/network?day=2"),

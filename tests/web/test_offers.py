@@ -60,7 +60,7 @@ def test_an_offer_is_made_answered_accepted_and_another_one_withdrawn(site: Site
     require_well(home)
     home.get_by_role("button", name="Sign and offer").click()
     home.wait_for_url("**?sent=1")
-    home.get_by_text("You offer roof to buy").wait_for()
+    home.get_by_text(f"You offer Member {ROOF} to buy").wait_for()
     require_well(home)
     offered = newest(site, "home")
     first = (FIRST - 1) * 96
@@ -70,7 +70,7 @@ def test_an_offer_is_made_answered_accepted_and_another_one_withdrawn(site: Site
     assert (offered.counterparty, offered.expiry) == (account_of("roof"), CALENDAR.gate_closes_at(FIRST))
 
     roof.reload()
-    roof.get_by_text("home would buy from you").wait_for()
+    roof.get_by_text(f"Member {HOME} would buy from you").wait_for()
     roof.get_by_text("Answer", exact=True).click()
     roof.get_by_role("button", name="Answer with other terms").click()
     require_well(roof)

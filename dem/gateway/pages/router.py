@@ -20,6 +20,7 @@ from dem.errors import RequestError
 from dem.gateway import answers as a
 from dem.gateway.bills.days import of_member
 from dem.gateway.bills.drawing import as_csv, as_html, as_pdf, as_xml, values
+from dem.gateway.consents import TEXTS, Consent, agreed, moment, version_of
 from dem.gateway.login import Logins
 from dem.gateway.network import Flows
 from dem.gateway.offers import Phase, is_used, offers_of
@@ -52,6 +53,7 @@ PAGES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "alerts": ("/members/{participant}/alerts", ("member", "energy", "orders", "settlements")),
     "admission": ("/admission", ("application",)),
     "readers": ("/members/{participant}/readers", ("access",)),
+    "privacy": ("/members/{participant}/privacy", ("consents",)),
     "export": ("/members/{participant}/export", ("export",)),
     "prices": ("/prices", ("prices",)),
     "operations": ("/operations", ("operations",)),
@@ -649,6 +651,63 @@ def readers(asked: Asking, participant: Number, purpose: Purpose = "") -> Respon
     )
 
 
+@router.get("/members/{participant}/privacy")
+def privacy(asked: Asking, participant: Number) -> Response:
+    """What a member agrees to, and how long what is kept."""
+    asked.open("privacy", participant)
+    market, parts = asked.market, asked.parts
+    rows, retention = parts.store.consents(participant), parts.configuration.retention
+    holding = {row["purpose"]: row for row in rows if row["withdrawn"] is None}
+    told = []
+    for purpose in Consent:
+        version, own = version_of(purpose), holding.get(purpose)
+        is_held = own is not None and own["version"] == version
+        told.append(
+            {
+                "purpose": purpose,
+                "version": version,
+                "text": TEXTS[purpose][-1],
+                "holds": market.local(own["at"]) if own is not None and is_held else None,
+                "is_renewed": own is not None and not is_held,
+            }
+        )
+
+    def until(row: Row) -> datetime | None:
+        return None if row["withdrawn"] is None else market.local(row["withdrawn"])
+
+    is_longer = participant in agreed(parts.store, Consent.VALUES, [participant])
+    return asked.page(
+        "privacy",
+        participant=participant,
+        consents=told,
+        history=[row | {"agreed": market.local(row["at"]), "until": until(row)} for row in rows],
+        retention=retention,
+        values_days=max(retention.values, retention.agreed_values) if is_longer else retention.values,
+    )
+
+
+@router.post("/members/{participant}/consents/{purpose}/withdrawal")
+def disagree(asked: Asking, participant: Number, purpose: Consent) -> Response:
+    """Take a consent back."""
+    asked.open("privacy", participant)
+    asked.parts.store.withdraw_consent(participant, purpose)
+    return RedirectResponse(f"/members/{participant}/privacy", 303)
+
+
+@router.post("/members/{participant}/consents/{purpose}/{version}")
+def agree(
+    asked: Asking, participant: Number, purpose: Consent, version: Annotated[int, Path(ge=1, le=1_000)]
+) -> Response:
+    """Agree to a text, in the version that was shown."""
+    asked.open("privacy", participant)
+    account = asked.reader.account
+    assert account is not None  # else it has not the right
+    if version != version_of(purpose):
+        raise RequestError(422, "OldText", "this text has been replaced by a newer one: read it, and agree to that")
+    asked.parts.store.agree(account, participant, purpose, version)
+    return RedirectResponse(f"/members/{participant}/privacy", 303)
+
+
 @router.get("/members/{participant}/export")
 def export(asked: Asking, participant: Number) -> Response:
     """Everything about oneself, as one file."""
@@ -663,6 +722,7 @@ def export(asked: Asking, participant: Number) -> Response:
         "transfers": index.transfers(participant),
         "payments": _side_payments(parts, participant),
         "readers": parts.store.accesses(participant, 0, 100_000),
+        "consents": [_consent(row) for row in parts.store.consents(participant)],
         "messages": [_sent(record) for record in parts.store.messages_of(member["account"], 100_000)],
     }
     packed = io.BytesIO()
@@ -674,6 +734,14 @@ def export(asked: Asking, participant: Number) -> Response:
             archive.writestr(f"bills/{document.number}.xml", as_xml(document))
             archive.writestr(f"bills/{document.number}.html", as_html(document, asked.spoken))
     return Response(packed.getvalue(), media_type="application/zip", headers=_file(f"member-{participant}.zip"))
+
+
+def _consent(row: Row) -> Row:
+    """As one's own file has it: with the text that one agreed to."""
+    ended = row["withdrawn"]
+    text = TEXTS[Consent(row["purpose"])][row["version"] - 1]
+    told = {"agreed_at": moment(row["at"]), "withdrawn_at": "" if ended is None else moment(ended)}
+    return {"purpose": row["purpose"], "version": row["version"], "text": text} | told
 
 
 def _table(rows: Sequence[Row]) -> str:

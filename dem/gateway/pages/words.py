@@ -83,5 +83,6 @@ OTHERS: Sequence[str] = (
     *(N_("overload"), N_("voltage too high"), N_("voltage too low"), N_("no power flow exists")),
     *(N_("feed-in"), N_("demand"), N_("network")),
     *(N_("members"), N_("message"), N_("deliveries"), N_("operations"), N_("audit"), N_("bills"), N_("access")),
+    *(N_("intermediary"),),
 )
 """Kinds, roles and resources, as tables have them."""
