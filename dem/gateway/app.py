@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from eth_utils.address import is_address
 from fastapi import Depends, FastAPI, Header, Path, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi.responses import JSONResponse, PlainTextResponse, StreamingResponse
 from fastapi.routing import APIRouter
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import ValidationError
@@ -20,7 +20,7 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from dem.errors import InputError, RequestError
 from dem.gateway import answers as a
-from dem.gateway import offers
+from dem.gateway import offers, watch
 from dem.gateway.consents import Consent, agreed
 from dem.gateway.deliveries import Deliveries, Told
 from dem.gateway.guard import PROBLEM, Guard, problem
@@ -568,6 +568,13 @@ def queue(request: Request, parts: Having, reader: Asking) -> a.Queue:
     require(reader, "queue")
     trouble = parts.bringing.trouble if parts.bringing else ""
     return a.Queue(counts=parts.store.counts(), trouble=trouble, streams=request.app.state.streams.count)
+
+
+@_router.get("/metrics", tags=["offices"], response_class=PlainTextResponse)
+def metrics(parts: Having, reader: Asking) -> Response:
+    """How many persons offices read about, and how many messages wait, for Prometheus."""
+    require(reader, "metrics")
+    return Response(watch.metrics(parts), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
 @_router.get("/payouts", tags=["offices"])

@@ -1,5 +1,6 @@
 """The configuration of a gateway: a TOML file. docs/guide/gateway.md describes each key."""
 
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo, available_timezones
@@ -86,8 +87,9 @@ class Configuration(BaseModel):
     """Of a gateway. folder: of the market, with its manifest.json; index, state: relative to it.
 
     meters: participant of each meter, by the name that its metering operator calls it. name, currency, timezone: of the
-    market, on its pages. bills: folder of the book of bills. network: tables for the dispatcher's page. least_traders:
-    on each side of the auction, for the public to be told what was traded.
+    market, on its pages. expires: the last day on which an account has its offices. persons_per_day: who reads about
+    more is named. bills: folder of the book of bills. network: tables for the dispatcher's page. least_traders: on each
+    side of the auction, for the public to be told what was traded.
     workers: processes that answer.
     relayer: an account of ape's that pays for transactions; or keystore, the file of one.
     """
@@ -109,12 +111,14 @@ class Configuration(BaseModel):
     limits: Limits = Limits.model_construct()
     retention: Retention = Retention.model_construct()
     offices: dict[Office, list[Address]] = {}
+    expires: dict[Address, date] = {}
     name: str = Field("DEM", min_length=1, max_length=60)
     currency: str = Field("EUR", pattern=r"^[A-Z]{3}$")
     timezone: Zone = "UTC"
     bills: Path = Path("bills")
     network: NetworkTables | None = None
     least_traders: int = Field(5, ge=1)
+    persons_per_day: int = Field(100, ge=1)
     meters: dict[str, Annotated[int, Field(ge=1, le=2**31 - 1)]] = {}
 
     @property
@@ -148,8 +152,13 @@ class Configuration(BaseModel):
         return ZoneInfo(self.timezone)
 
     def roles_of(self, account: str) -> frozenset[Role]:
-        """The offices of an account."""
+        """The offices of an account, be they over or not."""
         return frozenset(role for role, accounts in self.offices.items() if account in accounts)
+
+    def ended(self, account: str, now: datetime) -> date | None:
+        """The last day of an account's offices, if it is over where the market is."""
+        last = self.expires.get(account)
+        return last if last is not None and now.astimezone(self.zone).date() > last else None
 
 
 def load(path: Path) -> Configuration:

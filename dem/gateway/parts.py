@@ -1,8 +1,8 @@
 """What a gateway is made of, who asks it, and the right to what is about others: for its interface and its pages."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
 
 from fastapi import Request
 
@@ -59,7 +59,8 @@ class Parts:
 
     def has_office(self, role: Role) -> bool:
         """Whether an account or a client has it."""
-        return bool(self.configuration.offices.get(role)) or any(
+        told, now = self.configuration, self.clock()
+        return any(told.ended(account, now) is None for account in told.offices.get(role, ())) or any(
             role in client["offices"] for client in self.store.clients()
         )
 
@@ -84,11 +85,21 @@ def proofs_of(parts: Parts) -> Proofs:
 def known(parts: Parts, account: str) -> Reader:
     """The reader with an account, and its roles."""
     if account.startswith(CLIENT_MARK):
-        offices = parts.store.offices_of(account.removeprefix(CLIENT_MARK))
-        return Reader(account, 0, frozenset({Role.PUBLIC, *map(Role, offices)}))
+        offices, until = parts.store.offices_of(account.removeprefix(CLIENT_MARK))
+        last = datetime.fromtimestamp(until, parts.configuration.zone).date()
+        return _with(Reader(account), map(Role, offices), last if until < parts.store.now() else None)
     participant = parts.index.participant_of(account)
     member = {Role.MEMBER} if participant else set()
-    return Reader(account, participant, frozenset({Role.PUBLIC, *member, *parts.configuration.roles_of(account)}))
+    reader = Reader(account, participant, frozenset({Role.PUBLIC, *member}))
+    told = parts.configuration
+    return _with(reader, told.roles_of(account), told.ended(account, parts.clock()))
+
+
+def _with(reader: Reader, offices: Iterable[Role], ended: date | None) -> Reader:
+    """A reader with its offices, or without those that have ended."""
+    if ended is not None:
+        return replace(reader, lost=frozenset(offices), ended=ended)
+    return replace(reader, roles=reader.roles | frozenset(offices))
 
 
 def about(parts: Parts, reader: Reader, resource: str, participant: int, purpose: str) -> Callable[[int], None]:

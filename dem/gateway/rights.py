@@ -1,6 +1,7 @@
 """Who may read and do what: one table of role x resource. What is not in it is denied."""
 
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 
 from dem.errors import RequestError
@@ -51,6 +52,7 @@ send         all     all     all        all       all   all       all        all
 approve      all     all     all        all       all   all       all        all      all
 message      own     own     own        all       own   own       own        own      all
 events       own     own     own        own       own   own       own        own      own
+metrics      no      no      no         all       no    no        no         no       all
 queue        no      no      no         all       no    no        no         no       all
 payouts      no      no      no         no        no    no        all        no       no
 access       no      own     no         no        no    no        no         no       all
@@ -82,11 +84,16 @@ OPENED = ("energy",)
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Who asks. account: None if nobody is logged in. participant: number in the registry, 0 if it is none."""
+    """Who asks. account: None if nobody is logged in. participant: number in the registry, 0 if it is none.
+
+    lost: offices that it had until `ended`.
+    """
 
     account: str | None = None
     participant: int = 0
     roles: frozenset[Role] = frozenset({Role.PUBLIC})
+    lost: frozenset[Role] = frozenset()
+    ended: date | None = None
 
 
 def require(reader: Reader, resource: str, is_own: bool = False) -> Right:
@@ -102,6 +109,10 @@ def require(reader: Reader, resource: str, is_own: bool = False) -> Right:
         return Right.OWN
     if reader.account is None:
         raise RequestError(401, "NotLoggedIn", f"{resource} needs a login: see /v1/login")
+    if any(TABLE[resource].get(role, Right.NO) is not Right.NO for role in reader.lost):
+        offices = ", ".join(sorted(reader.lost))
+        why = f"the access of {reader.account} as {offices} ended on {reader.ended}: who runs the gateway can renew it"
+        raise RequestError(403, "AccessEnded", why)
     roles = ", ".join(sorted(reader.roles))
     what = "of others " if Right.OWN in rights else ""
     raise RequestError(403, "Denied", f"{resource} {what}is not for {roles}")

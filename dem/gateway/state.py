@@ -31,6 +31,7 @@ from sqlalchemy import (
     String,
     Table,
     and_,
+    case,
     delete,
     event,
     func,
@@ -589,11 +590,12 @@ class Store:
             return None
         return self.open(f"{CLIENT_MARK}{name}", seconds), list(row.offices)
 
-    def offices_of(self, name: str) -> list[str]:
-        """Offices of a client; none if it has expired."""
-        question = select(CLIENT.c.offices).where(CLIENT.c.name == name, CLIENT.c.expires >= self.now())
+    def offices_of(self, name: str) -> tuple[list[str], int]:
+        """Offices of a client, and until when it has them; none of one that there is not."""
+        question = select(CLIENT.c.offices, CLIENT.c.expires).where(CLIENT.c.name == name)
         with self._engine.connect() as connection:
-            return list(connection.execute(question).scalar_one_or_none() or [])
+            row = connection.execute(question).one_or_none()
+        return ([], 0) if row is None else (list(row.offices), row.expires)
 
     # --------------------------------------------------------------------------------------------- forgetting
 
@@ -692,9 +694,20 @@ class Store:
         question = select(ACCESS).where(ACCESS.c.number > after).order_by(ACCESS.c.number).limit(most)
         return self._accesses(question, participant)
 
-    def newest_accesses(self, participant: int | None, most: int) -> list[dict[str, Any]]:
-        """Who read about a participant, or about anybody, the newest first."""
-        return self._accesses(select(ACCESS).order_by(ACCESS.c.number.desc()).limit(most), participant)
+    def newest_accesses(self, participant: int | None, most: int, reader: str | None = None) -> list[dict[str, Any]]:
+        """Who read about a participant, or about anybody, the newest first. reader: only what this one has read."""
+        question = select(ACCESS).order_by(ACCESS.c.number.desc()).limit(most)
+        return self._accesses(question if reader is None else question.where(ACCESS.c.reader == reader), participant)
+
+    def persons_read(self, since: int) -> list[tuple[str, str, int]]:
+        """Readers with their office, and about how many persons they have read: by number, and in lists of members."""
+        named = func.count(func.distinct(case((ACCESS.c.participant > 0, ACCESS.c.participant))))
+        listed = func.coalesce(func.sum(case((ACCESS.c.resource == "members", ACCESS.c.rows))), 0)
+        persons = (named + listed).label("persons")
+        question = select(ACCESS.c.reader, ACCESS.c.role, persons).where(ACCESS.c.at >= since)
+        question = question.group_by(ACCESS.c.reader, ACCESS.c.role).order_by(persons.desc(), ACCESS.c.reader)
+        with self._engine.connect() as connection:
+            return [(row.reader, row.role, int(row.persons)) for row in connection.execute(question)]
 
     def _accesses(self, question: Select[Any], participant: int | None) -> list[dict[str, Any]]:
         if participant is not None:

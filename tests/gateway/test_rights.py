@@ -34,6 +34,7 @@ deliveries   401     403    403  403        200       403   200       403       
 send         202     202    202  202        202       202   202       202        202      202
 approve      422     422    422  422        422       422   422       422        422      422
 message      401     403    200  403        200       403   403       403        403      200
+metrics      401     403    403  403        200       403   403       403        403      200
 queue        401     403    403  403        200       403   403       403        403      200
 payouts      401     403    403  403        403       403   403       200        403      403
 access       401     200    200  403        403       403   403       403        403      200
@@ -71,6 +72,9 @@ def ask(gateway: Gateway, resource: str, who: str) -> int:
         if resource == "approve":
             answer = gateway.web.post("/v1/council/approvals", json={"transaction": "0x02c0"})
             return answer.status_code
+        if resource == "metrics":
+            headers = {"Authorization": f"Bearer {client._token}"} if name else {}
+            return gateway.web.get("/v1/metrics", headers=headers).status_code
         if resource == "deliver":
             client.deliver("file.csv", f"meter,direction,start,kwh\n{METER},import,2026-03-01T00:00Z,1\n".encode())
             return 200

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from dem.chain.artifacts import shipped
@@ -188,8 +188,3 @@ def concentration(parts: Parts, day: int) -> dict[str, Any]:
             "index": round(shares(parts_) * 10_000),
         }
     return found
-
-
-def moment(time: int) -> datetime:
-    """Of the access log."""
-    return datetime.fromtimestamp(time, UTC)

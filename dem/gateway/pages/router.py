@@ -18,6 +18,7 @@ from fastapi.routing import APIRouter
 
 from dem.errors import RequestError
 from dem.gateway import answers as a
+from dem.gateway import watch
 from dem.gateway.bills.days import of_member
 from dem.gateway.bills.drawing import as_csv, as_html, as_pdf, as_xml, values
 from dem.gateway.consents import TEXTS, Consent, agreed, moment, version_of
@@ -646,9 +647,14 @@ def readers(asked: Asking, participant: Number, purpose: Purpose = "") -> Respon
         "readers",
         member=asked.parts.index.participant(participant),
         participant=participant,
-        rows=[row | {"when": offices.moment(row["at"]).astimezone(asked.market.zone)} for row in rows],
+        rows=[_read(row, asked.market) for row in rows],
         purpose=purpose,
     )
+
+
+def _read(row: Row, market: Market) -> Row:
+    """A reading about somebody, in local time."""
+    return row | {"when": market.local(row["at"])}
 
 
 @router.get("/members/{participant}/privacy")
@@ -775,7 +781,13 @@ def operations(asked: Asking, day: DayAsked = None) -> Response:
         names=parts.index.named(one.who for one in refused),
         counts=parts.store.counts(),
         trouble=parts.bringing.trouble if parts.bringing else "",
+        bulk=_bulk(parts),
     )
+
+
+def _bulk(parts: Parts) -> list[watch.Reading]:
+    """Who has read about very many persons."""
+    return [one for one in watch.readings(parts) if one.is_bulk]
 
 
 @router.get("/network")
@@ -849,6 +861,7 @@ def audit(asked: Asking, day: DayAsked = None) -> Response:
     shown = market.shown_day(day)
     note(1)
     accesses = parts.store.newest_accesses(None, _ACCESSES)
+    own = parts.store.newest_accesses(None, _ACCESSES, asked.reader.account)
     return asked.page(
         "audit",
         day=shown,
@@ -857,7 +870,9 @@ def audit(asked: Asking, day: DayAsked = None) -> Response:
         seat=None,
         rules=offices.rule_versions(parts),
         concentration=offices.concentration(parts, shown),
-        accesses=[row | {"when": offices.moment(row["at"]).astimezone(market.zone)} for row in accesses],
+        accesses=[_read(row, market) for row in accesses],
+        read=[_read(row, market) for row in own],
+        bulk=_bulk(parts),
     )
 
 
