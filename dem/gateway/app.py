@@ -32,6 +32,7 @@ from dem.gateway.protocol import TYPES, VERSION, Checked, Envelope, check
 from dem.gateway.rights import Reader, Right, Role, require
 from dem.gateway.state import Place, Record, State
 from dem.gateway.streams import Streams
+from dem.messages.contracts import Ending
 from dem.messages.members import Withdrawal
 from dem.messages.orders import OrderSheet
 from dem.metering.files import zone_of
@@ -497,6 +498,8 @@ def _take(parts: Parts, envelope: Envelope) -> a.Status:
             _require_payable(parts, checked.sender, checked.message)
         place, more = _place(parts, checked), offers.taken(parts, checked)
         record = parts.store.accept(checked.id, envelope.type, checked.sender, envelope.model_dump(), place, **more)
+    elif isinstance(checked.message, Ending) and checked.sender != record.sender:
+        record = offers.agreed_to_end(parts, checked, envelope.signature)
     return _status(record)
 
 
@@ -615,8 +618,8 @@ async def events(
     """What happens, as server-sent events: blocks for everybody, and the states of one's own messages.
 
     An event `message` tells a state; `retract` that the chain has given back the block it was in; `offer` that a
-    contract is offered to one, or one's offer is answered. Who names the last event that it had, by Last-Event-ID or
-    `after`, misses none.
+    contract is offered to one, or one's offer is answered; `ending` that the other side would end a contract. Who names
+    the last event that it had, by Last-Event-ID or `after`, misses none.
     """
     require(reader, "events", is_own=True)
     streams: Streams = request.app.state.streams

@@ -14,8 +14,8 @@ from dem.gateway.consents import Consent, agreed
 from dem.gateway.parts import Parts
 from dem.gateway.protocol import BILATERAL, Checked, parse
 from dem.gateway.reads import Row
-from dem.gateway.state import NewOffer, Offer, State
-from dem.messages.contracts import Acceptance, Proposal, Revocation
+from dem.gateway.state import NewEnding, NewOffer, Offer, Record, State
+from dem.messages.contracts import Acceptance, Ending, Proposal, Revocation
 from dem.messages.signing import message_hash
 
 MOST = 50
@@ -47,6 +47,7 @@ SELECT * FROM (
 """
 
 
+_SIDES = "SELECT buyer, seller FROM bilateral_contracts_concluded WHERE number = :number"
 _PLUGGED = "SELECT EXISTS (SELECT 1 FROM schedule_market_added WHERE lower(market) = lower(:market)) AS is_plugged"
 
 
@@ -101,7 +102,7 @@ def taken(parts: Parts, checked: Checked) -> dict[str, Any]:
         RequestError: it is a proposal, or an answer to one, that cannot lead to anything.
     """
     message, sender = checked.message, checked.sender
-    if not isinstance(message, Proposal | Acceptance | Revocation):
+    if not isinstance(message, Proposal | Acceptance | Revocation | Ending):
         return {}
     if not parts.index.participant_of(sender):
         raise RequestError(422, "NotAMember", f"{sender} signed this and is no member: contracts are for members alone")
@@ -109,6 +110,8 @@ def taken(parts: Parts, checked: Checked) -> dict[str, Any]:
         if not is_used(parts):
             raise RequestError(422, "NoContracts", "this market has no contracts between members")
         return {"offer": _offered(parts, message)}
+    if isinstance(message, Ending):
+        return {"ending": _ending(parts, message, sender)}
     hash_ = _hex(message.proposal if isinstance(message, Acceptance) else message.message)
     offer = parts.store.offer(hash_)
     if isinstance(message, Acceptance):
@@ -133,6 +136,39 @@ def _offered(parts: Parts, message: Proposal) -> NewOffer:
         raise RequestError(422, "TooManyOffers", f"an account has at most {MOST} offers that have not expired")
     counterparty = None if message.counterparty == NOBODY else message.counterparty
     return NewOffer(_hex(message_hash(message)), counterparty, min(message.expiry, gate))
+
+
+def _ending(parts: Parts, message: Ending, sender: str) -> NewEnding:
+    """One that a side of a contract signs first."""
+    now, participant = parts.store.now(), parts.index.participant_of(sender)
+    rows = parts.index.rows(_SIDES, number=message.number)
+    if not rows or participant not in rows[0].values():
+        # Who is no side of it does not learn that it is there.
+        raise RequestError(422, "NoSuchContract", f"{sender} has no contract {message.number}")
+    day = message.last_day + 1
+    gate = parts.calendar.gate_closes_at(day)
+    if min(message.expiry, gate) <= now:
+        why = f"it expires at {message.expiry}, and the gate of day {day} closes at {gate}: now it is {now}"
+        raise RequestError(422, "OfferExpired", why)
+    if len([one for one in parts.store.endings(sender, now) if one.record.sender == sender]) >= MOST:
+        raise RequestError(422, "TooManyOffers", f"an account has at most {MOST} endings that have not expired")
+    is_buyer = participant == rows[0]["buyer"]
+    other = parts.index.participant(rows[0]["seller" if is_buyer else "buyer"])["account"]
+    return NewEnding(message.number, message.last_day, min(message.expiry, gate), other, is_buyer)
+
+
+def agreed_to_end(parts: Parts, checked: Checked, signature: str) -> Record:
+    """What the other side proposed, with the signature of this one.
+
+    Raises:
+        RequestError: it is no side of the contract, or too late.
+    """
+    ending = parts.store.ending(checked.id)
+    if ending is None or checked.sender != ending.counterparty:
+        raise RequestError(422, "NoSuchContract", f"{checked.sender} has no contract that anybody wants to end so")
+    if ending.consent is None and ending.expires <= parts.store.now():
+        raise RequestError(422, "OfferExpired", f"the ending stood until {ending.expires}")
+    return parts.store.agree_to_end(checked.id, signature)
 
 
 def _require_acceptable(parts: Parts, offer: Offer | None, hash_: str, sender: str) -> None:

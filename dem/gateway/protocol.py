@@ -13,7 +13,7 @@ from eth_utils.address import to_checksum_address
 from pydantic import BaseModel, ConfigDict, Field
 
 from dem.errors import InputError, RequestError, SignatureError
-from dem.messages.contracts import Acceptance, Proposal, Revocation
+from dem.messages.contracts import Acceptance, Ending, Proposal, Revocation
 from dem.messages.members import Application, Ballot, Commission, Mandate, Nomination, ReliefOffer, Veto, Withdrawal
 from dem.messages.orders import (
     LINES_PER_SHEET,
@@ -69,8 +69,10 @@ KINDS: dict[type[Any], Kind] = {
     Proposal: Kind(BILATERAL, "conclude", "proposer", is_alone=False),
     Acceptance: Kind(BILATERAL, "conclude", is_alone=False),
     Revocation: Kind(BILATERAL, "revoke", is_alone=False),
+    Ending: Kind(BILATERAL, "end", is_alone=False),
 }
-"""What the gateway takes, and anyone may bring. A proposal is kept until somebody's acceptance goes with it."""
+"""What the gateway takes, and anyone may bring. A proposal is kept until somebody's acceptance goes with it, and an
+ending until the other side has signed the same."""
 TYPES = {kind.__name__: kind for kind in KINDS}
 
 
@@ -92,7 +94,7 @@ class Envelope(BaseModel):
 class Checked:
     """A message whose signature is its sender's. contract: name of the one it goes to.
 
-    accepted: the proposal that goes with an acceptance.
+    accepted: the proposal that goes with an acceptance. signatures: of an ending, the buyer's and the seller's.
     """
 
     id: str
@@ -101,6 +103,7 @@ class Checked:
     message: Message
     signature: bytes
     accepted: "Checked | None" = None
+    signatures: tuple[bytes, bytes] | None = None
 
 
 def seal(domain: Domain, message: Message, signature: bytes) -> Envelope:

@@ -21,10 +21,11 @@ from dem.errors import DemError
 from dem.gateway.processes import Notice
 from dem.gateway.protocol import KINDS, Checked, unsealed
 from dem.gateway.state import Move, Record, State, Store
-from dem.messages.contracts import Acceptance, Proposal, Revocation
+from dem.messages.contracts import Acceptance, Ending, Proposal, Revocation
 from dem.messages.orders import OrderSheet
 from dem.messages.readings import ReadingSheet
 from dem.messages.signed import AcceptedProposal, Received, for_contract, sheet_for_contract
+from dem.messages.signing import struct
 from dem.relay.batches import GAS_PER_LINE, GAS_PER_SHEET, Relay, batches
 from dem.relay.bilateral import GAS_PER_CONTRACT, arguments
 from dem.relay.settlement import finish_settlement
@@ -139,6 +140,10 @@ class Relaying:
             offer = self._store.offer(f"0x{made.message.proposal.hex()}")
             assert offer is not None  # else the acceptance was not taken
             return replace(made, accepted=self._message(offer.record))
+        if isinstance(made.message, Ending):
+            ending = self._store.ending(record.id)
+            assert ending is not None  # it is kept for as long as it is under way
+            return replace(made, signatures=ending.signatures)
         return made
 
     def _follow(self, head: int) -> None:
@@ -272,6 +277,9 @@ def _arguments(one: Checked) -> tuple[Any, ...]:
         assert isinstance(one.accepted.message, Proposal)
         proposal = Received(one.accepted.message, one.accepted.signature)
         return arguments(AcceptedProposal(proposal, one.sender, Received(message, one.signature)))
+    if isinstance(message, Ending):
+        assert one.signatures is not None
+        return struct(message), *one.signatures
     return for_contract(signed)
 
 

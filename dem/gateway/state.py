@@ -10,7 +10,7 @@ import secrets
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from alembic.config import Config
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     Column,
     ColumnElement,
     ForeignKey,
@@ -160,6 +161,22 @@ OFFER = Table(
 newest acceptance or revocation that came here."""
 Index("offer_by_proposer", OFFER.c.proposer, OFFER.c.expires)
 Index("offer_by_counterparty", OFFER.c.counterparty, OFFER.c.expires)
+ENDING = Table(
+    "ending",
+    METADATA,
+    Column("message", String(66), ForeignKey("message.id"), primary_key=True),
+    Column("contract", _BIG, nullable=False),
+    Column("last_day", _BIG, nullable=False),
+    Column("expires", _BIG, nullable=False),
+    Column("proposer", String(42), nullable=False),
+    Column("counterparty", String(42), nullable=False),
+    Column("is_buyer", Boolean, nullable=False),
+    Column("consent", String(132)),
+)
+"""Endings of contracts, which both sides sign alike. is_buyer: whether who signed first is. consent: the other
+signature; NULL until it came."""
+Index("ending_by_proposer", ENDING.c.proposer, ENDING.c.expires)
+Index("ending_by_counterparty", ENDING.c.counterparty, ENDING.c.expires)
 CONSENT = Table(
     "consent",
     METADATA,
@@ -220,6 +237,17 @@ class NewOffer:
 
 
 @dataclass(frozen=True, slots=True)
+class NewEnding:
+    """One to keep, see ENDING."""
+
+    contract: int
+    last_day: int
+    expires: int
+    counterparty: str
+    is_buyer: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """A message as it is remembered. first_block: from which on a transaction that brings it can be."""
 
@@ -253,6 +281,26 @@ class Offer:
     expires: int
     record: Record
     answer: Record | None
+
+
+@dataclass(frozen=True, slots=True)
+class KeptEnding:
+    """An ending that is kept; record: as who proposed it signed it."""
+
+    contract: int
+    last_day: int
+    expires: int
+    counterparty: str
+    is_buyer: bool
+    consent: str | None
+    record: Record
+
+    @property
+    def signatures(self) -> tuple[bytes, bytes]:
+        """The buyer's and the seller's, once both have signed."""
+        assert self.consent is not None
+        own, other = (bytes.fromhex(text[2:]) for text in (self.record.envelope["signature"], self.consent))
+        return (own, other) if self.is_buyer else (other, own)
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,15 +371,17 @@ class Store:
         place: Place | None = None,
         offer: NewOffer | None = None,
         answers: str | None = None,
+        ending: NewEnding | None = None,
     ) -> Record:
         """Remember a message that was checked, and queue or hold it; one that is known stays as it is.
 
-        offer: of a proposal. answers: the hash of the one that an acceptance or a revocation answers.
+        offer: of a proposal. answers: the hash of the one that an acceptance or a revocation answers. ending: of
+        a contract, to which the other side has to agree.
         """
         with self.change("journal") as connection:
             if known := _message(connection, id_):
                 return known
-            last = _waits(envelope) if offer is None else State.OFFERED
+            last = _waits(envelope) if offer is None and ending is None else State.OFFERED
             if place is not None and place.due > self.now():
                 last = State.HELD if self._takes(connection, sender, place) else State.REPLACED
             for state in (State.RECEIVED, State.CHECKED, last):
@@ -355,6 +405,9 @@ class Store:
                 connection.execute(insert(OFFER).values(message=id_, proposer=sender, **values))
                 if offer.counterparty is not None:
                     self._tell(connection, "offer", offer.counterparty, {"hash": offer.hash})
+            if ending is not None:
+                connection.execute(insert(ENDING).values(message=id_, proposer=sender, **asdict(ending)))
+                self._tell(connection, "ending", ending.counterparty, {"id": id_, "contract": ending.contract})
             if answers is not None:
                 theirs = OFFER.c.hash == answers
                 connection.execute(update(OFFER).where(theirs).values(answer=id_))
@@ -420,6 +473,37 @@ class Store:
             )
             for row in rows
         ]
+
+    def ending(self, id_: str) -> KeptEnding | None:
+        """The ending of a contract that is signed by this id."""
+        return next(iter(self._endings(ENDING.c.message == id_)), None)
+
+    def endings(self, account: str, after: int) -> list[KeptEnding]:
+        """Endings that an account has proposed, or that are proposed to it, and that expire later, the newest first."""
+        theirs = (ENDING.c.proposer == account) | (ENDING.c.counterparty == account)
+        return self._endings(theirs & (ENDING.c.expires > after))
+
+    def _endings(self, condition: ColumnElement[bool]) -> list[KeptEnding]:
+        both = ENDING.join(MESSAGE, ENDING.c.message == MESSAGE.c.id)
+        question = select(ENDING, MESSAGE).select_from(both).where(condition).order_by(MESSAGE.c.number.desc())
+        names = ("contract", "last_day", "expires", "counterparty", "is_buyer", "consent")
+        with self._engine.connect() as connection:
+            return [
+                KeptEnding(**{name: row._mapping[ENDING.c[name]] for name in names}, record=_record(row))
+                for row in connection.execute(question)
+            ]
+
+    def agree_to_end(self, id_: str, signature: str) -> Record:
+        """Keep the other side's signature of an ending, and queue it; one that has both stays as it is."""
+        with self.change("journal") as connection:
+            record = _message(connection, id_)
+            assert record is not None  # it was looked at before
+            if record.state is State.OFFERED:
+                connection.execute(update(ENDING).where(ENDING.c.message == id_).values(consent=signature))
+                self._move(connection, record, State.QUEUED)
+            found = _message(connection, id_)
+        assert found is not None
+        return found
 
     def message(self, id_: str) -> Record | None:
         """A message."""
@@ -615,7 +699,9 @@ class Store:
         with self.change("journal") as connection:
             offers = delete(OFFER).where(OFFER.c.expires < messages)
             gone = {"offer": connection.execute(offers).rowcount}
-            kept = select(OFFER.c.message).union(select(OFFER.c.answer).where(OFFER.c.answer.is_not(None)))
+            gone["ending"] = connection.execute(delete(ENDING).where(ENDING.c.expires < messages)).rowcount
+            answers = select(OFFER.c.answer).where(OFFER.c.answer.is_not(None))
+            kept = select(OFFER.c.message).union(answers, select(ENDING.c.message))
             old = (MESSAGE.c.received_at < messages, MESSAGE.c.state.in_(_DONE), MESSAGE.c.id.not_in(kept))
             for table, condition in (
                 (MESSAGE, and_(*old)),
@@ -636,6 +722,9 @@ class Store:
             theirs = (OFFER.c.proposer == account) | (OFFER.c.counterparty == account)
             gone = {"offer": connection.execute(delete(OFFER).where(theirs)).rowcount}
             signed = (MESSAGE.c.sender == account, MESSAGE.c.state.in_(_DONE))
+            done = select(MESSAGE.c.id).where(MESSAGE.c.state.in_(_DONE))
+            ours = (ENDING.c.proposer == account) | (ENDING.c.counterparty == account)
+            gone["ending"] = connection.execute(delete(ENDING).where(ours, ENDING.c.message.in_(done))).rowcount
             answers = select(MESSAGE.c.id).where(*signed)
             connection.execute(update(OFFER).where(OFFER.c.answer.in_(answers)).values(answer=None))
             for table, condition in (
@@ -705,7 +794,11 @@ class Store:
         listed = func.coalesce(func.sum(case((ACCESS.c.resource == "members", ACCESS.c.rows))), 0)
         persons = (named + listed).label("persons")
         question = select(ACCESS.c.reader, ACCESS.c.role, persons).where(ACCESS.c.at >= since)
-        question = question.group_by(ACCESS.c.reader, ACCESS.c.role).order_by(persons.desc(), ACCESS.c.reader)
+        question = (
+            question.group_by(ACCESS.c.reader, ACCESS.c.role)
+            .having(named + listed > 0)
+            .order_by(persons.desc(), ACCESS.c.reader)
+        )
         with self._engine.connect() as connection:
             return [(row.reader, row.role, int(row.persons)) for row in connection.execute(question)]
 

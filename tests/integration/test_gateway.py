@@ -14,8 +14,8 @@ from dem.deployment.plan import Government
 from dem.gateway.parts import ElectionTerms
 from dem.gateway.protocol import Envelope, check, seal
 from dem.gateway.relaying import ChainPort, Relaying
-from dem.gateway.state import NewOffer, State, Store
-from dem.messages.contracts import Acceptance, Revocation
+from dem.gateway.state import NewEnding, NewOffer, State, Store
+from dem.messages.contracts import Acceptance, Ending, Revocation
 from dem.messages.members import Withdrawal
 from dem.messages.orders import OrderSheet
 from dem.messages.signing import Message, message_hash, sign
@@ -126,3 +126,29 @@ def test_messages_end_in_a_block_or_refused_in_words(village: Village, market: M
     market.chain.wait_until(market.chain.now() + 1)
     relaying.step()
     assert {store.message(id_).state for id_ in (good, paid)} == {State.FINAL}  # type: ignore[union-attr]
+
+
+def test_a_contract_that_both_want_to_end_ends(village: Village, market: Market, store: Store) -> None:
+    contracts = Contracts(village)
+    village.open_auction()
+    relaying = Relaying(store, ChainPort(Relay(market)), market.addresses, 2)
+    offer, last = contracts.offer(), 2  # of five days
+    hash_ = message_hash(offer)
+    for member, message, more in (
+        (village.buyer, offer, {"offer": NewOffer(f"0x{hash_.hex()}", offer.counterparty, 2**40)}),
+        (village.seller, Acceptance(hash_, offer.expiry), {}),
+    ):
+        bring(store, market, member, "BilateralContracts", message, **more)
+    relaying.step()
+    ending = Ending(1, last, offer.expiry)
+    proposed = NewEnding(1, last, 2**40, village.buyer.account, is_buyer=False)
+    id_ = bring(store, market, village.seller, "BilateralContracts", ending, ending=proposed)
+    relaying.step()
+    assert store.message(id_).state is State.OFFERED  # type: ignore[union-attr]
+    at = domain(market, "BilateralContracts")
+    store.agree_to_end(id_, f"0x{sign(at, ending, village.buyer.wallet.account_key).hex()}")
+    relaying.step()
+    record = store.message(id_)
+    assert record is not None
+    assert (record.state, record.refusal) == (State.IN_BLOCK, None)
+    assert contracts.functions.contractOf(1).call()[2][3] == last * market.calendar.periods_per_day

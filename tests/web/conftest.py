@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import pytest
 import uvicorn
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
-from support.gateway import Gateway, account_of, choices, dispatched, make_gateway, make_index, network, proven
+from support.gateway import Gateway, account_of, agreed, choices, dispatched, make_gateway, make_index, network, proven
 
 from dem.gateway.pages.router import SESSION
 from dem.model.bills import PURCHASE, Bill, Line
@@ -80,7 +80,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Gate
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     url, folder = f"http://127.0.0.1:{port}", tmp_path_factory.mktemp("site")
-    index = make_index(folder / "index.sqlite", [*choices(), proven(), *dispatched()])
+    index = make_index(folder / "index.sqlite", [*choices(), proven(), *dispatched(), *agreed()])
     gateway = make_gateway(folder, index, base=url, tables=network(folder))
     assert gateway.parts.bills is not None
     gateway.parts.bills.issue([_bill("home"), _bill("roof")], "town", "month", "2023-12-01T00:00:00+00:00")

@@ -1,14 +1,18 @@
 """Standing limits in a browser: what its script signs is what the protocol says, and what the member wished."""
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import astuple
+from typing import Any
 
 import pytest
 from conftest import Site
+from eth_account import Account
 from playwright.sync_api import Page
-from support.gateway import CALENDAR, CHAIN, CONTRACTS, HOME, account_of, key_of
+from support.gateway import CALENDAR, CHAIN, CONTRACTS, HOME, ROOF, account_of, key_of
 from test_console import PASSPHRASE, require_well
+from test_join import WALLET
 
 from dem.gateway.protocol import KINDS, parse, seal
 from dem.messages.contracts import Proposal
@@ -147,3 +151,41 @@ def test_a_browser_without_the_key_is_led_to_it(site: Site, page: Page) -> None:
     page.goto(f"{site.url}/members/{HOME}/limits")
     page.get_by_role("link", name="Put it here first.").click()
     page.wait_for_url(f"**/login?next=/members/{HOME}/limits")
+
+
+def test_a_wallet_signs_for_as_many_days_as_one_says(site: Site) -> None:
+    before, site.gateway.now[0] = site.gateway.now[0], CALENDAR.opens_at(3) + 3_600.0
+    context = site.context("roof")
+    page = site.page(context)
+    signed: list[int] = []
+
+    def asked(method: str, params: list[Any]) -> Any:
+        if method == "eth_requestAccounts":
+            return [account_of("roof")]
+        assert method == "eth_signTypedData_v4"
+        signed.append(int(json.loads(params[1])["message"]["day"]))
+        made = Account.sign_typed_data(key_of("roof"), full_message=json.loads(params[1]))
+        return f"0x{made.signature.hex().removeprefix('0x')}"
+
+    def sent() -> dict[int, str]:
+        """The newest sheet of each day: its first word."""
+        found = site.gateway.store.in_places(account_of("roof"), 100)
+        return {int(one.envelope["message"]["day"]): one.envelope["message"]["lines"][0][-20:] for one in found}
+
+    page.expose_function("asked", asked)
+    page.add_init_script(WALLET)
+    page.goto(f"{site.url}/members/{ROOF}/limits")
+    assert not page.get_by_label("Passphrase").is_visible()
+    require_well(page)
+    page.get_by_label("For how many days?").fill("2")
+    page.get_by_role("button", name="Sign by the wallet").click()
+    page.wait_for_url("**/limits?signed=limits")
+    assert signed == [3, 4]
+    assert {*sent()} == {3, 4}
+    assert all(int(word, 16) for word in sent().values())
+    page.get_by_role("button", name="Pause trading").click()
+    page.wait_for_url("**/limits?signed=pause")
+    assert signed == [3, 4, 3, 4]  # those that are signed, and no other
+    assert not any(int(word, 16) for word in sent().values())
+    context.close()
+    site.gateway.now[0] = before

@@ -120,3 +120,29 @@ def test_an_offer_to_everybody_names_nobody(site: Site, pages: dict[str, Page]) 
     assert (made.counterparty, made.energy, made.slots) == (f"0x{0:040x}", 2_500, (1 << 96) - 1)
     assert made.expiry == CALENDAR.gate_closes_at(FIRST)  # the browser's clock is years ahead
     assert made.salt != bytes(32)
+
+
+def test_a_contract_is_ended_by_both(site: Site, pages: dict[str, Page]) -> None:
+    home, roof = pages["home"], pages["roof"]
+    home.get_by_text("End contract 1 early").click()
+    form = home.locator("#finish-1")
+    form.get_by_label("Last day of delivery").select_option(str(FIRST + 3))
+    form.get_by_label("Passphrase").fill(PASSPHRASE)
+    form.get_by_role("button").click()
+    home.wait_for_url("**?sent=1")
+    home.get_by_text("You want it to end after").wait_for()
+    require_well(home)
+    roof.reload()
+    roof.get_by_text("home wants it to end after").wait_for()
+    end = roof.locator("details", has=roof.get_by_role("button", name="End it, too", include_hidden=True))
+    end.locator("summary").click()
+    require_well(roof)
+    end.get_by_label("Passphrase").fill(PASSPHRASE)
+    end.get_by_role("button").click()
+    roof.wait_for_url("**?sent=1")
+    roof.get_by_text("both have signed").wait_for()
+    [kept] = site.gateway.store.endings(account_of("roof"), 0)
+    assert (kept.contract, kept.last_day) == (1, FIRST + 3)
+    assert kept.consent is not None
+    site.gateway.step()
+    assert kept.record.id in site.gateway.node.brought

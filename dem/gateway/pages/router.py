@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
 from datetime import datetime
+from functools import partial
 from importlib.resources import files
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -404,13 +405,14 @@ def offers(asked: Asking, participant: Number, sent: Sent = "") -> Response:
         participant=participant,
         member=member,
         is_used=is_used(parts),
-        contracts=trades.contracts(parts, market, participant),
+        contracts=trades.contracts(parts, market, participant, member["account"]),
+        ending_of=partial(trades.ending_terms, market),
         offers=trades.offers(parts, market, participant, member["account"]),
         days=trades.days(market),
         slots=market.slots(trades.first_day(market)),
         terms_told=trades.terms(market, member),
         sent=sent,
-        messages=_messages(parts, member["account"], "Proposal", "Acceptance", "Revocation"),
+        messages=_messages(parts, member["account"], "Proposal", "Acceptance", "Revocation", "Ending"),
     )
 
 

@@ -1,6 +1,7 @@
 """Contracts between two members: how a page says their terms, and what a member's browser needs to offer one."""
 
 import json
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,6 +11,9 @@ from dem.gateway.offers import Known, Phase
 from dem.gateway.pages.figures import Market, Row
 from dem.gateway.pages.limits import coming
 from dem.gateway.parts import Parts
+from dem.gateway.protocol import parse
+from dem.gateway.state import KeptEnding, State
+from dem.messages.signing import message_hash
 from dem.model.orders import MAX_ENERGY
 from dem.model.units import PRICE_DECIMALS
 
@@ -17,8 +21,12 @@ _DAYS = 60
 """So many days are offered as the first one of a contract."""
 _MOST_RUNS = 3
 """Of periods of a day that are told one by one."""
+_ENDING_SECONDS = 7 * 86_400
+"""For so long the other side may agree to an ending."""
 _OVER_SECONDS = 7 * 86_400
 """For so long an offer is shown after its end."""
+_REVOKED = "SELECT 1 AS n FROM bilateral_contracts_revoked WHERE message = :message LIMIT 1"
+"""Of an ending by either side: then it cannot be carried out any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +46,31 @@ class Terms:
 
 
 @dataclass(frozen=True, slots=True)
+class Ending:
+    """Of a contract, that one side has signed. state: open, agreed, withdrawn, refused or expired. message: what the
+    other side signs alike; revocation: the hash by which who signed takes it back.
+    """
+
+    is_own: bool
+    last: datetime
+    until: datetime
+    state: str
+    refusal: str | None
+    message: dict[str, str]
+    revocation: str
+
+
+@dataclass(frozen=True, slots=True)
 class Contract:
-    """One that there is. other, name: of the other side."""
+    """One that there is. other, name: of the other side. last_days: on which it could end early, and their dates."""
 
     number: int
     buys: bool
     other: int
     name: str
     terms: Terms
+    last_days: Sequence[tuple[int, datetime]]
+    endings: Sequence[Ending]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,16 +113,41 @@ def terms(market: Market, member: Row) -> str:
     )
 
 
-def contracts(parts: Parts, market: Market, participant: int) -> list[Contract]:
+def contracts(parts: Parts, market: Market, participant: int, account: str) -> list[Contract]:
     """Those of a member that deliver today or later."""
-    found = []
+    found, pending = [], defaultdict[int, list[Ending]](list)
+    for one in parts.store.endings(account, parts.store.now() - _OVER_SECONDS):
+        pending[one.contract].append(_ending(parts, market, one, account))
     for row in known.contracts_of(parts, participant, market.day_now()):
         buys = row["buyer"] == participant
         other = row["seller"] if buys else row["buyer"]
         span = (row["first_period"], row["end_period"])
         told = _terms(market, row["price"], row["energy"], span, row["slots"], row["weekdays"])
-        found.append(Contract(row["number"], buys, other, row["name"], told))
+        first, last = row["first_period"] // market.calendar.periods_per_day + 1, _last_day(market, span)
+        days_ = range(max(first, first_day(market)) - 1, last)[:_DAYS]
+        ends = [(day, market.local(market.calendar.start_of(day))) for day in days_]
+        found.append(Contract(row["number"], buys, other, row["name"], told, ends, pending[row["number"]]))
     return found
+
+
+def _ending(parts: Parts, market: Market, one: KeptEnding, account: str) -> Ending:
+    message = parse("Ending", one.record.envelope["message"])
+    revocation = f"0x{message_hash(message).hex()}"
+    if one.record.state is State.REFUSED:
+        state = "refused"
+    elif one.consent is not None:
+        state = "agreed"
+    else:
+        state = "withdrawn" if parts.index.rows(_REVOKED, message=revocation) else "open"
+        state = state if one.expires > parts.store.now() else "expired"
+    last, until = market.local(market.calendar.start_of(one.last_day)), market.local(one.expires)
+    is_own, told = one.record.sender == account, one.record.envelope["message"]
+    return Ending(is_own, last, until, state, one.record.refusal, told, revocation)
+
+
+def ending_terms(market: Market, number: int) -> dict[str, str]:
+    """What is fixed of an ending that somebody proposes now: of which contract, and until when it can be agreed to."""
+    return {"number": str(number), "expiry": str(int(market.now.timestamp()) + _ENDING_SECONDS)}
 
 
 def offers(parts: Parts, market: Market, participant: int, account: str) -> list[Offer]:
@@ -149,7 +199,7 @@ def _decimal(price: int) -> str:
 def _terms(market: Market, price: int, wh: int, span: tuple[int, int], slots: int, weekdays: int) -> Terms:
     calendar = market.calendar
     periods, seconds = calendar.periods_per_day, calendar.period_length
-    first, last = span[0] // periods + 1, max(span[0], span[1] - 1) // periods + 1
+    first, last = span[0] // periods + 1, _last_day(market, span)
     start = calendar.start_of(first)
     runs = _runs(slots)
     told = [(market.local(start + begin * seconds), market.local(start + end * seconds)) for begin, end in runs]
@@ -164,6 +214,11 @@ def _terms(market: Market, price: int, wh: int, span: tuple[int, int], slots: in
         count,
         weekdays,
     )
+
+
+def _last_day(market: Market, span: tuple[int, int]) -> int:
+    """Of a contract; span: its first period, and the one after its last."""
+    return max(span[0], span[1] - 1) // market.calendar.periods_per_day + 1
 
 
 def _runs(slots: int) -> list[tuple[int, int]]:

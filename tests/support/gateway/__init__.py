@@ -196,6 +196,14 @@ def dispatched() -> Iterator[tuple[str, str, dict[str, Any]]]:
     yield "GridCharges", "MadeGood", {"id": ROOF, "day": 1, "energy": 100, "units": 20_000_000}
 
 
+def agreed() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """The home buys from the roof by contract 1, from day 3 on for ten days."""
+    terms = {"price": 15_000, "energy": 500, "firstPeriod": 2 * 96, "endPeriod": 12 * 96, "slots": 0b1111 << 32}
+    terms |= {"weekdays": 127, "extra": 1, "ceiling": 1, "fullest": 4}
+    sides = {"buyer": HOME, "seller": ROOF}
+    yield "BilateralContracts", "Concluded", {"number": 1, "proposal": bytes([9] * 32), "terms": terms} | sides
+
+
 def auction(day: int, orders: Mapping[int, Sequence[Order]], cleared: Sequence[dict[str, int]]) -> Iterator[Any]:
     """Events of a day's auction: a sheet of each participant, and what is cleared by slot."""
     for id_, own in orders.items():

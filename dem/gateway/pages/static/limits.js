@@ -1,11 +1,14 @@
 // Standing limits: a sheet of orders for each of the coming days, signed here at once.
-import { askPassphrase, bring, byPasskey, envelope, find, keptAccount, market, open, say, sequence } from "/static/wallet.js";
+import {
+  askPassphrase, bring, byPasskey, envelope, find, keptAccount, market, open, say, sequence, wallet, walletAccount, walletEnvelope,
+} from "/static/wallet.js";
 import { isTick, priceOf, tickDown, tickUp } from "/static/prices.js";
 
 const LANES = 6;
 const TYPED = ["buy", "sell"];
 const terms = JSON.parse(find("limits").dataset.terms);
 const WISHES = `dem-limits-${terms.account}`;
+const byWallet = keptAccount() !== terms.account && Boolean(wallet);
 const own = () => document.querySelector("[name=kind]:checked").value === "own";
 
 // What is expected of a day, Wh by slot: as the meter showed, or what the member says, the same in all periods.
@@ -47,16 +50,44 @@ function limits() {
   return found.buy === null || found.sell === null ? null : found;
 }
 
+// A key signs for all days. A wallet asks for each, so it signs for as many as were chosen; a pause for those that are signed.
+function chosen(isPause) {
+  if (!byWallet) return terms.days;
+  const signed = find("limits").dataset.signed.split(" ");
+  const there = terms.days.filter((one) => signed.includes(`${one.day}`));
+  return isPause && there.length ? there : terms.days.slice(0, Number(find("count").value));
+}
+
+// Envelopes of the sheets, or null. Who stops a wallet on the way has signed for the days before.
+async function sealed(about, sheets) {
+  if (!byWallet) {
+    const key = await open(find("passphrase").value);
+    if (!key) return say("wrong");
+    return sheets.map((one) => envelope(about, "CallAuction", "OrderSheet", one, key));
+  }
+  if ((await walletAccount()) !== terms.account) return say("otherwallet");
+  const made = [];
+  for (const one of sheets) {
+    say("signing", `${made.length + 1} / ${sheets.length}`);
+    try {
+      made.push(await walletEnvelope(about, "CallAuction", "OrderSheet", one, terms.account));
+    } catch (error) {
+      if (!made.length) return say("refused", error.message);
+      break;
+    }
+  }
+  return made;
+}
+
 find("limits").addEventListener("submit", async (event) => {
   event.preventDefault();
   const isPause = event.submitter.value === "pause";
   const wanted = isPause ? undefined : limits();
   if (wanted === null) return say("badprice");
   say("signing");
-  const key = await open(find("passphrase").value);
-  if (!key) return say("wrong");
   const [about, number] = [await market(), sequence()];
-  const made = terms.days.map((one) => envelope(about, "CallAuction", "OrderSheet", sheet(one, number, wanted), key));
+  const made = await sealed(about, chosen(isPause).map((one) => sheet(one, number, wanted)));
+  if (!made) return undefined;
   const refused = await bring(made);
   if (refused) return say("refused", refused);
   localStorage.setItem(WISHES, JSON.stringify(Object.fromEntries([["own", own()], ...TYPED.map((id) => [id, find(id).value])])));
@@ -72,10 +103,13 @@ function recall() {
 }
 
 function show() {
-  askPassphrase(!byPasskey());
+  askPassphrase(!byWallet && !byPasskey());
   find("owned").hidden = !own();
-  find("limits").hidden = keptAccount() !== terms.account;
-  find("elsewhere").hidden = keptAccount() === terms.account;
+  find("counted").hidden = !byWallet;
+  find("all").hidden = byWallet;
+  find("some").hidden = !byWallet;
+  find("limits").hidden = keptAccount() !== terms.account && !wallet;
+  find("elsewhere").hidden = !find("limits").hidden;
 }
 
 document.querySelectorAll("[name=kind]").forEach((one) => one.addEventListener("change", show));
