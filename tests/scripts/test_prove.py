@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import requests
+from eth_account import Account
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -24,6 +25,7 @@ from dem.chain.artifacts import shipped
 from dem.community.keys import wallet
 from dem.deployment.market import Manifest
 from dem.errors import ChainError, InputError, RequestError
+from dem.gateway.approvals import GAS
 from dem.gateway.client import Client
 from dem.gateway.evidence import Proofs
 from dem.gateway.pages.figures import units
@@ -37,6 +39,8 @@ from dem.model.units import Wh
 from dem.replay.evidence import Evidence, check, write
 from dem.roles.sources import payments
 
+WORDS = "test test test test test test test test test test test junk"
+APPROVE = FunctionCodec(next(one for one in shipped()["Council"].abi if one.get("name") == "approve"))
 ACCOUNT_OF = FunctionCodec(next(one for one in shipped()["Accounts"].abi if one.get("name") == "accountOf"))
 
 
@@ -72,6 +76,25 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
         made.proofs = Proofs(made.index, manifest.calendar, manifest.chain_id, contracts, made.ask)
         yield made
         made.index.close()
+
+
+def seat_of(played: Played) -> bytes:
+    """The key of the council's seat: one of the test accounts that a node and ape have in common."""
+    [row] = played.index.rows("SELECT holder FROM council_seat_taken")
+    Account.enable_unaudited_hdwallet_features()
+    made = (
+        Account.from_mnemonic(WORDS, account_path=f"m/44'/60'/0'/{path}")
+        for n in range(20)
+        for path in (f"{n}", f"0/{n}")
+    )
+    return next(bytes(one.key) for one in made if one.address == row["holder"])
+
+
+def approval(played: Played, council: str, key: bytes) -> str:
+    """Of a proposal that there is not."""
+    fields = {"type": 2, "chainId": int(played.ask("eth_chainId", []), 16), "nonce": 0, "gas": GAS, "value": 0}
+    fields |= {"to": council, "data": APPROVE.encode([99]), "maxFeePerGas": 10**10, "maxPriorityFeePerGas": 0}
+    return f"0x{bytes(Account.sign_transaction(fields, key).raw_transaction).hex()}"
 
 
 def test_every_member_and_day_is_proven_to_the_unit(played: Played) -> None:
@@ -124,6 +147,14 @@ def test_a_gateway_gives_a_member_its_own_proof_and_nobody_elses(played: Played,
         terms = (False, 1, Wh(100), 10**6, 10**6, 1, 127, 2**40, bytes(32), bytes(32))
         offer = Proposal(client.account, wallet("hamlet", 7, "home-2").account, *terms)
         assert client.status(client.send("BilateralContracts", offer))["state"] == "offered"
+        # It passes approvals of the council on: it asks the chain who has a seat, and the node what it would say.
+        for key, told in (
+            (wallet("hamlet", 7, "home-1").account_key, "NotASeat"),
+            (seat_of(played), "WrongState(id=99"),
+        ):
+            sent = {"transaction": approval(played, client.market["contracts"]["Council"], key)}
+            answer = requests.post(f"http://127.0.0.1:{port}/v1/council/approvals", json=sent, timeout=60)
+            assert told in answer.text
 
 
 def test_the_command_says_what_is_proven_and_what_is_trusted(played: Played, tmp_path: Path) -> None:
