@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from eth_account import Account
 from starlette.testclient import TestClient
@@ -28,6 +28,7 @@ from dem.gateway.reads import Index
 from dem.gateway.relaying import Outcome, Relaying
 from dem.gateway.rights import Role
 from dem.gateway.state import Store
+from dem.index import Place
 from dem.index.store import Origin
 from dem.index.store import Store as IndexStore
 from dem.index.tables import tables_of
@@ -61,6 +62,7 @@ METER, ROOF_METER = "AT0030000000000000000000000000001", "AT00300000000000000000
 DEPTH = 4
 TERMS = ElectionTerms(CALENDAR.opening, 365 * 86_400, 14 * 86_400, 14 * 86_400, 3)
 URL = "http://testserver"
+T = TypeVar("T", str, Path)
 
 
 def key_of(name: str) -> bytes:
@@ -121,15 +123,15 @@ def _events() -> Iterator[tuple[str, str, dict[str, Any]]]:
     yield "Council", "Approved", {"id": 1, "by": account_of("p1")}
 
 
-def make_index(path: Path, more: Iterable[tuple[str, str, dict[str, Any]]] = ()) -> Path:
+def make_index(place: T, more: Iterable[tuple[str, str, dict[str, Any]]] = ()) -> T:
     """An index of a market in which two participants have traded a day. more: events that follow."""
-    store = IndexStore(path, _tables(), Origin(CHAIN, GENESIS, CONTRACTS["ParticipantRegistry"], CALENDAR), DEPTH)
+    store = IndexStore(place, _tables(), Origin(CHAIN, GENESIS, CONTRACTS["ParticipantRegistry"], CALENDAR), DEPTH)
     told = enumerate(chain(_events(), more))
     made = (Event(contract, name, args, 10 + n, f"0x{n:064x}", 0) for n, (contract, name, args) in told)
     store.record(CONTRACTS, made)
     store.name({account_of("home"): "home", account_of("roof"): "roof"})
     store.close()
-    return path
+    return place
 
 
 def choices() -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -282,14 +284,14 @@ class Recorded(Proofs):
         return self._evidence
 
 
-def make_gateway(folder: Path, index: Path, url: str = "", base: str = URL, **limits: Any) -> Gateway:
+def make_gateway(folder: Path, index: Place, url: str = "", base: str = URL, **limits: Any) -> Gateway:
     """A gateway of a market. url: of its state; base: what its users call it."""
     few = {"requests_per_minute": 10**6, "messages_per_minute": 10**6, "logins_per_minute": 10**6}
     few["deliveries_per_minute"] = 10**6
     offices = {role: [account_of(role)] for role in Role if role not in (Role.PUBLIC, Role.MEMBER)}
     configuration = Configuration(
         folder=folder,
-        index=index,
+        index=str(index),
         url=base,
         depth=DEPTH,
         limits=Limits(**few | limits),
