@@ -229,7 +229,7 @@ bench-grid: setup ## power flows and limits beside pandapower and the least cut,
 
 bench-pages: setup ## the processor's milliseconds and the bytes of each page with 1,500 households, write bench/pages.md
 	$(SAY) 'bench/pages.py'
-	@PYTHONPATH=.:tests python bench/pages.py
+	@PYTHONPATH=.:tests:bench python -P bench/pages.py
 
 bench-start: setup ## the processor's seconds until a command begins, write bench/start.md
 	$(SAY) 'bench/start.py'

@@ -86,6 +86,16 @@ def processor_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def family_seconds(pid: int) -> float:
+    """Processor time of a process and those that it has started, also those that have ended, s. Linux only.
+
+    Each has one thread, so that its time is known to the nanosecond; of those that have ended, to 10 ms.
+    """
+    running = sum(int(Path(f"/proc/{one}/schedstat").read_text(encoding="ascii").split()[0]) for one in family(pid))
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return running / 1e9 + (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -5,6 +5,7 @@ Every command loads this, so it loads nothing that takes time: see `dem.commands
 
 import errno
 import sqlite3
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -70,16 +71,30 @@ def fail_readably(command: Callable[P, R]) -> Callable[P, R]:
             raise SystemExit(130) from None
         except DemError as error:
             message = str(error)
-        except sqlite3.Error as error:
-            message = f"the database cannot be used: {error}; --out names a file"
         except UnicodeError as error:
             message = f"a file is not UTF-8: save it as UTF-8 ({error})"
         except OSError as error:
             message = _of_the_system(error)
+        except Exception as error:
+            if (said := _of_a_database(error)) is None:
+                raise
+            message = f"the database cannot be used: {said}"
         _errors.print("[bold red]error:[/]", escape(message), highlight=False, soft_wrap=True)
         raise SystemExit(2)
 
     return wrapped
+
+
+def _of_a_database(error: Exception) -> str | None:
+    """What it says; None if the error is none of a database. Who loads this may never need one."""
+    if "sqlalchemy.exc" in sys.modules:
+        from sqlalchemy.exc import DBAPIError
+
+        from dem.index.database import said
+
+        if isinstance(error, DBAPIError):
+            return said(error)
+    return str(error) if isinstance(error, sqlite3.Error) else None
 
 
 def _of_the_system(error: OSError) -> str:

@@ -207,6 +207,10 @@ class NotAnsweredError(ChainError):
     """The node does not answer this request: it is there, but may answer a smaller one."""
 
 
+class IndexMovedError(ChainError):
+    """Another process has changed an index meanwhile: what was to change it has to be worked out again."""
+
+
 class BlocksLostError(ChainError):
     """The chain no longer has blocks it had, or its clock went back: the node was killed, or the chain reorganised.
 

@@ -30,7 +30,7 @@ def cli(member: int, config: Path) -> None:
         why = f"the gateway needs {error.name}, which is not installed: `make setup`, or pip install 'dem[gateway]'"
         raise DemError(why) from None
     configuration = load(config)
-    found = Index(configuration.index_path).participant(member)
+    found = Index(configuration.index_place).participant(member)
     if found["status"] != "exited":
         raise InputError("MEMBER", member, f"is {found['status']}: only who has left is erased")
     meters = [name for name, owner in configuration.meters.items() if owner == member]

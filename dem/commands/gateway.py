@@ -12,7 +12,7 @@ import click
 from dem.chain.options import on_chain
 from dem.commands import ABOUT
 from dem.console import console, fail_readably
-from dem.errors import ChainError, DemError
+from dem.errors import ChainError, DemError, RequestError
 
 _SECONDS_TO_END, _KEEP_SECONDS = 3, 30
 _BACKLOG = 2_048
@@ -59,8 +59,13 @@ def cli(config: Path) -> None:
     if configuration.keystore is not None:
         keys = {RELAYER: open_keystore(configuration.keystore, configuration.passphrase_file)}
     market = connect(chain, keys, configuration.folder / MANIFEST)
-    if not configuration.index_path.exists():
-        raise ChainError(f"{configuration.index_path}: there is no index; make one with `index --follow`")
+    index = Index(configuration.index_place)
+    try:
+        index.head()
+    except RequestError:
+        raise ChainError(f"{index.where}: there is no index; make one with `index --follow`") from None
+    finally:
+        index.close()
     notice, where = Notice(), (configuration.host, configuration.port)
     terms = ElectionTerms(*market.contract("Elections").functions.terms().call())
     Store(configuration.state_url).close()  # its tables are there before anybody looks
@@ -82,7 +87,7 @@ def cli(config: Path) -> None:
 
     def serve(listening: socket.socket) -> None:
         chain.connect_anew()
-        index = Index(configuration.index_path)
+        index = Index(configuration.index_place)
         parts = Parts(
             configuration,
             chain.id,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @on_chain(short_help=ABOUT["index"])
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), help="The database; default FOLDER/index.sqlite.")
+@click.option("--out", help="The database, a file or a URL of PostgreSQL; default FOLDER/index.sqlite.")
 @click.option(
     "--depth",
     type=click.IntRange(1),
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @click.option("--follow", is_flag=True, help="Go on with every new block until interrupted.")
 @click.option("--recorded", is_flag=True, help="Take the events the run recorded in FOLDER instead of the chain's.")
 @fail_readably
-def cli(folder: Path, out: Path | None, depth: int | None, follow: bool, recorded: bool) -> None:
+def cli(folder: Path, out: str | None, depth: int | None, follow: bool, recorded: bool) -> None:
     """Bring the database of the market in FOLDER (with its manifest.json) to the chain's newest block.
 
     One table for each event of each contract, and views in kWh and EUR. May be interrupted and started again at any
@@ -36,19 +36,20 @@ def cli(folder: Path, out: Path | None, depth: int | None, follow: bool, recorde
     """
     from dem.chain.connection import Chain
     from dem.drive.run import MANIFEST, names_of
+    from dem.index.database import shown, url_of
     from dem.index.service import index, index_record
     from dem.replay.record import read_events
 
-    path = out or folder / "index.sqlite"
+    place = out or folder / "index.sqlite"
     chain, members = Chain.connected(), names_of(folder)
     if recorded or chain.is_embedded:
-        count = index_record(chain, folder / MANIFEST, path, read_events(folder), members)
+        count = index_record(chain, folder / MANIFEST, place, read_events(folder), members)
         console.print(f"{count} events as recorded in {folder}", highlight=False)
     else:
-        for progress in index(chain, folder / MANIFEST, path, depth, follow, members):
+        for progress in index(chain, folder / MANIFEST, place, depth, follow, members):
             if not follow or progress.events or progress.replaced:
                 _print(progress)
-    console.print(f"database in {path}", highlight=False)
+    console.print(f"database in {shown(url_of('--out', place))}", highlight=False, soft_wrap=True)
 
 
 def _print(progress: "Progress") -> None:

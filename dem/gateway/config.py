@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from dem.formats import read_settings
 from dem.gateway.rights import OFFICES, Role
+from dem.index import Place, place_of
 from dem.metering.record import MOST_BYTES
 
 
@@ -84,7 +85,8 @@ class NetworkTables(BaseModel):
 
 
 class Configuration(BaseModel):
-    """Of a gateway. folder: of the market, with its manifest.json; index, state: relative to it.
+    """Of a gateway. folder: of the market, with its manifest.json. index: the path of a file, relative to that, or the
+    URL of a database. state: the URL of one; without, a file in the folder.
 
     meters: participant of each meter, by the name that its metering operator calls it. name, currency, timezone: of the
     market, on its pages. expires: the last day on which an account has its offices. persons_per_day: who reads about
@@ -97,7 +99,7 @@ class Configuration(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     folder: Path
-    index: Path = Path("index.sqlite")
+    index: str = "index.sqlite"
     state: str = ""
     host: str = "127.0.0.1"
     port: int = Field(8040, ge=1, le=65_535)
@@ -132,9 +134,9 @@ class Configuration(BaseModel):
         return self.public_url.partition("://")[2]
 
     @property
-    def index_path(self) -> Path:
+    def index_place(self) -> Place:
         """The index."""
-        return self.folder / self.index
+        return place_of(self.index, self.folder)
 
     @property
     def state_url(self) -> str:

@@ -1,6 +1,5 @@
 """Proofs of members' own days, made of what the index has and of what a node proves (`eth_getProof`)."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -26,7 +25,8 @@ ORDER BY block DESC, log_index DESC LIMIT 1
 """
 _OF_THE_DAY = """
 SELECT id, slot, net_wh, {flag} AS is_estimated, block, log_index FROM {table}
-WHERE id IN (SELECT value FROM json_each(:ids)) AND day = :day AND (block, log_index) < (:block, :log_index)
+WHERE id IN (SELECT id FROM participant_registry_admitted WHERE id <= :last)
+  AND day = :day AND (block, log_index) < (:block, :log_index)
 """
 _CONTRACTED = f"{_OF_THE_DAY.format(table='scheduled', flag='0')} ORDER BY block, log_index"
 _METERED = " UNION ALL ".join(_OF_THE_DAY.format(table=name, flag="is_estimated") for name in ("reading", "estimate"))
@@ -36,7 +36,7 @@ _LAST = """
 SELECT max(id) AS members FROM participant_registry_admitted WHERE (block, log_index) < (:block, :log_index)
 """
 _EXCHANGED = """
-SELECT r.id, c.slot, c.volume * iif(c.direction = 1, -1, 1) AS net_wh
+SELECT r.id, c.slot, c.volume * CASE c.direction WHEN 1 THEN -1 ELSE 1 END AS net_wh
 FROM wholesale_residual_residual_cleared AS c JOIN wholesale_residual_reported AS r ON r.day = c.day
 WHERE c.day = :day AND c.volume > 0
 """
@@ -135,7 +135,7 @@ class Proofs:
         if key not in self._trees:
             span = {"block": at["block"], "log_index": at["log_index"]}
             members = self._index.rows(_LAST, **span)[0]["members"] or 0
-            told = {"ids": json.dumps([*range(1, members + 1)]), "day": day} | span
+            told = {"last": members, "day": day} | span
             energies = [self._index.rows(question, **told) for question in (_CONTRACTED, _METERED)]
             energies.append(self._index.rows(_EXCHANGED, day=day))
             ids = sorted({int(row["id"]) for some in energies for row in some})

@@ -3,7 +3,6 @@
 Whether an offer still stands the chain decides, as rule 8.2 says; here it is worked out from its events.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -24,11 +23,11 @@ NOBODY = "0x" + "00" * 20
 NOTHING = bytes(32)
 _CONCLUDED = """
 SELECT proposal, number, buyer, seller FROM bilateral_contracts_concluded
-WHERE proposal IN (SELECT value FROM json_each(:hashes))
+WHERE proposal IN :hashes
 """
 _REVOKED = """
 SELECT message, lower(account) AS account FROM bilateral_contracts_revoked
-WHERE message IN (SELECT value FROM json_each(:hashes))
+WHERE message IN :hashes
 """
 _CONTRACTS = """
 SELECT * FROM (
@@ -40,10 +39,10 @@ SELECT * FROM (
       c.terms_end_period
     ) AS end_period,
     coalesce(n.name, '') AS name
-  FROM bilateral_contracts_concluded AS c JOIN calendar AS k
-  LEFT JOIN names AS n ON n.participant = iif(c.buyer = :id, c.seller, c.buyer)
+  FROM bilateral_contracts_concluded AS c CROSS JOIN calendar AS k
+  LEFT JOIN names AS n ON n.participant = CASE WHEN c.buyer = :id THEN c.seller ELSE c.buyer END
   WHERE c.buyer = :id OR c.seller = :id
-) WHERE end_period > :period ORDER BY number DESC LIMIT :most
+) AS theirs WHERE end_period > :period ORDER BY number DESC LIMIT :most
 """
 
 
@@ -214,7 +213,7 @@ def _followed(parts: Parts, offers: Sequence[Offer], reader: int) -> list[Known]
         offer.hash: offer.hash if proposal.answers == NOTHING else _hex(proposal.answers)
         for offer, proposal in zip(offers, proposals, strict=True)
     }
-    hashes = json.dumps(sorted({*openings, *openings.values()}))
+    hashes = sorted({*openings, *openings.values()})
     concluded = {row["proposal"]: row for row in parts.index.rows(_CONCLUDED, hashes=hashes)}
     withdrawn = {(row["message"], _number(people, row["account"])) for row in parts.index.rows(_REVOKED, hashes=hashes)}
     # A negotiation is over between the two that have a contract of it, and for its opening's proposer.

@@ -1,19 +1,23 @@
 """What the index knows, as the gateway tells it: energy in whole Wh, money and prices as exact decimal numbers."""
 
 import json
+import logging
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import BindParameter, Engine, bindparam, event, text
+from sqlalchemy.exc import DBAPIError, ProgrammingError
 
 from dem.errors import RequestError
+from dem.index import Place
+from dem.index.database import AWAY, POSTGRESQL, engine_of, said, shown, url_of
+from dem.index.dialects import plain_numbers
 from dem.model.mechanisms import AUCTION
 from dem.model.units import PRICE_DECIMALS, UnitsPerWh, price_per_kwh
 
 Row = dict[str, Any]
 
+_log = logging.getLogger(__name__)
 MOST_ROWS = 3_000
 """In one answer: 31 days of quarter-hours are 2,976."""
 _PARTICIPANT = """
@@ -27,36 +31,35 @@ WITH
     SELECT *, row_number() OVER (PARTITION BY day, slot ORDER BY block DESC, log_index DESC) AS age FROM (
       SELECT * FROM reading WHERE id = :participant AND day BETWEEN :first AND :last
       UNION ALL SELECT * FROM estimate WHERE id = :participant AND day BETWEEN :first AND :last
-    )
+    ) AS told
   ),
   contracted AS (
     SELECT *, row_number() OVER (PARTITION BY day, slot ORDER BY block DESC, log_index DESC) AS age
     FROM scheduled WHERE id = :participant AND day BETWEEN :first AND :last
   ),
-  both AS (
+  known AS (
     SELECT day, slot, 0 AS contracted_wh, net_wh AS metered_wh, is_estimated FROM metered WHERE age = 1
     UNION ALL SELECT day, slot, net_wh, 0, 0 FROM contracted WHERE age = 1
   )
 SELECT day, slot, sum(contracted_wh) AS contracted_wh, sum(metered_wh) AS metered_wh, max(is_estimated) AS is_estimated
-FROM both GROUP BY day, slot ORDER BY day, slot LIMIT :most
+FROM known GROUP BY day, slot ORDER BY day, slot LIMIT :most
 """
 """The view `energy` of one participant: a condition on the view would look at everybody's readings first."""
 _NAMED = """
 WITH
-  asked (account) AS (SELECT value FROM json_each(:accounts)),
   once (id) AS (
-    SELECT id FROM participant_registry_admitted WHERE lower(account) IN (SELECT account FROM asked)
-    UNION SELECT id FROM participant_registry_account_replaced WHERE lower(account) IN (SELECT account FROM asked)
+    SELECT id FROM participant_registry_admitted WHERE lower(account) IN :accounts
+    UNION SELECT id FROM participant_registry_account_replaced WHERE lower(account) IN :accounts
   )
 SELECT p.participant, p.name, lower(p.account) AS account
 FROM once JOIN participants AS p ON p.participant = once.id
-WHERE lower(p.account) IN (SELECT account FROM asked)
+WHERE lower(p.account) IN :accounts
 """
 """Who has ever had an account is found by an index; whose it is now, the view tells."""
 _DAYS = """
 SELECT day, starts_at, slots_cleared, coalesce(volume_kwh, 0) AS kwh, is_metered, is_settled, is_final FROM days
 WHERE day BETWEEN (
-  SELECT min(day) FROM (SELECT day FROM known_days WHERE day <= :last ORDER BY day DESC LIMIT :most)
+  SELECT min(day) FROM (SELECT day FROM known_days WHERE day <= :last ORDER BY day DESC LIMIT :most) AS shown
 ) AND :last ORDER BY day DESC
 """
 """Counts and sums are made of the days that are asked for alone."""
@@ -65,9 +68,14 @@ WHERE day BETWEEN (
 class Index:
     """Reads the index that `index --follow` keeps. It is opened for reading only."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._engine = create_engine(f"sqlite:///file:{path.resolve()}?mode=ro&uri=true")
+    def __init__(self, place: Place) -> None:
+        # A question is a transaction of its own. Whether a connection still stands it finds out by itself.
+        options = {"isolation_level": "AUTOCOMMIT", "pool_pre_ping": False}
+        url = url_of("index", place)
+        self.where = shown(url)
+        self._engine = engine_of("index", url, is_read_only=True, **options)
+        if self._engine.dialect.name == POSTGRESQL:
+            event.listen(self._engine, "connect", plain_numbers)
 
     @property
     def engine(self) -> Engine:
@@ -82,22 +90,35 @@ class Index:
         return [_exact(row) for row in self.rows(question, **values)]
 
     def rows(self, question: str, **values: Any) -> list[Row]:
-        """What the database answers, as it is.
+        """What the database answers, as it is. A value may be a list, for `IN :name`, with something in it.
 
         Raises:
-            RequestError: there is no index yet.
+            RequestError: there is no index yet, or its database is away.
         """
         try:
-            with self._engine.connect() as connection:
-                return [dict(row._mapping) for row in connection.execute(text(question), values)]
-        except OperationalError as error:
+            try:
+                return self._answer(question, values)
+            except DBAPIError as error:
+                if not error.connection_invalidated:
+                    raise
+                return self._answer(question, values)  # the database was started again meanwhile
+        except (*AWAY, ProgrammingError) as error:
+            _log.warning("the index cannot be read: %s", said(error))
             raise RequestError(503, "NoIndex", "the market's index cannot be read now: try again later") from error
+
+    def _answer(self, question: str, values: dict[str, Any]) -> list[Row]:
+        lists: list[BindParameter[Any]] = [
+            bindparam(name, expanding=True) for name, value in values.items() if isinstance(value, list)
+        ]
+        with self._engine.connect() as connection:
+            found = connection.execute(text(question).bindparams(*lists), values)
+            return [dict(row._mapping) for row in found]
 
     def head(self) -> int:
         """The newest block in it."""
         [row] = self._rows(
             "SELECT coalesce(max(number), 0) AS number FROM (SELECT number FROM header UNION ALL "
-            "SELECT max(number) FROM block)"
+            "SELECT max(number) FROM block) AS known"
         )
         return int(row["number"])
 
@@ -110,8 +131,8 @@ class Index:
 
     def named(self, accounts: Iterable[str]) -> dict[str, Row]:
         """Number and name of participants by their accounts, in lower case; those that are nobody's are left out."""
-        rows = self.rows(_NAMED, accounts=json.dumps(sorted({account.lower() for account in accounts})))
-        return {row["account"]: row for row in rows}
+        asked = sorted({account.lower() for account in accounts})
+        return {row["account"]: row for row in self.rows(_NAMED, accounts=asked)} if asked else {}
 
     def participants(self, after: int, most: int) -> list[Row]:
         """Participants by number."""
@@ -179,7 +200,7 @@ class Index:
             "rules_standing_buy / 1e5 AS standing_buy, rules_standing_sell / 1e5 AS standing_sell, "
             "rules_min_order_energy AS min_order_energy_wh, rules_max_layers AS max_layers, "
             "p.lowest / 1e5 AS lowest_price, p.tick / 1e5 AS price_tick "
-            "FROM market_rules_rules_changed JOIN price_range AS p WHERE first_day <= :day "
+            "FROM market_rules_rules_changed CROSS JOIN price_range AS p WHERE first_day <= :day "
             "ORDER BY first_day DESC, block DESC, log_index DESC LIMIT 1"
         )
         found = self._rows(question, day=day)
@@ -214,7 +235,7 @@ class Index:
         """Deposits (positive) and withdrawals, the newest first."""
         question = (
             'SELECT at, how, amount_eur AS amount, transaction_hash AS "transaction" FROM transfers '
-            "WHERE participant = :participant ORDER BY at DESC LIMIT :most"
+            "WHERE participant = :participant ORDER BY at DESC, transaction_hash DESC LIMIT :most"
         )
         return self._rows(question, participant=participant, most=MOST_ROWS)
 

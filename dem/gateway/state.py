@@ -41,11 +41,11 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.engine import Connection, Engine
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from dem.errors import InputError
 from dem.gateway.config import Retention
-from dem.index.database import engine_of
+from dem.index.database import engine_of, said, shown
 
 _MIGRATIONS = Path(__file__).with_name("migrations")
 _BIG = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts on by itself in INTEGER alone
@@ -333,9 +333,8 @@ class Store:
             with self._engine.begin() as connection:
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")
-        except OperationalError as error:
-            why = f"cannot be opened: {str(error.orig).splitlines()[0]}"
-            raise InputError("state", self._engine.url.render_as_string(), why) from error
+        except DBAPIError as error:
+            raise InputError("state", shown(self._engine.url), f"cannot be opened: {said(error)}") from error
 
     @property
     def engine(self) -> Engine:

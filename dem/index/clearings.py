@@ -3,10 +3,12 @@
 So nobody has to go through the orders of everybody to tell one member what it got, or the public how many traded.
 """
 
-import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
+
+from sqlalchemy import text
+from sqlalchemy.engine import Connection
 
 from dem.chain.events import Event
 from dem.index.tables import type_name
@@ -39,30 +41,30 @@ DEFINITIONS = (
 """How many members have limits better than the price, by side: they have certainly traded. And the orders at the price
 of the side that gets less than it asks for, each with what those before it ask for: by that it gets its part."""
 _BOOK = """
-WITH
+WITH RECURSIVE
+  layer (place) AS (
+    SELECT CAST(:slot AS BIGINT) UNION ALL SELECT place + periods_per_day FROM layer CROSS JOIN calendar
+    WHERE place < (SELECT max(place) FROM order_lane)
+  ),
   age_of AS (
-    SELECT *, row_number() OVER (PARTITION BY id, place ORDER BY block DESC, log_index DESC) AS age
-    FROM order_lane INDEXED BY order_lane_at
-    WHERE contract = :contract AND day = :day AND place IN (
-      WITH RECURSIVE layer (place) AS (
-        SELECT :slot UNION ALL SELECT place + periods_per_day FROM layer JOIN calendar
-        WHERE place < (SELECT max(place) FROM order_lane)
-      )
-      SELECT place FROM layer
-    )
+    SELECT
+      o.*, row_number() OVER (PARTITION BY o.id, o.place ORDER BY o.block DESC, o.log_index DESC) AS age
+    FROM layer CROSS JOIN order_lane AS o
+    WHERE o.place = layer.place AND o.contract = :contract AND o.day = :day
   ),
   book AS (
-    SELECT id, place / periods_per_day AS layer, is_ask, tick, energy_wh FROM age_of JOIN calendar
+    SELECT id, place / periods_per_day AS layer, is_ask, tick, energy_wh FROM age_of CROSS JOIN calendar
     WHERE age = 1 AND energy_wh > 0
   )
 """
+"""SQLite goes through a CROSS JOIN from left to right: by places, of which each is looked up."""
 _INSERTS = (
     f"""
 INSERT INTO {_TRADERS} {_BOOK}
 SELECT
   :block, :log_index, :contract, :day, :slot,
-  count(DISTINCT iif(NOT is_ask AND tick > :price, id, NULL)),
-  count(DISTINCT iif(is_ask AND tick < :price, id, NULL))
+  count(DISTINCT CASE WHEN is_ask = 0 AND tick > :price THEN id END),
+  count(DISTINCT CASE WHEN is_ask = 1 AND tick < :price THEN id END)
 FROM book
 """,
     f"""
@@ -97,9 +99,9 @@ class Clearing:
         return cls(*place, args["day"], args["slot"], args["price"], args["rationed"])
 
 
-def keep(database: sqlite3.Connection, clearings: Iterable[Clearing]) -> None:
+def keep(connection: Connection, clearings: Iterable[Clearing]) -> None:
     """Put in what follows from them. All orders before them are in already."""
     for one in clearings:
         values = {name: getattr(one, name) for name in Clearing.__slots__}
         for statement in _INSERTS:
-            database.execute(statement, values)
+            connection.execute(text(statement), values)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from dem.chain.blocks import BlockReader, Header
 from dem.chain.events import Event
-from dem.errors import BlocksLostError, ChainError
+from dem.errors import BlocksLostError, ChainError, IndexMovedError
 from dem.index.store import Store
 
 _TRIES = 5
@@ -53,12 +53,17 @@ class Follower:
         Raises:
             ChainError: blocks that were final have been replaced, or the node's answers do not fit together.
         """
-        for _ in range(_TRIES - 1):
+        lost = 0
+        while True:
             try:
                 return self._advance(contracts)
+            except IndexMovedError:  # by another process, which may have come further: go on from there
+                continue
             except BlocksLostError:  # they are being replaced just now
+                lost += 1
+                if lost == _TRIES:
+                    raise
                 time.sleep(_PAUSE_SECONDS)
-        return self._advance(contracts)
 
     def _advance(self, contracts: Mapping[str, str]) -> Progress:
         reader = self._reader(contracts)
@@ -91,6 +96,9 @@ class Follower:
     def _include(self, contracts: Mapping[str, str], known: Sequence[Header]) -> None:
         """What contracts that are not followed yet have told in the blocks that are known."""
         followed = self._store.contracts()
+        if strangers := followed.keys() - contracts.keys():
+            why = "has the events of contracts that are not followed here"
+            raise ChainError(f"{self._store.where}: {why}: {', '.join(sorted(strangers))}")
         added = {name: address for name, address in contracts.items() if name not in followed}
         if not added:
             return
@@ -122,8 +130,8 @@ class Follower:
             raise ChainError(
                 f"block {final.number} ({final.hash}) was final, and the node, whose newest block is {newest.number}, "
                 "does not have it. If the node is still catching up, wait for it. If it follows the wrong fork, mend "
-                f"it. If the chain was reorganised more than {self._store.depth} blocks deep, delete "
-                f"{self._store.path} and index anew, with a larger --depth"
+                f"it. If the chain was reorganised more than {self._store.depth} blocks deep, index anew, with a "
+                f"larger --depth, and delete what is in {self._store.where}"
             )
         self._store.drop_above(common[-1])
         return head - common[-1]

@@ -11,6 +11,8 @@ from dem.deployment.market import Manifest, Market, connect, require_history
 from dem.deployment.plan import STEPS
 from dem.deployment.roles import TOKEN
 from dem.errors import ChainError
+from dem.index import Place
+from dem.index.database import AWAY, said
 from dem.index.follow import Follower, Progress
 from dem.index.store import CHAIN, RECORD, Origin, Store
 from dem.index.tables import tables_of
@@ -21,13 +23,13 @@ _log = logging.getLogger(__name__)
 
 
 def index(
-    chain: Chain, manifest: Path, path: Path, depth: int | None, follow: bool, members: Mapping[str, str]
+    chain: Chain, manifest: Path, place: Place, depth: int | None, follow: bool, members: Mapping[str, str]
 ) -> Iterator[Progress]:
-    """Bring the index at `path` to the newest block, or make it; what changed, each time something did.
+    """Bring the index at a place (see Store) to the newest block, or make it; what changed, each time something did.
 
     members: their names by the account they applied with.
     depth: blocks behind the newest one from which a block is final; None: see Store.
-    follow: do not end, look for new blocks every second.
+    follow: do not end, look for new blocks every second, and wait for a database that is away.
 
     Raises:
         ChainError: the manifest is not of this chain, the index not of this market, or the chain was reorganised deeper
@@ -37,14 +39,25 @@ def index(
     market = connect(chain, {}, manifest)
     require_history(market)
     first_block = market.manifest.first_block
-    store = _open(chain, market.manifest, path, depth)
+    store = _open(chain, market.manifest, place, depth)
     try:
         store.name(members)
-        follower, warned = Follower(store, chain.reader, first_block), set[str]()
+        follower, warned, trouble = Follower(store, chain.reader, first_block), set[str](), ""
         while True:
-            progress = follower.advance(_same_market(store, market))
+            try:
+                progress = follower.advance(_same_market(store, market))
+                strangers = store.unknown_markets()
+            except AWAY as error:
+                if not follow:
+                    raise
+                if said(error) != trouble:
+                    trouble = said(error)
+                    _log.warning("the database cannot be reached, the index waits for it: %s", trouble)
+                time.sleep(_POLL_SECONDS)
+                continue
+            trouble = ""
             chain.notice(progress.head, progress.time)
-            for stranger in set(store.unknown_markets()) - warned:
+            for stranger in set(strangers) - warned:
                 warned.add(stranger)
                 _log.warning(
                     "the schedule has a market at %s that %s does not name: its events are not in the index, "
@@ -65,33 +78,27 @@ def index(
 
 
 def index_record(
-    chain: Chain, manifest_path: Path, path: Path, events: Iterable[Event], members: Mapping[str, str]
+    chain: Chain, manifest_path: Path, place: Place, events: Iterable[Event], members: Mapping[str, str]
 ) -> int:
-    """Make the index at `path` of the events that a run recorded, whose chain is gone; returns how many there are.
+    """Make the index at a place of the events that a run recorded, whose chain is gone; returns how many there are.
 
     Raises:
-        ChainError: there is no manifest, or the index at `path` is one of a chain, or of another market.
+        ChainError: there is no manifest, or the index there is one of a chain, or of another market.
     """
     manifest = Manifest.load(manifest_path)
-    if path.exists():
-        _open(chain, manifest, path, None, RECORD).close()
-    draft = path.with_name(f"{path.name}.draft")
-    draft.unlink(missing_ok=True)
-    store = _open(chain, manifest, draft, None, RECORD)
+    store = _open(chain, manifest, place, None, RECORD)
     try:
         store.name(members)
-        count = store.record({name: entry["address"] for name, entry in manifest.contracts.items()}, events)
+        return store.record({name: entry["address"] for name, entry in manifest.contracts.items()}, events)
     finally:
         store.close()
-    draft.replace(path)
-    return count
 
 
-def _open(chain: Chain, manifest: Manifest, path: Path, depth: int | None, source: str = CHAIN) -> Store:
+def _open(chain: Chain, manifest: Manifest, place: Place, depth: int | None, source: str = CHAIN) -> Store:
     types = [*(step.contract for step in STEPS), TOKEN, "PoolMembers"]
     tables = tables_of(codec for name in types for codec in chain.event_codecs(name))
     registry = manifest.contracts["ParticipantRegistry"]["address"]
-    return Store(path, tables, Origin(manifest.chain_id, manifest.genesis, registry, manifest.calendar), depth, source)
+    return Store(place, tables, Origin(manifest.chain_id, manifest.genesis, registry, manifest.calendar), depth, source)
 
 
 def _same_market(store: Store, market: Market) -> dict[str, str]:
@@ -99,7 +106,7 @@ def _same_market(store: Store, market: Market) -> dict[str, str]:
     for name, address in store.contracts().items():
         if market.addresses.get(name) != address:
             raise ChainError(
-                f"{store.path}: has the events of {name} at {address}, but {market.manifest.path} says "
-                f"{market.addresses.get(name)}; index anew into another file"
+                f"{store.where}: has the events of {name} at {address}, but {market.manifest.path} says "
+                f"{market.addresses.get(name)}; index anew into another one"
             )
     return market.addresses

@@ -1,24 +1,28 @@
 """The database: what of the chain is in it, put in and taken out by whole blocks."""
 
 import hashlib
-import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from sqlalchemy import inspect, text
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DBAPIError
+
 from dem.chain.blocks import Header
 from dem.chain.events import Event
-from dem.errors import ChainError
-from dem.index import DEPTH, clearings
+from dem.errors import ChainError, IndexMovedError
+from dem.index import DEPTH, Place, clearings, dialects
 from dem.index.clearings import Clearing
+from dem.index.database import SQLITE, engine_of, said, shown, url_of
 from dem.index.tables import Table, type_name
 from dem.model.calendar import CalendarParameters
 
 _VIEWS = Path(__file__).with_name("views.sql")
 _FRAME = (
-    "CREATE TABLE index_of (what TEXT PRIMARY KEY, value ANY NOT NULL) STRICT, WITHOUT ROWID",
+    "CREATE TABLE index_of (what TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID",
     "CREATE TABLE calendar (opening INTEGER, period_seconds INTEGER, periods_per_day INTEGER) STRICT",
     "CREATE TABLE contract (name TEXT PRIMARY KEY, address TEXT NOT NULL) STRICT, WITHOUT ROWID",
     """CREATE TABLE header (
@@ -95,118 +99,131 @@ class Origin:
 
 
 class Store:
-    """An index on disk. Every change is a transaction of the database, so that a process may end at any time."""
+    """An index. Every change is a transaction of the database, so that a process may end at any time.
+
+    A change is made on top of what was seen here last. If another process has changed the index since, nothing changes,
+    and an IndexMovedError says so: two that keep one index do it no harm.
+    """
 
     def __init__(
         self,
-        path: Path,
+        place: Place,
         tables: Mapping[tuple[str, str], Sequence[Table]],
         origin: Origin,
         depth: int | None = None,
         source: str = CHAIN,
     ) -> None:
-        """Open the index at `path`, or make one.
+        """Open the index at `place`, the path of a file or the URL of a database, or make one.
 
         depth: blocks behind the newest one from which a block is final; None: as made, DEPTH for a new one.
         source: of its events.
 
         Raises:
-            ChainError: the file is no index, or that of another market, depth or version.
+            InputError: the place is no URL, or of another kind of database.
+            ChainError: it cannot be opened, is no index, or that of another market, depth or version.
         """
-        self.path = path
         self._tables = tables
-        self._definitions = [table.definition for event in tables.values() for table in event]
-        self._definitions += clearings.DEFINITIONS
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._db = sqlite3.connect(path, isolation_level=None)
+        names = [table.name for event in tables.values() for table in event]
+        self._by_block = [*names, *clearings.TABLES]
+        url = url_of("index", place)
+        self.where = shown(url)
+        self._engine = engine_of("index", url)
+        if url.get_backend_name() == SQLITE:
+            Path(url.database or "").parent.mkdir(parents=True, exist_ok=True)
+        self._newest: Header | None = None
+        self._followed: Mapping[str, str] = {}
         try:
-            self._db.execute("PRAGMA journal_mode = WAL")  # so that others read while this one writes
-            self._db.execute("PRAGMA synchronous = NORMAL")
             self._prepare(origin, depth, source)
-        except sqlite3.Error as error:
-            raise ChainError(f"{path}: cannot be used as an index ({error}); name another file") from error
+        except DBAPIError as error:
+            raise ChainError(f"{self.where}: cannot be used as an index ({said(error)}); name another one") from error
 
     def close(self) -> None:
-        """Let go of the file."""
-        self._db.close()
+        """Let go of it."""
+        self._engine.dispose()
 
     def _prepare(self, origin: Origin, depth: int | None, source: str) -> None:
+        tables = [*_FRAME, *(table.definition for event in self._tables.values() for table in event)]
+        tables += clearings.DEFINITIONS
         views = _VIEWS.read_text(encoding="utf-8")
-        schema = hashlib.sha256("\n".join([*_FRAME, *self._definitions, *_INDEXES, views]).encode()).hexdigest()
+        made = [*dialects.definitions(self._engine.dialect.name, tables), *_INDEXES, *_statements(views)]
         wanted = {
-            "chain_id": origin.chain_id,
+            "chain_id": str(origin.chain_id),
             "genesis": origin.genesis,
             "registry": origin.registry,
-            "schema": schema,
+            "schema": hashlib.sha256("\n".join(made).encode()).hexdigest(),
             "source": source,
         }
         if depth is not None:
-            wanted["depth"] = depth
-        if not self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-            with self._changes():
-                for statement in (*_FRAME, *self._definitions, *_INDEXES, *_statements(views)):
-                    self._db.execute(statement)
-                self._db.executemany("INSERT INTO index_of VALUES (?, ?)", ({"depth": DEPTH} | wanted).items())
+            wanted["depth"] = str(depth)
+        with dialects.changes(self._engine) as connection:
+            there = inspect(connection).get_table_names()
+            if not there:
+                connection.execution_options(no_parameters=True)  # a % is a % here
+                for statement in made:
+                    connection.exec_driver_sql(statement)
+                dialects.put(connection, "index_of", [*({"depth": str(DEPTH)} | wanted).items()])
                 calendar = origin.calendar
                 row = calendar.opening, calendar.period_length, calendar.periods_per_day
-                self._db.execute("INSERT INTO calendar VALUES (?, ?, ?)", row)
-        found = dict(self._db.execute("SELECT what, value FROM index_of"))
+                dialects.put(connection, "calendar", [row])
+                dialects.note_sizes(connection, "calendar")
+            elif "index_of" not in there:
+                raise ChainError(f"{self.where}: cannot be used as an index (it has other tables); name another one")
+            found = _pairs(connection, "SELECT what, value FROM index_of")
         for what, value in wanted.items():
             if found.get(what) != value:
                 raise ChainError(
-                    f"{self.path}: is an index with {what} {found.get(what)}, not {value}; give what it was made with, "
-                    "or index anew into another file"
+                    f"{self.where}: is an index with {what} {found.get(what)}, not {value}; give what it was made "
+                    "with, or index anew into another one"
                 )
+        self.depth = int(found["depth"])
+        """Blocks behind the newest one from which a block is final."""
 
     @contextmanager
-    def _changes(self) -> Iterator[None]:
-        """All of it or nothing."""
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
+    def _changes(self) -> Iterator[Connection]:
+        """All of it or nothing, on top of what was seen last."""
+        with dialects.changes(self._engine) as connection:
+            seen = self._newest, self._followed
+            self._newest, self._followed = now = _newest(connection), _contracts(connection)
+            if now != seen:
+                raise IndexMovedError(f"{self.where}: another process has changed this index")
+            yield connection
+            left = _newest(connection), _contracts(connection)
+        self._newest, self._followed = left
 
     # -------------------------------------------------------------------------------------------------- blocks
 
-    @property
-    def depth(self) -> int:
-        """Blocks behind the newest one from which a block is final."""
-        return int(self._db.execute("SELECT value FROM index_of WHERE what = 'depth'").fetchone()[0])
-
     def headers(self) -> list[Header]:
         """The last blocks that are in the index, in their order; those before the first one are final."""
-        return [
-            Header(*row) for row in self._db.execute("SELECT number, hash, parent, time FROM header ORDER BY number")
-        ]
+        with self._engine.connect() as connection:
+            found = _headers(connection, "ASC")
+        self._newest = found[-1] if found else None
+        return found
 
     def append(
         self, headers: Sequence[Header], final: int, with_events: Sequence[Header], events: Iterable[Event]
     ) -> None:
-        """Put blocks on top: those headers to be kept, and all events with their blocks. Headers below `final` go."""
-        with self._changes():
-            self._insert(with_events, events)
-            self._db.executemany(
-                "INSERT INTO header VALUES (?, ?, ?, ?)", [(h.number, h.hash, h.parent, h.time) for h in headers]
-            )
-            self._db.execute("DELETE FROM header WHERE number < ?", (final,))
+        """Put blocks on top: those headers to be kept, and all events with their blocks. Headers below `final` go.
+
+        Raises:
+            IndexMovedError: another process has changed the index.
+        """
+        with self._changes() as connection:
+            self._insert(connection, with_events, events)
+            dialects.put(connection, "header", [(h.number, h.hash, h.parent, h.time) for h in headers])
+            connection.execute(text("DELETE FROM header WHERE number < :final"), {"final": final})
 
     def drop_above(self, number: int) -> None:
-        """Take out whatever blocks above this one brought."""
-        with self._changes():
-            self._db.execute("DELETE FROM header WHERE number > ?", (number,))
-            self._db.execute("DELETE FROM block WHERE number > ?", (number,))
-            names = [table.name for event in self._tables.values() for table in event]
-            for name in (*names, *clearings.TABLES):
-                self._db.execute(f"DELETE FROM {name} WHERE block > ?", (number,))
+        """Take out whatever blocks above this one brought.
 
-    def _insert(self, blocks: Sequence[Header], events: Iterable[Event]) -> None:
-        # A contract that comes later may have events in blocks that are known.
-        self._db.executemany(
-            "INSERT OR IGNORE INTO block VALUES (?, ?, ?)", [(b.number, b.hash, b.time) for b in blocks]
-        )
+        Raises:
+            IndexMovedError: another process has changed the index.
+        """
+        with self._changes() as connection:
+            for table, column in (("header", "number"), ("block", "number"), *((t, "block") for t in self._by_block)):
+                connection.exec_driver_sql(f"DELETE FROM {table} WHERE {column} > {number:d}")
+
+    def _insert(self, connection: Connection, blocks: Sequence[Header], events: Iterable[Event]) -> None:
+        _put_blocks(connection, [{"number": b.number, "hash": b.hash, "time": b.time} for b in blocks])
         rows: dict[str, list[tuple[object, ...]]] = {}
         cleared: list[Clearing] = []
         for event in events:
@@ -215,47 +232,83 @@ class Store:
             if (clearing := Clearing.of(event)) is not None:
                 cleared.append(clearing)
         for name, some in rows.items():
-            if some:
-                places = ", ".join("?" * len(some[0]))
-                self._db.executemany(f"INSERT INTO {name} VALUES ({places})", some)
-        clearings.keep(self._db, cleared)
+            dialects.put(connection, name, some)
+        clearings.keep(connection, cleared)
 
     # ----------------------------------------------------------------------------------------------- contracts
 
     def record(self, contracts: Mapping[str, str], events: Iterable[Event]) -> int:
-        """Put in all events that a run recorded; returns how many."""
+        """Put in all events that a run recorded, in the place of what there was; returns how many."""
         count, waiting = 0, iter(events)
-        with self._changes():
-            self._db.executemany("INSERT INTO contract VALUES (?, ?)", contracts.items())
+        with dialects.changes(self._engine) as connection:
+            for table in ("contract", "block", *self._by_block):
+                connection.exec_driver_sql(f"DELETE FROM {table}")
+            dialects.put(connection, "contract", [*contracts.items()])
             while some := list(islice(waiting, _ROWS)):
-                blocks = {(event.block,) for event in some}
-                self._db.executemany("INSERT OR IGNORE INTO block VALUES (?, NULL, NULL)", blocks)
-                self._insert((), some)
+                numbers = {event.block for event in some}
+                _put_blocks(connection, [{"number": number, "hash": None, "time": None} for number in numbers])
+                self._insert(connection, (), some)
                 count += len(some)
+            dialects.note_sizes(connection)
         return count
 
     def name(self, members: Mapping[str, str]) -> None:
         """What members are called, by the account they applied with."""
-        with self._changes():
-            self._db.executemany("INSERT OR REPLACE INTO member VALUES (?, ?)", members.items())
+        statement = (
+            "INSERT INTO member VALUES (:account, :name) ON CONFLICT (account) DO UPDATE SET name = excluded.name"
+        )
+        with dialects.changes(self._engine) as connection:
+            if members:
+                connection.execute(text(statement), [{"account": a, "name": name} for a, name in members.items()])
 
     def contracts(self) -> dict[str, str]:
         """Addresses of the contracts whose events are in the index, by name."""
-        return dict(self._db.execute("SELECT name, address FROM contract"))
+        with self._engine.connect() as connection:
+            found = _contracts(connection)
+        self._followed = found
+        return found
 
     def include(self, contracts: Mapping[str, str], known: Iterable[tuple[Sequence[Header], Iterable[Event]]]) -> None:
-        """Follow more contracts from now on; known: the blocks, and in them the events, of the past."""
-        with self._changes():
-            self._db.executemany("INSERT INTO contract VALUES (?, ?)", contracts.items())
+        """Follow more contracts from now on; known: the blocks, and in them the events, of the past.
+
+        Raises:
+            IndexMovedError: another process has changed the index.
+        """
+        with self._changes() as connection:
+            dialects.put(connection, "contract", [*contracts.items()])
             for blocks, events in known:
-                self._insert(blocks, events)
+                self._insert(connection, blocks, events)
 
     def unknown_markets(self) -> list[str]:
         """Addresses of markets that were added to the schedule and whose events are not followed."""
         question = (
             "SELECT DISTINCT market FROM schedule_market_added WHERE market NOT IN (SELECT address FROM contract)"
         )
-        return [address for (address,) in self._db.execute(question)]
+        with self._engine.connect() as connection:
+            return [*connection.execute(text(question)).scalars()]
+
+
+def _pairs(connection: Connection, question: str) -> dict[str, str]:
+    return {row[0]: row[1] for row in connection.execute(text(question))}
+
+
+def _contracts(connection: Connection) -> dict[str, str]:
+    return _pairs(connection, "SELECT name, address FROM contract")
+
+
+def _headers(connection: Connection, order: str) -> list[Header]:
+    question = f"SELECT number, hash, parent, time FROM header ORDER BY number {order}"
+    return [Header(*row) for row in connection.execute(text(question))]
+
+
+def _newest(connection: Connection) -> Header | None:
+    return next(iter(_headers(connection, "DESC LIMIT 1")), None)
+
+
+def _put_blocks(connection: Connection, blocks: Sequence[Mapping[str, object]]) -> None:
+    """A contract that comes later may have events in blocks that are known."""
+    if blocks:
+        connection.execute(text("INSERT INTO block VALUES (:number, :hash, :time) ON CONFLICT DO NOTHING"), blocks)
 
 
 def _statements(script: str) -> list[str]:

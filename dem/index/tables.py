@@ -20,7 +20,7 @@ Row = tuple[Any, ...]
 _WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 """Where a word begins in a name of Solidity."""
 _LARGEST = (1 << 63) - 1
-"""Integer of SQLite."""
+"""Integer of 64 bits, of SQLite and PostgreSQL."""
 _BASE = ("block INTEGER NOT NULL", "log_index INTEGER NOT NULL")
 _ORIGIN = (*_BASE, "transaction_hash TEXT NOT NULL", "contract TEXT NOT NULL")
 
@@ -76,7 +76,7 @@ def _columns(entry: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
 
 
 def _type(kind: str) -> str:
-    """ANY keeps integers as they are, and as text what is too large for an INTEGER."""
+    """In the words of SQLite. ANY keeps integers as they are, and as text what is too large for an INTEGER."""
     integer = re.fullmatch(r"(u?)int(\d+)", kind)
     if integer is None:
         return "INTEGER" if kind == "bool" else "TEXT"
@@ -100,7 +100,7 @@ def _value(value: Any) -> Any:
         return json.dumps([_value(element) for element in value])
     if isinstance(value, Mapping):
         return _value(list(value.values()))
-    return value
+    return value.replace("\0", "\N{SYMBOL FOR NULL}")  # of which PostgreSQL has none in a text
 
 
 def _snake(name: str) -> str:
@@ -146,7 +146,7 @@ def _readings(event: Event) -> Iterator[Row]:
     for n, net in enumerate(net_of(registers_of(args["registers"])).tolist()):
         slot = args["firstStrip"] * LANES + n
         if not args["leftOut"] >> n // LANES & 1:
-            yield args["id"], args["day"], slot, net, False, bool(args["substituted"] >> slot & 1)
+            yield args["id"], args["day"], slot, net, 0, args["substituted"] >> slot & 1
 
 
 def _strips_read(event: Event) -> Iterator[Row]:
@@ -161,7 +161,7 @@ def _strips_read(event: Event) -> Iterator[Row]:
 def _estimates(event: Event) -> Iterator[Row]:
     args = event.args
     for slot, lane in enumerate(unpack(args["word"])[1], start=args["strip"] * LANES):
-        yield args["id"], args["day"], slot, Reading.of_lane(lane).net, True, False
+        yield args["id"], args["day"], slot, Reading.of_lane(lane).net, 1, 0
 
 
 def _scheduled(event: Event) -> Iterator[Row]:

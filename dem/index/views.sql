@@ -12,7 +12,7 @@ WITH
   status (number, name) AS (VALUES (0, 'none'), (1, 'applied'), (2, 'admitted'), (3, 'suspended'), (4, 'exited')),
   -- The day in delivery at the newest block. An index of recorded events knows no times: there every change holds.
   today (day) AS MATERIALIZED (
-    SELECT (max(h.time) - c.opening) / (c.period_seconds * c.periods_per_day) + 1 FROM header AS h, calendar AS c)
+    SELECT ((SELECT max(time) FROM header) - opening) / (period_seconds * periods_per_day) + 1 FROM calendar)
 SELECT
   a.id AS participant,
   n.name AS name,
@@ -23,13 +23,21 @@ SELECT
   ), 'admitted') AS status,
   a.first_day,
   coalesce((
-    SELECT c.import_capacity FROM participant_registry_connection_changed AS c, today
+    SELECT c.import_capacity FROM participant_registry_connection_changed AS c CROSS JOIN today
     WHERE c.id = a.id AND c.first_day <= coalesce(today.day, c.first_day) ORDER BY c.block DESC, c.log_index DESC LIMIT 1
-  ), p.import_capacity) / 1000.0 AS import_capacity_kwh,
+  ), (
+    SELECT p.import_capacity FROM participant_registry_applied AS p
+    WHERE p.account = a.account AND (p.block, p.log_index) < (a.block, a.log_index)
+    ORDER BY p.block DESC, p.log_index DESC LIMIT 1
+  )) / 1000.0 AS import_capacity_kwh,
   coalesce((
-    SELECT c.export_capacity FROM participant_registry_connection_changed AS c, today
+    SELECT c.export_capacity FROM participant_registry_connection_changed AS c CROSS JOIN today
     WHERE c.id = a.id AND c.first_day <= coalesce(today.day, c.first_day) ORDER BY c.block DESC, c.log_index DESC LIMIT 1
-  ), p.export_capacity) / 1000.0 AS export_capacity_kwh,
+  ), (
+    SELECT p.export_capacity FROM participant_registry_applied AS p
+    WHERE p.account = a.account AND (p.block, p.log_index) < (a.block, a.log_index)
+    ORDER BY p.block DESC, p.log_index DESC LIMIT 1
+  )) / 1000.0 AS export_capacity_kwh,
   coalesce((
     SELECT r.account FROM participant_registry_account_replaced AS r
     WHERE r.id = a.id ORDER BY r.block DESC, r.log_index DESC LIMIT 1
@@ -42,11 +50,7 @@ SELECT
 FROM participant_registry_admitted AS a
 JOIN kind ON kind.number = a.kind
 JOIN names AS n ON n.participant = a.id
-JOIN block AS b ON b.number = a.block
-LEFT JOIN participant_registry_applied AS p ON (p.block, p.log_index) = (
-  SELECT block, log_index FROM participant_registry_applied
-  WHERE account = a.account AND (block, log_index) < (a.block, a.log_index) ORDER BY block DESC, log_index DESC LIMIT 1
-);
+JOIN block AS b ON b.number = a.block;
 
 -- Meters from when on and until when, with the registers noted at installation and removal (rule 12.10). Other keys of the
 -- same meter are left out.
@@ -67,7 +71,7 @@ FROM (
   UNION ALL
   SELECT id, meter, day, slot, import_wh, export_wh FROM meters_meter_installed
 ) AS m
-JOIN calendar
+CROSS JOIN calendar
 JOIN names AS n ON n.participant = m.id
 LEFT JOIN meters_meter_removed AS r ON r.id = m.id AND r.meter = m.meter;
 
@@ -83,9 +87,9 @@ SELECT
   day,
   slot,
   datetime(opening + ((day - 1) * periods_per_day + slot) * period_seconds, 'unixepoch') AS starts_at,
-  iif(volume = 0, NULL, (p.lowest + price * p.tick) / 1e5) AS price_eur_per_kwh,
+  CASE WHEN volume <> 0 THEN (p.lowest + price * p.tick) / 1e5 END AS price_eur_per_kwh,
   volume / 1e3 AS volume_kwh
-FROM call_auction_cleared JOIN calendar JOIN price_range AS p;
+FROM call_auction_cleared CROSS JOIN calendar CROSS JOIN price_range AS p;
 
 -- Orders of the call auction and the pools that were not replaced or cancelled. They stay when the day is cleared.
 CREATE VIEW orders AS
@@ -95,25 +99,27 @@ SELECT
   day,
   place % periods_per_day AS slot,
   place / periods_per_day AS layer,
-  iif(is_ask, 'ask', 'bid') AS side,
+  CASE WHEN is_ask = 1 THEN 'ask' ELSE 'bid' END AS side,
   (p.lowest + sent.tick * p.tick) / 1e5 AS limit_eur_per_kwh,
   energy_wh / 1e3 AS energy_kwh
 FROM (
   SELECT *, row_number() OVER (PARTITION BY contract, id, day, place ORDER BY block DESC, log_index DESC) AS age
   FROM order_lane
-) AS sent JOIN calendar JOIN price_range AS p
+) AS sent CROSS JOIN calendar CROSS JOIN price_range AS p
 WHERE age = 1 AND energy_wh > 0;
 
 CREATE VIEW intraday_trades AS
 SELECT
-  iif(t.number >> 44 & 1, taker, maker) AS buyer,
-  iif(t.number >> 44 & 1, maker, taker) AS seller,
+  CASE WHEN t.packed >> 44 & 1 = 1 THEN taker ELSE maker END AS buyer,
+  CASE WHEN t.packed >> 44 & 1 = 1 THEN maker ELSE taker END AS seller,
   day,
-  t.number >> 45 AS slot,
-  (p.lowest + (t.number >> 32 & 4095) * p.tick) / 1e5 AS price_eur_per_kwh,
+  t.packed >> 45 AS slot,
+  (p.lowest + (t.packed >> 32 & 4095) * p.tick) / 1e5 AS price_eur_per_kwh,
   energy / 1e3 AS energy_kwh,
   datetime(time, 'unixepoch') AS traded_at
-FROM continuous_market_traded AS t JOIN block AS b ON b.number = t.block JOIN price_range AS p;
+FROM (SELECT *, CAST(number AS BIGINT) AS packed FROM continuous_market_traded) AS t
+JOIN block AS b ON b.number = t.block
+CROSS JOIN price_range AS p;
 
 CREATE VIEW bilateral_contracts AS
 SELECT
@@ -128,19 +134,19 @@ SELECT
      ORDER BY e.block DESC, e.log_index DESC LIMIT 1),
     (c.terms_end_period - 1) / periods_per_day + 1
   ) AS last_day
-FROM bilateral_contracts_concluded AS c JOIN calendar;
+FROM bilateral_contracts_concluded AS c CROSS JOIN calendar;
 
 -- Net energy of each participant: consumption positive, generation negative. Metered: as known now.
 CREATE VIEW energy AS
 WITH
   metered AS (
     SELECT *, row_number() OVER (PARTITION BY id, day, slot ORDER BY block DESC, log_index DESC) AS age
-    FROM (SELECT * FROM reading UNION ALL SELECT * FROM estimate)
+    FROM (SELECT * FROM reading UNION ALL SELECT * FROM estimate) AS told
   ),
   contracted AS (
     SELECT *, row_number() OVER (PARTITION BY id, day, slot ORDER BY block DESC, log_index DESC) AS age FROM scheduled
   ),
-  both AS (
+  known AS (
     SELECT id, day, slot, 0 AS contracted_wh, net_wh AS metered_wh, is_estimated, is_substituted
     FROM metered WHERE age = 1
     UNION ALL SELECT id, day, slot, net_wh, 0, 0, 0 FROM contracted WHERE age = 1
@@ -153,7 +159,7 @@ SELECT
   sum(metered_wh) / 1e3 AS metered_kwh,
   max(is_estimated) AS is_estimated,
   max(is_substituted) AS is_substituted
-FROM both GROUP BY id, day, slot;
+FROM known GROUP BY id, day, slot;
 
 -- Guarantees of origin: what meters have shown to be fed in on final days, by what it comes from (rule 12.6).
 CREATE VIEW guarantees AS
@@ -162,7 +168,7 @@ WITH
     (1, 'sun'), (2, 'wind'), (3, 'water'), (4, 'biomass'), (5, 'combined_heat'), (6, 'storage'), (7, 'other')),
   fed_in AS (
     SELECT participant, day, sum(-metered_kwh) AS fed_in_kwh FROM energy
-    WHERE metered_kwh < 0 AND NOT is_estimated AND NOT is_substituted
+    WHERE metered_kwh < 0 AND is_estimated = 0 AND is_substituted = 0
     AND day IN (SELECT day FROM market_rules_day_final)
     GROUP BY participant, day
   ),
@@ -176,13 +182,13 @@ SELECT
   noted.participant,
   n.name AS name,
   noted.day,
-  iif(count(DISTINCT noted.number) > 1, 'mixed', max(source.name)) AS source,
+  CASE WHEN count(DISTINCT noted.number) > 1 THEN 'mixed' ELSE max(source.name) END AS source,
   max(noted.fed_in_kwh) AS fed_in_kwh
 FROM noted
 JOIN source ON source.number = noted.number
 JOIN names AS n ON n.participant = noted.participant
 WHERE noted.age = 1
-GROUP BY noted.participant, noted.day;
+GROUP BY noted.participant, n.name, noted.day;
 
 -- What meters have shown and no period is billed for yet, by member.
 CREATE VIEW unbilled AS
@@ -190,13 +196,13 @@ SELECT id AS participant, import_wh / 1e3 AS import_kwh, export_wh / 1e3 AS expo
 FROM (
   SELECT *, row_number() OVER (PARTITION BY id ORDER BY block DESC, log_index DESC) AS age
   FROM meters_unbilled_changed
-)
+) AS told
 WHERE age = 1;
 
 -- As published. Other days have the standing tariff of the rules.
 CREATE VIEW tariffs AS
 SELECT day, slot, (buy + lowest) / 1e5 AS buy_eur_per_kwh, (sell + lowest) / 1e5 AS sell_eur_per_kwh
-FROM tariff JOIN price_range;
+FROM tariff CROSS JOIN price_range;
 
 -- What each participant pays (positive) or receives for a day, on the readings as settled last.
 CREATE VIEW settlements AS
@@ -240,12 +246,14 @@ CREATE VIEW transfers AS
 SELECT
   id AS participant,
   datetime(time, 'unixepoch') AS at,
-  iif(payment_reference = '0x' || printf('%064d', 0), 'from wallet', 'from bank') AS how,
+  CASE payment_reference
+    WHEN '0x0000000000000000000000000000000000000000000000000000000000000000' THEN 'from wallet' ELSE 'from bank'
+  END AS how,
   amount / 1e8 AS amount_eur,
   transaction_hash
 FROM accounts_deposited JOIN block AS b ON b.number = block
 UNION ALL
-SELECT id, datetime(time, 'unixepoch'), iif(to_bank, 'to bank', 'to wallet'), -amount / 1e8, transaction_hash
+SELECT id, datetime(time, 'unixepoch'), CASE WHEN to_bank = 1 THEN 'to bank' ELSE 'to wallet' END, -amount / 1e8, transaction_hash
 FROM accounts_withdrawn JOIN block AS b ON b.number = block;
 
 -- Free and locked money together: how it divides depends on orders, not on events about money. The fallback supplier (3) has
@@ -276,7 +284,7 @@ SELECT
         - (SELECT coalesce(sum(arrears), 0) FROM (
           SELECT arrears, row_number() OVER (PARTITION BY id ORDER BY block DESC, log_index DESC) AS age
           FROM accounts_arrears_changed
-        ) WHERE age = 1)
+        ) AS told WHERE age = 1)
       ELSE 0
     END
     + arrears
@@ -302,16 +310,18 @@ FROM (
 -- Days of which anything is known. The next one is looked up, for there are far fewer days than sheets.
 CREATE VIEW known_days AS
 WITH RECURSIVE known (day) AS (
-  SELECT 0
+  SELECT CAST(0 AS BIGINT)
   UNION ALL
-  SELECT min(
-    coalesce((SELECT min(day) FROM fallback_supply_tariffs_published WHERE day > known.day), 1 << 32),
-    coalesce((SELECT min(day) FROM call_auction_sheet_accepted WHERE day > known.day), 1 << 32),
-    coalesce((SELECT min(day) FROM call_auction_cleared WHERE day > known.day), 1 << 32),
-    coalesce((SELECT min(day) FROM meter_readings_metering_closed WHERE day > known.day), 1 << 32)
-  ) FROM known WHERE day < 1 << 32
+  SELECT (
+    SELECT min(later.day) FROM (
+      SELECT min(day) AS day FROM fallback_supply_tariffs_published WHERE day > known.day
+      UNION ALL SELECT min(day) FROM call_auction_sheet_accepted WHERE day > known.day
+      UNION ALL SELECT min(day) FROM call_auction_cleared WHERE day > known.day
+      UNION ALL SELECT min(day) FROM meter_readings_metering_closed WHERE day > known.day
+    ) AS later
+  ) FROM known WHERE day IS NOT NULL
 )
-SELECT day FROM known WHERE day BETWEEN 1 AND (1 << 32) - 1;
+SELECT day FROM known WHERE day > 0;
 
 -- How far each day is.
 CREATE VIEW days AS
@@ -324,4 +334,4 @@ SELECT
   day IN (SELECT day FROM meter_readings_metering_closed) AS is_metered,
   day IN (SELECT day FROM settlement_day_settled) AS is_settled,
   day IN (SELECT day FROM market_rules_day_final) AS is_final
-FROM known_days AS known JOIN calendar;
+FROM known_days AS known CROSS JOIN calendar;

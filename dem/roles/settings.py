@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from dem.errors import InputError
 from dem.formats import read_settings
 from dem.gateway.config import Zone
+from dem.index import Place, place_of
 from dem.model.units import Money, UnitsPerWh, parse_money, parse_tariff
 from dem.roles.outbox import is_iban
 
@@ -54,6 +55,10 @@ def _exact(parse: Any) -> BeforeValidator:
         return found
 
     return BeforeValidator(read)
+
+
+def _place(named: str, info: ValidationInfo) -> Place:
+    return place_of(named, (info.context or {}).get(FOLDER, Path()))
 
 
 def _relative(path: Path, info: ValidationInfo) -> Path:
@@ -234,13 +239,13 @@ class Gate(Common):
 
 
 class Biller(Common):
-    """index: as `index --follow` keeps it. bills: folder of the book. series: what numbers of bills begin with.
+    """index: as `index --follow` keeps it, a file or the URL of a database. bills: folder of the book.
 
-    depth: blocks above a day's end from which on the chain keeps it.
+    series: what numbers of bills begin with. depth: blocks above a day's end from which on the chain keeps it.
     """
 
     folder: File
-    index: File
+    index: Annotated[str | Path, AfterValidator(_place)]
     bills: File
     series: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
     currency: str = Field("EUR", pattern=r"^[A-Z]{3}$")

@@ -156,5 +156,5 @@ def test_a_live_market_is_shown_and_billed_by_its_scenario(tmp_path: Path) -> No
     assert gateway.name == "A village of 36 on Sunday, 8 May 2016"
     assert gateway.currency == biller.currency == "EUR"
     assert gateway.timezone == biller.timezone == "Etc/GMT-2"  # two hours east of UTC
-    assert (gateway.bills_path, gateway.index_path) == (biller.bills, biller.index)
+    assert (gateway.bills_path, gateway.index_place) == (biller.bills, biller.index)
     assert biller.port == town.port_of(BILLER)

@@ -74,6 +74,9 @@ def test_a_message_that_comes_twice_at_once_is_taken_once(state: str) -> None:
         ("mysql://root@localhost/x", "state: 'mysql' is no database that is known here"),
         ("postgresql", "state: is no URL of a database"),
         ("postgresql://nobody:secret@127.0.0.1:1/x", "cannot be opened"),
+        ("postgresql://127.0.0.1:1/x?user=nobody&password=secret", "cannot be opened"),
+        ("postgresql://nobody:secret/x", "state: is no URL of a database"),
+        ("postgresql://127.0.0.1/x?colour=blue", "cannot be opened: invalid connection option"),
         ("sqlite:////no/such/folder/state.sqlite", "cannot be opened"),
     ],
 )

@@ -1,11 +1,16 @@
 """The index follows a chain through its reorganisations and ends as one that is made anew, or says why it cannot."""
 
-import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import count
+from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +18,9 @@ from eth_abi.abi import encode
 from eth_utils.crypto import keccak
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import inspect, text
+from support import databases
+from support.databases import KINDS, contents, emptied, opened, rows
 
 from dem.chain.abi import EventCodec
 from dem.chain.artifacts import current
@@ -20,8 +28,8 @@ from dem.chain.blocks import BlockReader
 from dem.chain.ranges import Ranges
 from dem.deployment.plan import STEPS
 from dem.deployment.roles import TOKEN
-from dem.errors import BlocksLostError, ChainError
-from dem.index import follow
+from dem.errors import BlocksLostError, ChainError, IndexMovedError, InputError
+from dem.index import Place, dialects, follow, service
 from dem.index.follow import Follower, Progress
 from dem.index.store import Origin, Store
 from dem.index.tables import tables_of
@@ -129,9 +137,9 @@ class Node:
 class Index:
     """An index of a node."""
 
-    def __init__(self, node: Node, path: Path, depth: int = DEPTH) -> None:
-        self.node, self.path, self.ranges = node, path, Ranges()
-        self.store = Store(path, TABLES, Origin(1, "0x0", ACCOUNTS, CALENDAR), depth)
+    def __init__(self, node: Node, place: Place, depth: int = DEPTH) -> None:
+        self.node, self.place, self.ranges = node, place, Ranges()
+        self.store = Store(place, TABLES, Origin(1, "0x0", ACCOUNTS, CALENDAR), depth)
         self.follower = Follower(self.store, self.reader, 0)
         self.contracts = {**CONTRACTS, **self.store.contracts()}
 
@@ -142,14 +150,12 @@ class Index:
     def advance(self) -> Progress:
         return self.follower.advance(self.contracts)
 
-    def dump(self) -> list[str]:
+    def dump(self) -> dict[str, list[tuple[str, ...]]]:
         """Everything but the headers, which an index whose chain got shorter has fewer of."""
-        with sqlite3.connect(self.path) as db:
-            return [line for line in db.iterdump() if not line.startswith('INSERT INTO "header"')]
+        return contents(self.place, without="header")
 
     def rows(self, question: str) -> list[tuple[Any, ...]]:
-        with sqlite3.connect(self.path) as db:
-            return db.execute(question).fetchall()
+        return rows(self.place, question)
 
 
 @pytest.fixture(autouse=True)
@@ -163,11 +169,45 @@ def node() -> Node:
 
 
 @pytest.fixture
-def index(node: Node, tmp_path: Path) -> Index:
-    return Index(node, tmp_path / "index.sqlite")
+def index(node: Node, tmp_path: Path) -> Iterator[Index]:
+    """In SQLite."""
+    made = Index(node, tmp_path / "index.sqlite")
+    yield made
+    made.store.close()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a PostgreSQL."""
+    return tmp_path_factory.mktemp("server")
+
+
+@pytest.fixture(scope="module")
+def in_postgresql(server: Path) -> Iterator[str]:
+    """An index that is made once, for it has many tables."""
+    with databases.database("postgresql", server, server) as url:
+        Index(Node(), url).store.close()
+        yield url
+
+
+@pytest.fixture(params=KINDS)
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    """Of an index without blocks, in each kind of database."""
+    if request.param == "sqlite":
+        return tmp_path / "index.sqlite"
+    return emptied(request.getfixturevalue("in_postgresql"))
+
+
+@pytest.fixture
+def either(node: Node, place: Place) -> Iterator[Index]:
+    """In each kind of database."""
+    made = Index(node, place)
+    yield made
+    made.store.close()
 
 
 def assert_like_a_fresh_one(index: Index) -> None:
+    """Of SQLite, whatever the other is of."""
     with TemporaryDirectory() as folder:
         fresh = Index(index.node, Path(folder) / "fresh.sqlite")
         fresh.contracts = index.contracts
@@ -175,6 +215,7 @@ def assert_like_a_fresh_one(index: Index) -> None:
         assert index.dump() == fresh.dump()
         theirs, ours = fresh.store.headers(), index.store.headers()
         assert [h for h in theirs if h.number >= ours[0].number] == ours
+        fresh.store.close()
 
 
 # ------------------------------------------------------------------------------------------- reorganisations
@@ -196,44 +237,56 @@ STEPS_OF_A_CHAIN = st.one_of(
 @given(st.lists(STEPS_OF_A_CHAIN, max_size=12))
 def test_ends_like_an_index_made_anew_whatever_the_chain_does(steps: list[tuple[str, Any, int]]) -> None:
     """Blocks come and are replaced between the readings and within them; readings are cut off; a pool is added."""
-    node = Node()
     with TemporaryDirectory() as folder:
-        index = Index(node, Path(folder) / "index.sqlite")
-        highest = 0
+        assert_follows(Path(folder) / "index.sqlite", steps)
 
-        def replace(depth: int, blocks: Any) -> None:
-            nonlocal highest
-            highest = max(highest, len(node.blocks))
-            node.replace(min(depth, len(node.blocks) - (highest - DEPTH)), blocks)
 
-        def fail() -> None:
-            raise ConnectionError
+@settings(max_examples=6, deadline=None)
+@given(st.lists(STEPS_OF_A_CHAIN, min_size=4, max_size=12))
+def test_so_does_one_in_postgresql(in_postgresql: str, steps: list[tuple[str, Any, int]]) -> None:
+    assert_follows(emptied(in_postgresql), steps)
 
-        for what, blocks, number in steps:
-            acts = {
-                "grow": lambda b=blocks: node.grow(b),
-                "replace": lambda b=blocks: replace(3, b),
-                "fail": fail,
-                "add pool": lambda at=index: at.contracts.update(ROOFS),
-            }
-            if number:
-                node.interrupt[node.requests + number] = acts[what]
-            else:
-                acts[what]()
-            try:
-                index.advance()
-            except (ConnectionError, BlocksLostError):
-                contracts = index.contracts
-                index.store.close()
-                index = Index(node, index.path)
-                index.contracts = contracts
-        node.interrupt.clear()
-        index.advance()
-        assert_like_a_fresh_one(index)
+
+def assert_follows(place: Place, steps: list[tuple[str, Any, int]]) -> None:
+    node = Node()
+    index = Index(node, place)
+    highest = 0
+
+    def replace(depth: int, blocks: Any) -> None:
+        nonlocal highest
+        highest = max(highest, len(node.blocks))
+        node.replace(min(depth, len(node.blocks) - (highest - DEPTH)), blocks)
+
+    def fail() -> None:
+        raise ConnectionError
+
+    for what, blocks, number in steps:
+        acts = {
+            "grow": lambda b=blocks: node.grow(b),
+            "replace": lambda b=blocks: replace(3, b),
+            "fail": fail,
+            "add pool": lambda at=index: at.contracts.update(ROOFS),
+        }
+        if number:
+            node.interrupt[node.requests + number] = acts[what]
+        else:
+            acts[what]()
+        try:
+            index.advance()
+        except (ConnectionError, BlocksLostError):
+            contracts = index.contracts
+            index.store.close()
+            index = Index(node, place)
+            index.contracts = contracts
+    node.interrupt.clear()
+    index.advance()
+    assert_like_a_fresh_one(index)
+    index.store.close()
 
 
 @pytest.mark.parametrize("depth", range(1, DEPTH + 1))
-def test_blocks_that_were_replaced_are_replaced(index: Index, node: Node, depth: int) -> None:
+def test_blocks_that_were_replaced_are_replaced(either: Index, node: Node, depth: int) -> None:
+    index = either
     node.grow([[deposit(n, n)] for n in range(1, 11)])
     assert index.advance() == Progress(10, T0 + 11, blocks=10, events=10)
     node.replace(depth, [[deposit(99, n)] for n in range(depth + 1)])
@@ -371,16 +424,18 @@ def test_events_of_the_newest_blocks_are_those_of_their_hashes(index: Index, nod
 # ---------------------------------------------------------------------------------------------------- contents
 
 
-def test_numbers_of_any_size_are_kept(index: Index, node: Node) -> None:
+def test_numbers_of_any_size_are_kept(either: Index, node: Node) -> None:
     amounts = [1, (1 << 63) - 1, 1 << 63, LARGE]
     node.grow([[deposit(n, amount) for n, amount in enumerate(amounts)]])
-    index.advance()
-    found = index.rows("SELECT amount FROM accounts_deposited ORDER BY id")
+    either.advance()
+    found = either.rows("SELECT amount FROM accounts_deposited ORDER BY id")
     assert [int(amount) for (amount,) in found] == amounts
-    assert [type(amount) for (amount,) in found] == [int, int, str, str]
+    large = str if isinstance(either.place, Path) else int  # SQLite has none of more than 64 bits
+    assert [type(amount) for (amount,) in found] == [int, int, large, large]
 
 
-def test_sheets_are_unpacked_into_orders_and_the_last_one_stands(index: Index, node: Node) -> None:
+def test_sheets_are_unpacked_into_orders_and_the_last_one_stands(either: Index, node: Node) -> None:
+    index = either
     node.grow([[sheet(6, 100)], [sheet(6, 250), sheet(7, 10)]])
     index.advance()
     order = "CallAuction", 6, 1, 2, 0, "ask", 0.085, 0.25
@@ -389,7 +444,8 @@ def test_sheets_are_unpacked_into_orders_and_the_last_one_stands(index: Index, n
     assert index.rows("SELECT count(*) FROM order_lane") == [(18,)]
 
 
-def test_a_pool_added_later_has_its_events_from_the_beginning(index: Index, node: Node) -> None:
+def test_a_pool_added_later_has_its_events_from_the_beginning(either: Index, node: Node) -> None:
+    index = either
     node.grow(
         [
             [sheet(6, n, POOL), log(SCHEDULE, "Schedule.MarketAdded", (4,), encode(["uint32"], [1]))]
@@ -409,14 +465,14 @@ def test_a_pool_added_later_has_its_events_from_the_beginning(index: Index, node
 # -------------------------------------------------------------------------------------------------------- file
 
 
-def test_another_depth_is_refused(index: Index, node: Node) -> None:
+def test_another_depth_is_refused(either: Index, node: Node) -> None:
     with pytest.raises(ChainError, match="is an index with depth 4, not 5"):
-        Index(node, index.path, depth=5)
+        Index(node, either.place, depth=5)
 
 
-def test_an_index_of_another_market_is_refused(index: Index) -> None:
+def test_an_index_of_another_market_is_refused(either: Index) -> None:
     with pytest.raises(ChainError, match="is an index with genesis 0x0, not 0x1"):
-        Store(index.path, TABLES, Origin(1, "0x1", ACCOUNTS, CALENDAR))
+        Store(either.place, TABLES, Origin(1, "0x1", ACCOUNTS, CALENDAR))
 
 
 def test_a_file_that_is_no_index_is_left_alone(tmp_path: Path) -> None:
@@ -428,14 +484,169 @@ def test_a_file_that_is_no_index_is_left_alone(tmp_path: Path) -> None:
     assert other.read_bytes() == before
 
 
+@pytest.mark.parametrize("tables", ["notes (line TEXT)", "reading (id INTEGER)"])
+def test_a_database_with_other_tables_is_left_alone(tmp_path: Path, tables: str) -> None:
+    other = tmp_path / "other.sqlite"
+    with opened(other).begin() as db:
+        db.execute(text(f"CREATE TABLE {tables}"))
+    with pytest.raises(ChainError, match="it has other tables"):
+        Store(other, TABLES, Origin(1, "0x0", ACCOUNTS, CALENDAR))
+    assert len(rows(other, "SELECT name FROM sqlite_master")) == 1
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("postgresql://nobody:secret@127.0.0.1:1/x", "nobody:...@127.0.0.1:1/x: cannot be used as an index"),
+        ("postgresql://127.0.0.1:1/x?user=nobody&password=secret", "1/x.user=nobody: cannot be used as an index"),
+        ("postgresql://127.0.0.1/x?colour=blue", "cannot be used as an index .invalid connection option"),
+        ("postgresql://nobody:secret/x", "index: is no URL of a database"),
+        ("mysql://nobody:secret@127.0.0.1/x", "index: 'mysql' is no database that is known here"),
+    ],
+)
+def test_a_database_that_cannot_be_opened_is_told_of_without_its_password(url: str, said: str) -> None:
+    with pytest.raises((ChainError, InputError), match=said) as caught:
+        Store(url, TABLES, Origin(1, "0x0", ACCOUNTS, CALENDAR))
+    assert "secret" not in str(caught.value)
+
+
+# ------------------------------------------------------------------------------------ several processes, failures
+
+
+def test_two_that_keep_one_index_do_it_no_harm(node: Node, place: Place) -> None:
+    """Others come while one has read blocks, and has not put them in yet; and the chain goes on."""
+
+    def another(contracts: Mapping[str, str], depth: int) -> None:
+        node.replace(depth, [[deposit(99, depth), sheet(6, 10, POOL)]] * (depth + 1))
+        other = Index(node, place)
+        other.contracts.update(contracts)
+        other.advance()
+        other.store.close()
+
+    one = Index(node, place)
+    node.grow([[deposit(n, n)] for n in range(1, 11)])
+    for number, depth in ((2, 0), (4, 2), (5, 1), (9, 2), (13, 1), (14, 0)):
+        node.interrupt[number] = lambda depth=depth: another({}, depth)
+    while node.interrupt:
+        one.advance()
+    assert_like_a_fresh_one(one)
+    one.contracts.update(ROOFS)
+    another(ROOFS, 1)
+    node.replace(1, [[deposit(98, 1)]] * 2)  # which is found before it is seen that the pool is followed already
+    one.advance()
+    assert_like_a_fresh_one(one)
+    one.store.close()
+
+
+def test_who_does_not_follow_what_an_index_follows_does_not_go_on(node: Node, place: Place) -> None:
+    one, other = Index(node, place), Index(node, place)
+    one.contracts.update(ROOFS)
+    node.grow([[sheet(6, 10, POOL)]])
+    one.advance()
+    node.grow([[sheet(7, 10, POOL)]])
+    with pytest.raises(ChainError, match="events of contracts that are not followed here: CallAuction:roofs"):
+        other.advance()
+    one.advance()
+    assert_like_a_fresh_one(one)
+    for index in (one, other):
+        index.store.close()
+
+
+def test_nothing_is_put_onto_an_index_that_another_has_changed(either: Index, node: Node) -> None:
+    changes: list[Callable[[Store], None]] = [
+        lambda store: store.append([], 0, [], []),
+        lambda store: store.drop_above(0),
+        lambda store: store.include(ROOFS, ()),
+    ]
+    for change in changes:
+        other = Index(node, either.place)
+        node.grow([[deposit(1, 1)]])
+        either.store.headers()
+        other.advance()
+        before = either.dump()
+        with pytest.raises(IndexMovedError):
+            change(either.store)
+        assert either.dump() == before
+        other.store.close()
+
+
+def test_killed_at_any_moment_it_has_nothing_twice_and_lacks_nothing(node: Node, place: Place) -> None:
+    """Amid a transaction and between two, while blocks come in and while others take their place."""
+    node.grow([[deposit(n, n), sheet(6 + n % 3, 1 + n % 9)] for n in range(1, 30)])
+    node.wrong = few_blocks
+    fork = get_context("fork")
+    for statements in (1, 2, 3, 5, 8, 13, 21):
+        process = fork.Process(target=die_after, args=(statements, node, place))
+        process.start()
+        process.join()
+        assert process.exitcode == -signal.SIGKILL
+        node.replace(2, [[deposit(99, statements), sheet(6, statements)]] * 4)
+    index = Index(node, place)
+    index.advance()
+    node.wrong = lambda _method, _params, answer: answer
+    assert_like_a_fresh_one(index)
+    index.store.close()
+
+
+def few_blocks(method: str, params: Any, answer: Any) -> Any:
+    """Of a node that tells of three at once."""
+    is_range = method == "eth_getLogs" and "blockHash" not in params[0]
+    return None if is_range and int(params[0]["toBlock"], 16) - int(params[0]["fromBlock"], 16) > 2 else answer
+
+
+def die_after(statements: int, node: Node, place: Place) -> None:
+    """Index in a process of its own, which is killed before it puts something in."""
+    left = count(statements, -1)
+
+    def put(*what: Any) -> None:
+        if next(left) == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        real(*what)
+
+    real, dialects.put = dialects.put, put
+    Index(node, place).advance()
+
+
+def test_an_index_waits_for_a_database_that_is_away(
+    node: Node,
+    in_postgresql: str,
+    server: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(service, "_POLL_SECONDS", 0.05)
+    index = Index(node, emptied(in_postgresql))
+    manifest = tmp_path / "manifest.json"
+    manifest.touch()
+    market = SimpleNamespace(addresses=index.contracts, manifest=SimpleNamespace(first_block=0, path=manifest))
+    monkeypatch.setattr(service, "connect", lambda *_: market)
+    monkeypatch.setattr(service, "require_history", lambda _: None)
+    monkeypatch.setattr(service, "_open", lambda *_: index.store)
+    chain = SimpleNamespace(reader=index.reader, notice=lambda *_: None)
+    following = service.index(chain, manifest, in_postgresql, None, True, {})  # type: ignore[arg-type]
+    node.grow([[deposit(1, 1)]])
+    assert next(following).events == 1
+    running = databases.server(server)
+    running.stop()
+    back = threading.Timer(0.5, lambda: databases.started(server))
+    back.start()
+    node.grow([[deposit(2, 2)]])
+    assert next(following).events == 1
+    back.join()
+    assert "cannot be reached" in caplog.text
+    assert_like_a_fresh_one(index)
+    following.close()
+
+
 def test_a_connection_is_shown_from_its_first_day_on(index: Index) -> None:
-    def put(db: sqlite3.Connection, table: str, **values: Any) -> None:
-        columns = [name for _, name, *_ in db.execute(f"PRAGMA table_info({table})")]
-        row = [values.get(name, 0) for name in columns]
-        db.execute(f"INSERT INTO {table} VALUES ({', '.join('?' * len(row))})", row)
+    def put(db: Any, table: str, **values: Any) -> None:
+        columns = [column["name"] for column in inspect(db).get_columns(table)]
+        row = {name: values.get(name, 0) for name in columns}
+        db.execute(text(f"INSERT INTO {table} VALUES ({', '.join(f':{name}' for name in row)})"), row)
 
     index.advance()
-    with sqlite3.connect(index.path) as db:
+    with opened(index.place).begin() as db:
         put(db, "block", number=0)
         put(db, "header", number=99, hash="0x1", parent="0x0")
         put(db, "participant_registry_applied", account="a", import_capacity=1_000, export_capacity=0)
@@ -445,8 +656,8 @@ def test_a_connection_is_shown_from_its_first_day_on(index: Index) -> None:
             put(db, "participant_registry_connection_changed", **change)
     shown = {}
     for day in range(1, 7):
-        with sqlite3.connect(index.path) as db:
-            db.execute("UPDATE header SET time = ?", [CALENDAR.start_of(day) + 1])
+        with opened(index.place).begin() as db:
+            db.execute(text("UPDATE header SET time = :time"), {"time": CALENDAR.start_of(day) + 1})
         [(shown[day],)] = index.rows("SELECT import_capacity_kwh FROM participants WHERE participant = 6")
     # What was to begin on day 5 was replaced by what begins on day 4.
     assert shown == {1: 1.0, 2: 2.0, 3: 2.0, 4: 4.0, 5: 4.0, 6: 4.0}

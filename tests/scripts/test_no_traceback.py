@@ -16,6 +16,7 @@ import pytest
 import requests
 from ape.cli import ConnectedProviderCommand
 from click.testing import CliRunner
+from sqlalchemy.exc import OperationalError
 from support.commands.hamlet import Hamlet
 from support.commands.own import OwnHamlet
 from support.commands.shell import EMBEDDED, no_picture, run
@@ -185,6 +186,7 @@ def test_ctrl_c_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch, driven: Drive
         ),
         (OSError(errno.EROFS, "Read-only file system", "out"), "out: Read-only file system: name a folder that can"),
         (sqlite3.OperationalError("unable to open database file"), "the database cannot be used: unable to open"),
+        (OperationalError("SELECT 1", {}, Exception("no\nSELECT 1")), "the database cannot be used: no"),
         (UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte"), "a file is not UTF-8: save it as UTF-8"),
         (requests.ConnectionError("refused"), "no node answers: see whether it runs"),
     ],

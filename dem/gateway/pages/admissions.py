@@ -14,7 +14,7 @@ _LAST = """
 SELECT what FROM (
   SELECT 'applied' AS what, block, log_index FROM participant_registry_applied WHERE lower(account) = :account
   UNION ALL SELECT 'rejected', block, log_index FROM participant_registry_rejected WHERE lower(account) = :account
-) ORDER BY block DESC, log_index DESC LIMIT 1
+) AS told ORDER BY block DESC, log_index DESC LIMIT 1
 """
 
 

@@ -27,7 +27,7 @@ WITH asks (intermediary, commission) AS (
   SELECT intermediary, per_wh FROM (
     SELECT *, row_number() OVER (PARTITION BY intermediary ORDER BY block DESC, log_index DESC) AS age
     FROM intermediaries_commission_published WHERE first_day <= :day
-  ) WHERE age = 1
+  ) AS told WHERE age = 1
 )
 SELECT p.participant, coalesce(p.name, '') AS name, p.account, asks.commission
 FROM asks JOIN participants AS p ON p.participant = asks.intermediary

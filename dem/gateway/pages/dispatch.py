@@ -255,15 +255,16 @@ def _level(loading: int, limit: int) -> str:
 
 def limited(parts: Parts, market: Market, day: int, network: Network | None) -> Limited:
     """Limits of a day, relief that was bought before, and what both cost."""
-    ask, periods = parts.index.rows, market.calendar.periods_per_day
+    periods = market.calendar.periods_per_day
     publications, told = _publications(parts, market, day)
     zone_of = zones_on(parts, day)
     standing = standing_on(parts, day)
     names = {
-        row["participant"]: row["name"] for row in ask("SELECT participant, coalesce(name, '') AS name FROM names")
+        row["participant"]: row["name"]
+        for row in parts.index.rows("SELECT participant, coalesce(name, '') AS name FROM names")
     }
     models = Versions[str]()
-    for row in ask("SELECT first_day, model FROM grid_limits_model_published ORDER BY block, log_index"):
+    for row in parts.index.rows("SELECT first_day, model FROM grid_limits_model_published ORDER BY block, log_index"):
         models.add(row["model"], row["first_day"], row["first_day"])
     members = Counter(zone_of.values())
     shares = {zone: shares_of(zone, standing.get(zone, Share()), publications, periods) for zone in sorted(members)}
@@ -275,7 +276,9 @@ def limited(parts: Parts, market: Market, day: int, network: Network | None) -> 
     held = [*_held(parts, day, zone_of, shares, names, network)]
     return Limited(
         model=models.on(day, ""),
-        is_approved=bool(ask("SELECT 1 AS n FROM grid_limits_day_approved WHERE day = :day LIMIT 1", day=day)),
+        is_approved=bool(
+            parts.index.rows("SELECT 1 AS n FROM grid_limits_day_approved WHERE day = :day LIMIT 1", day=day)
+        ),
         is_standing=not any(not one.is_late for one in publications),
         told=told,
         zones=zones,
@@ -347,17 +350,16 @@ def _held(
     network: Network | None,
 ) -> Iterator[Held]:
     """Members whom limits hold, those first who were charged most."""
-    ask = parts.index.rows
     charged = {
         row["id"]: row
-        for row in ask(
+        for row in parts.index.rows(
             "SELECT id, energy, units FROM grid_charges_excess_charged WHERE day = :day ORDER BY block, log_index",
             day=day,
         )
     }
     good = {
         row["id"]: int(row["units"])
-        for row in ask("SELECT id, units FROM grid_charges_made_good WHERE day = :day", day=day)
+        for row in parts.index.rows("SELECT id, units FROM grid_charges_made_good WHERE day = :day", day=day)
     }
     found = []
     for id_, zone in zone_of.items():
@@ -391,17 +393,18 @@ def _offered(parts: Parts, day: int) -> list[Offered]:
 
 
 def _relief(parts: Parts, day: int, names: Mapping[int, str]) -> list[Relieved]:
-    ask = parts.index.rows
     paid = {
         row["id"]: row
-        for row in ask(
+        for row in parts.index.rows(
             "SELECT id, delivered, missing, units FROM grid_relief_relief_paid WHERE day = :day "
             "ORDER BY block, log_index",
             day=day,
         )
     }
     found = []
-    for row in ask("SELECT id, reliefs FROM grid_relief_relief_bought WHERE day = :day ORDER BY id", day=day):
+    for row in parts.index.rows(
+        "SELECT id, reliefs FROM grid_relief_relief_bought WHERE day = :day ORDER BY id", day=day
+    ):
         slots = unpack_relief(
             [Relief(int(s), bool(f), int(e), int(m), int(p)) for s, f, e, m, p in structs(row["reliefs"])]
         )

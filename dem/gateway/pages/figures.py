@@ -27,7 +27,7 @@ _LATEST_TARIFF = """
 SELECT day, slot, buy, sell FROM (
   SELECT *, row_number() OVER (PARTITION BY day, slot ORDER BY block DESC, log_index DESC) AS age FROM tariff
   WHERE day BETWEEN :first AND :last
-) WHERE age = 1
+) AS told WHERE age = 1
 """
 
 
@@ -264,8 +264,8 @@ class Market:
     def _parts_at_the_price(self, participant: int, day: int) -> Mapping[tuple[str, int, int, str], int]:
         """What a member's orders get that share, with others at the price, what is left (rule 5)."""
         rows = self._index.rows(
-            "SELECT p.contract AS market, p.slot, p.layer, iif(c.rationed = 1, 'bid', 'ask') AS side, p.ahead_wh, "
-            "round(o.energy_kwh * 1e3) AS wh, c.share, c.marginal FROM order_at_price AS p "
+            "SELECT p.contract AS market, p.slot, p.layer, CASE c.rationed WHEN 1 THEN 'bid' ELSE 'ask' END AS side, "
+            "p.ahead_wh, round(o.energy_kwh * 1e3) AS wh, c.share, c.marginal FROM order_at_price AS p "
             "JOIN call_auction_cleared AS c ON (c.block, c.log_index) = (p.block, p.log_index) "
             "JOIN orders AS o ON (o.market, o.slot, o.layer) = (p.contract, p.slot, p.layer) "
             "WHERE p.day = :day AND p.id = :id AND o.day = :day AND o.participant = :id",
@@ -363,7 +363,8 @@ class Market:
         Certainly: with a limit better than the price, for at the price some may have got nothing.
         """
         rows = self._index.rows(
-            "SELECT slot FROM cleared_traders WHERE contract = :market AND day = :day AND min(bids, asks) >= :least",
+            "SELECT slot FROM cleared_traders "
+            "WHERE contract = :market AND day = :day AND bids >= :least AND asks >= :least",
             market=AUCTION,
             day=day,
             least=self.least_traders,

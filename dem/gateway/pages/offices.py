@@ -110,7 +110,7 @@ def arrears(parts: Parts) -> Arrears:
         "sum(arrears) OVER () AS units FROM ("
         "SELECT *, row_number() OVER (PARTITION BY id ORDER BY block DESC, log_index DESC) AS age "
         "FROM accounts_arrears_changed) AS a JOIN names AS n ON n.participant = a.id "
-        "WHERE age = 1 AND arrears > 0 ORDER BY arrears DESC LIMIT :most",
+        "WHERE age = 1 AND arrears > 0 ORDER BY arrears DESC, id LIMIT :most",
         most=_MOST,
     )
     count, units = (rows[0]["members"], rows[0]["units"]) if rows else (0, 0)
@@ -175,7 +175,7 @@ def concentration(parts: Parts, day: int) -> dict[str, Any]:
     rows = parts.index.rows(
         "SELECT bought_wh AS bought, sold_wh AS sold FROM ("
         "SELECT *, row_number() OVER (PARTITION BY id ORDER BY block DESC, log_index DESC) AS age "
-        "FROM scheduled_day WHERE day = :day) WHERE age = 1",
+        "FROM scheduled_day WHERE day = :day) AS told WHERE age = 1",
         day=day,
     )
     found: dict[str, Any] = {}

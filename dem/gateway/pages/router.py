@@ -508,8 +508,8 @@ def money(asked: Asking, participant: Number, purpose: Purpose = "", sent: Sent 
 
 def _side_payments(parts: Parts, participant: int) -> list[Row]:
     return parts.index.rows(
-        "SELECT day, what, CAST(round(amount_eur * 1e8) AS INTEGER) AS units FROM side_payments "
-        "WHERE participant = :participant ORDER BY day DESC LIMIT 100",
+        "SELECT day, what, CAST(round(amount_eur * 1e8) AS BIGINT) AS units FROM side_payments "
+        "WHERE participant = :participant ORDER BY day DESC, what, units LIMIT 100",
         participant=participant,
     )
 

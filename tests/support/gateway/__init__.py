@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from eth_account import Account
 from starlette.testclient import TestClient
@@ -32,6 +32,7 @@ from dem.gateway.relaying import Outcome, Relaying
 from dem.gateway.rights import Role
 from dem.gateway.state import Store
 from dem.grid.network import read_network
+from dem.index import Place
 from dem.index.store import Origin
 from dem.index.store import Store as IndexStore
 from dem.index.tables import tables_of
@@ -67,6 +68,7 @@ METER, ROOF_METER = "AT0030000000000000000000000000001", "AT00300000000000000000
 DEPTH = 4
 TERMS = ElectionTerms(CALENDAR.opening, 365 * 86_400, 14 * 86_400, 14 * 86_400, 3)
 URL = "http://testserver"
+T = TypeVar("T", str, Path)
 
 
 def key_of(name: str) -> bytes:
@@ -130,15 +132,15 @@ def _events() -> Iterator[tuple[str, str, dict[str, Any]]]:
     yield "Council", "Approved", {"id": 1, "by": account_of("p1")}
 
 
-def make_index(path: Path, more: Iterable[tuple[str, str, dict[str, Any]]] = ()) -> Path:
+def make_index(place: T, more: Iterable[tuple[str, str, dict[str, Any]]] = ()) -> T:
     """An index of a market in which two participants have traded a day. more: events that follow."""
-    store = IndexStore(path, _tables(), Origin(CHAIN, GENESIS, CONTRACTS["ParticipantRegistry"], CALENDAR), DEPTH)
+    store = IndexStore(place, _tables(), Origin(CHAIN, GENESIS, CONTRACTS["ParticipantRegistry"], CALENDAR), DEPTH)
     told = enumerate(chain(_events(), more))
     made = (Event(contract, name, args, 10 + n, f"0x{n:064x}", 0) for n, (contract, name, args) in told)
     store.record(CONTRACTS, made)
     store.name({account_of("home"): "home", account_of("roof"): "roof"})
     store.close()
-    return path
+    return place
 
 
 def choices() -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -364,7 +366,7 @@ class Recorded(Proofs):
 
 
 def make_gateway(
-    folder: Path, index: Path, url: str = "", base: str = URL, tables: NetworkTables | None = None, **limits: Any
+    folder: Path, index: Place, url: str = "", base: str = URL, tables: NetworkTables | None = None, **limits: Any
 ) -> Gateway:
     """A gateway of a market. url: of its state; base: what its users call it; tables: of its network."""
     few = {"requests_per_minute": 10**6, "messages_per_minute": 10**6, "logins_per_minute": 10**6}
@@ -372,7 +374,7 @@ def make_gateway(
     offices = {role: [account_of(role)] for role in Role if role not in (Role.PUBLIC, Role.MEMBER)}
     configuration = Configuration(
         folder=folder,
-        index=index,
+        index=str(index),
         url=base,
         depth=DEPTH,
         limits=Limits(**few | limits),
