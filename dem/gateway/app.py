@@ -500,6 +500,9 @@ def _take(parts: Parts, envelope: Envelope) -> a.Status:
         record = parts.store.accept(checked.id, envelope.type, checked.sender, envelope.model_dump(), place, **more)
     elif isinstance(checked.message, Ending) and checked.sender != record.sender:
         record = offers.agreed_to_end(parts, checked, envelope.signature)
+    elif checked.sender != record.sender:
+        # An acceptance names its offer and its end alone: two may sign the same words.
+        raise RequestError(409, "IdTaken", "another account has signed the very same words: sign with another expiry")
     return _status(record)
 
 

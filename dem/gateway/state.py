@@ -718,16 +718,17 @@ class Store:
     def erase(self, account: str, participant: int, meters: Collection[str]) -> dict[str, int]:
         """Delete what is known of a person who has left: how many rows of each table. What is under way stays."""
         with self.change("journal") as connection:
-            theirs = (OFFER.c.proposer == account) | (OFFER.c.counterparty == account)
-            gone = {"offer": connection.execute(delete(OFFER).where(theirs)).rowcount}
             signed = (MESSAGE.c.sender == account, MESSAGE.c.state.in_(_DONE))
             done = select(MESSAGE.c.id).where(MESSAGE.c.state.in_(_DONE))
+            theirs = (OFFER.c.proposer == account) | (OFFER.c.counterparty == account)
+            is_idle = OFFER.c.answer.is_(None) | OFFER.c.answer.in_(done)  # an acceptance is brought with its offer
+            gone = {"offer": connection.execute(delete(OFFER).where(theirs, is_idle)).rowcount}
             ours = (ENDING.c.proposer == account) | (ENDING.c.counterparty == account)
             gone["ending"] = connection.execute(delete(ENDING).where(ours, ENDING.c.message.in_(done))).rowcount
             answers = select(MESSAGE.c.id).where(*signed)
             connection.execute(update(OFFER).where(OFFER.c.answer.in_(answers)).values(answer=None))
             for table, condition in (
-                (MESSAGE, and_(*signed)),
+                (MESSAGE, and_(*signed, MESSAGE.c.id.not_in(select(OFFER.c.message)))),
                 (VALUE, VALUE.c.meter.in_(meters)),
                 (ACCESS, ACCESS.c.participant == participant),
                 (CONSENT, CONSENT.c.participant == participant),

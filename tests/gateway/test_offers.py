@@ -154,6 +154,8 @@ def test_an_offer_to_everybody_is_every_members(market: Gateway) -> None:
     send(market, "p1", acceptance(proposal(to="")))
     # It is gone for the others, who are not told why.
     assert f"Member {HOME} would buy from you" not in logged_in(market, "p2").get("/members/2/offers").text
+    with pytest.raises(RequestError, match="IdTaken"):  # nor what became of the first one's acceptance
+        send(market, "p2", acceptance(proposal(to="")))
 
 
 def test_what_is_offered_to_one_is_nobody_elses(market: Gateway) -> None:

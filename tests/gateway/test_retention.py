@@ -105,6 +105,18 @@ def test_who_has_left_is_erased_and_nobody_else(gateway: Gateway) -> None:
     assert gateway.store.erase(account_of("home"), HOME, [METER]) == dict.fromkeys(gone, 0)
 
 
+def test_an_offer_stays_until_its_acceptance_was_brought(gateway: Gateway) -> None:
+    gateway.now[0] = THEN
+    gateway.client("home").send(BILATERAL, OPENING)
+    accepted = gateway.client("roof").send(BILATERAL, acceptance(OPENING))
+    gateway.store.erase(account_of("home"), HOME, [])
+    gateway.step()
+    assert gateway.node.brought == [accepted]
+    gateway.node.blocks += [[]] * 5
+    gateway.step()
+    assert gateway.store.erase(account_of("home"), HOME, [])["message"] == 1
+
+
 def test_what_is_forgotten_is_in_no_file(tmp_path: Path, index: Path) -> None:
     made = make_gateway(tmp_path, index)
     fill(made)
