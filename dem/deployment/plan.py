@@ -264,6 +264,18 @@ STEPS = (
             p.first_weekday,
         ),
     ),
+    Step(
+        "EscrowTrades",
+        lambda p, at: (
+            at["Authority"],
+            p.calendar.as_tuple(),
+            at["ParticipantRegistry"],
+            at["MarketRules"],
+            at["Accounts"],
+            at["Schedule"],
+            at["MeterReadings"],
+        ),
+    ),
     Step("Replacements", lambda p, at: (at["Authority"], p.calendar.as_tuple(), at["ParticipantRegistry"])),
     Step("Council", lambda _, at: (at["Authority"],)),
     Step(

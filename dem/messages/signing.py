@@ -10,7 +10,7 @@ from eth_utils.address import is_address, to_checksum_address
 from eth_utils.crypto import keccak
 
 from dem.errors import InputError, SignatureError, require_range
-from dem.messages.contracts import Acceptance, Ending, Proposal, Revocation
+from dem.messages.contracts import Acceptance, Ending, EscrowRelease, EscrowTrade, Proposal, Revocation
 from dem.messages.members import (
     Application,
     Ballot,
@@ -65,6 +65,8 @@ Message = (
     | Acceptance
     | Revocation
     | Ending
+    | EscrowTrade
+    | EscrowRelease
     | IntradayOrder
     | IntradayCancellation
     | IntradayFunding

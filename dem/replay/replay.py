@@ -59,7 +59,9 @@ class Replay:
         self.transfers = Transfers(self.ledger)
         self.metering = Metering(periods_per_day, days, self.membership, found)
         self.law = Rules(periods_per_day, days)
-        self._markets = Markets(periods_per_day, self.law.on, self.addresses)
+        self._markets = Markets(
+            periods_per_day, self.law.on, lambda day: self._days.known(day).readings, self.addresses
+        )
         self.postings = Postings(self.ledger, lambda: self.settling.offices(), found)
         self.settling = Settling(days, self.law, self._markets, self.postings, found)
         self.late = LateReconciliations(
@@ -229,6 +231,9 @@ class Replay:
                 self.ledger.unlock(id_, Money(-amount))
             else:
                 self.ledger.lock(id_, Money(amount))
+        self.postings.announced += moved.postings
+        for payment in moved.payments:
+            self.payments.add(*payment)
         if moved.forfeits:
             id_, to, received = moved.forfeits
             self.differences += differences(
