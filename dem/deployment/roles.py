@@ -176,6 +176,7 @@ OPEN = {
     "GridRelief": ("offer", "pay", "multicall"),
     "BalancingFund": ("pay",),
     "BilateralContracts": ("conclude", "revoke", "end", "terminate", "multicall"),
+    "NrgCoin": ("countDay", "creditDay", "correct", "transfer", "multicall"),
     "EscrowTrades": ("fund", "revoke", "release", "expire", "multicall"),
     "Council": ("execute",),
     "Elections": ("nominate", "nominateSigned", "vote", "voteSigned", "conclude", "vacate", "moveSeat"),

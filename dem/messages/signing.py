@@ -14,6 +14,7 @@ from dem.messages.contracts import Acceptance, Ending, EscrowRelease, EscrowTrad
 from dem.messages.members import (
     Application,
     Ballot,
+    CoinTransfer,
     Commission,
     Mandate,
     Nomination,
@@ -74,6 +75,7 @@ Message = (
     | Mandate
     | Commission
     | ReliefOffer
+    | CoinTransfer
     | Nomination
     | Ballot
     | Replacement
