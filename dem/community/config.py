@@ -512,8 +512,8 @@ class Config(_Model):
 
     @property
     def possible(self) -> Markets:
-        """All mechanisms for which it says how; one without a section of its own needs none."""
-        return Markets(**{name: bool(getattr(self, name, True)) for name in MECHANISMS})
+        """All mechanisms for which it says how; one without a section needs none."""
+        return Markets(**{name: bool(getattr(self, _section_of(name), True)) for name in MECHANISMS})
 
     @model_validator(mode="after")
     def _rules_accepted_by_the_market(self) -> "Config":
@@ -528,7 +528,7 @@ class Config(_Model):
     def _markets_are_described(self) -> "Config":
         for name in self.markets.names:
             if name not in self.possible.names:
-                raise ValueError(f"markets.{name} needs a section that says how: [{name}]")
+                raise ValueError(f"markets.{name} needs a section that says how: [{_section_of(name)}]")
         return self
 
     @model_validator(mode="after")
@@ -637,6 +637,11 @@ _STAND_INS: dict[str, Any] = {
     "strategies": {"default": "none"},
 }
 """What stands for sections that are wrong, so that tables can still be read."""
+
+
+def _section_of(mechanism: str) -> str:
+    """The section that says how a mechanism is used: escrowed trades are made of the same agreements as contracts."""
+    return "bilateral" if mechanism == "escrow" else mechanism
 
 
 def read_config(

@@ -146,6 +146,19 @@ class Crowd:
             or (self.day == 1 and agreement.first < periods.start and agreement.last >= periods.start)
         ]
 
+    def escrowed(self) -> list[tuple[Agreement, int]]:
+        """Agreements that are traded in escrow on the day, with the slots in which they deliver, a bit each.
+
+        Where there are contracts between two, they are those.
+        """
+        if self.scenario.markets.bilateral or not self.scenario.markets.escrow:
+            return []
+        found = []
+        for agreement in self.scenario.agreements:
+            energies = agreement.energy_of(self.scenario.calendar, self.day)
+            found.append((agreement, sum(1 << slot for slot, energy in enumerate(energies) if energy)))
+        return [(agreement, slots) for agreement, slots in found if slots]
+
     @cached_property
     def agreed(self) -> dict[str, list[int]]:
         """What the bilateral contracts come to, if all are made: net consumption, Wh by slot, of their parties."""

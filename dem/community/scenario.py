@@ -337,8 +337,8 @@ class Scenario:
 
     @property
     def agreements(self) -> tuple[Agreement, ...]:
-        """Bilateral contracts that participants want to make; none if it does not use them."""
-        return self._agreements if self.markets.bilateral else ()
+        """What participants agree on two by two, as contracts or in escrow; nothing if it uses neither."""
+        return self._agreements if self.markets.bilateral or self.markets.escrow else ()
 
     def wholesale_prices(self, day: int) -> list[int]:
         """What the wholesale market pays on a day, units/Wh by slot, negative or not.

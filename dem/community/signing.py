@@ -4,12 +4,13 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import count
 
+from eth_account import Account
 from eth_utils.crypto import keccak
 
 from dem.community.agreements import Agreement
 from dem.community.keys import Wallet
 from dem.community.sessions import MAX_FILLS, SessionPlan
-from dem.messages.contracts import Acceptance, Proposal
+from dem.messages.contracts import Acceptance, EscrowTrade, Proposal
 from dem.messages.members import Commission, Mandate, ReliefOffer
 from dem.messages.orders import (
     IntradayCancellation,
@@ -25,6 +26,7 @@ from dem.model.relief import Offer
 from dem.model.units import UnitsPerWh
 
 _MAX_PERIODS = 1 << 32
+_NEVER = (1 << 64) - 1
 
 _NO_PROPOSAL = bytes(32)
 _DAY_SHIFT, _SESSION_SHIFT = 24, 16
@@ -75,6 +77,32 @@ def sign_agreement(
         accepter=buyer.account,
         acceptance=signed(domain, buyer.account_key, acceptance),
     )
+
+
+def sign_escrow(
+    domain: Domain, agreement: Agreement, day: int, slots: int, salt: bytes, parties: tuple[Wallet, Wallet, Wallet]
+) -> tuple[Signed[EscrowTrade], Signed[EscrowTrade]]:
+    """A day of an agreement as an escrowed trade, signed by buyer and seller.
+
+    slots: in which it delivers, a bit each. salt: tells the trade from others; the keys for this trade alone follow
+    from it. parties: buyer, seller and mediator.
+    """
+    buyer, seller, mediator = parties
+    keys = [str(Account.from_key(keccak(side + salt)).address) for side in (b"buyer", b"seller")]
+    trade = EscrowTrade(
+        buyer=buyer.account,
+        seller=seller.account,
+        buyer_key=keys[0],
+        seller_key=keys[1],
+        mediator=mediator.account,
+        day=day,
+        slots=slots,
+        energy=agreement.energy,
+        price=agreement.price,
+        expiry=_NEVER,
+        salt=bytes(keccak(salt)),
+    )
+    return signed(domain, buyer.account_key, trade), signed(domain, seller.account_key, trade)
 
 
 def sign_commission(domain: Domain, intermediary: Wallet, per_wh: UnitsPerWh, first_day: int) -> Signed[Commission]:

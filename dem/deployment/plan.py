@@ -6,6 +6,7 @@ from typing import Any
 
 from dem.errors import InputError
 from dem.model.calendar import CalendarParameters
+from dem.model.coins import DEFAULT_TERMS, CoinTerms
 from dem.model.mechanisms import AUCTION
 from dem.model.rules import CONTRACT_PRICINGS, MarketRules
 from dem.model.units import PriceRange
@@ -64,6 +65,7 @@ class Parameters:
     intraday_lead: int = 0
     markets: tuple[str, ...] = (AUCTION,)
     government: Government = Government()
+    coins: CoinTerms = DEFAULT_TERMS
 
 
 Addresses = Mapping[str, str]
@@ -262,6 +264,30 @@ STEPS = (
             at["Accounts"],
             at["Schedule"],
             p.first_weekday,
+        ),
+    ),
+    Step(
+        "EscrowTrades",
+        lambda p, at: (
+            at["Authority"],
+            p.calendar.as_tuple(),
+            at["ParticipantRegistry"],
+            at["MarketRules"],
+            at["Accounts"],
+            at["Schedule"],
+            at["MeterReadings"],
+        ),
+    ),
+    Step(
+        "NrgCoin",
+        lambda p, at: (
+            p.calendar.as_tuple(),
+            at["ParticipantRegistry"],
+            at["MarketRules"],
+            at["MeterReadings"],
+            at["WholesaleResidual"],
+            at["LateReconciliation"],
+            p.coins.as_tuple(),
         ),
     ),
     Step("Replacements", lambda p, at: (at["Authority"], p.calendar.as_tuple(), at["ParticipantRegistry"])),

@@ -96,7 +96,7 @@ ROLES = (
         12,
         {"Accounts": ("post",)},
         holder="BalancingFund",
-        shared_with=("Intermediaries", "LateReconciliation", "GridCharges", "GridRelief"),
+        shared_with=("Intermediaries", "LateReconciliation", "GridCharges", "GridRelief", "EscrowTrades"),
     ),
     Role(
         "mandates",
@@ -106,7 +106,13 @@ ROLES = (
     ),
     Role("standing", 14, {"ContinuousMarket": ("bar", "move")}, holder="ParticipantRegistry"),
     Role("sharing", 15, {"Accounts": ("share",)}, holder="Shortfalls"),
-    Role("releases", 17, {"Accounts": ("prepareRelease",)}, holder="Schedule", shared_with=("Intermediaries",)),
+    Role(
+        "releases",
+        17,
+        {"Accounts": ("prepareRelease",)},
+        holder="Schedule",
+        shared_with=("Intermediaries", "EscrowTrades"),
+    ),
     Role("replacements", 16, {"ParticipantRegistry": ("replaceAccount",)}, holder="Replacements"),
     Role(
         "metering",
@@ -170,6 +176,8 @@ OPEN = {
     "GridRelief": ("offer", "pay", "multicall"),
     "BalancingFund": ("pay",),
     "BilateralContracts": ("conclude", "revoke", "end", "terminate", "multicall"),
+    "NrgCoin": ("countDay", "creditDay", "correct", "transfer", "multicall"),
+    "EscrowTrades": ("fund", "revoke", "release", "expire", "multicall"),
     "Council": ("execute",),
     "Elections": ("nominate", "nominateSigned", "vote", "voteSigned", "conclude", "vacate", "moveSeat"),
     "Replacements": ("veto", "vetoSigned", "carryOut"),

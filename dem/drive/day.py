@@ -17,6 +17,7 @@ from dem.community.signing import (
     SessionMessages,
     sign_agreement,
     sign_commission,
+    sign_escrow,
     sign_mandate,
     sign_orders,
     sign_relief_offer,
@@ -33,6 +34,7 @@ from dem.model.orders import Order
 from dem.model.units import UnitsPerWh
 from dem.relay import (
     bilateral,
+    escrow,
     intraday,
     lots,
     members,
@@ -44,6 +46,7 @@ from dem.relay import (
     wholesale,
 )
 from dem.relay.batches import Relay
+from dem.replay.escrow import EscrowReplay
 from dem.replay.intraday import IntradayReplay
 from dem.roles.desk import Desk
 from dem.roles.dispatcher import GridDispatcher, Knowledge
@@ -204,6 +207,32 @@ class TradingDays:
             for agreement in self.people.crowd(day).proposals()
         ]
         bilateral.conclude(self.relay, accepted)
+
+    def fund_escrows(self, day: int) -> None:
+        """Escrowed trades of the day, unless its gate has closed. The operator is the mediator."""
+        if self.chain.now() >= self.market.calendar.gate_closes_at(day):
+            return
+        numbers = {id(agreement): n for n, agreement in enumerate(self.scenario.agreements)}
+        name, wallets = self.scenario.config.name, self.community.wallets
+        [mediator] = self.scenario.of_kind(Kind.OPERATOR)
+        trades = [
+            sign_escrow(
+                self.market.domain(escrow.CONTRACT),
+                agreement,
+                day,
+                slots,
+                salt=f"{name}/escrow {numbers[id(agreement)]} of day {day}".encode(),
+                parties=(wallets[agreement.buyer], wallets[agreement.seller], wallets[mediator.name]),
+            )
+            for agreement, slots in self.people.crowd(day).escrowed()
+        ]
+        escrow.fund(self.relay, trades)
+
+    def release_escrows(self, _day: int) -> None:
+        """What meters showed decides: nobody in a simulation says otherwise."""
+        market = self.people.follow().markets[escrow.CONTRACT]
+        assert isinstance(market, EscrowReplay)
+        escrow.expire(self.relay, market)
 
     def trade_in_pools(self, day: int) -> None:
         """Everybody's orders in the pools."""

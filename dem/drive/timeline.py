@@ -49,6 +49,7 @@ def steps_of(days: TradingDays, day: int) -> list[Step]:
         (True, "publish tariffs", opens - calendar.day_length, days.supplier.publish_tariffs),
         *limited,
         (markets.bilateral, "conclude contracts", opens, days.conclude_contracts),
+        (markets.escrow, "fund escrows", opens, days.fund_escrows),
         (markets.pools, "trade in pools", opens, days.trade_in_pools),
         (markets.pools, "clear pools", pools_close, operator.clear_pools),
         (markets.random_matching, "pledge a secret", opens, days.pledge_secret),
@@ -71,6 +72,7 @@ def steps_of(days: TradingDays, day: int) -> list[Step]:
         (corrections, "push corrections", deadline, days.push_corrections),
         (True, _ENDS_A_DAY, final, operator.finalize),
         (markets.pools, "collect commissions", final, days.collect_commissions),
+        (markets.escrow, "release escrows", final, days.release_escrows),
         *charged,
         (bool(rules.premium_rate or rules.reward_share), "pay fund", final, operator.pay_fund),
     ]

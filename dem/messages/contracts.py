@@ -64,6 +64,51 @@ class Revocation:
 
 
 @dataclass(frozen=True, slots=True)
+class EscrowTrade:
+    """A trade whose money two of three keys release: what its buyer and its seller sign.
+
+    buyer_key, seller_key: made for this trade alone. mediator: a third key, on which both agree. slots: bitmap of the
+    day's periods; `energy` Wh in each of them at `price` units/Wh. expiry: unix time from which it is not funded any
+    more. salt: 32 bytes that tell equal trades apart.
+    """
+
+    TYPE: ClassVar = (
+        ("buyer", "address"),
+        ("seller", "address"),
+        ("buyerKey", "address"),
+        ("sellerKey", "address"),
+        ("mediator", "address"),
+        ("day", "uint32"),
+        ("slots", "uint96"),
+        ("energy", "uint64"),
+        ("price", "uint32"),
+        ("expiry", "uint64"),
+        ("salt", "bytes32"),
+    )
+    buyer: str
+    seller: str
+    buyer_key: str
+    seller_key: str
+    mediator: str
+    day: int
+    slots: int
+    energy: Wh
+    price: int
+    expiry: int
+    salt: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class EscrowRelease:
+    """What two of the three keys of a trade sign: how its escrow is split, in money units."""
+
+    TYPE: ClassVar = (("number", "uint32"), ("toSeller", "uint128"), ("toBuyer", "uint128"))
+    number: int
+    to_seller: int
+    to_buyer: int
+
+
+@dataclass(frozen=True, slots=True)
 class Ending:
     """Consent of a side to a contract's ending: last_day is the last on which it delivers, `expiry` a unix time."""
 

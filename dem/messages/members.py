@@ -79,6 +79,17 @@ class Commission:
 
 
 @dataclass(frozen=True, slots=True)
+class CoinTransfer:
+    """Coins to another member (rule 17). amount: 10^-6 coins. sequence: of the account's transfers, ascending."""
+
+    TYPE: ClassVar = (("from", "address"), ("to", "address"), ("amount", "uint128"), ("sequence", "uint40"))
+    giver: str
+    receiver: str
+    amount: int
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
 class ReliefOffer:
     """Parts of a connection (1/10,000) that a member would not use from a day on, and for how much, units/Wh.
 

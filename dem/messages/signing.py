@@ -10,10 +10,11 @@ from eth_utils.address import is_address, to_checksum_address
 from eth_utils.crypto import keccak
 
 from dem.errors import InputError, SignatureError, require_range
-from dem.messages.contracts import Acceptance, Ending, Proposal, Revocation
+from dem.messages.contracts import Acceptance, Ending, EscrowRelease, EscrowTrade, Proposal, Revocation
 from dem.messages.members import (
     Application,
     Ballot,
+    CoinTransfer,
     Commission,
     Mandate,
     Nomination,
@@ -65,6 +66,8 @@ Message = (
     | Acceptance
     | Revocation
     | Ending
+    | EscrowTrade
+    | EscrowRelease
     | IntradayOrder
     | IntradayCancellation
     | IntradayFunding
@@ -72,6 +75,7 @@ Message = (
     | Mandate
     | Commission
     | ReliefOffer
+    | CoinTransfer
     | Nomination
     | Ballot
     | Replacement

@@ -50,6 +50,8 @@ class Markets(BaseModel):
     """A day-ahead market in which the best orders meet first, two by two."""
     random_matching: Annotated[bool, Mechanism("RandomMatching", "random matching")] = False
     """A day-ahead market in which orders meet by lot, two by two."""
+    escrow: Annotated[bool, Mechanism("EscrowTrades", "escrow")] = False
+    """Trades between two, whose money two of three keys release."""
 
     @property
     def names(self) -> tuple[str, ...]:

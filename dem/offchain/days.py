@@ -40,6 +40,7 @@ def _steps_of(trading: Trading, paying: Paying, clock: Clock, day: int) -> list[
     ]
     table = [
         (markets.bilateral, opens, trading.conclude_contracts),
+        (markets.escrow, opens, trading.fund_escrows),
         (markets.pools, opens, trading.trade_in_pools),
         (True, pools_close, trading.submit_orders),
         (markets.wholesale, calendar.gate_closes_at(day), trading.trade_with_the_desk),
@@ -49,6 +50,7 @@ def _steps_of(trading: Trading, paying: Paying, clock: Clock, day: int) -> list[
         (True, calendar.metering_deadline(day), trading.correct_meters),
         (True, calendar.corrections_close_at(day), paying.finalize),
         (markets.pools, calendar.corrections_close_at(day), paying.collect_commissions),
+        (markets.escrow, calendar.corrections_close_at(day), paying.release_escrows),
         (market.scenario.dispatch is not None, calendar.corrections_close_at(day), paying.charge_for_limits),
         (market.scenario.dispatch is not None, calendar.corrections_close_at(day), paying.pay_relief),
         (bool(rules.premium_rate or rules.reward_share), calendar.corrections_close_at(day), paying.pay_fund),

@@ -32,6 +32,7 @@ from dem.replay.bilateral import BilateralReplay
 from dem.replay.book import Book
 from dem.replay.days import Days
 from dem.replay.delivery import delivery
+from dem.replay.escrow import EscrowReplay
 from dem.replay.intraday import IntradayReplay
 from dem.replay.markets import Markets
 from dem.replay.members import Member
@@ -42,7 +43,9 @@ from dem.replay.totals import Totals, totals_of
 from dem.replay.transfers import Transfers
 from dem.replay.wholesale import ResidualReplay
 
-BILATERAL, INTRADAY, WHOLESALE = (MECHANISMS[key].contract for key in ("bilateral", "intraday", "wholesale"))
+BILATERAL, ESCROW, INTRADAY, WHOLESALE = (
+    MECHANISMS[key].contract for key in ("bilateral", "escrow", "intraday", "wholesale")
+)
 
 _NO_KEY = "0x" + "00" * 20
 _OFFICES = {Kind.FALLBACK_SUPPLIER: FALLBACK_SUPPLIER, Kind.OPERATOR: OPERATOR, Kind.GRID_OPERATOR: GRID_OPERATOR}
@@ -65,7 +68,7 @@ class ModelMarket:
         self.shortfalls = Shortfalls(self.ledger)
         self.intermediaries = Intermediaries()
         self.rules = cache(self._rules_of)
-        self.markets = Markets(self.periods_per_day, self.rules)
+        self.markets = Markets(self.periods_per_day, self.rules, lambda day: self.days.known(day).readings)
         self.days = Days()
         self.silence = Silence()
         self._read_through: dict[tuple[int, bool], int] = {}
@@ -159,6 +162,13 @@ class ModelMarket:
         """Contracts between two."""
         market = self.markets.of(BILATERAL)
         assert isinstance(market, BilateralReplay)
+        return market
+
+    @property
+    def escrow(self) -> EscrowReplay:
+        """Trades in escrow."""
+        market = self.markets.of(ESCROW)
+        assert isinstance(market, EscrowReplay)
         return market
 
     @property

@@ -198,6 +198,15 @@ class Paying:
             for posting in postings:
                 market.payments.add(posting.account, day, "beyond limits", posting.amount)
 
+    def release_escrows(self, _day: int) -> None:
+        """What meters showed decides who gets the escrows of final days."""
+        market = self.market
+        for number in sorted(market.escrow.delivered):
+            paid = market.escrow.pay_by_readings(number)
+            market.ledger.post(paid.postings)
+            for payment in paid.payments:
+                market.payments.add(*payment)
+
     def pay_relief(self, day: int) -> None:
         """What members are due for relief of the network on a final day."""
         market = self.market

@@ -14,6 +14,7 @@ from dem.model.collateral import orders_collateral
 from dem.model.ledger import Account
 from dem.model.markets.auction import OrderBook
 from dem.model.markets.bilateral import Contract, Profile
+from dem.model.markets.escrow import MAX_TRADES, EscrowedTrade
 from dem.model.markets.intermediaries import own_part
 from dem.model.markets.intraday import MAX_LIMIT, IntradayDay, Terms
 from dem.model.markets.pairs import MAX_LINES
@@ -102,6 +103,20 @@ class Trading:
             self._contracts = number
         else:
             del contracts.standing[number]
+
+    def fund_escrows(self, day: int) -> None:
+        """Escrowed trades of the day, of who can pay for them."""
+        market, trades_of = self.market, dict[int, int]()
+        for agreement, slots in self.crowd(day).escrowed():
+            sides = [market.ids[name] for name in (agreement.buyer, agreement.seller)]
+            trade = EscrowedTrade(sides[0], sides[1], day, slots, agreement.energy, agreement.price)
+            is_full = any(trades_of.get(id_, 0) == MAX_TRADES for id_ in sides)
+            if is_full or agreement.price < 1 or market.silence.members.intersection(sides):
+                continue
+            if self._lock_all(dict(zip(sides, trade.locks(market.rules(day)), strict=True))):
+                market.escrow.take(trade)
+                for id_ in sides:
+                    trades_of[id_] = trades_of.get(id_, 0) + 1
 
     def _lock_all(self, amounts: dict[int, Money]) -> bool:
         """Lock money of several members, or of none."""

@@ -6,9 +6,11 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
+from dem.model.ledger import Posting
 from dem.model.positions import Exchange, Flexible, Trades
 from dem.model.units import Money
 from dem.replay.events import OFFICE
+from dem.replay.payments import SidePayment
 
 RING = 8
 """Days whose records the chain keeps side by side."""
@@ -19,11 +21,13 @@ ROLLING = 0
 class Moved(NamedTuple):
     """What an event did. differences: where the chain says otherwise than the model. locks: money units by member, in
     order; positive locked, negative unlocked. Locking nothing still asks whether the member may lock. forfeits: what
-    is given up at once of a member's collateral."""
+    is given up at once of a member's collateral. postings: what is posted next. payments: what that is for."""
 
     differences: Sequence[str] = ()
     locks: Sequence[tuple[int, int]] = ()
     forfeits: "Forfeits | None" = None
+    postings: Sequence[Posting] = ()
+    payments: Sequence[SidePayment] = ()
 
 
 class Forfeits(NamedTuple):
@@ -53,6 +57,10 @@ class MarketReplay(ABC):
     @abstractmethod
     def trades(self, day: int) -> Trades:
         """What was contracted on a day that is not final."""
+
+    def promised(self, day: int) -> Trades:
+        """What members expect to have contracted on a day, before it is delivered."""
+        return self.trades(day)
 
     @abstractmethod
     def release(self, day: int) -> dict[int, int]:

@@ -15,27 +15,35 @@ from dem.replay.auction import AuctionReplay
 from dem.replay.bilateral import BilateralReplay
 from dem.replay.book import Book
 from dem.replay.days import Days
+from dem.replay.escrow import EscrowReplay
 from dem.replay.events import Args
 from dem.replay.intraday import IntradayReplay
 from dem.replay.lots import Lots
 from dem.replay.market import ROLLING, MarketReplay, Moved
 from dem.replay.pairs import PairReplay
 from dem.replay.pools import PoolReplay
+from dem.replay.readings import MeterValues
 from dem.replay.wholesale import ResidualReplay
 
 
 class Markets:
     """The markets by the name of their contract; one that there are many of begins with its first event.
 
-    rules: the rules of a day. addresses: of the contracts, by name: the schedule names a market by its address.
+    rules: the rules of a day. readings: what the meters of a day showed, by member. addresses: of the contracts, by
+    name: the schedule names a market by its address.
     """
 
     def __init__(
-        self, periods_per_day: int, rules: Callable[[int], MarketRules], addresses: Mapping[str, str] | None = None
+        self,
+        periods_per_day: int,
+        rules: Callable[[int], MarketRules],
+        readings: Callable[[int], Mapping[int, MeterValues]],
+        addresses: Mapping[str, str] | None = None,
     ) -> None:
         self.periods_per_day = periods_per_day
         self._addresses = {} if addresses is None else addresses
         self.rules = rules
+        self.readings = readings
         self.lots = Lots()
         self.by_contract: dict[str, MarketReplay] = {
             MECHANISMS[key].contract: begin(self) for key, begin in MARKETS.items() if not MECHANISMS[key].is_many
@@ -116,7 +124,7 @@ class Markets:
 
     def contracted(self, day: int, besides: Collection[str]) -> dict[int, list[int]]:
         """Net consumption by slot that members contracted so far, Wh; besides: contracts left out."""
-        trades = [own for contract, own in self.trades(day).items() if contract not in besides]
+        trades = [market.promised(day) for contract, market in self._counted(day) if contract not in besides]
         members = np.unique(np.concatenate([own.participant for own in trades]))
         held = positions(trades, members, self.periods_per_day)
         return dict(zip(members.tolist(), (held.bought - held.sold).tolist(), strict=True))
@@ -208,5 +216,6 @@ MARKETS: Mapping[str, Callable[[Markets], MarketReplay]] = {
     "random_matching": lambda markets: PairReplay(
         markets.periods_per_day, markets.rules, lambda day, _book, _arrivals: lottery(markets.lots.of(day))
     ),
+    "escrow": lambda markets: EscrowReplay(markets.periods_per_day, markets.rules, markets.readings),
 }
 """How each mechanism is followed, by its key; in the order of their trades in tables."""

@@ -2,7 +2,7 @@
 
 A settling transaction posts batches that each end with the clearing house: when a walk begins, that of the fallback
 supplier, and of the wholesale desk if it is owed penalties; then its members'; after the last member those of the fund,
-the operator and the grid operator. The balancing fund's own batches begin with the fund. Commissions and late
+the operator and the grid operator. The balancing fund's own batches begin with the fund. Commissions, escrows and late
 reconciliations are announced posting by posting.
 """
 
@@ -26,7 +26,7 @@ class Postings:
         self.rewarded: list[Posting] = []
         """Of the balancing fund, still to come."""
         self.announced: list[Posting] = []
-        """Of commissions or of a late reconciliation, still to come."""
+        """Of commissions, of an escrow or of a late reconciliation, still to come."""
         self.day = 0
         """The one being settled."""
         self._ledger = ledger
@@ -61,7 +61,7 @@ class Postings:
 
     def _post_announced(self, posting: Posting) -> None:
         expected = self.announced.pop(0)
-        self._found += differences("posting of a commission or a late reconciliation", posting, expected)
+        self._found += differences("posting of a commission, an escrow or a late reconciliation", posting, expected)
         self._collected.append(expected)
         if not self.announced:
             self._ledger.post(self._collected)

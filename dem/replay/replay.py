@@ -16,6 +16,7 @@ from dem.model.settlement import DaySettlement
 from dem.model.shortfalls import Shortfalls
 from dem.model.units import Money
 from dem.replay.book import Book
+from dem.replay.coins import NrgCoins
 from dem.replay.commissions import Commissions
 from dem.replay.days import Days
 from dem.replay.events import IGNORED, OFFICE, Args, EventLike
@@ -59,7 +60,9 @@ class Replay:
         self.transfers = Transfers(self.ledger)
         self.metering = Metering(periods_per_day, days, self.membership, found)
         self.law = Rules(periods_per_day, days)
-        self._markets = Markets(periods_per_day, self.law.on, self.addresses)
+        self._markets = Markets(
+            periods_per_day, self.law.on, lambda day: self._days.known(day).readings, self.addresses
+        )
         self.postings = Postings(self.ledger, lambda: self.settling.offices(), found)
         self.settling = Settling(days, self.law, self._markets, self.postings, found)
         self.late = LateReconciliations(
@@ -69,6 +72,7 @@ class Replay:
             periods_per_day, self.law, self.membership, self.late, self.postings, self.payments, found
         )
         self.relief = GridRelief(self.law, self.membership, self.late, self.postings, self.payments, found)
+        self.coins = NrgCoins(self.late, found)
         self.shortfalls = Shortfalls(self.ledger)
         self.sharing = Sharing(self.shortfalls, self.ledger, self.settling, self.payments, found)
         self.fund = Fund(days, self.law, self.ledger, self.postings, self.payments, found)
@@ -229,6 +233,9 @@ class Replay:
                 self.ledger.unlock(id_, Money(-amount))
             else:
                 self.ledger.lock(id_, Money(amount))
+        self.postings.announced += moved.postings
+        for payment in moved.payments:
+            self.payments.add(*payment)
         if moved.forfeits:
             id_, to, received = moved.forfeits
             self.differences += differences(
@@ -241,6 +248,7 @@ class Replay:
         self.late.keep(day)
         self.grid.keep(day)
         self.relief.keep(day)
+        self.coins.keep(day, self.settlement(day).delivery.exchange)
         self.fund.keep(day, self.settlement(day), day - RING + 1)
         self._markets.forget(day)
         self.metering.forget(day)
@@ -298,6 +306,11 @@ HANDLERS: Mapping[tuple[str, str], Callable[[Replay], Callable[[Args], None]]] =
     ("GridRelief", "ReliefOffered"): lambda replay: replay.relief.note_offer,
     ("GridRelief", "ReliefBought"): lambda replay: replay.relief.buy,
     ("GridRelief", "ReliefPaid"): lambda replay: replay.relief.pay,
+    ("NrgCoin", "DayCounted"): lambda replay: replay.coins.count,
+    ("NrgCoin", "Credited"): lambda replay: replay.coins.credit,
+    ("NrgCoin", "DayCredited"): lambda replay: replay.coins.end,
+    ("NrgCoin", "CoinsCorrected"): lambda replay: replay.coins.correct,
+    ("NrgCoin", "CoinsMoved"): lambda replay: replay.coins.move,
     ("Shortfalls", "ShortfallShared"): lambda replay: replay.sharing.begin,
     ("Shortfalls", "TakenBack"): lambda replay: replay.sharing.take,
     ("Shortfalls", "SetAside"): lambda replay: replay.sharing.set_aside,

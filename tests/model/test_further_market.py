@@ -50,7 +50,7 @@ def test_every_event_is_followed_or_passed_over(contract: str) -> None:
 @pytest.mark.parametrize("key", MECHANISMS)
 def test_every_event_of_a_market_is_followed_or_passed_over(key: str) -> None:
     contract = MECHANISMS[key].contract
-    market = Markets(PERIODS, Replay(PERIODS).rules).of(contract)
+    market = Markets(PERIODS, Replay(PERIODS).rules, lambda _day: {}).of(contract)
     assert declared()[contract.removesuffix(":")] <= market.EVENTS | market.IGNORED
     assert not market.EVENTS & market.IGNORED
 

@@ -25,6 +25,7 @@ LINES: Mapping[str, str] = {
     "premium": N_("Premium for energy given back when it was short"),
     "reward": N_("Reward for contracts kept"),
     "commission": N_("Commission"),
+    "escrow": N_("Trade in escrow"),
     "taken back": N_("Taken back, as the supplier was short"),
     "made good": N_("Made good, as the supplier was short"),
     "restored": N_("Restored"),

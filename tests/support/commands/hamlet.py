@@ -134,7 +134,7 @@ LONG_AUCTIONS = {
 @dataclass(frozen=True)
 class Hamlet:
     """A generated community; the same for the same numbers. more: further rows of the participant table.
-    markets: mechanisms it uses, of MIXED; without any, the call auction as scenarios have it that name
+    markets: mechanisms it uses, of MIXED or others; without any, the call auction as scenarios have it that name
     none. described: mechanisms it does not use but says how they work. islanded: there is no upper grid, nor losses."""
 
     consumers: int = 5
@@ -200,7 +200,9 @@ class Hamlet:
         return folder
 
     def _describe_markets(self, folder: Path) -> None:
-        switches = "\n".join(f"{name} = {str(name in self.markets).lower()}" for name in MIXED)
+        switches = "\n".join(
+            f"{name} = {str(name in self.markets).lower()}" for name in dict.fromkeys((*MIXED, *self.markets))
+        )
         sections = "".join(SECTIONS[name] for name in SECTIONS if name in (*self.markets, *self.described))
         config = (folder / "scenario.toml").read_text(encoding="utf-8").replace("[strategies]", _RULES_OF_ALL)
         (folder / "scenario.toml").write_text(f"{config}\n[markets]\n{switches}\n{sections}", encoding="utf-8")
