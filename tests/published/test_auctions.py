@@ -82,3 +82,66 @@ def test_the_truth_costs_less_the_more_there_are(traders: int, published: float)
 
     gains = {bid: gain(bid) for bid in range(500, value + 1, 20)}
     assert gains[value] / max(gains.values()) == pytest.approx(published, abs=0.015)
+
+
+IEEE_14 = [
+    # At least, at most, renewable, MW; a and b of the cost a p^2 / 2 + b p of feeding in p, EUR.
+    (-21.7, 0, 0, 4, 130),
+    (-94.2, 0, 0, 1, 120),
+    (-47.8, 0, 0, 2, 135),
+    (-7.6, 0, 14.9, 10, 125),
+    (-11.2, 0, 9, 8, 140),
+    (-29.5, 0, 10, 4, 145),
+    (-9, 0, 18.5, 9, 150),
+    (-3.5, 0, 2, 15, 135),
+    (-6.1, 0, 7, 18, 140),
+    (-13.5, 0, 5, 7, 125),
+    (-14.9, 0, 5, 6, 120),
+    (0, 20, 0, 7, 25),
+    (0, 50, 0, 2, 10),
+    (0, 10, 0, 8, 20),
+]
+"""Moret and Pinson's community of 14, as A. Eltved's repository peer-2-peer-markets on GitHub has it (p2p.ipynb)."""
+GRID = 15
+"""Imports at 70, exports at 40."""
+
+
+@pytest.mark.parametrize("sun_of_7", [18.5, 0])
+@pytest.mark.parametrize("is_island", [True, False], ids=["island", "grid"])
+def test_a_community_of_the_ieee_14_bus_network(is_island: bool, sun_of_7: float) -> None:
+    """Moret and Pinson 2019: the auction comes to the prices, the import and the cost of the central optimum.
+
+    Costs become ladders, a step a tick: of a hundredth in Wh, from 80 on the island, else from 40.
+    """
+    published = {
+        (True, 18.5): (94.6189722, 0, -2462.9832),
+        (True, 0): (99.5283142, 0, -3527.1961),
+        (False, 18.5): (70, 75.7617, -3395.5726),
+        (False, 0): (70, 94.1508, -4917.2532),
+    }
+    mega, lowest, steps = 10**6, 80 if is_island else 40, np.arange(4_096)
+    agents = [
+        (least + sun, most + sun, a, b)
+        for number, (least, most, own, a, b) in enumerate(IEEE_14, 1)
+        for sun in [sun_of_7 if number == 7 else own]
+    ]
+    columns = []
+    for number, (least, most, a, b) in enumerate(agents, 1):
+        feeds_in = np.rint(mega * np.clip((lowest + steps / 100 - b) / a, least, most)).astype(np.int64)
+        for side, whole in ((Side.BID, np.maximum(0, -feeds_in)), (Side.ASK, np.maximum(0, feeds_in))):
+            nearer = np.append(whole[1:], 0) if side is Side.BID else np.append(0, whole[:-1])
+            energy = whole - nearer
+            (ticks,) = np.nonzero(energy)
+            columns.append([0 * ticks + number, 2 * ticks + side, 0 * ticks, 0 * ticks + side, ticks, energy[ticks]])
+    if not is_island:
+        columns.append([[GRID, GRID], [0, 1], [0, 0], [Side.BID, Side.ASK], [0, 3_000], [130 * mega] * 2])
+    orders = OrderBook(*np.concatenate([np.array(own, np.int64) for own in columns], axis=1))
+    (cleared,) = clear_day(orders, 1)
+    fed_in = fills_of_day(orders, [cleared]) * np.where(orders.side == Side.BID, -1, 1)
+    schedule = [int(fed_in[orders.participant == number].sum()) / mega for number in range(1, GRID + 1)]
+    cost = sum(a * p * p / 2 + b * p for (_, _, a, b), p in zip(agents, schedule, strict=False)) + 70 * schedule[-1]
+    price, imported, least_cost = published[is_island, sun_of_7]
+    assert cleared.price is not None
+    assert lowest + cleared.price / 100 == pytest.approx(price, abs=0.01)
+    assert schedule[-1] == pytest.approx(imported, abs=0.05)
+    assert cost == pytest.approx(least_cost, abs=0.5)
