@@ -115,7 +115,9 @@ interface IEscrowTrades is IMarket {
     /// @param limit the lowest or highest value that it breaks.
     error BadTerm(string term, uint256 value, uint256 limit);
     /// The energy is more than the member's connection carries in a period.
-    error ExceedsCapacity(uint32 id, uint256 energy, uint256 capacity);
+    /// @param asked energy of the trade, Wh per period.
+    /// @param allowed what the connection carries, Wh per period.
+    error ExceedsCapacity(uint32 id, uint256 asked, uint256 allowed);
     /// The member has as many trades on the day as one may have.
     error TooManyTrades(uint32 id, uint256 day, uint256 most);
     /// There is no trade of this number.

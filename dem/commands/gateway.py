@@ -42,11 +42,12 @@ def cli(config: Path) -> None:
         from dem.gateway.config import load
         from dem.gateway.evidence import Proofs
         from dem.gateway.network import Flows
-        from dem.gateway.parts import ElectionTerms, Parts
+        from dem.gateway.parts import Parts
         from dem.gateway.processes import Notice, run_together
         from dem.gateway.reads import Index
         from dem.gateway.relaying import ChainPort, Relaying
         from dem.gateway.state import Store
+        from dem.governance.elections import ElectionTerms
         from dem.relay.batches import Relay
     except ModuleNotFoundError as error:
         why = f"the gateway needs {error.name}, which is not installed: `make setup`, or pip install 'dem[gateway]'"

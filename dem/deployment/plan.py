@@ -42,10 +42,11 @@ class Government:
     term_days: int = 365
     nomination_days: int = 14
     voting_days: int = 14
+    counting_days: int = 7
 
     def terms(self, opening: int) -> tuple[int, ...]:
         """Of the elections, in the order of the Solidity struct `Terms`."""
-        days = (self.term_days, self.nomination_days, self.voting_days)
+        days = (self.term_days, self.nomination_days, self.voting_days, self.counting_days)
         return opening, *(number * 86_400 for number in days), self.representatives
 
 

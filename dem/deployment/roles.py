@@ -179,7 +179,7 @@ OPEN = {
     "NrgCoin": ("countDay", "creditDay", "correct", "transfer", "multicall"),
     "EscrowTrades": ("fund", "revoke", "release", "expire", "multicall"),
     "Council": ("execute",),
-    "Elections": ("nominate", "nominateSigned", "vote", "voteSigned", "conclude", "vacate", "moveSeat"),
+    "Elections": ("nominate", "nominateSigned", "vote", "voteSigned", "open", "conclude", "vacate", "moveSeat"),
     "Replacements": ("veto", "vetoSigned", "carryOut"),
     TOKEN: ("transfer", "transferFrom", "approve"),
 }

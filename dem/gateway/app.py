@@ -33,7 +33,7 @@ from dem.gateway.rights import Reader, Right, Role, require
 from dem.gateway.state import Place, Record, State
 from dem.gateway.streams import Streams
 from dem.messages.contracts import Ending
-from dem.messages.members import Withdrawal
+from dem.messages.members import Opening, Withdrawal
 from dem.messages.orders import OrderSheet
 from dem.metering.files import zone_of
 from dem.metering.record import kwh
@@ -518,8 +518,10 @@ def _require_payable(parts: Parts, account: str, asked: Withdrawal) -> None:
 
 
 def _place(parts: Parts, checked: Checked) -> Place | None:
-    """Of a sheet of orders: its lines of its day, from when its auction is open."""
+    """Of a sheet of orders: its lines of its day, from when its auction is open. Of a ballot's opening: its count."""
     sheet, calendar = checked.message, parts.calendar
+    if isinstance(sheet, Opening):
+        return _count(parts, checked.sender, sheet)
     if not isinstance(sheet, OrderSheet):
         return None
     # The clock of the chain may be a block behind.
@@ -535,6 +537,22 @@ def _place(parts: Parts, checked: Checked) -> Place | None:
     address = parts.contracts[checked.contract].lower()
     name = f"{address}/{sheet.day}/{sheet.first_line}+{len(sheet.lines)}"
     return Place(name, due, sheet.sequence)
+
+
+def _count(parts: Parts, sender: str, opening: Opening) -> Place:
+    if parts.elections is None:
+        raise RequestError(503, "NoElections", "this gateway does not know when elections are")
+    times, now = parts.elections.times(opening.election), parts.store.now()
+    # Not a moment earlier: it would tell the vote while others still cast theirs.
+    due = times.counting + min(_OPENING_SECONDS, parts.elections.counting_period // 10)
+    if due > now:
+        if now < times.voting:
+            why = f"election {opening.election} takes no ballots yet: from then on their openings are held"
+            raise RequestError(422, "TooEarly", why)
+        if not opening.id or parts.index.participant_of(sender) != opening.id:
+            why = f"the ballot is of member {opening.id}: until the count openings are held for their voters alone"
+            raise RequestError(422, "NotTheVoter", why)
+    return Place(f"{parts.contracts['Elections'].lower()}/{opening.election}", due, opening.sequence)
 
 
 def _status(record: Record) -> a.Status:

@@ -17,21 +17,11 @@ from dem.gateway.processes import Notice
 from dem.gateway.reads import Index
 from dem.gateway.rights import OPENED, Reader, Right, Role, mark, require
 from dem.gateway.state import CLIENT_MARK, Store
+from dem.governance.elections import ElectionTerms
 from dem.model.calendar import CalendarParameters
 
 INTERMEDIARY = "intermediary"
 """As what one reads that a member has chosen, and opened its energy to."""
-
-
-@dataclass(frozen=True, slots=True)
-class ElectionTerms:
-    """When elections are, seconds: number 1 begins at `opening`, each further one a term later (IElections.sol)."""
-
-    opening: int
-    term_length: int
-    nomination_period: int
-    voting_period: int
-    places: int
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,17 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from dem.errors import InputError, RequestError, SignatureError
 from dem.messages.contracts import Acceptance, Ending, Proposal, Revocation
-from dem.messages.members import Application, Ballot, Commission, Mandate, Nomination, ReliefOffer, Veto, Withdrawal
+from dem.messages.members import (
+    Application,
+    Ballot,
+    Commission,
+    Mandate,
+    Nomination,
+    Opening,
+    ReliefOffer,
+    Veto,
+    Withdrawal,
+)
 from dem.messages.orders import (
     LINES_PER_SHEET,
     IntradayCancellation,
@@ -40,7 +50,8 @@ _NUMBER = re.compile(r"0|-?[1-9][0-9]{0,77}")
 
 class Kind(NamedTuple):
     """Where a type of message goes. sender: its field with the address of the key that has to sign it; without one it
-    is whose signature it is. is_alone: whether the function takes the message and its signature, and nothing else.
+    is whose signature it is. is_alone: whether the function takes the message, its signature if it wants it, and
+    nothing else.
     """
 
     contract: str
@@ -66,6 +77,7 @@ KINDS: dict[type[Any], Kind] = {
     WholesaleCommitment: Kind("WholesaleDesk", "commit", "desk"),
     Nomination: Kind("Elections", "nominateSigned", "nominee"),
     Ballot: Kind("Elections", "voteSigned", "voter"),
+    Opening: Kind("Elections", "open"),
     Proposal: Kind(BILATERAL, "conclude", "proposer", is_alone=False),
     Acceptance: Kind(BILATERAL, "conclude", is_alone=False),
     Revocation: Kind(BILATERAL, "revoke", is_alone=False),

@@ -22,12 +22,13 @@ from dem.gateway.processes import Notice
 from dem.gateway.protocol import KINDS, Checked, unsealed
 from dem.gateway.state import Move, Record, State, Store
 from dem.messages.contracts import Acceptance, Ending, Proposal, Revocation
+from dem.messages.members import Opening
 from dem.messages.orders import OrderSheet
 from dem.messages.readings import ReadingSheet
-from dem.messages.signed import AcceptedProposal, Received, for_contract, sheet_for_contract
+from dem.messages.signed import AcceptedProposal, Received, arguments, sheet_for_contract
 from dem.messages.signing import struct
+from dem.relay import bilateral
 from dem.relay.batches import GAS_PER_LINE, GAS_PER_SHEET, Relay, batches
-from dem.relay.bilateral import GAS_PER_CONTRACT, arguments
 from dem.relay.settlement import finish_settlement
 
 BATCH = 200
@@ -245,8 +246,9 @@ class ChainPort:
         ]
 
     def find(self, message: Checked, first: int) -> Outcome | None:
-        """The transaction that carries its signature, whoever sent it."""
-        mark = message.signature[:32].hex()
+        """The transaction that carries its signature, or an opening's salt, whoever sent it."""
+        signed = message.message
+        mark = (signed.salt if isinstance(signed, Opening) else message.signature[:32]).hex()
         for number in range(first, self._chain.block + 1):
             [answer] = self._chain.ask([(RPCEndpoint("eth_getBlockByNumber"), [hex(number), True])])
             block = answer.get("result") or {"transactions": []}
@@ -276,11 +278,11 @@ def _arguments(one: Checked) -> tuple[Any, ...]:
         assert one.accepted is not None
         assert isinstance(one.accepted.message, Proposal)
         proposal = Received(one.accepted.message, one.accepted.signature)
-        return arguments(AcceptedProposal(proposal, one.sender, Received(message, one.signature)))
+        return bilateral.arguments(AcceptedProposal(proposal, one.sender, Received(message, one.signature)))
     if isinstance(message, Ending):
         assert one.signatures is not None
         return struct(message), *one.signatures
-    return for_contract(signed)
+    return arguments(signed)
 
 
 def _gas(one: Checked) -> int:
@@ -290,5 +292,5 @@ def _gas(one: Checked) -> int:
     if isinstance(message, ReadingSheet):
         return GAS_PER_SHEET + GAS_PER_LINE * 16
     if isinstance(message, Acceptance):
-        return GAS_PER_CONTRACT
+        return bilateral.GAS_PER_CONTRACT
     return _GAS_PER_MESSAGE

@@ -194,9 +194,10 @@ Index("consent_by_participant", CONSENT.c.participant, CONSENT.c.purpose)
 
 
 class State(StrEnum):
-    """Of a message. held: for a day whose auction is not open yet. offered: a proposal, kept until somebody accepts.
-    queued: waits to be brought, or is on its way; a reorganisation of the chain leads back to it. payout: the same of a
-    withdrawal to a bank, which the treasurer brings. replaced: a later one took its place before it was brought.
+    """Of a message. held: for a day whose auction is not open yet, or for a count. offered: a proposal, kept until
+    somebody accepts. queued: waits to be brought, or is on its way; a reorganisation of the chain leads back to it.
+    payout: the same of a withdrawal to a bank, which the treasurer brings. replaced: a later one took its place before
+    it was brought.
     """
 
     RECEIVED = "received"

@@ -144,9 +144,35 @@ class Nomination:
 
 @dataclass(frozen=True, slots=True)
 class Ballot:
-    """A participant's vote for a nominee."""
+    """A participant's vote, closed: `commitment` is the EIP-712 digest of its opening."""
 
-    TYPE: ClassVar = (("voter", "address"), ("election", "uint32"), ("nominee", "address"))
+    TYPE: ClassVar = (
+        ("voter", "address"),
+        ("election", "uint32"),
+        ("commitment", "bytes32"),
+        ("sequence", "uint40"),
+    )
     voter: str
     election: int
+    commitment: bytes
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What a ballot says. id: the voter's number. The contract takes it without a signature; who keeps it for the voter
+    wants to know whose it is.
+    """
+
+    TYPE: ClassVar = (
+        ("election", "uint32"),
+        ("id", "uint32"),
+        ("nominee", "address"),
+        ("salt", "bytes32"),
+        ("sequence", "uint40"),
+    )
+    election: int
+    id: int
     nominee: str
+    salt: bytes
+    sequence: int

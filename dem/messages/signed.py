@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from dem.messages.contracts import Acceptance, Proposal
+from dem.messages.members import Opening
 from dem.messages.orders import OrderSheet
 from dem.messages.readings import ReadingSheet
 from dem.messages.signing import Domain, Message, SignedMessage, SignedSheet, compact, sign, struct
@@ -67,6 +68,11 @@ class AcceptedProposal:
 def for_contract(signed: Signed[Message]) -> SignedMessage:
     """A signed message as the contracts take it."""
     return struct(signed.message), signed.signature
+
+
+def arguments(signed: Signed[Message]) -> tuple[Any, ...]:
+    """Of the function that takes a message alone: the message and its signature, which an opening does without."""
+    return (struct(signed.message),) if isinstance(signed.message, Opening) else for_contract(signed)
 
 
 def sheet_for_contract(signed: Signed[OrderSheet | ReadingSheet]) -> SignedSheet:

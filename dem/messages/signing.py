@@ -18,6 +18,7 @@ from dem.messages.members import (
     Commission,
     Mandate,
     Nomination,
+    Opening,
     ReliefOffer,
     Replacement,
     Veto,
@@ -78,6 +79,7 @@ Message = (
     | CoinTransfer
     | Nomination
     | Ballot
+    | Opening
     | Replacement
     | Veto
 )

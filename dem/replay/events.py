@@ -54,7 +54,7 @@ IGNORED: Mapping[str, frozenset[str]] = {
             "ThresholdSet",
         }
     ),
-    "Elections": frozenset({"Concluded", "Nominated", "Voted"}),
+    "Elections": frozenset({"Concluded", "Nominated", "Opened", "Voted"}),
     # The ledger's own events tell of all money inside; the token's follow from deposits and withdrawals.
     "SettlementToken": frozenset({"Approval", "Transfer"}),
     # Arrears follow from postings. A market's admission, its end and a pause move nothing.

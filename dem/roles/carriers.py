@@ -7,6 +7,7 @@ may lose blocks; which of them the chain has, the chain is asked.
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,11 @@ from dem.chain.accounts import write_secret
 from dem.errors import RequestError
 from dem.gateway.guard import PROBLEM, problem
 from dem.gateway.protocol import KINDS, Checked, Envelope, check
+from dem.governance.elections import ElectionTerms
+from dem.messages.members import Opening
 from dem.messages.orders import OrderSheet
 from dem.messages.readings import ReadingSheet
-from dem.messages.signed import Received, Signed, for_contract
+from dem.messages.signed import Received, Signed, arguments
 from dem.model.mechanisms import AUCTION
 from dem.relay import members, orders, pools, readings
 from dem.relay.batches import Relay
@@ -149,11 +152,15 @@ class Carrier:
         """Refused ones are done with, too: who sent them reads the reason on the chain or at a gateway."""
         for message in group:
             kind = KINDS[type(message.message)]
-            call = kind.function, for_contract(Received(message.message, message.signature))
+            call = kind.function, arguments(_received(message))
             self._relay.bring_each(self._relay.market.contract(message.contract), [call], _GAS_PER_MESSAGE)
 
+    @cached_property
+    def _elections(self) -> ElectionTerms:
+        return ElectionTerms(*self._relay.market.contract("Elections").functions.terms().call())
+
     def _ripe(self) -> list[Checked]:
-        """Not orders for a day that has not opened, nor readings of one that has not ended."""
+        """Not orders for a day that has not opened, readings of one that has not ended, openings before the count."""
         waiting = self._inbox.waiting()
         if not waiting:
             return []
@@ -164,6 +171,8 @@ class Carrier:
                 return calendar.opens_at(message.message.day) <= now
             if isinstance(message.message, ReadingSheet):
                 return calendar.start_of(message.message.day + 1) <= now
+            if isinstance(message.message, Opening):
+                return self._elections.times(message.message.election).counting <= now
             return True
 
         return [message for message in waiting if is_ripe(message)]

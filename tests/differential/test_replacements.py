@@ -2,12 +2,12 @@
 
 import pytest
 from support.evm.chain import NOBODY, Refused
-from support.evm.keys import Key, key, struct
+from support.evm.keys import Key, digest, key, struct
 from support.evm.market import GRID_OPERATOR, ROLE_KEYS, STRANGER, Market
 from support.evm.people import Person, application, readings, register, sign_readings, sign_sheet, withdrawal
 from support.rules import CALENDAR, SMALL
 
-from dem.messages.members import Ballot, Replacement, Veto
+from dem.messages.members import Ballot, Opening, Replacement, Veto
 from dem.messages.orders import OrderSheet
 from dem.model.orders import Order, Side, lines_of
 
@@ -16,6 +16,8 @@ PLENTY = 10**12
 NEW, OTHER = key(900), key(901)
 CONTRACT = "Replacements"
 DAY = 86_400
+COUNT, OVER = CALENDAR.opening + 28 * DAY, CALENDAR.opening + 35 * DAY
+"""Of the first election."""
 
 
 class Village:
@@ -269,32 +271,61 @@ def test_a_suspended_member_stays_suspended(village):
 
 def test_nominations_votes_and_seats_go_with_the_number(village):
     market, elections = village.market, "Elections"
-    second = village.members[1]
-    early = Ballot(village.old.address, 1, second.account.address)
-    by_old = village.old.sign(market.domain(elections), early)
+    first, second, third = village.members
+    domain = market.domain(elections)
+    before, after = village.old.address, NEW.address
+
+    def cast(said: Opening, by: Key) -> None:
+        market.act(f"{elections}.vote", 1, digest(domain, said), said.sequence, by=by)
+
     market.now = CALENDAR.opening
-    for member in village.members[:2]:
+    for member in (first, second):
         market.act(f"{elections}.nominate", 1, by=member.account)
-    market.now = CALENDAR.opening + 14 * DAY
-    market.act(f"{elections}.vote", 1, village.old.address, by=second.account)
+    market.now = COUNT - 10 * DAY
+    kept = Opening(1, second.id, before, bytes(32), 1)
+    own = Opening(1, first.id, second.account.address, bytes(32), 1)
+    cast(kept, second.account)
+    cast(own, village.old)
+    late = Ballot(before, 1, digest(domain, own), 2)
+    by_old = village.old.sign(domain, late)
     village.replace()
     with refused("NotAParticipant"):
-        market.act(f"{elections}.voteSigned", struct(early), by_old)
-    with refused("AlreadyVoted"):
-        market.act(f"{elections}.vote", 1, NEW.address, by=second.account)
-    market.act(f"{elections}.vote", 1, NEW.address, by=NEW)
-    market.act(f"{elections}.vote", 1, village.old.address, by=village.members[2].account)
-    market.now = CALENDAR.opening + 28 * DAY
+        market.act(f"{elections}.voteSigned", struct(late), by_old)
+    # The new key takes the place of what the old one has cast.
+    anew = Opening(1, first.id, after, bytes([1] * 32), 2)
+    cast(anew, NEW)
+    other = Opening(1, third.id, after, bytes(32), 1)
+    cast(other, third.account)
+    market.now = COUNT
+    with refused("NotCommitted"):
+        market.act(f"{elections}.open", struct(own))
+    for said in (kept, anew, other):
+        [opened] = market.act(f"{elections}.open", struct(said))
+        assert opened.args["nominee"] == before, "as it was nominated"
+    market.now = OVER
     events = market.act(f"{elections}.conclude", 1)
     [concluded] = [event for event in events if event.name == "Concluded"]
-    assert list(concluded.args["elected"]) == [own.address.lower() for own in (NEW, second.account)]
+    assert list(concluded.args["elected"]) == [one.address.lower() for one in (NEW, second.account)]
+
+
+def test_what_a_lost_key_has_cast_is_opened(village):
+    market, elections = village.market, "Elections"
+    market.now = CALENDAR.opening
+    market.act(f"{elections}.nominate", 1, by=village.old)
+    market.now = COUNT - DAY
+    said = Opening(1, village.first.id, village.old.address, bytes(32), 1)
+    market.act(f"{elections}.vote", 1, digest(market.domain(elections), said), 1, by=village.old)
+    village.replace()
+    market.now = COUNT
+    [opened] = market.act(f"{elections}.open", struct(said))
+    assert opened.args["id"] == village.first.id
 
 
 def test_a_representatives_seat_moves_with_a_number_of_its_own(village):
     market, elections = village.market, "Elections"
     market.now = CALENDAR.opening
     market.act(f"{elections}.nominate", 1, by=village.old)
-    market.now = CALENDAR.opening + 28 * DAY
+    market.now = OVER
     market.act(f"{elections}.conclude", 1)
     with refused("StillItsAccount"):
         market.act(f"{elections}.moveSeat", village.old.address)
@@ -311,7 +342,7 @@ def test_a_pause_that_was_taken_stays_taken(village):
     market, elections = village.market, "Elections"
     market.now = CALENDAR.opening
     market.act(f"{elections}.nominate", 1, by=village.old)
-    market.now = CALENDAR.opening + 28 * DAY
+    market.now = OVER
     market.act(f"{elections}.conclude", 1)
     market.act("Council.takePause", village.old.address, by=ROLE_KEYS["council"])
     village.replace()
@@ -325,7 +356,7 @@ def test_who_has_left_loses_the_seat_under_either_account(village):
     market, elections = village.market, "Elections"
     market.now = CALENDAR.opening
     market.act(f"{elections}.nominate", 1, by=village.old)
-    market.now = CALENDAR.opening + 28 * DAY
+    market.now = OVER
     market.act(f"{elections}.conclude", 1)
     village.replace()
     market.act("ParticipantRegistry.exit", village.first.id)

@@ -82,7 +82,8 @@ def _told() -> Iterator[tuple[str, str, dict[str, Any]]]:
     yield concluded(1, proposal(price=16_000))
     yield BILATERAL, "Ended", {"number": 1, "lastDay": 5, "defaulter": 0, "forfeited": 0}
     yield revoked(bytes(32), "roof")
-    yield "Elections", "Voted", {"election": 1, "voter": account_of("home"), "nominee": account_of("roof")}
+    yield "Elections", "Voted", {"election": 1, "id": HOME, "commitment": bytes([3] * 32), "sequence": 1}
+    yield "Elections", "Opened", {"election": 1, "id": HOME, "nominee": account_of("roof")}
     yield "Elections", "Concluded", {"election": 1, "elected": [account_of("roof")]}
     mandate = {"client": HOME, "intermediary": BROKER, "share": 10_000, "firstDay": 2, "replacedFrom": 0, "sequence": 1}
     yield "Intermediaries", "MandateGiven", mandate
@@ -210,7 +211,7 @@ def _everything(gateway: Gateway) -> Iterator[Any]:
     version = consents.version_of(consents.Consent.INTERMEDIARY)
     gateway.store.agree(account_of("home"), HOME, consents.Consent.INTERMEDIARY, version)
     yield consents.opens_energy(parts, BROKER, HOME)
-    yield choices.vote_missing(parts, Market(index, CALENDAR, UTC, parts.clock()), account_of("roof"))
+    yield choices.wanted(parts, Market(index, CALENDAR, UTC, parts.clock()), ROOF)
     proofs = Proofs(index, CALENDAR, CHAIN, CONTRACTS, lambda _method, _parameters: f"0x{0:064x}")
     yield proofs.days_of(1, 9)
     with pytest.raises(RequestError, match="another commitment of day 1"):

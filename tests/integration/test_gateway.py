@@ -11,10 +11,10 @@ from support.village import Member, Village
 
 from dem.deployment.market import Market
 from dem.deployment.plan import Government
-from dem.gateway.parts import ElectionTerms
 from dem.gateway.protocol import Envelope, check, seal
 from dem.gateway.relaying import ChainPort, Relaying
 from dem.gateway.state import NewEnding, NewOffer, State, Store
+from dem.governance.elections import ElectionTerms
 from dem.messages.contracts import Acceptance, Ending, Revocation
 from dem.messages.members import Withdrawal
 from dem.messages.orders import OrderSheet

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from dem.errors import InputError, RegisterDecreasedError, SignatureError
 from dem.messages.contracts import Acceptance, Ending, Proposal, Revocation
-from dem.messages.members import Application, Ballot, Commission, Mandate, Nomination, Withdrawal
+from dem.messages.members import Application, Ballot, Commission, Mandate, Nomination, Opening, Withdrawal
 from dem.messages.orders import (
     IntradayCancellation,
     IntradayFunding,
@@ -61,9 +61,14 @@ CASES = [
         encode(["address", "uint32"], [SIGNER, 4]),
     ),
     (
-        Ballot(SIGNER, 4, OTHER),
-        "Ballot(address voter,uint32 election,address nominee)",
-        encode(["address", "uint32", "address"], [SIGNER, 4, OTHER]),
+        Ballot(SIGNER, 4, b"\x66" * 32, 9),
+        "Ballot(address voter,uint32 election,bytes32 commitment,uint40 sequence)",
+        encode(["address", "uint32", "bytes32", "uint40"], [SIGNER, 4, b"\x66" * 32, 9]),
+    ),
+    (
+        Opening(4, 6, OTHER, b"\x77" * 32, 9),
+        "Opening(uint32 election,uint32 id,address nominee,bytes32 salt,uint40 sequence)",
+        encode(["uint32", "uint32", "address", "bytes32", "uint40"], [4, 6, OTHER, b"\x77" * 32, 9]),
     ),
     (
         APPLICATION,

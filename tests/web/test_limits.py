@@ -92,7 +92,7 @@ def orders(site: Site, day: int) -> list[Order]:
     newest = next(
         one.envelope["message"]
         for one in site.gateway.store.in_places(account_of("home"), 100)
-        if one.envelope["message"]["day"] == str(day)
+        if one.envelope["message"].get("day") == str(day)
     )
     sheet = parse("OrderSheet", newest)
     assert isinstance(sheet, OrderSheet)

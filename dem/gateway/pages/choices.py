@@ -1,20 +1,19 @@
 """What members decide by one signature: who represents them, and who trades for them."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
 
 from dem.gateway.pages.figures import Market, Row
-from dem.gateway.parts import ElectionTerms, Parts
+from dem.gateway.parts import Parts
 
 _NOMINATED = "SELECT nominee FROM elections_nominated WHERE election = :election ORDER BY block, log_index"
-_VOTED = "SELECT nominee, count(*) AS votes FROM elections_voted WHERE election = :election GROUP BY nominee"
-_OWN_VOTE = "SELECT nominee FROM elections_voted WHERE election = :election AND lower(voter) = :voter"
-_MAY_VOTE = """
-SELECT EXISTS (SELECT 1 FROM elections_nominated WHERE election = :election)
-  AND NOT EXISTS (SELECT 1 FROM elections_voted WHERE election = :election AND lower(voter) = :voter) AS may
+_OPENED = "SELECT nominee, count(*) AS votes FROM elections_opened WHERE election = :election GROUP BY nominee"
+_BALLOT = """
+SELECT v.commitment, v.sequence, coalesce(o.nominee, '') AS nominee
+FROM elections_voted AS v LEFT JOIN elections_opened AS o ON o.election = v.election AND o.id = v.id
+WHERE v.election = :election AND v.id = :id ORDER BY v.sequence DESC LIMIT 1
 """
 _ELECTED = "SELECT elected FROM elections_concluded WHERE election = :election"
 _MANDATE = """
@@ -40,7 +39,7 @@ _MOST = 50
 
 @dataclass(frozen=True, slots=True)
 class Nominee:
-    """Who stands. votes: told once the voting is over."""
+    """Who stands. votes: told once they are counted."""
 
     account: str
     participant: int
@@ -50,78 +49,85 @@ class Nominee:
 
 
 @dataclass(frozen=True, slots=True)
+class Cast:
+    """The reader's newest ballot. is_kept: this gateway was brought its opening, and so knows it.
+
+    nominee: whom it counts for, once it is opened.
+    """
+
+    commitment: str
+    sequence: int
+    is_kept: bool
+    nominee: Nominee | None
+
+
+@dataclass(frozen=True, slots=True)
 class Election:
-    """The newest one. phase: ahead, nominating, voting or over. voted: for whom the reader voted."""
+    """The newest one. phase: see Times. ballot: the reader's, if there is one."""
 
     number: int
     begins: datetime
     voting: datetime
+    counting: datetime
     until: datetime
     places: int
     phase: str
     nominees: Sequence[Nominee]
     stands: bool
-    voted: Nominee | None
+    ballot: Cast | None
 
 
-class Times(NamedTuple):
-    """Of an election, unix time, and how far it is."""
-
-    number: int
-    begins: int
-    voting: int
-    until: int
-    phase: str
-
-
-def _times(terms: ElectionTerms, now: float) -> Times:
-    number = max(0, int(now) - terms.opening) // terms.term_length + 1
-    begins = terms.opening + (number - 1) * terms.term_length
-    voting = begins + terms.nomination_period
-    until = voting + terms.voting_period
-    ends = (("ahead", begins), ("nominating", voting), ("voting", until))
-    return Times(number, begins, voting, until, next((name for name, end in ends if now < end), "over"))
-
-
-def vote_missing(parts: Parts, market: Market, account: str) -> datetime | None:
-    """Until when an election takes the vote of an account that has not cast it; None if there is none."""
+def wanted(parts: Parts, market: Market, participant: int) -> Row | None:
+    """What the newest election lacks of a member, as an alert: its vote or its ballot's opening, and until when."""
     if parts.elections is None:
         return None
-    times = _times(parts.elections, market.now.timestamp())
-    if times.phase != "voting":
-        return None
-    [row] = parts.index.rows(_MAY_VOTE, election=times.number, voter=account.lower())
-    return market.local(times.until) if row["may"] else None
+    times = parts.elections.newest(market.now.timestamp())
+    phase, told = times.phase(market.now.timestamp()), {"election": times.number}
+    rows = parts.index.rows(_BALLOT, id=participant, **told) if phase in ("voting", "counting") else []
+    if phase == "voting" and not rows and parts.index.rows(_NOMINATED, **told):
+        return {"kind": "vote", "until": market.local(times.counting)}
+    if phase == "counting" and rows and not rows[0]["nominee"]:
+        return {"kind": "opening", "until": market.local(times.until)}
+    return None
 
 
-def election(parts: Parts, market: Market, account: str) -> Election | None:
-    """As a reader with an account sees it; None if the gateway does not know when elections are."""
+def election(parts: Parts, market: Market, account: str, participant: int) -> Election | None:
+    """As a reader sees it; None if the gateway does not know when elections are."""
     if parts.elections is None:
         return None
-    number, begins, voting, until, phase = _times(parts.elections, market.now.timestamp())
-    told = {"election": number}
+    times = parts.elections.newest(market.now.timestamp())
+    phase, told = times.phase(market.now.timestamp()), {"election": times.number}
     accounts = [row["nominee"] for row in parts.index.rows(_NOMINATED, **told)]
     known = parts.index.named(accounts)
-    votes = {row["nominee"]: row["votes"] for row in parts.index.rows(_VOTED, **told)} if phase == "over" else {}
+    votes = {row["nominee"]: row["votes"] for row in parts.index.rows(_OPENED, **told)} if phase == "over" else {}
     elected = {one.lower() for row in parts.index.rows(_ELECTED, **told) for one in json.loads(row["elected"])}
-    own = [row["nominee"] for row in parts.index.rows(_OWN_VOTE, voter=account.lower(), **told)]
-    nominees = [
+    nominees = {
         # Whose account was replaced since is not found by it.
-        Nominee(one, about.get("participant", 0), about.get("name") or "", votes.get(one, 0), one.lower() in elected)
+        one: Nominee(
+            one, about.get("participant", 0), about.get("name") or "", votes.get(one, 0), one.lower() in elected
+        )
         for one in accounts
         for about in [known.get(one.lower(), {})]
-    ]
+    }
+    own = parts.index.rows(_BALLOT, id=participant, **told)
     return Election(
-        number,
-        market.local(begins),
-        market.local(voting),
-        market.local(until),
+        times.number,
+        market.local(times.begins),
+        market.local(times.voting),
+        market.local(times.counting),
+        market.local(times.until),
         parts.elections.places,
         phase,
-        nominees,
+        [*nominees.values()],
         account.lower() in {one.lower() for one in accounts},
-        next((one for one in nominees if one.account in own), None),
+        _cast(parts, own[0], nominees) if own else None,
     )
+
+
+def _cast(parts: Parts, row: Row, nominees: Mapping[str, Nominee]) -> Cast:
+    # The id of an opening is its digest, and that is the ballot's commitment.
+    is_kept = parts.store.message(row["commitment"]) is not None
+    return Cast(row["commitment"], row["sequence"], is_kept, nominees.get(row["nominee"]))
 
 
 def chosen(parts: Parts, market: Market, participant: int) -> Row | None:

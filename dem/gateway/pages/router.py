@@ -442,10 +442,10 @@ def votes(asked: Asking, sent: Sent = "") -> Response:
     account = asked.reader.account or ""
     return asked.page(
         "votes",
-        election=choices.election(asked.parts, asked.market, account),
+        election=choices.election(asked.parts, asked.market, account, asked.reader.participant),
         account=account if asked.reader.participant else "",
         sent=sent,
-        messages=_messages(asked.parts, account, "Nomination", "Ballot"),
+        messages=_messages(asked.parts, account, "Nomination", "Ballot", "Opening"),
     )
 
 
@@ -629,9 +629,9 @@ def _alerts(asked: Asked, participant: int, member: Row) -> list[Row]:
     count = len([one for one in theirs if one.phase is Phase.OPEN])
     if count:
         found.append({"kind": "offers", "count": count})
-    until = choices.vote_missing(parts, market, member["account"])
-    if until is not None:
-        found.append({"kind": "vote", "until": until})
+    wanted = choices.wanted(parts, market, participant)
+    if wanted is not None:
+        found.append(wanted)
     tomorrow = market.day_now() + 1
     gate = market.calendar.gate_closes_at(tomorrow)
     if now < gate < now + 2 * 3_600 and not parts.index.orders(participant, tomorrow):

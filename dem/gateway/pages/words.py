@@ -67,7 +67,7 @@ PROPOSED: Mapping[str, str] = {
 """What the council is asked for, by function."""
 OTHERS: Sequence[str] = (
     *(N_("OrderSheet"), N_("ReadingSheet"), N_("Withdrawal"), N_("Application"), N_("orders"), N_("readings")),
-    *(N_("Ballot"), N_("Nomination"), N_("Mandate"), N_("ReliefOffer")),
+    *(N_("Ballot"), N_("Opening"), N_("Nomination"), N_("Mandate"), N_("ReliefOffer")),
     *(N_("Proposal"), N_("Acceptance"), N_("Revocation"), N_("Ending")),
     *(N_("from bank"), N_("from wallet"), N_("to bank"), N_("to wallet")),
     *(N_("consumer"), N_("prosumer"), N_("grid_operator"), N_("operator"), N_("registrar"), N_("grid")),

@@ -24,13 +24,14 @@ from dem.gateway.client import Client
 from dem.gateway.config import Configuration, Limits, NetworkTables
 from dem.gateway.evidence import Proofs
 from dem.gateway.network import Flows
-from dem.gateway.parts import ElectionTerms, Parts
+from dem.gateway.parts import Parts
 from dem.gateway.processes import Notice
 from dem.gateway.protocol import Checked
 from dem.gateway.reads import Index
 from dem.gateway.relaying import Outcome, Relaying
 from dem.gateway.rights import Role
 from dem.gateway.state import Store
+from dem.governance.elections import ElectionTerms
 from dem.grid.network import read_network
 from dem.index import Place
 from dem.index.store import Origin
@@ -66,7 +67,7 @@ HOME, ROOF, BROKER = 6, 7, 8
 METER, ROOF_METER = "AT0030000000000000000000000000001", "AT0030000000000000000000000000002"
 """What the metering operator calls theirs, in tests/metering/samples."""
 DEPTH = 4
-TERMS = ElectionTerms(CALENDAR.opening, 365 * 86_400, 14 * 86_400, 14 * 86_400, 3)
+TERMS = ElectionTerms(CALENDAR.opening, 365 * 86_400, 14 * 86_400, 14 * 86_400, 7 * 86_400, 3)
 URL = "http://testserver"
 T = TypeVar("T", str, Path)
 

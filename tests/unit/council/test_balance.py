@@ -30,7 +30,7 @@ def representatives(governed: Governed, village: Village, market: Market) -> lis
     village.wait_until(opening)
     for each in elected:
         market.chain.send(each, governed.elections, "nominate", 1)
-    village.wait_until(opening + terms[2] + terms[3])
+    village.wait_until(opening + sum(terms[2:5]))
     market.chain.send(village.stranger, governed.elections, "conclude", 1)
     assert {each.address for each in elected} < governed.holders()
     return elected

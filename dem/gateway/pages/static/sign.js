@@ -1,7 +1,8 @@
 // Forms whose fields make one message: signed by the key of this browser, or by a wallet, and brought.
-// data-contract, data-type: where it goes. data-file: it is not brought, but given as a file of that name. data-message: fields that are fixed. [data-field]: those that are entered.
+// data-contract, data-type: where it goes. data-file: it is not brought, but given as a file of that name, and data-given names what is said then. data-message: fields that are fixed. [data-field]: those that are entered.
 import {
-  askPassphrase, bring, byPasskey, envelope, find, keptAccount, market, open, say, sequence, wallet, walletAccount, walletEnvelope,
+  askPassphrase, bring, byPasskey, envelope, find, keptAccount, market, open, say, sequence, signText, wallet, walletAccount,
+  walletEnvelope, walletSignsText,
 } from "/static/wallet.js";
 
 const AS = {
@@ -14,14 +15,29 @@ const AS = {
   percent: (value) => `${Math.round(Number(value) * 100)}`,
 };
 
+// Where a form's fields are not its message: by the form's id, what makes the messages, each with its type. What has
+// said why there are none gives none.
+export const MAKERS = {};
+
+// Who signs: a wallet, or the key of this browser; nobody, if that is not the account's, and then it is said.
+async function signerOf(account, byWallet, passphrase) {
+  if (byWallet) {
+    if ((await walletAccount()) !== account) return say("otherwallet");
+    return { isWallet: true, text: walletSignsText(account), envelope: (...about) => walletEnvelope(...about, account) };
+  }
+  const key = await open(passphrase);
+  if (!key) return say("wrong");
+  return { isWallet: false, text: (text) => signText(text, key), envelope: (...about) => envelope(...about, key) };
+}
+
 // As a file, for whom it is to be handed to.
-function give(signed, name) {
+function give(signed, name, said) {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(new Blob([`${JSON.stringify(signed)}\n`], { type: "application/json" }));
   link.download = name;
   link.click();
   URL.revokeObjectURL(link.href);
-  say("given");
+  say(said);
 }
 
 for (const form of document.querySelectorAll("form.signs")) {
@@ -41,19 +57,17 @@ for (const form of document.querySelectorAll("form.signs")) {
     if (Object.values(message).includes(null)) return say("badamount");
     say("signing");
     const about = await market();
-    if (about.types[type].includes("uint40 sequence")) message.sequence = `${sequence()}`;
-    let signed;
-    if (byWallet) {
-      if ((await walletAccount()) !== account) return say("otherwallet");
-      signed = await walletEnvelope(about, contract, type, message, account);
-    } else {
-      const key = await open(passphrase.value);
-      if (!key) return say("wrong");
-      signed = envelope(about, contract, type, message, key);
+    if (about.types[type].includes("uint40 sequence")) message.sequence ??= `${sequence()}`;
+    const signer = await signerOf(account, byWallet, passphrase.value);
+    if (!signer) return;
+    const made = MAKERS[form.id] ? await MAKERS[form.id](about, signer, message, form) : [[type, message]];
+    if (!made) return;
+    for (const [of, fields] of made) {
+      const signed = await signer.envelope(about, contract, of, fields);
+      if (form.dataset.file) return give(signed, form.dataset.file, form.dataset.given);
+      const refused = await bring([signed]);
+      if (refused) return say("refused", refused);
     }
-    if (form.dataset.file) return give(signed, form.dataset.file);
-    const refused = await bring([signed]);
-    if (refused) return say("refused", refused);
     location.assign(`${location.pathname}?sent=1`);
   });
 }
