@@ -207,7 +207,7 @@ bench-model-day: setup ## play days by the reference model alone, write bench/mo
 	$(SAY) 'bench/model_day.py'
 	@python bench/model_day.py
 
-bench-study: setup ## play a study in one process, in two and by Dask, write bench/study.*
+bench-study: setup ## play studies in one process, in two and by Dask, and assume-framework beside, write bench/study.*
 	$(SAY) 'bench/study.py'
 	@python bench/study.py
 

@@ -22,21 +22,36 @@ if TYPE_CHECKING:
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder; each set-up gets one in it.")
 @click.option("--account", help="Ape account that acts for the market's offices; on a development network not needed.")
 @click.option(
-    "--no-chain", is_flag=True, help="Play by the reference model alone: no contracts, no keys, no --network."
+    "--gallery",
+    is_flag=True,
+    is_eager=True,
+    help="Every design of the field instead, on one page, in seconds: as with --no-chain.",
+)
+@click.option(
+    "--no-chain",
+    is_flag=True,
+    callback=lambda context, _option, given: given or context.params["gallery"],
+    help="Play by the reference model alone: no contracts, no keys, no --network.",
 )
 @pace_options
 @fail_readably
-def cli(scenario: Path, out: Path, account: str | None, no_chain: bool, pace: Pace) -> None:
+def cli(scenario: Path, out: Path, account: str | None, gallery: bool, no_chain: bool, pace: Pace) -> None:
     """Run SCENARIO under each set-up that it describes, from the fallback tariffs alone to all markets at once.
 
     Every set-up is a market of its own, deployed anew on the connected network. After an interruption, start it again
     with the same --out (and the same chain): set-ups that are done are not played again.
 
     Beside them stands what the day costs if nobody trades under the same rules, played without a chain.
+
+    With --gallery also sharing after the fact, intermediaries of each kind and an island are played, and one page says
+    which design is best for whom.
     """
     from dem.drive.set_ups import run_set_ups
 
     screen, play = Terminal(), None
+    if gallery:
+        show_gallery(scenario, out, screen)
+        return
     if not no_chain:
         from dem.drive.run import run_loaded
 
@@ -49,6 +64,24 @@ def cli(scenario: Path, out: Path, account: str | None, no_chain: bool, pace: Pa
     console.print(f"\nTables in the folders of [bold]{out}[/], pictures in [bold]{page}[/]")
     if not all_hold:
         raise SystemExit(1)
+
+
+def show_gallery(scenario: Path, out: Path, screen: Terminal) -> None:
+    """Play every design, write the page and print its answers."""
+    from dem.community.scenario import load_scenario
+    from dem.lab.gallery import gallery
+
+    found = gallery(load_scenario(scenario), screen.note)
+    from dem.report.gallery import answers, figures, write_gallery
+
+    page = write_gallery(out, found)
+    columns, rows = figures(found)
+    print_table("", ["", *columns], [[escape(name), *cells] for name, cells in rows], figures=True)
+    for name, why in found.left_out.items():
+        console.print(f"- {escape(name)}: not played, it {escape(why)}", highlight=False, soft_wrap=True)
+    for answer in answers(found):
+        console.print(f"- {escape(answer)}", highlight=False, soft_wrap=True)
+    console.print(f"\nFigures in [bold]{out}/gallery.csv[/], pictures in [bold]{page}[/]")
 
 
 def print_comparison(comparison: "Comparison") -> None:

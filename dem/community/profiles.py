@@ -90,6 +90,36 @@ class Later:
         return self.of.pv(day + self.by)
 
 
+@dataclass(frozen=True, slots=True)
+class Without:
+    """Meters of which one shows nothing."""
+
+    of: Profiles
+    name: str
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """As `Profiles.names`."""
+        return self.of.names
+
+    @property
+    def history_days(self) -> int:
+        """As `Profiles.history_days`."""
+        return self.of.history_days
+
+    def load(self, day: int) -> Energy:
+        """As `Profiles.load`."""
+        return self._rest(self.of.load(day))
+
+    def pv(self, day: int) -> Energy:
+        """As `Profiles.pv`."""
+        return self._rest(self.of.pv(day))
+
+    def _rest(self, energy: Energy) -> Energy:
+        rest: Energy = energy * (np.array(self.names) != self.name)[:, np.newaxis]
+        return rest
+
+
 def read_profiles(
     folder: Path, config: Config, participants: Mapping[str, bool], resampled: Collection[str], mistakes: Mistakes
 ) -> Profiles:

@@ -41,7 +41,7 @@ from dem.community.own import (
     read_orders,
     read_reports,
 )
-from dem.community.profiles import Later, Profiles, ShapedProfiles, check_cover, read_profiles
+from dem.community.profiles import Later, Profiles, ShapedProfiles, Without, check_cover, read_profiles
 from dem.community.strategies import NoOrders, Situation, Strategy
 from dem.errors import InputError, Mistakes
 from dem.grid.dispatch import DayLimits, Dispatch
@@ -259,6 +259,20 @@ class Scenario:
         """The same if no dispatcher limited anybody."""
         grid = self.config.grid and self.config.grid.model_copy(update={"dispatcher": False, "relief": None})
         return replace(self, config=self.config.model_copy(update={"grid": grid}), _dispatch=None)
+
+    def as_an_island(self) -> "Scenario":
+        """The same community without an upper grid: truthful orders in the auction alone, no stores, no losses."""
+        on_island = {"imbalance_pricing": "single", "deviation_rate": 0}
+        rules = [version.model_copy(update=on_island) for version in self.config.rules]
+        changed = {"islanded": True, "markets": Markets(), "rules": rules}
+        honest = self.without_limits().trading_by("truthful")
+        members = {name: replace(member, battery=None, shiftable=0) for name, member in honest._members.items()}
+        return replace(
+            honest,
+            config=honest.config.model_copy(update=changed),
+            profiles=Without(self.profiles, self.of_kind(Kind.GRID_OPERATOR)[0].name),
+            _members=members,
+        )
 
     def ruled_by(self, **changes: Any) -> "Scenario":
         """The same community and days under other rules: keys of scenario.toml, changed in every version."""

@@ -295,8 +295,14 @@ def _or_none(set_up: SetUp, figure: str) -> str:
 def _panels(
     count: int, comparison: Comparison, wide: bool, columns: int = 3, row: float = 0.36
 ) -> tuple[list[Axes], Figure]:
-    """Panels with a row for each set-up, the first on top: side by side, or below each other on a phone."""
-    names = [set_up.name for set_up in comparison.set_ups]
+    """Panels with a row for each set-up."""
+    return panels(count, [set_up.name for set_up in comparison.set_ups], wide, columns, row)
+
+
+def panels(
+    count: int, names: Sequence[str], wide: bool, columns: int = 3, row: float = 0.36
+) -> tuple[list[Axes], Figure]:
+    """Panels with a row for each name, the first on top: side by side, or below each other on a phone."""
     columns = min(count, columns) if wide else 1
     rows = -(-count // columns)
     height = rows * (row * len(names) + 0.55) + 0.75

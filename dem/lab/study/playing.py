@@ -100,6 +100,7 @@ def _record(market: ModelMarket, day: int) -> Record:
     }
     traded = [trades for contract, trades in market.trades(day).items() if contract != WHOLESALE]
     drawn, fed = np.maximum(metered, 0).sum(axis=0), np.maximum(-metered, 0).sum(axis=0)
+    net = drawn - fed
     taken = np.minimum(contracted, metered).clip(min=0).sum(axis=0)
     given = -np.maximum(contracted, metered).clip(max=0).sum(axis=0)
     return {
@@ -111,6 +112,8 @@ def _record(market: ModelMarket, day: int) -> Record:
         "generated_wh": int(fed.sum()),
         "shared_wh": int(np.minimum(drawn, fed).sum()),
         "delivered_wh": int(np.minimum(taken, given).sum()),
+        "peak_wh": int(abs(net).max()),
+        "area_units": int((np.where(net > 0, buy, sell) * net).sum()),
         "off_wh": int(abs(settled.imbalance[rows]).sum()),
         "fees_units": _total(settled.fees[rows]),
         "deviation_units": _total(settled.deviation[rows]),
