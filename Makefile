@@ -129,7 +129,7 @@ BY_GROUP := --dist loadgroup --no-loadscope-reorder
 
 test-commands: artifacts ## the commands as typed, and a driver that is killed again and again
 	$(SAY) 'pytest: $(COMMANDS)'
-	@pytest -q -p no:ape_test -n 3 $(BY_GROUP) $(COMMANDS) | sed -u 's/^/commands  /'
+	@pytest -q -p no:ape_test -n 4 $(BY_GROUP) $(COMMANDS) | sed -u 's/^/commands  /'
 
 # How much the long form does: actions of the stateful machine by 800, delivery days, sequences, contracts, kills.
 LONG := DEM_RANDOM_RUNS=625 DEM_RANDOM_DAYS=20000 DEM_RANDOM_INTRADAY=10000 DEM_RANDOM_CONTRACTS=1000 DEM_KILLS=30 DEM_EVERY_SCENARIO=yes \

@@ -155,13 +155,8 @@ interface IEscrowTrades is IMarket {
     /// @param toBuyer together the escrow, money units.
     /// @param first signature of one key on EscrowRelease(number, toSeller, toBuyer), and
     /// @param second that of another one.
-    function release(
-        uint32 number,
-        uint128 toSeller,
-        uint128 toBuyer,
-        bytes calldata first,
-        bytes calldata second
-    ) external;
+    function release(uint32 number, uint128 toSeller, uint128 toBuyer, bytes calldata first, bytes calldata second)
+        external;
 
     /// @notice Pays the escrow of a trade whose day is final by what was delivered. Anyone may call it.
     function expire(uint32 number) external;
@@ -175,14 +170,7 @@ interface IEscrowTrades is IMarket {
     function tradeOf(uint32 number)
         external
         view
-        returns (
-            EscrowState state,
-            uint32 buyer,
-            uint32 seller,
-            uint32 day,
-            EscrowTerms memory terms,
-            uint64 delivered
-        );
+        returns (EscrowState state, uint32 buyer, uint32 seller, uint32 day, EscrowTerms memory terms, uint64 delivered);
 
     /// @return numbers of a member's trades of a day.
     function tradesOf(uint32 id, uint256 day) external view returns (uint32[] memory);

@@ -236,10 +236,12 @@ contract NrgCoin is INrgCoin, SigningDomain, Calendar, Multicall {
         return _slotsFrom(exported, imported);
     }
 
-    function _slotsFrom(uint256[] memory exported, uint256[] memory imported) private view returns (Slots memory slots) {
-        slots = Slots(
-            new uint256[](PERIODS_PER_DAY), new uint256[](PERIODS_PER_DAY), new uint256[](PERIODS_PER_DAY)
-        );
+    function _slotsFrom(uint256[] memory exported, uint256[] memory imported)
+        private
+        view
+        returns (Slots memory slots)
+    {
+        slots = Slots(new uint256[](PERIODS_PER_DAY), new uint256[](PERIODS_PER_DAY), new uint256[](PERIODS_PER_DAY));
         for (uint256 slot = 0; slot < PERIODS_PER_DAY; ++slot) {
             uint256 fedIn = Strips.lane(exported[slot / Strips.LANES], slot % Strips.LANES);
             uint256 drawn = Strips.lane(imported[slot / Strips.LANES], slot % Strips.LANES);

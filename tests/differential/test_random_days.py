@@ -3,7 +3,7 @@
 import os
 
 import pytest
-from support.evm.market import PUBLIC
+from support.evm.market import PLAYED_ALONE, PUBLIC
 
 from .random_days import RandomDays, play
 
@@ -29,8 +29,8 @@ NOT_PLAYED = {
     "Replacements.vetoSigned",
     "SettlementToken.transfer",
     "SettlementToken.transferFrom",
-    # Not plugged in here; test_random_pairs.py and test_random_contracts.py play them.
-    *(name for name in PUBLIC if name.startswith(("OrderBook.", "RandomMatching.", "Lots."))),
+    *PLAYED_ALONE,
+    # Not plugged in here: test_random_contracts.py.
     *(function for function in PUBLIC if function.startswith("BilateralContracts.")),
     # Not plugged into the schedule here: test_random_intraday.py.
     *(name for name in PUBLIC if name.startswith("ContinuousMarket.")),

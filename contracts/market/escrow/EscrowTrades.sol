@@ -116,13 +116,9 @@ contract EscrowTrades is IEscrowTrades, AccessManaged, SigningDomain, Calendar, 
     }
 
     /// @inheritdoc IEscrowTrades
-    function release(
-        uint32 number,
-        uint128 toSeller,
-        uint128 toBuyer,
-        bytes calldata first,
-        bytes calldata second
-    ) external {
+    function release(uint32 number, uint128 toSeller, uint128 toBuyer, bytes calldata first, bytes calldata second)
+        external
+    {
         Record memory r = _funded(number);
         uint256 closesAt = correctionsCloseAt(r.day);
         if (block.timestamp >= closesAt) revert TooLateToRelease(number, closesAt, block.timestamp);
