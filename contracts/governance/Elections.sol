@@ -29,6 +29,8 @@ contract Elections is IElections, SigningDomain {
     ICouncil private immutable COUNCIL;
 
     Terms private _terms;
+    // Slither does not see what is written by a reference.
+    // slither-disable-next-line uninitialized-state
     mapping(uint32 election => Nominee[]) private _nominees;
     /// Place in the list, counted from 1, by number: that stays when an account is replaced.
     mapping(uint32 election => mapping(uint32 nominee => uint256)) private _placeOf;

@@ -175,7 +175,7 @@ def test_one_opens_ones_ballot_by_the_key_alone(site: Site, page: Page, in_block
     at(site, page, 30)
     page.goto(f"{site.url}/votes")
     page.get_by_text("Your ballot is not opened yet.").wait_for()
-    page.get_by_text("as a file").first.click()
+    page.locator("summary", has_text="as a file").click()
     require_well(page)
     file = page.locator("#file")
     file.get_by_label("Passphrase").fill(PASSPHRASE)

@@ -61,6 +61,8 @@ contract EscrowTrades is IEscrowTrades, AccessManaged, SigningDomain, Calendar, 
     IMeterReadings private immutable READINGS;
 
     mapping(uint256 number => Record) private _records;
+    // Slither does not see what is written by a reference.
+    // slither-disable-next-line uninitialized-state
     mapping(uint32 id => mapping(uint256 day => uint32[])) private _tradesOf;
     /// What is locked for a member's trades of a day besides the escrows, until the day is booked; money units.
     mapping(uint32 id => mapping(uint256 day => uint256)) private _covers;
