@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from dem.chain.accounts import write_secret
-from dem.errors import RequestError
+from dem.errors import RefusedError, RequestError
 from dem.gateway.guard import PROBLEM, problem
 from dem.gateway.protocol import KINDS, Checked, Envelope, check
 from dem.governance.elections import ElectionTerms
@@ -31,7 +31,6 @@ from dem.relay.batches import Relay
 from dem.roles.step import NO_DAY, Day, Step
 
 BROUGHT, QUEUED = "brought", "queued"
-_GAS_PER_MESSAGE = 400_000
 
 
 class Inbox:
@@ -149,11 +148,13 @@ class Carrier:
             readings.push_readings(self._relay, day, [*sheets.items()])
 
     def _bring_each(self, group: Sequence[Checked]) -> None:
-        """Refused ones are done with, too: who sent them reads the reason on the chain or at a gateway."""
+        """Refused ones are done with, too: who sent them reads the reason at a gateway."""
         for message in group:
-            kind = KINDS[type(message.message)]
-            call = kind.function, arguments(_received(message))
-            self._relay.bring_each(self._relay.market.contract(message.contract), [call], _GAS_PER_MESSAGE)
+            contract, function = self._relay.market.contract(message.contract), KINDS[type(message.message)].function
+            try:
+                self._relay.bring(contract, function, *arguments(_received(message)))
+            except RefusedError as error:
+                self._relay.refused.append(str(error))
 
     @cached_property
     def _elections(self) -> ElectionTerms:

@@ -11,10 +11,11 @@ from support.village import Member, Village
 from dem.deployment.market import Market
 from dem.errors import RequestError
 from dem.gateway.protocol import KINDS, Envelope, seal
-from dem.messages.members import Withdrawal
+from dem.governance.elections import ElectionTerms
+from dem.messages.members import Opening, Withdrawal
 from dem.messages.orders import OrderSheet
 from dem.messages.readings import ReadingSheet
-from dem.messages.signing import Message, sign
+from dem.messages.signing import Message, digest, sign
 from dem.model.orders import lines_of
 from dem.relay.batches import Relay
 from dem.roles.carriers import BROUGHT, QUEUED, Carrier, Inbox
@@ -112,6 +113,25 @@ def test_single_messages_are_brought_and_refused_ones_are_done_with(
         own.take(sealed(market, "Accounts", buyer.wallet.account_key, message))
     service(market, folder).look()
     assert village.free(buyer) == before - 100
+    assert own.waiting() == []
+
+
+def test_a_ballots_opening_waits_for_the_count(village: Village, market: Market, folder: Path) -> None:
+    """Brought a moment earlier it would be refused, and tell the vote."""
+    elections, buyer, own = market.contract("Elections"), village.buyer, inbox(market, folder)
+    times = ElectionTerms(*elections.functions.terms().call()).times(1)
+    village.wait_until(times.begins)
+    market.chain.send(village.seller.sender, elections, "nominate", 1)
+    village.wait_until(times.voting)
+    said = Opening(1, buyer.id, village.seller.account, bytes(range(32)), 1)
+    market.chain.send(buyer.sender, elections, "vote", 1, digest(domain(market, "Elections"), said), 1)
+    # Whoever has the opening signs its envelope: here it is the seller.
+    own.take(sealed(market, "Elections", village.seller.wallet.account_key, said))
+    village.wait_until(times.counting - 60)
+    assert service(market, folder).look() == 0
+    village.wait_until(times.counting)
+    assert service(market, folder).look() == 1
+    assert elections.functions.nominees(1).call() == [(village.seller.account, 1)]
     assert own.waiting() == []
 
 
