@@ -2,12 +2,15 @@
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from contextlib import nullcontext
+from dataclasses import astuple, replace
 from random import Random
 
+import pytest
+from eth_utils.crypto import keccak
 from support.evm.chain import Refused
 from support.evm.keys import digest, struct
-from support.evm.market import STRANGER, Market
+from support.evm.market import ADMIN, STRANGER, Market
 from support.evm.people import Person, register
 from support.rules import CALENDAR, SMALL
 
@@ -138,3 +141,37 @@ def test_the_count_is_that_of_the_ballots_opened():
             market.act("ParticipantRegistry.reinstate", id_)
         refused += own.refused
     assert {*refused} == {"AlreadyOpened", "NotAParticipant", "NotCommitted", "NotNominated", "StaleMessage"}
+
+
+@pytest.fixture(scope="module")
+def bare() -> Market:
+    """A market without members, before its first election."""
+    return Market(CALENDAR, SMALL, CALENDAR.opening - 14 * CALENDAR.day_length)
+
+
+DAY = 86_400
+LONGEST = 2**32 - 1
+
+
+@pytest.mark.parametrize(
+    ("changed", "is_good"),
+    [
+        ({}, True),
+        ({"nomination_period": 0}, False),
+        ({"voting_period": 0}, False),
+        ({"counting_period": 0}, False),
+        ({"term_length": 35 * DAY}, True),
+        ({"term_length": 35 * DAY - 1}, False),
+        ({"term_length": LONGEST, "voting_period": LONGEST, "counting_period": LONGEST}, False),
+        ({"places": 0}, False),
+        ({"places": 16}, True),
+        ({"places": 17}, False),
+        ({"opening": 1}, False),
+    ],
+)
+def test_the_three_periods_take_time_and_fit_into_a_term(bare: Market, changed: dict[str, int], is_good: bool) -> None:
+    contracts = (bare.contracts[name].address for name in ("ParticipantRegistry", "Council"))
+    terms = astuple(replace(TERMS, **changed))
+    error = keccak(text="BadTerms((uint64,uint32,uint32,uint32,uint32,uint8))")[:4].hex()
+    with nullcontext() if is_good else pytest.raises(RuntimeError, match=f"output: 0x{error}"):
+        bare.chain.deploy(ADMIN.address, ELECTIONS, *contracts, terms)

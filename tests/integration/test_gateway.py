@@ -16,9 +16,9 @@ from dem.gateway.relaying import ChainPort, Relaying
 from dem.gateway.state import NewEnding, NewOffer, State, Store
 from dem.governance.elections import ElectionTerms
 from dem.messages.contracts import Acceptance, Ending, Revocation
-from dem.messages.members import Withdrawal
+from dem.messages.members import Ballot, Nomination, Opening, Withdrawal
 from dem.messages.orders import OrderSheet
-from dem.messages.signing import Message, message_hash, sign
+from dem.messages.signing import Message, digest, message_hash, sign
 from dem.model.orders import lines_of
 from dem.model.strips import LANES, pack
 from dem.relay.batches import Relay
@@ -82,6 +82,43 @@ def test_an_accepted_offer_becomes_a_contract_and_a_withdrawn_one_none(
     assert [contracts.functions.isUsed(one, village.buyer.account).call() for one in (kept, gone, open_)] == [
         True, True, False
     ]  # fmt: skip
+
+
+def test_a_ballot_is_opened_without_its_signature_and_once(village: Village, market: Market, store: Store) -> None:
+    elections, buyer, seller = market.contract("Elections"), village.buyer, village.seller
+    times = ElectionTerms(*elections.functions.terms().call()).times(1)
+    relaying = Relaying(store, ChainPort(Relay(market)), market.addresses, 2)
+
+    def send(member: Member, message: Message) -> str:
+        id_ = bring(store, market, member, "Elections", message)
+        relaying.step()
+        return id_
+
+    def state(id_: str) -> tuple[State, str | None]:
+        record = store.message(id_)
+        assert record is not None
+        return record.state, record.transaction
+
+    village.wait_until(times.begins)
+    send(seller, Nomination(seller.account, 1))
+    village.wait_until(times.voting)
+    said = Opening(1, buyer.id, seller.account, bytes(range(32)), 7)
+    commitment = digest(domain(market, "Elections"), said)
+    send(buyer, Ballot(buyer.account, 1, commitment, 7))
+    assert elections.functions.ballotOf(1, buyer.id).call() == [commitment, 7, False]
+    village.wait_until(times.counting)
+    opened = send(buyer, said)
+    assert opened == f"0x{commitment.hex()}"
+    assert elections.functions.nominees(1).call() == [(seller.account, 1)]
+    before = state(opened)
+    assert before[0] is State.IN_BLOCK
+
+    # As if the gateway had been killed before it noted what landed.
+    record = store.message(opened)
+    assert record is not None
+    store.move(record, State.QUEUED)
+    relaying.step()
+    assert state(opened) == before
 
 
 def test_messages_end_in_a_block_or_refused_in_words(village: Village, market: Market, store: Store) -> None:
