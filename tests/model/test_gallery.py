@@ -13,7 +13,7 @@ from dem.commands.compare import cli
 from dem.community.scenario import load_scenario
 from dem.lab.gallery import ISLAND, MARKETS, POOLS, SHARING, SUPPLIER, Gallery, gallery
 from dem.lab.indices import Indices, Use, equality, indices
-from dem.lab.sharing import bill_sharing, mid_market_rate, shared_bills
+from dem.lab.sharing import bill_sharing, mid_market_rate, shared_bills, supply_demand_ratio
 from dem.lab.study.playing import play_stretch
 from dem.model.rules import Tariff
 from dem.report.gallery import ABOUT, answers, write_gallery
@@ -38,10 +38,15 @@ def of_slot(bills: list[int]) -> Indices:
 
 
 def test_the_six_indices_by_hand() -> None:
-    """Saved at the mid-market rate: 18, 42, 10 and 50 million; by bill sharing 50.4 and 117.6, and 8 and 40 lost."""
+    """Saved at the mid-market rate: 18, 42, 10 and 50 million; by bill sharing 50.4 and 117.6, and 8 and 40 lost.
+
+    By the supply-demand ratio, at 11,200: 30.24, 70.56, 3.2 and 16.
+    """
     of_meters = (Fraction(3, 4), Fraction(1), Fraction(3, 5))
     middle = of_slot(shared_bills(RESIDUALS, TARIFF, mid_market_rate))
     assert middle == (1, 1, Fraction(7, 10), *of_meters)
+    ratio = of_slot(shared_bills(RESIDUALS, TARIFF, supply_demand_ratio))
+    assert ratio == (1, 1, Fraction(206, 375), *of_meters)
     together = of_slot(shared_bills(RESIDUALS, TARIFF, bill_sharing))
     assert together == (1, Fraction(1, 2), Fraction(2, 5), *of_meters)
 
