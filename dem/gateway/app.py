@@ -501,8 +501,9 @@ def _take(parts: Parts, envelope: Envelope) -> a.Status:
     elif isinstance(checked.message, Ending) and checked.sender != record.sender:
         record = offers.agreed_to_end(parts, checked, envelope.signature)
     elif checked.sender != record.sender:
-        # An acceptance names its offer and its end alone: two may sign the same words.
-        raise RequestError(409, "IdTaken", "another account has signed the very same words: sign with another expiry")
+        # Acceptances and openings name nobody who signs them: two may bring the same words.
+        why = "another account has brought the very same words: accept an offer with another expiry"
+        raise RequestError(409, "IdTaken", why)
     return _status(record)
 
 
