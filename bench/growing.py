@@ -25,9 +25,8 @@ from throughput import PERIODS, RULES, applicant, day_sheets
 from dem.chain.connection import Chain
 from dem.chain.sending import Request
 from dem.community.keys import wallet
-from dem.deployment.market import ADMIN, deploy, role_keys
+from dem.deployment.market import ADMIN, MANIFEST, deploy, role_keys
 from dem.deployment.plan import Offices, Parameters
-from dem.drive.run import MANIFEST
 from dem.index.service import index
 from dem.messages.readings import ReadingSheet, Register, pack_registers
 from dem.messages.signed import Received

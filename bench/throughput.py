@@ -26,9 +26,8 @@ from web3.types import RPCEndpoint
 from dem.chain.abi import as_int
 from dem.chain.connection import Chain
 from dem.community.keys import Wallet, wallet
-from dem.deployment.market import ADMIN, Market, deploy, role_keys
+from dem.deployment.market import ADMIN, MANIFEST, Market, deploy, role_keys
 from dem.deployment.plan import Offices, Parameters
-from dem.drive.run import MANIFEST
 from dem.errors import BlocksLostError
 from dem.messages.members import Application
 from dem.messages.orders import OrderSheet

@@ -22,9 +22,9 @@ def cli(out: Path | None, account: str | None) -> None:
     from dem.chain.connection import Chain
     from dem.community.scenario import load_scenario
     from dem.deployment.access import COLUMNS, matrix
-    from dem.deployment.market import connect, role_keys
+    from dem.deployment.market import MANIFEST, connect, role_keys
     from dem.drive.members import Community
-    from dem.drive.run import MANIFEST, deploy_for
+    from dem.drive.run import deploy_for
 
     chain = Chain.connected()
     if out is None:

@@ -43,9 +43,10 @@ def cli(
 
     from dem.chain.connection import Chain
     from dem.community.scenario import load_scenario
+    from dem.deployment.market import MANIFEST
     from dem.deployment.plan import Government
     from dem.drive.members import Community
-    from dem.drive.run import MANIFEST, SIMULATED, deploy_for
+    from dem.drive.run import SIMULATED, deploy_for
 
     for seat in seats:
         if not is_checksum_address(seat):

@@ -1,5 +1,6 @@
 """Serve a market to people's software."""
 
+import gc
 import socket
 import sys
 from collections.abc import Mapping
@@ -34,8 +35,7 @@ def cli(config: Path) -> None:
 
         from dem.chain.accounts import open_keystore
         from dem.chain.connection import Chain
-        from dem.deployment.market import RELAYER, connect, role_keys
-        from dem.drive.run import MANIFEST
+        from dem.deployment.market import MANIFEST, RELAYER, connect, role_keys
         from dem.gateway.app import make_app
         from dem.gateway.approvals import Approvals
         from dem.gateway.bills.book import Book
@@ -107,15 +107,19 @@ def cli(config: Path) -> None:
         # The threads that ask the databases take turns with the one that writes answers: by default it waits 5 ms for
         # each of them, again and again.
         sys.setswitchinterval(_SWITCH_SECONDS)
+        app = make_app(parts)
+        gc.freeze()
         # Streams have no end: who is told to stop waits for them for a moment only.
         config = uvicorn.Config(
-            make_app(parts),
+            app,
             log_level="warning",
             timeout_keep_alive=_KEEP_SECONDS,
             timeout_graceful_shutdown=_SECONDS_TO_END,
         )
         uvicorn.Server(config).run([listening])
 
+    # What is there by now stays: walking through it for garbage would hold up everybody for a third of a second.
+    gc.freeze()
     with socket.create_server(where, backlog=_BACKLOG) as listening:
         console.print(f"gateway of {configuration.folder} at {configuration.public_url}", highlight=False)
         code = run_together([bring, *[partial(serve, listening)] * configuration.workers])

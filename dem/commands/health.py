@@ -61,8 +61,7 @@ def cli(
     """
     from dem.chain.connection import Chain
     from dem.deployment.health import check_histories, check_market, check_nodes, node_at
-    from dem.deployment.market import connect
-    from dem.drive.run import MANIFEST
+    from dem.deployment.market import MANIFEST, connect
 
     chain = Chain.connected()
     limits = Limits(depth, lag, age or (None if chain.is_development else STANDARD.age), grace)

@@ -35,7 +35,8 @@ def cli(folder: Path, out: str | None, depth: int | None, follow: bool, recorded
     they know the numbers of blocks, not their times.
     """
     from dem.chain.connection import Chain
-    from dem.drive.run import MANIFEST, names_of
+    from dem.deployment.market import MANIFEST
+    from dem.drive.run import names_of
     from dem.index.database import shown, url_of
     from dem.index.service import index, index_record
     from dem.replay.record import read_events

@@ -41,8 +41,7 @@ def cli(
     gaps (rule 12.9).
     """
     from dem.chain.connection import Chain
-    from dem.deployment.market import connect, role_keys
-    from dem.drive.run import MANIFEST
+    from dem.deployment.market import MANIFEST, connect, role_keys
     from dem.relay.history import of_market
     from dem.relay.late import LATE, bring, prepare, true_up, write_statement
 

@@ -13,7 +13,7 @@ from dem.console import console, fail_readably
 from dem.errors import DemError, InputError
 
 if TYPE_CHECKING:
-    from dem.deployment.market import Market
+    from dem.deployment.market import MANIFEST, Market
     from dem.relay.payouts import Payout
 
 
@@ -33,7 +33,6 @@ def cli(folder: Path, signed: Path, out: Path, account: str | None) -> None:
     """
     from dem.chain.connection import Chain
     from dem.deployment.market import connect, role_keys
-    from dem.drive.run import MANIFEST
     from dem.formats import write_whole
     from dem.relay.batches import Relay
     from dem.relay.payouts import COLUMNS, redeem

@@ -21,8 +21,7 @@ def cli(folder: Path, account: str | None, recorded: bool) -> None:
     those that the run recorded are used. The tables in FOLDER are written anew from the events, and compared.
     """
     from dem.chain.connection import Chain
-    from dem.deployment.market import connect, role_keys
-    from dem.drive.run import MANIFEST
+    from dem.deployment.market import MANIFEST, connect, role_keys
     from dem.relay.history import market_again, of_market, of_run, run_again
     from dem.replay.reconcile import reconcile
     from dem.results.recheck import check_tables

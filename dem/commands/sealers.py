@@ -20,8 +20,7 @@ def cli(folder: Path, is_applied: bool) -> None:
     half of the sealers' operators have done the same. FOLDER holds the manifest of the deployed market.
     """
     from dem.chain.connection import Chain
-    from dem.deployment.market import connect
-    from dem.drive.run import MANIFEST
+    from dem.deployment.market import MANIFEST, connect
     from dem.governance.sealers import apply, requests
 
     chain = Chain.connected()

@@ -24,6 +24,8 @@ from dem.model.calendar import CalendarParameters
 from dem.model.mechanisms import AUCTION, POOL
 from dem.model.units import PriceRange
 
+MANIFEST = "manifest.json"
+"""The record of a deployment in a run's folder."""
 HUMAN_ROLES = tuple(role for role in ROLES if role.holder is None)
 ADMIN = "admin"
 RELAYER = "relayer"

@@ -13,7 +13,7 @@ from typing import Any
 from dem import formats
 from dem.chain.connection import Chain
 from dem.community.scenario import Scenario, load_scenario
-from dem.deployment.market import ADMIN, Market, deploy, role_keys
+from dem.deployment.market import ADMIN, MANIFEST, Market, deploy, role_keys
 from dem.deployment.plan import Government, Parameters
 from dem.drive.day import TradingDays
 from dem.drive.members import Community
@@ -32,7 +32,6 @@ from dem.results.reader import read_results
 from dem.results.summary import Summary, summarise
 from dem.results.writer import Exporter, RejectedOrder
 
-MANIFEST = "manifest.json"
 SCENARIO = "scenario.json"
 """Whose run a folder holds."""
 _MEMBERS = "members"

@@ -15,6 +15,8 @@ SQLITE, POSTGRESQL = "sqlite", "postgresql"
 _DRIVERS = {SQLITE: "sqlite", POSTGRESQL: "postgresql+psycopg"}
 _SECRETS = ("password", "sslpassword")
 """Of the part of a URL behind the question mark."""
+_POOL = {"pool_size": 40}
+"""Connections that stay open: one for each thread of a server that answers. A file is never away, and not asked for."""
 AWAY = (OperationalError, InterfaceError)
 """What is raised while a database cannot be reached: it may be there again in a moment."""
 
@@ -51,7 +53,7 @@ def engine_of(where: str, url: str | URL, is_read_only: bool = False, **options:
     if kind == SQLITE and is_read_only:
         parsed = parsed.set(database=f"file:{quote(parsed.database or '')}", query={"mode": "ro", "uri": "true"})
     try:
-        engine = create_engine(parsed, **{"pool_pre_ping": True} | options)
+        engine = create_engine(parsed, **_POOL | {"pool_pre_ping": kind != SQLITE} | options)
     except ModuleNotFoundError as error:
         why = f"needs {error.name}, which is not installed: `make setup`, or pip install 'dem[gateway]'"
         raise InputError(where, kind, why) from None

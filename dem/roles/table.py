@@ -26,8 +26,6 @@ from dem.roles.step import Role
 if TYPE_CHECKING:
     from dem.relay.batches import Relay
 
-MANIFEST = "manifest.json"
-
 
 class Opened(NamedTuple):
     """A role that can begin. make: its steps, anew with what the chain has. routes: what it takes, listening: how."""
@@ -67,7 +65,7 @@ def _relay(settings: s.OnChain, key: KeyAccount, *offices: str) -> "Relay":
     # The connection brings ape along, which takes seconds: roles without a chain do without.
     from dem.chain.connection import Chain
     from dem.chain.networks import connect_to
-    from dem.deployment.market import connect
+    from dem.deployment.market import MANIFEST, connect
     from dem.relay.batches import Relay
 
     connect_to(settings.network)
@@ -192,7 +190,7 @@ def _intermediary(settings: s.Intermediary, key: KeyAccount) -> Opened:
 
 
 def _carrier(is_metering: bool, settings: s.Carrier, key: KeyAccount) -> Opened:
-    from dem.deployment.market import Manifest
+    from dem.deployment.market import MANIFEST, Manifest
     from dem.gateway.protocol import KINDS
     from dem.messages.readings import ReadingSheet
     from dem.roles.carriers import Carrier, Inbox
@@ -252,7 +250,7 @@ def _meter(settings: s.Meter, key: KeyAccount) -> Opened:
 
 
 def _biller(settings: s.Biller, _key: None) -> Opened:
-    from dem.deployment.market import Manifest
+    from dem.deployment.market import MANIFEST, Manifest
     from dem.gateway.bills.book import Book
     from dem.gateway.bills.days import Billing
     from dem.gateway.pages.figures import Market

@@ -16,9 +16,8 @@ from typing import Any
 from dem.chain.accounts import KeyAccount, make_keystore, write_secret
 from dem.community.crowd import Crowd
 from dem.community.scenario import Kind, Participant, Scenario
-from dem.deployment.market import ADMIN, HUMAN_ROLES, RELAYER
+from dem.deployment.market import ADMIN, HUMAN_ROLES, MANIFEST, RELAYER
 from dem.deployment.plan import Offices
-from dem.drive.run import MANIFEST
 from dem.errors import InputError
 from dem.model.units import UnitsPerWh, currency, price_per_kwh
 
