@@ -99,9 +99,8 @@ GO ?= $(firstword $(wildcard $(shell command -v go)) $(wildcard /usr/local/go/bi
 
 .PHONY: test compile test-forge test-model test-chain test-commands
 test: artifacts ## run all tests
-	@# Side by side: commands wait for their nodes most of the time, and forge's compiler has one core.
-	@$(MAKE) -j 3 compile test-chain test-commands
-	@$(MAKE) test-model
+	@# Side by side: commands and chains wait for nodes half of the time, and forge's compiler has one core.
+	@$(MAKE) -j 4 compile test-chain test-commands test-model
 	@$(MAKE) test-forge
 
 # Forge's tests deploy the contracts as the package has them: `make check` compiles all of them, and compares.
@@ -118,7 +117,7 @@ test-forge: compile ## numbers: unit, fuzz and invariant tests in Solidity
 
 test-model: artifacts ## the reference model, alone and against the contracts (pyrevm)
 	$(SAY) 'pytest: $(or $(PURE),tests/model)'
-	@pytest -q -p no:ape_test -n 2 $(PURE)
+	@pytest -q -p no:ape_test -n 2 $(PURE) | sed -u 's/^/model     /'
 
 test-chain: artifacts ## stories on a chain
 	$(SAY) 'ape test: $(or $(CHAIN),tests/integration)'

@@ -22,6 +22,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import ape
+import uvloop
 from eth_account import Account
 from eth_account.messages import encode_defunct
 from host import Node, anvil, family, free_port, machine, processor_seconds, shared_memory_mb
@@ -365,9 +366,9 @@ def main() -> None:
             for (n, own), sheets in zip(enumerate(wallets, start=1), signed, strict=True)
         ]
         port, processes = serve(stack, folder, node)
-        asyncio.run(await_answer(port))
+        uvloop.run(await_answer(port))
         opens = relay.market.calendar.opens_at(DAY)
-        got = asyncio.run(play(port, members, opens, processes))
+        got = uvloop.run(play(port, members, opens, processes))
         relay.chain.wait_until(relay.chain.now() + 1)
         brought = sum(1 for event in relay.records.events(AUCTION, "SheetAccepted", DAY) if event)
         if brought != 4 * PARTICIPANTS:
