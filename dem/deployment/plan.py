@@ -280,6 +280,20 @@ STEPS = (
         ),
     ),
     Step(
+        "CongestionTrades",
+        lambda p, at: (
+            at["Authority"],
+            p.calendar.as_tuple(),
+            p.intraday_lead,
+            at["ParticipantRegistry"],
+            at["MarketRules"],
+            at["Accounts"],
+            at["Schedule"],
+            at["GridLimits"],
+            at["FallbackSupply"],
+        ),
+    ),
+    Step(
         "NrgCoin",
         lambda p, at: (
             p.calendar.as_tuple(),

@@ -68,6 +68,7 @@ ROLES = (
         {
             "GridLimits": ("publishModel", "assign", "setStanding", "limit", "restrict", "approve"),
             "GridRelief": ("buy",),
+            "CongestionTrades": ("request",),
         },
     ),
     Role("node", 5, {"Accounts": ("pause", "pauseAll"), "Lots": ("pledge", "vouch")}, granted_by="seats"),
@@ -178,6 +179,7 @@ OPEN = {
     "BilateralContracts": ("conclude", "revoke", "end", "terminate", "multicall"),
     "NrgCoin": ("countDay", "creditDay", "correct", "transfer", "multicall"),
     "EscrowTrades": ("fund", "revoke", "release", "expire", "multicall"),
+    "CongestionTrades": ("order", "meet", "multicall"),
     "Council": ("execute",),
     "Elections": ("nominate", "nominateSigned", "vote", "voteSigned", "open", "conclude", "vacate", "moveSeat"),
     "Replacements": ("veto", "vetoSigned", "carryOut"),

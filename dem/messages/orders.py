@@ -156,3 +156,59 @@ class IntradayFunding:
     amount: int
     is_return: bool
     sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class CongestionRequest:
+    """What the grid operator wants moved across the border of an area in a slot, and pays for.
+
+    is_fed_in: whether too much is fed in inside; if not, too much is drawn. zones: the area. barred: zones outside of
+    it that must not take part. energy: Wh. spread: ticks that an ask may be above the bid that it meets. budget: money
+    units. closes_at: unix time from which no order is taken. report: hash of what says why.
+    """
+
+    TYPE: ClassVar = (
+        ("day", "uint32"),
+        ("slot", "uint16"),
+        ("isFedIn", "bool"),
+        ("zones", "uint16[]"),
+        ("barred", "uint16[]"),
+        ("energy", "uint32"),
+        ("spread", "uint16"),
+        ("budget", "uint64"),
+        ("closesAt", "uint64"),
+        ("report", "bytes32"),
+        ("sequence", "uint40"),
+    )
+    day: int
+    slot: int
+    is_fed_in: bool
+    zones: tuple[int, ...]
+    barred: tuple[int, ...]
+    energy: Wh
+    spread: int
+    budget: int
+    closes_at: int
+    report: bytes
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class CongestionOrder:
+    """A member's order for a request, by its number; energy 0 takes back what it has ordered.
+
+    Whether it is a bid or an ask follows from where its connection is.
+    """
+
+    TYPE: ClassVar = (
+        ("account", "address"),
+        ("number", "uint32"),
+        ("tick", "uint16"),
+        ("energy", "uint32"),
+        ("sequence", "uint40"),
+    )
+    account: str
+    number: int
+    tick: int
+    energy: Wh
+    sequence: int

@@ -25,6 +25,8 @@ from dem.messages.members import (
     Withdrawal,
 )
 from dem.messages.orders import (
+    CongestionOrder,
+    CongestionRequest,
     IntradayCancellation,
     IntradayFunding,
     IntradayOrder,
@@ -39,6 +41,7 @@ DOMAIN_NAME = "DEM"
 DOMAIN_VERSION = "1"
 
 _SECP256K1_HALF_ORDER = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0
+_BITS_IN_LISTS = {"bytes32[]": 256, "uint16[]": 16}
 _DOMAIN_TYPE = (
     ("name", "string"),
     ("version", "string"),
@@ -73,6 +76,8 @@ Message = (
     | IntradayCancellation
     | IntradayFunding
     | IntradayRevocation
+    | CongestionRequest
+    | CongestionOrder
     | Mandate
     | Commission
     | ReliefOffer
@@ -204,7 +209,7 @@ def _word(solidity_type: str, value: Any) -> bytes:
         return bytes(value)
     if solidity_type == "bytes":
         return keccak(value)
-    if solidity_type == "bytes32[]":
+    if solidity_type.endswith("[]"):
         return keccak(b"".join(word.to_bytes(32, "big") for word in value))
     if solidity_type == "address":
         return bytes.fromhex(value.removeprefix("0x")).rjust(32, b"\0")
@@ -223,7 +228,11 @@ def _require_types(message: Message) -> None:
 
 def _require_type(where: str, solidity_type: str, value: Any) -> None:
     """Refuse what the type cannot hold; the encoder would pad or truncate some of it."""
-    if solidity_type.startswith("uint"):
+    if solidity_type.endswith("[]"):
+        bits = _BITS_IN_LISTS[solidity_type]
+        for n, word in enumerate(value):
+            require_range(f"{where}[{n}]", word, 0, (1 << bits) - 1)
+    elif solidity_type.startswith("uint"):
         require_range(where, value, 0, (1 << int(solidity_type.removeprefix("uint"))) - 1)
     elif solidity_type.startswith("int"):
         bound = 1 << int(solidity_type.removeprefix("int")) - 1
@@ -234,6 +243,3 @@ def _require_type(where: str, solidity_type: str, value: Any) -> None:
         raise InputError(where, value, "must be True or False")
     elif solidity_type == "bytes32" and len(value) != 32:
         raise InputError(where, value, "must have 32 bytes")
-    elif solidity_type == "bytes32[]":
-        for n, word in enumerate(value):
-            require_range(f"{where}[{n}]", word, 0, (1 << 256) - 1)

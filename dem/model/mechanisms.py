@@ -52,6 +52,8 @@ class Markets(BaseModel):
     """A day-ahead market in which orders meet by lot, two by two."""
     escrow: Annotated[bool, Mechanism("EscrowTrades", "escrow")] = False
     """Trades between two, whose money two of three keys release."""
+    congestion: Annotated[bool, Mechanism("CongestionTrades", "congestion")] = False
+    """Trades across the border of an area whose lines are too full, for which the grid operator pays."""
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from dem.model.units import Tick
 from dem.replay.auction import AuctionReplay
 from dem.replay.bilateral import BilateralReplay
 from dem.replay.book import Book
+from dem.replay.congestion import CongestionReplay
 from dem.replay.days import Days
 from dem.replay.escrow import EscrowReplay
 from dem.replay.events import Args
@@ -217,5 +218,6 @@ MARKETS: Mapping[str, Callable[[Markets], MarketReplay]] = {
         markets.periods_per_day, markets.rules, lambda day, _book, _arrivals: lottery(markets.lots.of(day))
     ),
     "escrow": lambda markets: EscrowReplay(markets.periods_per_day, markets.rules, markets.readings),
+    "congestion": lambda markets: CongestionReplay(markets.rules),
 }
 """How each mechanism is followed, by its key; in the order of their trades in tables."""

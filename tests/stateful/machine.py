@@ -129,6 +129,7 @@ FOR_CONTRACTS = {
     "MarketRules.markInSettlement": (1,),
     "OrderBook.book": (1, 1, 1),
     "EscrowTrades.book": (1, 1, 1),
+    "CongestionTrades.book": (1, 1, 1),
     "RandomMatching.book": (1, 1, 1),
     "Schedule.ask": (STRANGER.address, 1, 6, False),
     "Schedule.bookOne": (1, 6),

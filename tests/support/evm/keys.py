@@ -48,7 +48,10 @@ def digest(domain: Domain, message: Message) -> bytes:
 def struct(message: Message) -> tuple:
     """The message in the order of the Solidity struct."""
     values = [getattr(message, field.name) for field in fields(message)]
-    return tuple([w.to_bytes(32, "big") for w in value] if isinstance(value, tuple) else value for value in values)
+    return tuple(
+        [word.to_bytes(32, "big") for word in value] if solidity_type == "bytes32[]" else value
+        for (_, solidity_type), value in zip(message.TYPE, values, strict=True)
+    )
 
 
 @cache
@@ -69,7 +72,7 @@ def _separator(domain: Domain) -> bytes:
 
 
 def _word(solidity_type: str, value: object) -> bytes:
-    if solidity_type == "bytes32[]":
+    if solidity_type.endswith("[]"):
         return keccak(b"".join(word.to_bytes(32, "big") for word in value))
     if solidity_type == "bytes":
         return keccak(value)
