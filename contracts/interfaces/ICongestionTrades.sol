@@ -17,7 +17,7 @@ struct CongestionRequest {
     uint16[] barred;
     /// Wh that are moved at most.
     uint32 energy;
-    /// Ticks that an ask may be above the bid that it meets.
+    /// Ticks that an ask may be above the bid that it meets. At most what two accounts lose that trade on paper (rule 21.1).
     uint16 spread;
     /// Money units that the grid operator pays at most.
     uint64 budget;

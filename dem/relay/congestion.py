@@ -3,31 +3,42 @@
 from collections.abc import Sequence
 
 from dem.messages.orders import CongestionOrder, CongestionRequest
-from dem.messages.signed import Signed
-from dem.messages.signing import struct
+from dem.messages.signed import Signed, for_contract
 from dem.model.markets.congestion import in_order
 from dem.model.mechanisms import MECHANISMS
 from dem.relay.batches import Relay
+from dem.relay.limits import DISPATCHER
 from dem.replay.congestion import CongestionReplay
 
 CONTRACT = MECHANISMS["congestion"].contract
-GAS_PER_REQUEST = 900_000
-"""Planned for sixteen zones on either side of the border."""
 GAS_PER_ORDER = 250_000
 GAS_PER_SIDE = 50_000
 """Planned for an order that meets another one: a side's fullest fits a transaction."""
 
 
 def request(relay: Relay, requests: Sequence[Signed[CongestionRequest]]) -> None:
-    """Requests that the grid operator has signed, in the order of their sequences. relay: of the dispatcher."""
-    calls = [("request", (struct(own.message), own.signature)) for own in requests]
-    relay.bring_each(relay.market.contract(CONTRACT), calls, GAS_PER_REQUEST)
+    """Requests that the grid operator has signed, in the order of their sequences, unless the chain knows them.
+
+    Raises:
+        RefusedError: the chain refuses one.
+    """
+    contract = relay.market.contract(CONTRACT)
+    last = contract.functions.lastRequest().call()
+    for own in requests:
+        if own.message.sequence > last:
+            relay.chain.send(relay.market.keys[DISPATCHER], contract, "request", *for_contract(own))
 
 
 def order(relay: Relay, orders: Sequence[Signed[CongestionOrder]]) -> None:
-    """Orders that members have signed."""
-    calls = [("order", (struct(own.message), own.signature)) for own in orders]
-    relay.bring_each(relay.market.contract(CONTRACT), calls, GAS_PER_ORDER)
+    """Orders that members have signed, unless the chain knows them or something newer."""
+    contract = relay.market.contract(CONTRACT)
+    ids = relay.records.ids_of([own.message.account for own in orders])
+    keys = [(own.message.number, id_) for own, id_ in zip(orders, ids, strict=True)]
+    last = relay.chain.ask_many(contract, "lastSequence", keys)
+    calls = [
+        ("order", for_contract(own)) for own, known in zip(orders, last, strict=True) if own.message.sequence > known
+    ]
+    relay.bring_each(contract, calls, GAS_PER_ORDER)
 
 
 def meet(relay: Relay, replay: CongestionReplay, lead: int) -> None:

@@ -24,7 +24,7 @@ from dem.model.ledger import GRID_OPERATOR
 from dem.model.markets.congestion import MAX_ORDERS, MAX_REQUESTS, MAX_ZONES, Order, Pair, highest_spread, in_order
 from dem.model.orders import Order as AuctionOrder
 from dem.model.orders import Side, encode_lane
-from dem.model.rules import ImbalancePricing, MarketRules
+from dem.model.rules import ImbalancePricing, MarketRules, Tariff
 from dem.model.strips import LANES, pack
 from dem.model.units import MAX_TICK, PriceRange, Tick, UnitsPerWh, Wh
 
@@ -41,7 +41,8 @@ SLOTS = CALENDAR.periods_per_day
 RULES = replace(SMALL, imbalance_pricing=ImbalancePricing.TARIFF, platform_fee=30, network_fee=0)
 """Without a network fee what the grid operator has less is what it has paid for trades."""
 BELOW_ZERO = replace(RULES, prices=PriceRange(UnitsPerWh(-1_000)), min_sell=-1_000)
-MOST = highest_spread(RULES.standing_buy, RULES.standing_sell, RULES.prices)
+MOST = highest_spread(RULES, Tariff(RULES.standing_buy, RULES.standing_sell))
+"""Ticks: the tariffs are 220 apart, and the fees are less than one."""
 SLOT = 4
 REPORT = b"report".ljust(32, b"\0")
 NOTHING = [0] * SLOTS
@@ -313,13 +314,18 @@ def test_two_accounts_that_trade_on_paper_lose_at_the_tariffs(own):
     assert own.is_sound()
 
 
-def test_under_a_single_price_paper_trades_gain_up_to_the_budget():
-    """What one side is short the other one is long, at the same price: so that pricing does not go with this market."""
-    own = CongestedDay(rules=replace(RULES, imbalance_pricing=ImbalancePricing.SINGLE))
-    own.played([(80, 2_000)], [(80 + MOST, 2_000)], budget=30_000_000)
+@pytest.mark.parametrize("pricing", [ImbalancePricing.SINGLE, ImbalancePricing.TWO_PRICE])
+def test_under_other_pricings_no_spread_is_paid_that_paper_would_gain(pricing):
+    """What one side is long the other one is short, at one price: so no more than their fees may be paid."""
+    own = CongestedDay(rules=replace(RULES, imbalance_pricing=pricing, platform_fee=120))
+    most = highest_spread(own.rules, Tariff(RULES.standing_buy, RULES.standing_sell))
+    assert most == 2 * 120 // own.rules.prices.tick
+    with pytest.raises(Refused, match="BadTerm"):
+        own.ask(own.wanted(spread=most + 1))
+    own.played([(80, 2_000)], [(80 + most, 2_000)], spread=most)
     own.finish()
-    gained = own.gained(own.inside[0]) + own.gained(own.outside[0])
-    assert 29_000_000 < gained < 30_000_000
+    assert own.gained(GRID_OPERATOR) == -2_000 * most * own.rules.prices.tick
+    assert own.gained(own.inside[0]) + own.gained(own.outside[0]) < 0
     assert own.is_sound()
 
 

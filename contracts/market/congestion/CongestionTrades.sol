@@ -10,7 +10,7 @@ import {CongestionOrder, CongestionRequest, ICongestionTrades} from "../../inter
 import {IFallbackSupply} from "../../interfaces/IFallbackSupply.sol";
 import {IGridLimits} from "../../interfaces/IGridLimits.sol";
 import {IMarket, Positions} from "../../interfaces/IMarket.sol";
-import {IMarketRules, Rules} from "../../interfaces/IMarketRules.sol";
+import {IMarketRules, ImbalancePricing, Rules} from "../../interfaces/IMarketRules.sol";
 import {Pair} from "../../interfaces/IPairMarket.sol";
 import {IParticipantRegistry} from "../../interfaces/IParticipantRegistry.sol";
 import {ISchedule} from "../../interfaces/ISchedule.sol";
@@ -296,14 +296,24 @@ contract CongestionTrades is ICongestionTrades, AccessManaged, SigningDomain, Ca
         if (r.energy == 0) revert BadTerm("energy", 0, 1);
         if (r.energy > Orders.ENERGY_MASK) revert BadTerm("energy", r.energy, Orders.ENERGY_MASK);
         if (r.budget == 0) revert BadTerm("budget", 0, 1);
-        // At the tariffs two accounts of one owner that trade on paper lose as much as the grid operator pays them.
-        uint256[] memory tariffs = FALLBACK.tariffsOf(r.day);
-        (uint256 buy, uint256 sell) = Tariffs.unpack(Strips.lane(tariffs[r.slot / Strips.LANES], r.slot % Strips.LANES));
-        uint256 most = (buy - sell) / UNITS_PER_TICK;
+        uint256 most = _highestSpread(r.day, r.slot);
         if (r.spread > most) revert BadTerm("spread", r.spread, most);
         if (r.zones.length == 0) revert BadTerm("zones", 0, 1);
         if (r.zones.length > MAX_ZONES) revert BadTerm("zones", r.zones.length, MAX_ZONES);
         if (r.barred.length > MAX_ZONES) revert BadTerm("barred", r.barred.length, MAX_ZONES);
+    }
+
+    /// @return ticks that two accounts of one owner lose at least that trade on paper with each other: the fees of both and, where
+    /// imbalances cost the tariffs, what these are apart. Under other pricings one is long what the other is short, at one price.
+    function _highestSpread(uint256 day, uint256 slot) private view returns (uint256) {
+        Rules memory rules = RULES.rulesOf(day);
+        uint256 lost = 2 * DayTerms.fees(rules);
+        if (rules.imbalancePricing == ImbalancePricing.Tariff) {
+            uint256 tariffs = FALLBACK.tariffsOf(day)[slot / Strips.LANES];
+            (uint256 buy, uint256 sell) = Tariffs.unpack(Strips.lane(tariffs, slot % Strips.LANES));
+            lost += buy - sell;
+        }
+        return lost / UNITS_PER_TICK;
     }
 
     function _place(uint32 number, uint16[] calldata zones, Part part) private {

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from dem.model.orders import Side
+from dem.model.rules import ImbalancePricing, MarketRules, Tariff
 from dem.model.units import Money, PriceRange, Tick, Wh
 
 MAX_ORDERS = 150
@@ -106,6 +107,12 @@ def meet(request: Request, orders: Iterable[Order], prices: PriceRange) -> tuple
     return pairs, Money(request.budget - money)
 
 
-def highest_spread(buy: int, sell: int, prices: PriceRange) -> int:
-    """Ticks that a request may allow at most: the difference of the tariffs of its slot, units/Wh, rounded down."""
-    return (buy - sell) // prices.tick
+def highest_spread(rules: MarketRules, tariff: Tariff) -> int:
+    """Ticks that a request may allow at most: what two accounts of one owner lose that trade on paper with each other.
+
+    That is the fees of both and, where imbalances cost the tariffs, what these are apart. Rounded down. tariff: of the
+    slot.
+    """
+    is_tariff = rules.imbalance_pricing is ImbalancePricing.TARIFF
+    lost = 2 * rules.fees + (tariff.buy - tariff.sell if is_tariff else 0)
+    return int(lost // rules.prices.tick)
