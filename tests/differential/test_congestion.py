@@ -38,6 +38,8 @@ AREA, OTHER, FULL = 7, 8, 9
 """Zones of the network; the last one is barred."""
 PERIOD = CALENDAR.period_length
 SLOTS = CALENDAR.periods_per_day
+GAS_OF_MARKET = 4_500_000
+"""That a market has for a member who is settled alone (WorstDay.sol)."""
 RULES = replace(SMALL, imbalance_pricing=ImbalancePricing.TARIFF, platform_fee=30, network_fee=0)
 """Without a network fee what the grid operator has less is what it has paid for trades."""
 BELOW_ZERO = replace(RULES, prices=PriceRange(UnitsPerWh(-1_000)), min_sell=-1_000)
@@ -45,7 +47,6 @@ MOST = highest_spread(RULES, Tariff(RULES.standing_buy, RULES.standing_sell))
 """Ticks: the tariffs are 220 apart, and the fees are less than one."""
 SLOT = 4
 REPORT = b"report".ljust(32, b"\0")
-NOTHING = [0] * SLOTS
 
 
 class CongestedDay:
@@ -66,7 +67,8 @@ class CongestedDay:
             market.act("GridLimits.assign", [person.id for person in people], [zone] * len(people), 1)
         market.act("Accounts.deposit", GRID_OPERATOR_KEY.address, PLENTY, bytes([255] * 32))
         market.act("Accounts.setCreditLimit", 3, PLENTY)
-        self.sequences = 0
+        self.sequences = self.most_gas = 0
+        """Of the grid operator's messages; and the most that a transaction took which settles."""
         self.day = 1
         market.now = calendar.gate_closes_at(1)
 
@@ -127,7 +129,7 @@ class CongestedDay:
         market, calendar = self.market, self.calendar
         market.now = calendar.metering_deadline(self.day) - 1
         for person in self.people:
-            net = (nets or {}).get(person.id, NOTHING)
+            net = (nets or {}).get(person.id, [0] * calendar.periods_per_day)
             sheet = readings(market, person, self.day, 0, net)
             market.act("MeterReadings.enter", sign_readings(market, sheet, person.meter))
             person.imported += sum(max(0, energy) for energy in net)
@@ -136,6 +138,7 @@ class CongestedDay:
         market.act("MeterReadings.close", self.day, 1_000)
         while not market.call("Settlement", "isSettled", self.day):
             market.act("Settlement.settle", self.day, at_once)
+            self.most_gas = max(self.most_gas, market.chain.evm.result.gas_used)
         market.now = calendar.corrections_close_at(self.day)
         market.act("Settlement.finalize", self.day)
 
@@ -528,6 +531,23 @@ def test_the_fullest_request_meets_in_one_transaction():
     # What the EVM here leaves out is reading each order, account and position for the first time, and writing accounts.
     left_out = 2 * MAX_ORDERS * (3 * 2_000 + 2_800)
     assert own.market.chain.evm.result.gas_used + left_out < GAS_LIMIT
+    assert own.is_sound()
+
+
+def test_the_fullest_day_of_a_member_leaves_room_for_all_other_markets():
+    """Trades in all strips of a day of 96 periods."""
+    own = CongestedDay(1, calendar=replace(CALENDAR, periods_per_day=96))
+    closes_at = own.market.now + PERIOD
+    for slot in range(0, 96, LANES):
+        number = own.ask(own.wanted(slot=slot, closes_at=closes_at))
+        own.order(own.inside[0], number, 60, 100)
+        own.order(own.outside[0], number, 90, 100)
+    own.market.now = closes_at
+    for number in range(1, 96 // LANES + 1):
+        assert len(own.meet(number)) == 1
+    own.finish(at_once=1)
+    # What the EVM here leaves out is reading the account and the positions for the first time.
+    assert own.most_gas + 2_000 * (1 + 96 // LANES) < GAS_OF_MARKET / 4
     assert own.is_sound()
 
 
