@@ -344,6 +344,20 @@ def test_a_buyer_that_does_not_take_its_energy_gains_less_than_the_tariffs_are_a
     assert own.is_sound()
 
 
+def test_a_plant_that_feeds_in_all_the_same_has_the_tariff_of_feed_in_for_that():
+    """Whatever its bid was: so where feed-in earns anything it has no reason to stop."""
+    gained = []
+    for fed_in in (0, 1_000):
+        own = CongestedDay()
+        plant, seller = own.inside[0], own.outside[0]
+        own.played([(20, 1_000)], [(90, 1_000)])
+        own.finish({plant.id: at_slot(-fed_in), seller.id: at_slot(-1_000)})
+        gained.append(own.gained(plant))
+        assert own.is_sound()
+    stopped, went_on = gained
+    assert went_on - stopped == 1_000 * RULES.standing_sell
+
+
 def test_who_sells_what_it_never_generates_to_buy_it_back_gains_the_difference_of_both_prices(own):
     """Increase, then decrease: the budget bounds what that brings, and the spread what it brings for each Wh."""
     market, gamer, buyer = own.market, own.inside[0], own.outside[1]
