@@ -305,6 +305,17 @@ STEPS = (
             p.coins.as_tuple(),
         ),
     ),
+    Step(
+        "SourceLabels",
+        lambda p, at: (
+            p.calendar.as_tuple(),
+            at["ParticipantRegistry"],
+            at["MarketRules"],
+            at["Accounts"],
+            at["MeterReadings"],
+            at["WholesaleResidual"],
+        ),
+    ),
     Step("Replacements", lambda p, at: (at["Authority"], p.calendar.as_tuple(), at["ParticipantRegistry"])),
     Step("Council", lambda _, at: (at["Authority"],)),
     Step(

@@ -97,7 +97,14 @@ ROLES = (
         12,
         {"Accounts": ("post",)},
         holder="BalancingFund",
-        shared_with=("Intermediaries", "LateReconciliation", "GridCharges", "GridRelief", "EscrowTrades"),
+        shared_with=(
+            "Intermediaries",
+            "LateReconciliation",
+            "GridCharges",
+            "GridRelief",
+            "EscrowTrades",
+            "SourceLabels",
+        ),
     ),
     Role(
         "mandates",
@@ -178,6 +185,7 @@ OPEN = {
     "BalancingFund": ("pay",),
     "BilateralContracts": ("conclude", "revoke", "end", "terminate", "multicall"),
     "NrgCoin": ("countDay", "creditDay", "correct", "transfer", "multicall"),
+    "SourceLabels": ("choose", "ask", "gather", "arrange", "label", "pay", "multicall"),
     "EscrowTrades": ("fund", "revoke", "release", "expire", "multicall"),
     "CongestionTrades": ("order", "meet", "multicall"),
     "Council": ("execute",),

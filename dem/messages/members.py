@@ -115,6 +115,38 @@ class ReliefOffer:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceList:
+    """Whose energy a member would draw from a day on (rule 19). wishes: words, see `dem.model.labels.list_words`."""
+
+    TYPE: ClassVar = (
+        ("account", "address"),
+        ("wishes", "bytes32[]"),
+        ("firstDay", "uint32"),
+        ("sequence", "uint40"),
+    )
+    account: str
+    wishes: tuple[int, ...]
+    first_day: int
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class SourcePremium:
+    """What a member asks from a day on for what it feeds in, where somebody wants it, units/Wh (rule 19)."""
+
+    TYPE: ClassVar = (
+        ("account", "address"),
+        ("perWh", "uint32"),
+        ("firstDay", "uint32"),
+        ("sequence", "uint40"),
+    )
+    account: str
+    per_wh: UnitsPerWh
+    first_day: int
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
 class Replacement:
     """The new account of a member that has lost its key agrees to take the place of the old one."""
 

@@ -21,6 +21,8 @@ from dem.messages.members import (
     Opening,
     ReliefOffer,
     Replacement,
+    SourceList,
+    SourcePremium,
     Veto,
     Withdrawal,
 )
@@ -82,6 +84,8 @@ Message = (
     | Commission
     | ReliefOffer
     | CoinTransfer
+    | SourceList
+    | SourcePremium
     | Nomination
     | Ballot
     | Opening

@@ -23,6 +23,7 @@ from dem.replay.events import IGNORED, OFFICE, Args, EventLike
 from dem.replay.fund import Fund
 from dem.replay.grid import GridLimits
 from dem.replay.intermediaries import IntermediariesReplay
+from dem.replay.labels import SourceLabels
 from dem.replay.late import LateReconciliations
 from dem.replay.market import RING, MarketReplay, differences
 from dem.replay.markets import Markets
@@ -73,6 +74,7 @@ class Replay:
         )
         self.relief = GridRelief(self.law, self.membership, self.late, self.postings, self.payments, found)
         self.coins = NrgCoins(self.late, found)
+        self.labels = SourceLabels(self.ledger, self.late, self.postings, self.payments, found)
         self.shortfalls = Shortfalls(self.ledger)
         self.sharing = Sharing(self.shortfalls, self.ledger, self.settling, self.payments, found)
         self.fund = Fund(days, self.law, self.ledger, self.postings, self.payments, found)
@@ -249,6 +251,7 @@ class Replay:
         self.grid.keep(day)
         self.relief.keep(day)
         self.coins.keep(day, self.settlement(day).delivery.exchange)
+        self.labels.keep(day, self.settlement(day).delivery.exchange)
         self.fund.keep(day, self.settlement(day), day - RING + 1)
         self._markets.forget(day)
         self.metering.forget(day)
@@ -311,6 +314,13 @@ HANDLERS: Mapping[tuple[str, str], Callable[[Replay], Callable[[Args], None]]] =
     ("NrgCoin", "DayCredited"): lambda replay: replay.coins.end,
     ("NrgCoin", "CoinsCorrected"): lambda replay: replay.coins.correct,
     ("NrgCoin", "CoinsMoved"): lambda replay: replay.coins.move,
+    ("SourceLabels", "SourcesChosen"): lambda replay: replay.labels.choose,
+    ("SourceLabels", "PremiumAsked"): lambda replay: replay.labels.ask,
+    ("SourceLabels", "WishesGathered"): lambda replay: replay.labels.gather,
+    ("SourceLabels", "DayGathered"): lambda replay: replay.labels.end_gathering,
+    ("SourceLabels", "DayLabelled"): lambda replay: replay.labels.label,
+    ("SourceLabels", "PremiumPaid"): lambda replay: replay.labels.pay,
+    ("SourceLabels", "PremiumOwed"): lambda replay: replay.labels.owe,
     ("Shortfalls", "ShortfallShared"): lambda replay: replay.sharing.begin,
     ("Shortfalls", "TakenBack"): lambda replay: replay.sharing.take,
     ("Shortfalls", "SetAside"): lambda replay: replay.sharing.set_aside,

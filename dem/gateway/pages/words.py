@@ -35,6 +35,7 @@ LINES: Mapping[str, str] = {
     "limits made good": N_("Made good, as the network's limits were lowered"),
     "relief": N_("Relief sold to the network"),
     "relief not delivered": N_("Relief sold and not delivered"),
+    "premium of a source": N_("Premium of a source that was chosen"),
 }
 """Lines of bills, as the package calls them and as people read them."""
 MARKETS: Sequence[str] = (N_("call auction"), N_("wholesale"), N_("intraday"), N_("bilateral"), N_("pool"))
