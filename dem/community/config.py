@@ -487,7 +487,10 @@ class Grid(_Model):
 
 
 class Config(_Model):
-    """All of scenario.toml. islanded: there is no upper grid, and what does not balance is shed and curtailed."""
+    """All of scenario.toml. islanded: there is no upper grid, and what does not balance is shed and curtailed.
+
+    coins: whether NRGcoins are credited for final days.
+    """
 
     name: str = Field(pattern=f"^{NAME.pattern}$")
     title: str = Field(min_length=1)
@@ -502,6 +505,7 @@ class Config(_Model):
     rules: list[RulesVersion] = Field(min_length=1)
     strategies: Strategies
     markets: Markets = Markets()
+    coins: bool = False
     bilateral: Bilateral | None = None
     pools: list[Pool] = []
     wholesale: Wholesale | None = None

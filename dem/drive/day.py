@@ -46,7 +46,6 @@ from dem.relay import (
     wholesale,
 )
 from dem.relay.batches import Relay
-from dem.replay.escrow import EscrowReplay
 from dem.replay.intraday import IntradayReplay
 from dem.roles.desk import Desk
 from dem.roles.dispatcher import GridDispatcher, Knowledge
@@ -70,7 +69,7 @@ class TradingDays:
         self.clock = Clock(community.scenario, market.calendar)
         self.relay = Relay(market, self._tell_part)
         self.people = People(community, self.relay.records)
-        self.operator = Operator(self.relay, lambda: self.people.follow())
+        self.operator = Operator(self.relay, lambda: self.people.follow(), has_coins=self.scenario.config.coins)
         self.supplier = Supplier(self.relay, self.scenario.tariffs)
         self.desk = self._wholesale_desk()
         self.dispatcher = self._grid_dispatcher()
@@ -227,12 +226,6 @@ class TradingDays:
             for agreement, slots in self.people.crowd(day).escrowed()
         ]
         escrow.fund(self.relay, trades)
-
-    def release_escrows(self, _day: int) -> None:
-        """What meters showed decides: nobody in a simulation says otherwise."""
-        market = self.people.follow().markets[escrow.CONTRACT]
-        assert isinstance(market, EscrowReplay)
-        escrow.expire(self.relay, market)
 
     def trade_in_pools(self, day: int) -> None:
         """Everybody's orders in the pools."""

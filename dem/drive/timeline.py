@@ -72,7 +72,9 @@ def steps_of(days: TradingDays, day: int) -> list[Step]:
         (corrections, "push corrections", deadline, days.push_corrections),
         (True, _ENDS_A_DAY, final, operator.finalize),
         (markets.pools, "collect commissions", final, days.collect_commissions),
-        (markets.escrow, "release escrows", final, days.release_escrows),
+        (markets.escrow, "release escrows", final, operator.release_escrows),
+        (scenario.config.coins, "credit coins", final, operator.credit_coins),
+        (scenario.config.coins, "correct coins", final, operator.correct_coins),
         *charged,
         (bool(rules.premium_rate or rules.reward_share), "pay fund", final, operator.pay_fund),
     ]

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from dem.model.markets.auction import Column
 from dem.model.positions import Grid
 
-COIN = 10**6
+COIN_DECIMALS = 6
+COIN = 10**COIN_DECIMALS
 """Units of one coin."""
 WHOLE = 10**6
 """What the curve is where feed-in and draw are equal."""

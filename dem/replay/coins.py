@@ -12,7 +12,7 @@ from dem.model.positions import Exchange
 from dem.model.reconciliation import MAX_AGE
 from dem.model.strips import LANE_BITS, LANES
 from dem.replay.events import Args
-from dem.replay.late import LateReconciliations
+from dem.replay.late import Counted, LateReconciliations
 from dem.replay.market import differences
 
 
@@ -33,8 +33,10 @@ class NrgCoins:
         """Members that have coins of a day, while it is credited."""
         self._had: dict[tuple[int, int], Coins] = {}
         """Coins of a member's day that were corrected."""
-        self._before: dict[tuple[int, int], list[int]] = {}
-        """Strips that a member has its coins of a day for, where they were corrected."""
+        self._by: dict[tuple[int, int], Counted] = {}
+        """What a member has its coins of a day by, where they were corrected."""
+        self._ended: set[int] = set()
+        """Days of which everybody has its coins."""
 
     # ------------------------------------------------------------------------------------------ what is known
 
@@ -57,8 +59,23 @@ class NrgCoins:
 
     def before(self, id_: int, day: int) -> list[int]:
         """Strips that a member has its coins of a day for."""
+        if (id_, day) in self._by:
+            by = self._by[id_, day]
+            return strips_of(by.net, by.estimated)
         known = self._late.day(day)
-        return self._before.get((id_, day)) or strips_of(known.energies(id_)[1], known.estimates(id_))
+        return strips_of(known.energies(id_)[1], known.estimates(id_))
+
+    def to_correct(self) -> list[tuple[int, int]]:
+        """Members and days whose coins are not by what counts as metered now."""
+        return [
+            (id_, day)
+            for (id_, day), now in sorted(self._late.latest.items())
+            if day in self._ended
+            and id_ >= FIRST_PARTICIPANT
+            and id_ != self._desks.get(day)
+            and now is not self._by.get((id_, day))
+            and strips_of(now.net, now.estimated) != self.before(id_, day)
+        ]
 
     # ---------------------------------------------------------------------------------------------- applying
 
@@ -68,8 +85,9 @@ class NrgCoins:
             self._desks[day] = exchange.desk
         self._desks.pop(day - MAX_AGE, None)
         self.sums.pop(day - MAX_AGE, None)
-        for key in [key for key in self._before if key[1] <= day - MAX_AGE]:
-            del self._before[key], self._had[key]
+        self._ended.discard(day - MAX_AGE)
+        for key in [key for key in self._by if key[1] <= day - MAX_AGE]:
+            del self._by[key], self._had[key]
 
     def count(self, args: Args) -> None:
         """A DayCounted."""
@@ -91,6 +109,7 @@ class NrgCoins:
     def end(self, args: Args) -> None:
         """A DayCredited."""
         day = args["day"]
+        self._ended.add(day)
         due = {id_ for id_ in self._late.day(day).rows if self.coins(id_, day) != NO_COINS}
         self._found += differences(
             f"members with coins of day {day}", sorted(self._credited.pop(day, set())), sorted(due)
@@ -106,7 +125,7 @@ class NrgCoins:
         )
         self.balances[id_] += model.net - had.net
         self._had[key] = model
-        self._before[key] = list(self._late.record(id_, day).metered)
+        self._by[key] = self._late.latest[key]
 
     def move(self, args: Args) -> None:
         """A CoinsMoved."""

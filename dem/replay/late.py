@@ -2,7 +2,7 @@
 
 import zlib
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -172,6 +172,11 @@ class LateReconciliations:
         """What a member contracted for a final day, what counts as metered, Wh by slot, and where it is an estimate."""
         counted = self._counted(member, number)
         return self.day(number).energies(member)[0], counted.net, counted.estimated
+
+    @property
+    def latest(self) -> Mapping[tuple[int, int], Counted]:
+        """What counts as metered of members and final days that were settled late, or trued up."""
+        return self._latest
 
     def gap_days(self, member: int) -> list[int]:
         """Final days with estimates of which a true-up of the member consists, ascending."""

@@ -1,12 +1,13 @@
-"""The operator: clears, closes metering, settles, ends days, pays the fund. Anybody may do so, so many may be one."""
+"""The operator: clears, closes metering, settles, ends days, pays what is due then. Anybody may, so many may be one."""
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
 
 from dem.deployment.market import RELAYER
 from dem.model.mechanisms import AUCTION, DAY_AHEAD, POOL
-from dem.relay import clearing, fund, lots, pairs, pools, readings, settlement, wholesale
+from dem.relay import clearing, coins, escrow, fund, lots, pairs, pools, readings, settlement, wholesale
 from dem.relay.batches import Relay
+from dem.replay.escrow import EscrowReplay
 from dem.replay.pairs import PairReplay
 from dem.replay.replay import Replay
 from dem.roles.step import Day, Step
@@ -15,11 +16,12 @@ from dem.roles.step import Day, Step
 class Operator:
     """What an operator does. standby: seconds that it leaves to others before it does what is due.
 
-    follow: the replay of all events until now.
+    follow: the replay of all events until now. has_coins: whether the market has NRGcoins credited.
     """
 
-    def __init__(self, relay: Relay, follow: Callable[[], Replay], standby: int = 0) -> None:
+    def __init__(self, relay: Relay, follow: Callable[[], Replay], standby: int = 0, has_coins: bool = False) -> None:
         self._relay, self._market, self._follow, self._standby = relay, relay.market, follow, standby
+        self._has_coins = has_coins
 
     @property
     def steps(self) -> Sequence[Step]:
@@ -36,6 +38,22 @@ class Operator:
             Step("settle", self.settle, self._is_settled, deadline, may=self._is_closed),
             Step("finalize", self.finalize, self._is_final, final, may=self._is_closed),
             Step("pay fund", self.pay_fund, self._is_paid, final, may=self._is_final),
+            Step("release escrows", self.release_escrows, self._are_released, final, may=self._is_final),
+            *(self._coin_steps(final) if self._has_coins else ()),
+        )
+
+    def _coin_steps(self, final: Callable[[Day], int]) -> Sequence[Step]:
+        relay = self._relay
+        return (
+            Step(
+                "credit coins",
+                self.credit_coins,
+                lambda day: coins.is_credited(relay, day),
+                final,
+                until=lambda day: coins.lapses_at(relay, day),
+                may=self._is_final,
+            ),
+            Step("correct coins", self.correct_coins, lambda _: not self._follow().coins.to_correct()),
         )
 
     def _late(self, due: Callable[[Day], int]) -> Callable[[Day], int]:
@@ -141,3 +159,25 @@ class Operator:
         rules = self._market.rules_on(day)
         nothing = not (rules["premiumRate"] or rules["rewardShare"])
         return nothing or bool(self._market.contract("BalancingFund").functions.nextDay().call() > day)
+
+    def release_escrows(self, _day: Day) -> None:
+        """What nobody has released of final days is paid as meters showed."""
+        escrow.expire(self._relay, self._escrows())
+
+    def _are_released(self, _day: Day) -> bool:
+        """Who has no such trades does not even follow the market for it."""
+        count = self._market.contract(escrow.CONTRACT).functions.tradeCount().call()
+        return not count or not self._escrows().delivered
+
+    def _escrows(self) -> EscrowReplay:
+        market = self._follow().markets[escrow.CONTRACT]
+        assert isinstance(market, EscrowReplay)
+        return market
+
+    def credit_coins(self, day: Day) -> None:
+        """The coins of a final day."""
+        coins.credit_day(self._relay, day)
+
+    def correct_coins(self, _day: Day) -> None:
+        """Coins of who was settled late since it was credited."""
+        coins.correct(self._relay, self._follow())

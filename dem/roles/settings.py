@@ -101,9 +101,13 @@ class OnChain(Keyed):
 
 
 class Operator(OnChain):
-    """standby_seconds: what it leaves to other operators before it does what is due."""
+    """standby_seconds: what it leaves to other operators before it does what is due.
+
+    coins: whether it has NRGcoins counted, credited and corrected.
+    """
 
     standby_seconds: int = Field(0, ge=0, le=86_400)
+    coins: bool = False
 
 
 class Registrar(OnChain):

@@ -88,12 +88,14 @@ def _on_chain(
 
 def _operator(settings: s.Operator, key: KeyAccount) -> Opened:
     from dem.relay.following import Following
+    from dem.replay.market import RING
     from dem.roles.operator import Operator
 
     def steps(relay: "Relay") -> Operator:
-        return Operator(relay, Following(relay.records), settings.standby_seconds)
+        return Operator(relay, Following(relay.records), settings.standby_seconds, settings.coins)
 
-    return Opened(_on_chain(settings, key, ["relayer"], steps))
+    # Coins of a day can be had until the day eight later begins.
+    return Opened(_on_chain(settings, key, ["relayer"], steps, RING - 1 if settings.coins else 0))
 
 
 def _registrar(settings: s.Registrar, key: KeyAccount) -> Opened:

@@ -56,7 +56,9 @@ HAMLETS = {
     "some cannot pay, three days": Hamlet(more=(POOR, DEBTOR), days=3),
     "days that are short, three": Hamlet(consumers=0, plants=2, more=DEBTORS, days=3, credit="0.01"),
     "members who learn, seven days": Hamlet(more=LEARNERS, days=7),
-    "trades in escrow, two days": Hamlet(markets=("call_auction", "escrow"), described=("bilateral",), days=2),
+    "trades in escrow and coins, two days": Hamlet(
+        markets=("call_auction", "escrow"), described=("bilateral",), days=2, has_coins=True
+    ),
     "an island, two days": Hamlet(days=2, islanded=True),
     "prices from -500 to 5,000 EUR/MWh, every market": Hamlet(markets=MIXED, wholesale=EXTREME, deposit=900),
 }

@@ -191,8 +191,10 @@ class Town:
                 (Kind.GRID_OPERATOR, self.offices.grid_operator),
             )
         }
+        coins = {"coins": True} if scenario.config.coins else {}
         more: dict[str, dict[str, Any]] = {
-            "operator-2": {"standby_seconds": STANDBY_SECONDS, "pause_seconds": 5},
+            "operator": coins,
+            "operator-2": {"standby_seconds": STANDBY_SECONDS, "pause_seconds": 5, **coins},
             "registrar": {"admit": "everyone", "pause_seconds": 2},
             "treasurer": {
                 "first_payment": FIRST_PAYMENT,

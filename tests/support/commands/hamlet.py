@@ -135,7 +135,8 @@ LONG_AUCTIONS = {
 class Hamlet:
     """A generated community; the same for the same numbers. more: further rows of the participant table.
     markets: mechanisms it uses, of MIXED or others; without any, the call auction as scenarios have it that name
-    none. described: mechanisms it does not use but says how they work. islanded: there is no upper grid, nor losses."""
+    none. described: mechanisms it does not use but says how they work. islanded: there is no upper grid, nor losses.
+    has_coins: NRGcoins are credited."""
 
     consumers: int = 5
     plants: int = 3
@@ -145,6 +146,7 @@ class Hamlet:
     markets: Sequence[str] = field(default=())
     described: Sequence[str] = field(default=())
     islanded: bool = False
+    has_coins: bool = False
     credit: object = 2000
     """Of the fallback supplier."""
     wholesale: tuple[int, int] = (-2000, 9000)
@@ -158,6 +160,8 @@ class Hamlet:
         config = CONFIG.format(days=self.days, period_seconds=seconds, periods_per_day=self.periods_per_day)
         if self.islanded:
             config = config.replace("seed = 7", "seed = 7\nislanded = true").replace("_rate = 0.002", "_rate = 0")
+        if self.has_coins:
+            config = config.replace("seed = 7", "seed = 7\ncoins = true")
         if self.wholesale == EXTREME:
             config += FAR_PRICES
             config = config.replace("max_buy = 0.4", "max_buy = 5.24")

@@ -56,13 +56,14 @@ DAYS = 5
 
 @dataclass(frozen=True)
 class OwnHamlet:
-    """See above. markets: as of a hamlet."""
+    """See above. markets, has_coins: as of a hamlet."""
 
     markets: tuple[str, ...] = ()
+    has_coins: bool = False
 
     def write(self, folder: Path) -> Path:
         """Write the folder."""
-        hamlet = Hamlet(days=DAYS, markets=self.markets)
+        hamlet = Hamlet(days=DAYS, markets=self.markets, has_coins=self.has_coins)
         hamlet.write(folder)
         columns = ("joins", "leaves", "returns", "new_meter")
         members = [

@@ -15,21 +15,21 @@ from dem.relay.following import Following
 from dem.roles.chain import ChainRole
 from dem.roles.operator import Operator
 from dem.roles.service import Service
-from dem.roles.step import due_steps
+from dem.roles.step import NO_DAY, due_steps
 
 
-def operator(market: Market, standby: int = 0) -> ChainRole:
+def operator(market: Market, standby: int = 0, has_coins: bool = False) -> ChainRole:
     relay = Relay(market)
-    return ChainRole(relay, Operator(relay, Following(relay.records), standby).steps)
+    return ChainRole(relay, Operator(relay, Following(relay.records), standby, has_coins).steps)
 
 
-def service(market: Market, name: str = "operator", standby: int = 0) -> Service:
-    return Service("operator", name, lambda: operator(market, standby))
+def service(market: Market, name: str = "operator", standby: int = 0, has_coins: bool = False) -> Service:
+    return Service("operator", name, lambda: operator(market, standby, has_coins))
 
 
-def due(market: Market, day: int = 1, standby: int = 0) -> list[str]:
+def due(market: Market, day: int = 1, standby: int = 0, has_coins: bool = False) -> list[str]:
     """Names of the steps of a day that are due and not done."""
-    role = operator(market, standby)
+    role = operator(market, standby, has_coins)
     found = due_steps(role, role.now())
     return [step.what for step, of in found if of == day and not step.is_done(day) and step.may(day)]
 
@@ -82,6 +82,27 @@ def test_each_step_is_due_when_its_time_has_come_and_done_once(traded: Village, 
     at_work.look()
     assert state(market) == (True, True, True, True)
     assert due(market) == []
+
+
+def test_coins_of_a_final_day_are_credited_where_the_market_has_them(traded: Village, market: Market) -> None:
+    coins = market.contract("NrgCoin")
+    traded.clear_day()
+    traded.wait_until(market.calendar.start_of(2))
+    for member, net in ((traded.buyer, 500), (traded.seller, -400), (traded.rival, 0), (traded.grid_operator, 100)):
+        traded.read(member, [net] * market.calendar.periods_per_day)
+    traded.wait_until(market.calendar.corrections_close_at(1))
+    service(market).look()
+    assert due(market) == []
+    assert due(market, has_coins=True) == ["credit coins"]
+    traded.relay(coins, "countDay", 1, 2)  # somebody else has begun, and ended in the middle
+    service(market, has_coins=True).look()
+    assert coins.functions.isCredited(1).call()
+    assert due(market, has_coins=True) == due(market, NO_DAY, has_coins=True) == []
+    balances = [coins.functions.balanceOf(member.id).call() for member in traded.members]
+    assert balances[0] < 0 < balances[1]
+    assert balances[2] == 0
+    traded.wait_until(market.calendar.start_of(9))
+    assert "credit coins" not in due(market, has_coins=True)
 
 
 def test_a_standby_operator_leaves_time_to_others(traded: Village, market: Market) -> None:
