@@ -198,6 +198,57 @@ class Transfer(Answer):
     transaction: str
 
 
+class CoinDay(Answer):
+    """NRGcoins that a member was minted and charged for a day, as corrected last."""
+
+    day: int
+    minted: str
+    charged: str
+
+
+class CoinTransfer(Answer):
+    """NRGcoins that a member was given (positive) or gave."""
+
+    at: str | None
+    other: int = Field(description="number of the member that gave or has them")
+    coins: str
+    transaction: str
+
+
+class Coins(Answer):
+    """A member's NRGcoins, with six decimals; below zero where more was charged than there was."""
+
+    coins: str
+    days: list[CoinDay]
+    moves: list[CoinTransfer]
+
+
+class Escrow(Answer):
+    """A trade in escrow. state: funded, released (all to the seller), split, or expired: paid by the readings."""
+
+    number: int
+    day: int
+    buyer: int
+    seller: int
+    slots: str = Field(description="periods of the day, a bit each")
+    energy_wh: int = Field(description="in each of them")
+    price: str = Field(description="per kWh")
+    state: str
+    to_seller: str | None
+    to_buyer: str | None
+    delivered_wh: int | None = Field(description="what the readings paid for, if they did")
+    buyer_key: str
+    seller_key: str
+    mediator: str
+
+
+class Escrows(Answer):
+    """A member's trades in escrow. waiting: envelopes of those that one side has signed."""
+
+    trades: list[Escrow]
+    waiting: list[dict[str, Any]]
+
+
 class Status(Answer):
     """What has become of a message. refusal: the contract's error in words."""
 

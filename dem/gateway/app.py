@@ -20,19 +20,19 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from dem.errors import InputError, RequestError
 from dem.gateway import answers as a
-from dem.gateway import offers, watch
+from dem.gateway import escrows, offers, watch
 from dem.gateway.consents import Consent, agreed
 from dem.gateway.deliveries import Deliveries, Told
 from dem.gateway.guard import PROBLEM, Guard, problem
+from dem.gateway.joint import countersigned
 from dem.gateway.login import Logins
 from dem.gateway.oauth import Refusal, credentials
 from dem.gateway.pages import router as pages
 from dem.gateway.parts import Parts, about, known, parts_of, proofs_of
-from dem.gateway.protocol import TYPES, VERSION, Checked, Envelope, check
+from dem.gateway.protocol import JOINT, TYPES, VERSION, Checked, Envelope, check
 from dem.gateway.rights import Reader, Right, Role, require
 from dem.gateway.state import Place, Record, State
 from dem.gateway.streams import Streams
-from dem.messages.contracts import Ending
 from dem.messages.members import Opening, Withdrawal
 from dem.messages.orders import OrderSheet
 from dem.metering.files import zone_of
@@ -332,6 +332,25 @@ def transfers(parts: Having, reader: Asking, participant: Number, purpose: Purpo
     return found
 
 
+@_router.get("/members/{participant}/coins", tags=["members"])
+def coins(parts: Having, reader: Asking, participant: Number, purpose: Purpose = "") -> a.Coins:
+    """NRGcoins: what a member has, of which days, and what it gave or was given; the newest first."""
+    note = about(parts, reader, "coins", participant, purpose)
+    days_, moves = parts.index.coins(participant), parts.index.coin_transfers(participant)
+    note(len(days_) + len(moves))
+    return a.Coins(coins=parts.index.coin_balance(participant), days=days_, moves=moves)
+
+
+@_router.get("/members/{participant}/escrows", tags=["members"])
+def escrowed(parts: Having, reader: Asking, participant: Number, purpose: Purpose = "") -> a.Escrows:
+    """Trades in escrow, the newest first; and to their sides alone what waits for a second signature."""
+    note = about(parts, reader, "escrows", participant, purpose)
+    trades = parts.index.escrows(participant)
+    waiting = escrows.waiting(parts, reader.account) if participant == reader.participant else []
+    note(len(trades))
+    return a.Escrows(trades=trades, waiting=[one.record.envelope for one in waiting])
+
+
 @_router.get("/members/{participant}/offers", tags=["members"])
 def offered(parts: Having, reader: Asking, participant: Number) -> list[a.Offer]:
     """Contracts that a member offers, and that are offered to it or to everybody; they have not expired."""
@@ -496,10 +515,10 @@ def _take(parts: Parts, envelope: Envelope) -> a.Status:
     if record is None:
         if isinstance(checked.message, Withdrawal) and checked.message.to_bank:
             _require_payable(parts, checked.sender, checked.message)
-        place, more = _place(parts, checked), offers.taken(parts, checked)
+        place, more = _place(parts, checked), offers.taken(parts, checked) | escrows.taken(parts, checked)
         record = parts.store.accept(checked.id, envelope.type, checked.sender, envelope.model_dump(), place, **more)
-    elif isinstance(checked.message, Ending) and checked.sender != record.sender:
-        record = offers.agreed_to_end(parts, checked, envelope.signature)
+    elif isinstance(checked.message, JOINT) and checked.sender != record.sender:
+        record = countersigned(parts, checked, envelope.signature)
     elif checked.sender != record.sender:
         # Acceptances and openings name nobody who signs them: two may bring the same words.
         why = "another account has brought the very same words: accept an offer with another expiry"
@@ -640,8 +659,9 @@ async def events(
     """What happens, as server-sent events: blocks for everybody, and the states of one's own messages.
 
     An event `message` tells a state; `retract` that the chain has given back the block it was in; `offer` that a
-    contract is offered to one, or one's offer is answered; `ending` that the other side would end a contract. Who names
-    the last event that it had, by Last-Event-ID or `after`, misses none.
+    contract is offered to one, or one's offer is answered; `ending` that the other side would end a contract; `escrow`
+    that somebody has signed a trade in escrow, or how one is paid, and waits for one's own signature. Who names the
+    last event that it had, by Last-Event-ID or `after`, misses none.
     """
     require(reader, "events", is_own=True)
     streams: Streams = request.app.state.streams

@@ -13,7 +13,7 @@ from dem.gateway.consents import Consent, agreed
 from dem.gateway.parts import Parts
 from dem.gateway.protocol import BILATERAL, Checked, parse
 from dem.gateway.reads import Row
-from dem.gateway.state import NewEnding, NewOffer, Offer, Record, State
+from dem.gateway.state import NewJoint, NewOffer, Offer, State
 from dem.messages.contracts import Acceptance, Ending, Proposal, Revocation
 from dem.messages.signing import message_hash
 
@@ -88,9 +88,9 @@ class Known:
         return self.offer.answer.refusal if self.offer.answer else None
 
 
-def is_used(parts: Parts) -> bool:
-    """Whether the market has contracts between members at all."""
-    [row] = parts.index.rows(_PLUGGED, market=parts.contracts[BILATERAL])
+def is_used(parts: Parts, market: str = BILATERAL) -> bool:
+    """Whether the market has contracts between members at all, or trades of another of these kinds."""
+    [row] = parts.index.rows(_PLUGGED, market=parts.contracts[market])
     return bool(row["is_plugged"])
 
 
@@ -110,7 +110,7 @@ def taken(parts: Parts, checked: Checked) -> dict[str, Any]:
             raise RequestError(422, "NoContracts", "this market has no contracts between members")
         return {"offer": _offered(parts, message)}
     if isinstance(message, Ending):
-        return {"ending": _ending(parts, message, sender)}
+        return {"joint": _ending(parts, message, sender)}
     hash_ = _hex(message.proposal if isinstance(message, Acceptance) else message.message)
     offer = parts.store.offer(hash_)
     if isinstance(message, Acceptance):
@@ -137,7 +137,7 @@ def _offered(parts: Parts, message: Proposal) -> NewOffer:
     return NewOffer(_hex(message_hash(message)), counterparty, min(message.expiry, gate))
 
 
-def _ending(parts: Parts, message: Ending, sender: str) -> NewEnding:
+def _ending(parts: Parts, message: Ending, sender: str) -> NewJoint:
     """One that a side of a contract signs first."""
     now, participant = parts.store.now(), parts.index.participant_of(sender)
     rows = parts.index.rows(_SIDES, number=message.number)
@@ -149,25 +149,18 @@ def _ending(parts: Parts, message: Ending, sender: str) -> NewEnding:
     if min(message.expiry, gate) <= now:
         why = f"it expires at {message.expiry}, and the gate of day {day} closes at {gate}: now it is {now}"
         raise RequestError(422, "OfferExpired", why)
-    if len([one for one in parts.store.endings(sender, now) if one.record.sender == sender]) >= MOST:
-        raise RequestError(422, "TooManyOffers", f"an account has at most {MOST} endings that have not expired")
+    require_few(parts, sender, Ending)
     is_buyer = participant == rows[0]["buyer"]
     other = parts.index.participant(rows[0]["seller" if is_buyer else "buyer"])["account"]
-    return NewEnding(message.number, message.last_day, min(message.expiry, gate), other, is_buyer)
+    return NewJoint(min(message.expiry, gate), other, "ending", {"contract": message.number}, is_buyer)
 
 
-def agreed_to_end(parts: Parts, checked: Checked, signature: str) -> Record:
-    """What the other side proposed, with the signature of this one.
-
-    Raises:
-        RequestError: it is no side of the contract, or too late.
-    """
-    ending = parts.store.ending(checked.id)
-    if ending is None or checked.sender != ending.counterparty:
-        raise RequestError(422, "NoSuchContract", f"{checked.sender} has no contract that anybody wants to end so")
-    if ending.consent is None and ending.expires <= parts.store.now():
-        raise RequestError(422, "OfferExpired", f"the ending stood until {ending.expires}")
-    return parts.store.agree_to_end(checked.id, signature)
+def require_few(parts: Parts, sender: str, type_: type[Any]) -> None:
+    """Refuse what an account wants others to sign as well, if it wants that of enough already."""
+    open_ = parts.store.joints(sender, [type_.__name__], parts.store.now())
+    if len([one for one in open_ if one.record.sender == sender]) >= MOST:
+        why = f"an account has at most {MOST} messages of the type {type_.__name__} that have not expired"
+        raise RequestError(422, "TooManyOffers", why)
 
 
 def _require_acceptable(parts: Parts, offer: Offer | None, hash_: str, sender: str) -> None:

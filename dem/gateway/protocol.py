@@ -13,10 +13,11 @@ from eth_utils.address import to_checksum_address
 from pydantic import BaseModel, ConfigDict, Field
 
 from dem.errors import InputError, RequestError, SignatureError
-from dem.messages.contracts import Acceptance, Ending, Proposal, Revocation
+from dem.messages.contracts import Acceptance, Ending, EscrowRelease, EscrowTrade, Proposal, Revocation
 from dem.messages.members import (
     Application,
     Ballot,
+    CoinTransfer,
     Commission,
     Mandate,
     Nomination,
@@ -42,7 +43,7 @@ VERSION: Literal["dem/1"] = "dem/1"
 MOST_BYTES = 4_096
 """Of a field of bytes: the registers of a day of 96 periods are 1,552."""
 
-BILATERAL = MECHANISMS["bilateral"].contract
+BILATERAL, ESCROW = (MECHANISMS[key].contract for key in ("bilateral", "escrow"))
 _ADDRESS, _WORD = re.compile(r"0x[0-9a-fA-F]{40}"), re.compile(r"0x[0-9a-f]{64}")
 _BYTES = re.compile(r"0x(?:[0-9a-f]{2})*")
 _NUMBER = re.compile(r"0|-?[1-9][0-9]{0,77}")
@@ -51,7 +52,7 @@ _NUMBER = re.compile(r"0|-?[1-9][0-9]{0,77}")
 class Kind(NamedTuple):
     """Where a type of message goes. sender: its field with the address of the key that has to sign it; without one it
     is whose signature it is. is_alone: whether the function takes the message, its signature if it wants it, and
-    nothing else.
+    nothing else. others: contracts that take it alike.
     """
 
     contract: str
@@ -59,6 +60,7 @@ class Kind(NamedTuple):
     sender: str = ""
     is_sheet: bool = False
     is_alone: bool = True
+    others: tuple[str, ...] = ()
 
 
 KINDS: dict[type[Any], Kind] = {
@@ -80,11 +82,15 @@ KINDS: dict[type[Any], Kind] = {
     Opening: Kind("Elections", "open"),
     Proposal: Kind(BILATERAL, "conclude", "proposer", is_alone=False),
     Acceptance: Kind(BILATERAL, "conclude", is_alone=False),
-    Revocation: Kind(BILATERAL, "revoke", is_alone=False),
+    Revocation: Kind(BILATERAL, "revoke", is_alone=False, others=(ESCROW,)),
     Ending: Kind(BILATERAL, "end", is_alone=False),
+    EscrowTrade: Kind(ESCROW, "fund", is_alone=False),
+    EscrowRelease: Kind(ESCROW, "release", is_alone=False),
+    CoinTransfer: Kind("NrgCoin", "transfer", "from"),
 }
-"""What the gateway takes, and anyone may bring. A proposal is kept until somebody's acceptance goes with it, and an
-ending until the other side has signed the same."""
+"""What the gateway takes, and anyone may bring. A proposal is kept until somebody's acceptance goes with it."""
+JOINT = (Ending, EscrowTrade, EscrowRelease)
+"""What two sign alike: it is kept until the second has."""
 TYPES = {kind.__name__: kind for kind in KINDS}
 
 
@@ -106,7 +112,7 @@ class Envelope(BaseModel):
 class Checked:
     """A message whose signature is its sender's. contract: name of the one it goes to.
 
-    accepted: the proposal that goes with an acceptance. signatures: of an ending, the buyer's and the seller's.
+    accepted: the proposal that goes with an acceptance. signatures: both of what two sign, in the contract's order.
     """
 
     id: str
@@ -150,7 +156,7 @@ def check(envelope: Envelope, chain_id: int, contracts: Mapping[str, str]) -> Ch
     at = {address.lower(): name for name, address in contracts.items()}
     contract = at.get(envelope.contract.lower(), "")
     is_pool = kind.contract == AUCTION and contract.startswith(POOL)
-    if contract != kind.contract and not is_pool:
+    if contract not in (kind.contract, *kind.others) and not is_pool:
         why = f"{envelope.type} goes to {kind.contract}, which is not at {envelope.contract} in this market"
         raise RequestError(422, "WrongContract", why)
     message = parse(envelope.type, envelope.message)

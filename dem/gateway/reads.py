@@ -12,6 +12,7 @@ from dem.errors import RequestError
 from dem.index import Place
 from dem.index.database import AWAY, POSTGRESQL, engine_of, said, shown, url_of
 from dem.index.dialects import plain_numbers
+from dem.model.coins import COIN_DECIMALS
 from dem.model.mechanisms import AUCTION
 from dem.model.units import PRICE_DECIMALS, UnitsPerWh, price_per_kwh
 
@@ -239,9 +240,45 @@ class Index:
         )
         return self._rows(question, participant=participant, most=MOST_ROWS)
 
+    def coin_balance(self, participant: int) -> str:
+        """A member's NRGcoins."""
+        rows = self._rows("SELECT coins FROM coin_balances WHERE participant = :participant", participant=participant)
+        return str(rows[0]["coins"]) if rows else _decimal(0, COIN_DECIMALS)
 
-_ENERGY = ("import_capacity", "export_capacity", "volume", "contracted", "metered", "energy")
-_MONEY = ("balance", "arrears", "credit_limit", "trade", "imbalance", "fees", "deviation", "penalty", "paid", "amount")
+    def coins(self, participant: int) -> list[Row]:
+        """NRGcoins of a member's days, the newest first."""
+        question = (
+            "SELECT day, minted, charged FROM coins WHERE participant = :participant ORDER BY day DESC LIMIT :most"
+        )
+        return self._rows(question, participant=participant, most=MOST_ROWS)
+
+    def coin_transfers(self, participant: int) -> list[Row]:
+        """NRGcoins that a member was given (positive) or gave, the newest first."""
+        question = (
+            'SELECT at, other, coins, transaction_hash AS "transaction" FROM coin_transfers '
+            "WHERE participant = :participant ORDER BY block DESC, log_index DESC LIMIT :most"
+        )
+        return self._rows(question, participant=participant, most=MOST_ROWS)
+
+    def escrows(self, participant: int) -> list[Row]:
+        """A member's trades in escrow, the newest first."""
+        question = (
+            "SELECT number, day, buyer, seller, slots, energy_kwh_per_period AS energy, price_eur_per_kwh AS price, "
+            "state, to_seller_eur AS to_seller, to_buyer_eur AS to_buyer, delivered_kwh AS delivered, "
+            "buyer_key, seller_key, mediator FROM escrows "
+            "WHERE buyer = :participant OR seller = :participant ORDER BY number DESC LIMIT :most"
+        )
+        return [
+            row | {"slots": str(row["slots"])} for row in self._rows(question, participant=participant, most=MOST_ROWS)
+        ]
+
+
+_ENERGY = ("import_capacity", "export_capacity", "volume", "contracted", "metered", "energy", "delivered")
+_MONEY = (
+    *("balance", "arrears", "credit_limit", "trade", "imbalance", "fees", "deviation", "penalty", "paid", "amount"),
+    *("to_seller", "to_buyer"),
+)
+_COINS = ("coins", "minted", "charged")
 _PER_WH = ("buy", "sell", "platform_fee", "network_fee", "standing_buy", "standing_sell")
 _PRICES = ("price", "limit", "lowest_price", "price_tick")
 
@@ -253,7 +290,9 @@ def _exact(row: Row) -> Row:
         if name in _ENERGY:
             found[f"{name}_wh"] = None if value is None else round(value * 1_000)
         elif name in _MONEY:
-            found[name] = _decimal(round(value * 10**8), 8)
+            found[name] = None if value is None else _decimal(round(value * 10**8), 8)
+        elif name in _COINS:
+            found[name] = _decimal(round(value * 10**COIN_DECIMALS), COIN_DECIMALS)
         elif name in _PRICES:
             found[name] = None if value is None else price_per_kwh(UnitsPerWh(round(value * 10**PRICE_DECIMALS)))
         elif name in _PER_WH:

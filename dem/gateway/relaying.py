@@ -19,15 +19,15 @@ from dem.chain.abi import as_int
 from dem.deployment.market import RELAYER
 from dem.errors import DemError
 from dem.gateway.processes import Notice
-from dem.gateway.protocol import KINDS, Checked, unsealed
+from dem.gateway.protocol import JOINT, KINDS, Checked, unsealed
 from dem.gateway.state import Move, Record, State, Store
-from dem.messages.contracts import Acceptance, Ending, Proposal, Revocation
+from dem.messages.contracts import Acceptance, EscrowRelease, EscrowTrade, Proposal, Revocation
 from dem.messages.members import Opening
 from dem.messages.orders import OrderSheet
 from dem.messages.readings import ReadingSheet
 from dem.messages.signed import AcceptedProposal, Received, arguments, sheet_for_contract
 from dem.messages.signing import struct
-from dem.relay import bilateral
+from dem.relay import bilateral, escrow
 from dem.relay.batches import GAS_PER_LINE, GAS_PER_SHEET, Relay, batches
 from dem.relay.settlement import finish_settlement
 
@@ -141,10 +141,10 @@ class Relaying:
             offer = self._store.offer(f"0x{made.message.proposal.hex()}")
             assert offer is not None  # else the acceptance was not taken
             return replace(made, accepted=self._message(offer.record))
-        if isinstance(made.message, Ending):
-            ending = self._store.ending(record.id)
-            assert ending is not None  # it is kept for as long as it is under way
-            return replace(made, signatures=ending.signatures)
+        if isinstance(made.message, JOINT):
+            kept = self._store.joint(record.id)
+            assert kept is not None  # it is kept for as long as it is under way
+            return replace(made, signatures=kept.signatures)
         return made
 
     def _follow(self, head: int) -> None:
@@ -279,9 +279,9 @@ def _arguments(one: Checked) -> tuple[Any, ...]:
         assert isinstance(one.accepted.message, Proposal)
         proposal = Received(one.accepted.message, one.accepted.signature)
         return bilateral.arguments(AcceptedProposal(proposal, one.sender, Received(message, one.signature)))
-    if isinstance(message, Ending):
-        assert one.signatures is not None
-        return struct(message), *one.signatures
+    if one.signatures is not None:
+        told = struct(message)
+        return (*(told if isinstance(message, EscrowRelease) else (told,)), *one.signatures)
     return arguments(signed)
 
 
@@ -293,4 +293,6 @@ def _gas(one: Checked) -> int:
         return GAS_PER_SHEET + GAS_PER_LINE * 16
     if isinstance(message, Acceptance):
         return bilateral.GAS_PER_CONTRACT
+    if isinstance(message, EscrowTrade):
+        return escrow.GAS_PER_TRADE
     return _GAS_PER_MESSAGE

@@ -46,6 +46,8 @@ readings     no      own     no         all       all   all       no         no 
 orders       no      own     no         all       no    no        no         no       all
 settlements  no      own     no         all       no    no        no         no       all
 transfers    no      own     no         all       no    no        no         no       all
+coins        no      own     no         all       no    no        no         no       all
+escrows      no      own     no         all       no    no        no         no       all
 deliver      no      no      no         no        no    all       no         no       no
 deliveries   no      no      no         all       no    own       no         no       all
 send         all     all     all        all       all   all       all        all      all

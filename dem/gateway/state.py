@@ -10,7 +10,7 @@ import secrets
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,7 @@ from sqlalchemy import (
     event,
     func,
     insert,
+    or_,
     select,
     update,
 )
@@ -161,22 +162,22 @@ OFFER = Table(
 newest acceptance or revocation that came here."""
 Index("offer_by_proposer", OFFER.c.proposer, OFFER.c.expires)
 Index("offer_by_counterparty", OFFER.c.counterparty, OFFER.c.expires)
-ENDING = Table(
-    "ending",
+JOINT = Table(
+    "joint",
     METADATA,
     Column("message", String(66), ForeignKey("message.id"), primary_key=True),
-    Column("contract", _BIG, nullable=False),
-    Column("last_day", _BIG, nullable=False),
     Column("expires", _BIG, nullable=False),
     Column("proposer", String(42), nullable=False),
     Column("counterparty", String(42), nullable=False),
-    Column("is_buyer", Boolean, nullable=False),
+    Column("other", String(42)),
+    Column("is_first", Boolean, nullable=False),
     Column("consent", String(132)),
 )
-"""Endings of contracts, which both sides sign alike. is_buyer: whether who signed first is. consent: the other
-signature; NULL until it came."""
-Index("ending_by_proposer", ENDING.c.proposer, ENDING.c.expires)
-Index("ending_by_counterparty", ENDING.c.counterparty, ENDING.c.expires)
+"""Messages that two sign alike. counterparty, other: who may be the second. is_first: whether the signature of who
+signed first goes first. consent: the second signature; NULL until it came."""
+Index("joint_by_proposer", JOINT.c.proposer, JOINT.c.expires)
+Index("joint_by_counterparty", JOINT.c.counterparty, JOINT.c.expires)
+Index("joint_by_other", JOINT.c.other, JOINT.c.expires)
 CONSENT = Table(
     "consent",
     METADATA,
@@ -238,14 +239,17 @@ class NewOffer:
 
 
 @dataclass(frozen=True, slots=True)
-class NewEnding:
-    """One to keep, see ENDING."""
+class NewJoint:
+    """One to keep, see JOINT. kind, about: how what others who may sign it are told is called, and what it has besides
+    the id.
+    """
 
-    contract: int
-    last_day: int
     expires: int
     counterparty: str
-    is_buyer: bool
+    kind: str
+    about: Mapping[str, Any]
+    is_first: bool = True
+    other: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,23 +289,27 @@ class Offer:
 
 
 @dataclass(frozen=True, slots=True)
-class KeptEnding:
-    """An ending that is kept; record: as who proposed it signed it."""
+class KeptJoint:
+    """A message that two sign, as it is kept; record: as who signed it first brought it."""
 
-    contract: int
-    last_day: int
     expires: int
     counterparty: str
-    is_buyer: bool
+    other: str | None
+    is_first: bool
     consent: str | None
     record: Record
 
     @property
+    def seconds(self) -> tuple[str, ...]:
+        """Who may sign it as well."""
+        return (self.counterparty,) if self.other is None else (self.counterparty, self.other)
+
+    @property
     def signatures(self) -> tuple[bytes, bytes]:
-        """The buyer's and the seller's, once both have signed."""
+        """In the contract's order, once two have signed."""
         assert self.consent is not None
         own, other = (bytes.fromhex(text[2:]) for text in (self.record.envelope["signature"], self.consent))
-        return (own, other) if self.is_buyer else (other, own)
+        return (own, other) if self.is_first else (other, own)
 
 
 @dataclass(frozen=True, slots=True)
@@ -371,17 +379,17 @@ class Store:
         place: Place | None = None,
         offer: NewOffer | None = None,
         answers: str | None = None,
-        ending: NewEnding | None = None,
+        joint: NewJoint | None = None,
     ) -> Record:
         """Remember a message that was checked, and queue or hold it; one that is known stays as it is.
 
-        offer: of a proposal. answers: the hash of the one that an acceptance or a revocation answers. ending: of
-        a contract, to which the other side has to agree.
+        offer: of a proposal. answers: the hash of the one that an acceptance or a revocation answers. joint: of
+        what somebody else has to sign, too.
         """
         with self.change("journal") as connection:
             if known := _message(connection, id_):
                 return known
-            last = _waits(envelope) if offer is None and ending is None else State.OFFERED
+            last = _waits(envelope) if offer is None and joint is None else State.OFFERED
             if place is not None and place.due > self.now():
                 last = State.HELD if self._takes(connection, sender, place) else State.REPLACED
             for state in (State.RECEIVED, State.CHECKED, last):
@@ -405,9 +413,11 @@ class Store:
                 connection.execute(insert(OFFER).values(message=id_, proposer=sender, **values))
                 if offer.counterparty is not None:
                     self._tell(connection, "offer", offer.counterparty, {"hash": offer.hash})
-            if ending is not None:
-                connection.execute(insert(ENDING).values(message=id_, proposer=sender, **asdict(ending)))
-                self._tell(connection, "ending", ending.counterparty, {"id": id_, "contract": ending.contract})
+            if joint is not None:
+                values = {name: getattr(joint, name) for name in ("expires", "counterparty", "other", "is_first")}
+                connection.execute(insert(JOINT).values(message=id_, proposer=sender, **values))
+                for second in {joint.counterparty, joint.other} - {None}:
+                    self._tell(connection, joint.kind, second, {"id": id_, **joint.about})
             if answers is not None:
                 theirs = OFFER.c.hash == answers
                 connection.execute(update(OFFER).where(theirs).values(answer=id_))
@@ -474,32 +484,31 @@ class Store:
             for row in rows
         ]
 
-    def ending(self, id_: str) -> KeptEnding | None:
-        """The ending of a contract that is signed by this id."""
-        return next(iter(self._endings(ENDING.c.message == id_)), None)
+    def joint(self, id_: str) -> KeptJoint | None:
+        """What two sign by this id."""
+        return next(iter(self._joints(JOINT.c.message == id_)), None)
 
-    def endings(self, account: str, after: int) -> list[KeptEnding]:
-        """Endings that an account has proposed, or that are proposed to it, and that expire later, the newest first."""
-        theirs = (ENDING.c.proposer == account) | (ENDING.c.counterparty == account)
-        return self._endings(theirs & (ENDING.c.expires > after))
+    def joints(self, account: str, types: Collection[str], after: int) -> list[KeptJoint]:
+        """What an account has signed first, or may sign as well, and that expires later, the newest first."""
+        return self._joints(_signed_by(account) & MESSAGE.c.type.in_(types) & (JOINT.c.expires > after))
 
-    def _endings(self, condition: ColumnElement[bool]) -> list[KeptEnding]:
-        both = ENDING.join(MESSAGE, ENDING.c.message == MESSAGE.c.id)
-        question = select(ENDING, MESSAGE).select_from(both).where(condition).order_by(MESSAGE.c.number.desc())
-        names = ("contract", "last_day", "expires", "counterparty", "is_buyer", "consent")
+    def _joints(self, condition: ColumnElement[bool]) -> list[KeptJoint]:
+        both = JOINT.join(MESSAGE, JOINT.c.message == MESSAGE.c.id)
+        question = select(JOINT, MESSAGE).select_from(both).where(condition).order_by(MESSAGE.c.number.desc())
+        names = ("expires", "counterparty", "other", "is_first", "consent")
         with self._engine.connect() as connection:
             return [
-                KeptEnding(**{name: row._mapping[ENDING.c[name]] for name in names}, record=_record(row))
+                KeptJoint(**{name: row._mapping[JOINT.c[name]] for name in names}, record=_record(row))
                 for row in connection.execute(question)
             ]
 
-    def agree_to_end(self, id_: str, signature: str) -> Record:
-        """Keep the other side's signature of an ending, and queue it; one that has both stays as it is."""
+    def countersign(self, id_: str, signature: str) -> Record:
+        """Keep a second signature, and queue what has both; what has them already stays as it is."""
         with self.change("journal") as connection:
             record = _message(connection, id_)
             assert record is not None  # it was looked at before
             if record.state is State.OFFERED:
-                connection.execute(update(ENDING).where(ENDING.c.message == id_).values(consent=signature))
+                connection.execute(update(JOINT).where(JOINT.c.message == id_).values(consent=signature))
                 self._move(connection, record, State.QUEUED)
             found = _message(connection, id_)
         assert found is not None
@@ -699,9 +708,9 @@ class Store:
         with self.change("journal") as connection:
             offers = delete(OFFER).where(OFFER.c.expires < messages)
             gone = {"offer": connection.execute(offers).rowcount}
-            gone["ending"] = connection.execute(delete(ENDING).where(ENDING.c.expires < messages)).rowcount
+            gone["joint"] = connection.execute(delete(JOINT).where(JOINT.c.expires < messages)).rowcount
             answers = select(OFFER.c.answer).where(OFFER.c.answer.is_not(None))
-            kept = select(OFFER.c.message).union(answers, select(ENDING.c.message))
+            kept = select(OFFER.c.message).union(answers, select(JOINT.c.message))
             old = (MESSAGE.c.received_at < messages, MESSAGE.c.state.in_(_DONE), MESSAGE.c.id.not_in(kept))
             for table, condition in (
                 (MESSAGE, and_(*old)),
@@ -724,8 +733,8 @@ class Store:
             theirs = (OFFER.c.proposer == account) | (OFFER.c.counterparty == account)
             is_idle = OFFER.c.answer.is_(None) | OFFER.c.answer.in_(done)  # an acceptance is brought with its offer
             gone = {"offer": connection.execute(delete(OFFER).where(theirs, is_idle)).rowcount}
-            ours = (ENDING.c.proposer == account) | (ENDING.c.counterparty == account)
-            gone["ending"] = connection.execute(delete(ENDING).where(ours, ENDING.c.message.in_(done))).rowcount
+            ours = (_signed_by(account), JOINT.c.message.in_(done))
+            gone["joint"] = connection.execute(delete(JOINT).where(*ours)).rowcount
             answers = select(MESSAGE.c.id).where(*signed)
             connection.execute(update(OFFER).where(OFFER.c.answer.in_(answers)).values(answer=None))
             for table, condition in (
@@ -818,6 +827,11 @@ def _overwrite(connection: Any, _record: object) -> None:
 def _message(connection: Connection, id_: str) -> Record | None:
     row = connection.execute(select(MESSAGE).where(MESSAGE.c.id == id_)).one_or_none()
     return None if row is None else _record(row)
+
+
+def _signed_by(account: str) -> ColumnElement[bool]:
+    """What an account has signed first, or may sign as well."""
+    return or_(*(column == account for column in (JOINT.c.proposer, JOINT.c.counterparty, JOINT.c.other)))
 
 
 def _waits(envelope: Mapping[str, Any]) -> State:

@@ -136,6 +136,71 @@ SELECT
   ) AS last_day
 FROM bilateral_contracts_concluded AS c CROSS JOIN calendar;
 
+-- Trades in escrow (rule 16), and what became of each: released to the seller, split by two keys, or expired, so that the
+-- readings paid. The periods are a bit each of a number.
+CREATE VIEW escrows AS
+SELECT
+  f.number,
+  f.day,
+  f.buyer,
+  f.seller,
+  f.terms_slots AS slots,
+  f.terms_energy / 1e3 AS energy_kwh_per_period,
+  f.terms_price / 1e5 AS price_eur_per_kwh,
+  CASE
+    WHEN e.number IS NOT NULL THEN 'expired' WHEN r.number IS NULL THEN 'funded'
+    WHEN r.to_buyer = 0 THEN 'released' ELSE 'split'
+  END AS state,
+  coalesce(r.to_seller, e.to_seller) / 1e8 AS to_seller_eur,
+  coalesce(r.to_buyer, e.to_buyer) / 1e8 AS to_buyer_eur,
+  e.delivered / 1e3 AS delivered_kwh,
+  f.terms_buyer_key AS buyer_key,
+  f.terms_seller_key AS seller_key,
+  f.terms_mediator AS mediator
+FROM escrow_trades_funded AS f
+LEFT JOIN escrow_trades_released AS r ON r.number = f.number
+LEFT JOIN escrow_trades_released_by_readings AS e ON e.number = f.number;
+
+-- NRGcoins of each participant and final day, as corrected last (rule 17).
+CREATE VIEW coins AS
+SELECT id AS participant, day, minted / 1e6 AS minted, charged / 1e6 AS charged
+FROM (
+  SELECT *, row_number() OVER (PARTITION BY id, day ORDER BY block DESC, log_index DESC) AS age FROM (
+    SELECT id, day, minted, charged, block, log_index FROM nrg_coin_credited
+    UNION ALL SELECT id, day, minted, charged, block, log_index FROM nrg_coin_coins_corrected
+  ) AS told
+) AS latest
+WHERE age = 1;
+
+-- NRGcoins that were given to a participant (positive) or that it gave.
+CREATE VIEW coin_transfers AS
+SELECT
+  m."to" AS participant, m."from" AS other, datetime(time, 'unixepoch') AS at, amount / 1e6 AS coins, transaction_hash,
+  m.block, m.log_index
+FROM nrg_coin_coins_moved AS m JOIN block AS b ON b.number = m.block
+UNION ALL
+SELECT m."from", m."to", datetime(time, 'unixepoch'), -amount / 1e6, transaction_hash, m.block, m.log_index
+FROM nrg_coin_coins_moved AS m JOIN block AS b ON b.number = m.block;
+
+-- NRGcoins that each participant has, below zero where more was charged than there was: of each day what was credited, or
+-- corrected last, and what was given.
+CREATE VIEW coin_balances AS
+SELECT
+  n.id AS participant,
+  (
+    (SELECT coalesce(sum(minted - charged), 0) FROM nrg_coin_credited AS c
+     WHERE c.id = n.id AND NOT EXISTS (
+       SELECT 1 FROM nrg_coin_coins_corrected AS k WHERE k.id = c.id AND k.day = c.day))
+    + (SELECT coalesce(sum(minted - charged), 0) FROM nrg_coin_coins_corrected AS c
+       WHERE c.id = n.id AND NOT EXISTS (
+         SELECT 1 FROM nrg_coin_coins_corrected AS k
+         WHERE k.id = c.id AND k.day = c.day AND (k.block, k.log_index) > (c.block, c.log_index)))
+    + (SELECT coalesce(sum(amount), 0) FROM nrg_coin_coins_moved AS m WHERE m."to" = n.id)
+    - (SELECT coalesce(sum(amount), 0) FROM nrg_coin_coins_moved AS m WHERE m."from" = n.id)
+  ) / 1e6 AS coins
+FROM participant_registry_admitted AS n
+WHERE n.id > 5;
+
 -- Net energy of each participant: consumption positive, generation negative. Metered: as known now.
 CREATE VIEW energy AS
 WITH
@@ -230,6 +295,8 @@ FROM balancing_fund_rewarded WHERE premium > 0
 UNION ALL SELECT id, day, 'reward', reward / 1e8 FROM balancing_fund_rewarded WHERE reward > 0
 UNION ALL SELECT client, day, 'commission', -amount / 1e8 FROM intermediaries_commission_paid WHERE amount > 0
 UNION ALL SELECT intermediary, day, 'commission', amount / 1e8 FROM intermediaries_commission_paid WHERE amount > 0
+UNION ALL SELECT buyer, day, 'escrow', -to_seller_eur FROM escrows WHERE to_seller_eur > 0
+UNION ALL SELECT seller, day, 'escrow', to_seller_eur FROM escrows WHERE to_seller_eur > 0
 UNION ALL SELECT id, day, 'taken back', -units / 1e8 FROM shortfalls_taken_back
 UNION ALL SELECT id, day, 'made good', units / 1e8 FROM shortfalls_made_good
 UNION ALL SELECT id, day, 'restored', units / 1e8 FROM shortfalls_restored

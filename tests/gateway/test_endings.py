@@ -51,7 +51,7 @@ def test_what_both_have_signed_is_brought_with_both_signatures_in_the_contracts_
     market.step()
     assert market.node.brought == [id_]
     assert market.client(first).status(id_)["state"] == "in_block"
-    record, kept = market.store.message(id_), market.store.ending(id_)
+    record, kept = market.store.message(id_), market.store.joint(id_)
     assert record is not None
     assert kept is not None
     domain = Domain(CHAIN, CONTRACTS[BILATERAL])
@@ -153,6 +153,6 @@ def test_who_leaves_has_its_endings_erased_but_not_one_under_way(market: Gateway
     send(market, "roof", one)
     send(market, "home", other)
     market.store.erase(account_of("home"), HOME, [])
-    assert [kept.expires for kept in market.store.endings(account_of("roof"), 0)] == [int(THEN) + 86_400]
+    assert [kept.expires for kept in market.store.joints(account_of("roof"), ["Ending"], 0)] == [int(THEN) + 86_400]
     market.step()
     assert len(market.node.brought) == 1

@@ -39,9 +39,12 @@ from dem.gateway.offers import contracts_of
 from dem.gateway.pages import choices
 from dem.gateway.pages.figures import Market
 from dem.gateway.pages.router import SESSION
-from dem.gateway.protocol import BILATERAL
+from dem.gateway.protocol import BILATERAL, ESCROW
 from dem.gateway.reads import Index
+from dem.messages.contracts import EscrowRelease
 
+from . import test_coins as coins
+from . import test_escrows as escrows
 from .test_endings import ending
 from .test_offers import OPENING, THEN, concluded, proposal, revoked
 
@@ -65,7 +68,8 @@ ASKED = {
     "home": [
         *("me", "prices?day=1"),
         *(f"members/{HOME}{what}" for what in ("", "/energy?first_day=1&last_day=2", "/orders?day=1", "/offers")),
-        *(f"members/{HOME}{what}" for what in ("/settlements?first_day=1&last_day=2", "/transfers")),
+        *(f"members/{HOME}{what}" for what in ("/settlements?first_day=1&last_day=2", "/transfers", "/coins")),
+        f"members/{HOME}/escrows",
     ],
     "operator": ["members"],
 }
@@ -101,6 +105,9 @@ def _told() -> Iterator[tuple[str, str, dict[str, Any]]]:
     yield "WholesaleResidual", "Reported", {"id": ROOF, "day": 1} | reported
     cleared = {"direction": 1, "price": -5, "volume": 40, "tick": 0, "share": 0, "marginal": 0}
     yield "WholesaleResidual", "ResidualCleared", {"day": 1, "slot": 3} | cleared
+    yield from (escrows.ADDED, *(escrows.funded(n) for n in (1, 2, 3, 4)))
+    yield from (escrows.released(2, escrows.AMOUNT), escrows.released(3, 7), escrows.expired(4, 100))
+    yield from coins.TOLD
 
 
 @dataclass
@@ -183,6 +190,8 @@ def _everything(gateway: Gateway) -> Iterator[Any]:
     gateway.now[0] = THEN
     gateway.client("home").send(BILATERAL, OPENING)
     gateway.client("home").send(BILATERAL, ending())
+    gateway.client("home").send(ESCROW, escrows.trade())
+    gateway.client(escrows.KEYS[0]).send(ESCROW, EscrowRelease(1, escrows.AMOUNT, 0))
     for who, paths in ASKED.items():
         headers = {"purpose": "a test"} if who not in OWN else {}
         if who:

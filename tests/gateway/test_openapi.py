@@ -49,4 +49,4 @@ def test_random_requests_get_what_the_document_says(gateway: Gateway) -> None:
 
         ask()
         count += 1
-    assert count == 29
+    assert count == 31

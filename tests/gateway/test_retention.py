@@ -8,7 +8,7 @@ from support.gateway import HOME, METER, ROOF, Gateway, account_of, make_gateway
 
 from dem.commands.erase import cli
 from dem.gateway.config import Retention
-from dem.gateway.state import METADATA, NewEnding, State
+from dem.gateway.state import METADATA, NewJoint, State
 from dem.messages.contracts import Revocation
 from dem.messages.signing import message_hash
 from dem.model.mechanisms import AUCTION
@@ -45,8 +45,8 @@ def fill(gateway: Gateway) -> None:
     gateway.client("operator").get(f"/v1/members/{HOME}", purpose="a very private purpose")
     gateway.client("operator").get(f"/v1/members/{ROOF}", purpose="another purpose")
     gateway.store.nonce(60)
-    ending = NewEnding(1, 5, int(THEN) + 1, account_of("roof"), is_buyer=True)
-    gateway.store.accept(f"0x{9:064x}", "Ending", account_of("home"), {"signature": "0x"}, ending=ending)
+    joint = NewJoint(int(THEN) + 1, account_of("roof"), "ending", {"contract": 1})
+    gateway.store.accept(f"0x{9:064x}", "Ending", account_of("home"), {"signature": "0x"}, joint=joint)
     gateway.store.agree(account_of("home"), HOME, "name", 1)
     gateway.store.withdraw_consent(HOME, "name")
 
@@ -58,7 +58,7 @@ def test_each_class_goes_when_its_time_is_over_and_no_sooner(gateway: Gateway) -
     begin = gateway.now[0]
     classes = {
         "journal": (RETENTION.journal, {"journal", "token", "nonce"}),
-        "messages": (RETENTION.messages, {"message", "offer", "ending"}),
+        "messages": (RETENTION.messages, {"message", "offer", "joint"}),
         "values": (RETENTION.values, {"value", "delivery", "access", "consent"}),
     }
     gone: set[str] = {"client"}
@@ -98,7 +98,7 @@ def test_who_has_left_is_erased_and_nobody_else(gateway: Gateway) -> None:
     fill(gateway)
     gone = gateway.store.erase(account_of("home"), HOME, [METER])
     assert gone == {
-        "offer": 1, "ending": 1, "message": 4, "value": 1, "access": 1, "consent": 1, "journal": 17, "token": 3
+        "offer": 1, "joint": 1, "message": 4, "value": 1, "access": 1, "consent": 1, "journal": 17, "token": 3
     }  # fmt: skip
     assert [one.sender for one in gateway.store.messages(State.FINAL, 100)] == [account_of("roof")] * 2
     assert [row["participant"] for row in gateway.store.accesses(None, 0, 100)] == [ROOF]

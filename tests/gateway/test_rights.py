@@ -29,6 +29,8 @@ proof        401     403    200  403        403       403   403       403       
 offers       401     403    200  403        403       403   403       403        403      403
 settlements  401     403    200  403        200       403   403       403        403      200
 transfers    401     403    200  403        200       403   403       403        403      200
+coins        401     403    200  403        200       403   403       403        403      200
+escrows      401     403    200  403        200       403   403       403        403      200
 deliver      401     403    403  403        403       403   200       403        403      403
 deliveries   401     403    403  403        200       403   200       403        403      200
 send         202     202    202  202        202       202   202       202        202      202
@@ -94,6 +96,8 @@ def ask(gateway: Gateway, resource: str, who: str) -> int:
             "proof": (f"members/{HOME}/proof", {"day": 2}),
             "offers": (f"members/{HOME}/offers", {}),
             "transfers": (f"members/{HOME}/transfers", {}),
+            "coins": (f"members/{HOME}/coins", {}),
+            "escrows": (f"members/{HOME}/escrows", {}),
             "message": (f"messages/{envelope.id}", {}),
             "queue": ("queue", {}),
             "payouts": ("payouts", {}),

@@ -141,8 +141,9 @@ def test_a_contract_is_ended_by_both(site: Site, pages: dict[str, Page]) -> None
     end.get_by_role("button").click()
     roof.wait_for_url("**?sent=1")
     roof.get_by_text("both have signed").wait_for()
-    [kept] = site.gateway.store.endings(account_of("roof"), 0)
-    assert (kept.contract, kept.last_day) == (1, FIRST + 3)
+    [kept] = site.gateway.store.joints(account_of("roof"), ["Ending"], 0)
+    about = kept.record.envelope["message"]
+    assert (about["number"], about["lastDay"]) == ("1", f"{FIRST + 3}")
     assert kept.consent is not None
     site.gateway.step()
     assert kept.record.id in site.gateway.node.brought

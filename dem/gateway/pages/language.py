@@ -55,6 +55,10 @@ class Language:
         value = Decimal(units).scaleb(-MONEY_DECIMALS)
         return self.number(value, max(digits, digits_of([units])))
 
+    def coins(self, amount: str) -> str:
+        """NRGcoins, to the thousandth."""
+        return self.number(_whole(round(Decimal(amount), 3)), 3)
+
     def price(self, units_per_wh: float | Decimal, digits: int = 3) -> str:
         """Currency per kWh, without unit."""
         return self.number(_whole(round(Decimal(units_per_wh).scaleb(KWH_DECIMALS - MONEY_DECIMALS), digits)), digits)

@@ -49,7 +49,7 @@ PAGES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "offers": ("/members/{participant}/offers", ("offers",)),
     "intermediary": ("/members/{participant}/intermediary", ("choice",)),
     "proof": ("/members/{participant}/proof", ("proof",)),
-    "money": ("/members/{participant}/money", ("member", "settlements", "transfers")),
+    "money": ("/members/{participant}/money", ("member", "settlements", "transfers", "coins", "escrows")),
     "bills": ("/members/{participant}/bills", ("bills",)),
     "bill": ("/members/{participant}/bills/{number}", ("bills",)),
     "alerts": ("/members/{participant}/alerts", ("member", "energy", "orders", "settlements")),
@@ -78,6 +78,8 @@ POLICY = (
     "base-uri 'none'; frame-ancestors 'none'"
 )
 _OWN_DAYS = 14
+_COIN_DAYS = 31
+"""Days with coins, transfers of them, and trades in escrow that a page shows, the newest ones."""
 _ACCESSES = 200
 """Readings about members that a page shows, the newest ones."""
 _FILES = (".pdf", ".csv", ".xml")
@@ -487,9 +489,10 @@ def money(asked: Asking, participant: Number, purpose: Purpose = "", sent: Sent 
     days = index.settlements(participant, max(1, last - 30), last + 1)[::-1]
     transfers = index.transfers(participant)
     side = _side_payments(asked.parts, participant)
+    coins, given, trades_ = index.coins(participant), index.coin_transfers(participant), index.escrows(participant)
     member = index.participant(participant)
-    note(len(days) + len(transfers) + len(side))
-    for row in days:
+    note(len(days) + len(transfers) + len(side) + len(coins) + len(given) + len(trades_))
+    for row in (*days, *coins, *trades_):
         row["starts"] = market.local(market.calendar.start_of(row["day"]))
     return asked.page(
         "money",
@@ -498,10 +501,14 @@ def money(asked: Asking, participant: Number, purpose: Purpose = "", sent: Sent 
         days=days,
         transfers=transfers,
         side=side,
+        coins=index.coin_balance(participant) if coins or given else None,
+        coin_days=coins[:_COIN_DAYS],
+        given=given[:_COIN_DAYS],
+        escrows=trades_[:_COIN_DAYS],
         units=units,
         purpose=purpose,
         sent=sent,
-        messages=_messages(asked.parts, member["account"], "Withdrawal"),
+        messages=_messages(asked.parts, member["account"], "Withdrawal", "CoinTransfer", "EscrowTrade"),
         pays_to_banks=asked.parts.has_office(Role.TREASURER),
     )
 

@@ -12,7 +12,8 @@ from dem.gateway.pages.figures import Market, Row
 from dem.gateway.pages.limits import coming
 from dem.gateway.parts import Parts
 from dem.gateway.protocol import parse
-from dem.gateway.state import KeptEnding, State
+from dem.gateway.state import KeptJoint, State
+from dem.messages.contracts import Ending as Ended
 from dem.messages.signing import message_hash
 from dem.model.orders import MAX_ENERGY
 from dem.model.units import PRICE_DECIMALS
@@ -116,8 +117,9 @@ def terms(market: Market, member: Row) -> str:
 def contracts(parts: Parts, market: Market, participant: int, account: str) -> list[Contract]:
     """Those of a member that deliver today or later."""
     found, pending = [], defaultdict[int, list[Ending]](list)
-    for one in parts.store.endings(account, parts.store.now() - _OVER_SECONDS):
-        pending[one.contract].append(_ending(parts, market, one, account))
+    for one in parts.store.joints(account, [Ended.__name__], parts.store.now() - _OVER_SECONDS):
+        number, ending = _ending(parts, market, one, account)
+        pending[number].append(ending)
     for row in known.contracts_of(parts, participant, market.day_now()):
         buys = row["buyer"] == participant
         other = row["seller"] if buys else row["buyer"]
@@ -130,8 +132,10 @@ def contracts(parts: Parts, market: Market, participant: int, account: str) -> l
     return found
 
 
-def _ending(parts: Parts, market: Market, one: KeptEnding, account: str) -> Ending:
-    message = parse("Ending", one.record.envelope["message"])
+def _ending(parts: Parts, market: Market, one: KeptJoint, account: str) -> tuple[int, Ending]:
+    """One of a contract, with its number."""
+    message = parse(Ended.__name__, one.record.envelope["message"])
+    assert isinstance(message, Ended)
     revocation = f"0x{message_hash(message).hex()}"
     if one.record.state is State.REFUSED:
         state = "refused"
@@ -140,9 +144,9 @@ def _ending(parts: Parts, market: Market, one: KeptEnding, account: str) -> Endi
     else:
         state = "withdrawn" if parts.index.rows(_REVOKED, message=revocation) else "open"
         state = state if one.expires > parts.store.now() else "expired"
-    last, until = market.local(market.calendar.start_of(one.last_day)), market.local(one.expires)
+    last, until = market.local(market.calendar.start_of(message.last_day)), market.local(one.expires)
     is_own, told = one.record.sender == account, one.record.envelope["message"]
-    return Ending(is_own, last, until, state, one.record.refusal, told, revocation)
+    return message.number, Ending(is_own, last, until, state, one.record.refusal, told, revocation)
 
 
 def ending_terms(market: Market, number: int) -> dict[str, str]:

@@ -70,6 +70,7 @@ OTHERS: Sequence[str] = (
     *(N_("OrderSheet"), N_("ReadingSheet"), N_("Withdrawal"), N_("Application"), N_("orders"), N_("readings")),
     *(N_("Ballot"), N_("Opening"), N_("Nomination"), N_("Mandate"), N_("ReliefOffer")),
     *(N_("Proposal"), N_("Acceptance"), N_("Revocation"), N_("Ending")),
+    *(N_("CoinTransfer"), N_("EscrowTrade"), N_("EscrowRelease")),
     *(N_("from bank"), N_("from wallet"), N_("to bank"), N_("to wallet")),
     *(N_("consumer"), N_("prosumer"), N_("grid_operator"), N_("operator"), N_("registrar"), N_("grid")),
     *(
@@ -85,6 +86,6 @@ OTHERS: Sequence[str] = (
     *(N_("overload"), N_("voltage too high"), N_("voltage too low"), N_("no power flow exists")),
     *(N_("feed-in"), N_("demand"), N_("network")),
     *(N_("members"), N_("message"), N_("deliveries"), N_("operations"), N_("audit"), N_("bills"), N_("access")),
-    *(N_("intermediary"),),
+    *(N_("intermediary"), N_("coins"), N_("escrows")),
 )
 """Kinds, roles and resources, as tables have them."""

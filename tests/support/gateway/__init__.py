@@ -64,6 +64,7 @@ RULES = replace(
     prices=PriceRange(UnitsPerWh(-100_000)),
 )
 HOME, ROOF, BROKER = 6, 7, 8
+NOBODY = f"0x{0:040x}"
 METER, ROOF_METER = "AT0030000000000000000000000000001", "AT0030000000000000000000000000002"
 """What the metering operator calls theirs, in tests/metering/samples."""
 DEPTH = 4
@@ -246,6 +247,13 @@ def town(members: int, day: int = 2) -> Iterator[Any]:
         yield "Settlement", "Settled", {"id": id_, "day": day, "trade": 3, "imbalance": 2, "fees": 1, "deviation": 0}
         yield "Accounts", "Posted", {"id": id_, "amount": -6, "release": 0}
         yield "Accounts", "ArrearsChanged", {"id": id_, "arrears": id_}
+        yield "NrgCoin", "Credited", {"id": id_, "day": day, "minted": 3, "charged": 1}
+        yield "NrgCoin", "CoinsMoved", {"from": id_, "to": ROOF, "amount": 2, "sequence": 1}
+        terms = {"slots": 1, "energy": 5, "price": 1_000} | dict.fromkeys(("buyerKey", "sellerKey", "mediator"), NOBODY)
+        locks = {"message": bytes(32), "terms": terms, "buyerLocks": 5_000, "sellerLocks": 0}
+        yield "EscrowTrades", "Funded", {"number": id_, "buyer": id_, "seller": ROOF, "day": day} | locks
+        paid = {"toSeller": 4_000, "toBuyer": 1_000, "first": NOBODY, "second": NOBODY}
+        yield "EscrowTrades", "Released", {"number": id_} | paid
 
 
 @dataclass

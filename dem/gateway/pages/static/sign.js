@@ -5,12 +5,16 @@ import {
   walletEnvelope, walletSignsText,
 } from "/static/wallet.js";
 
+// A number with at most so many decimals, in units of the last one; null if it is none.
+const units = (value, decimals) => {
+  const found = /^(\d{1,12})(?:[.,](\d+))?$/.exec(value.trim());
+  const rest = (found && found[2]) || "";
+  return found && rest.length <= decimals ? `${BigInt(found[1] + rest.padEnd(decimals, "0"))}` : null;
+};
 const AS = {
   text: (value) => value,
-  money: (value) => { // currency with at most 8 decimals, in units of 10^-8; null if it is none
-    const found = /^(\d{1,12})(?:[.,](\d{1,8}))?$/.exec(value.trim());
-    return found && `${BigInt(found[1] + (found[2] || "").padEnd(8, "0"))}`;
-  },
+  money: (value) => units(value, 8),
+  coins: (value) => units(value, 6),
   truth: (value) => value === "true",
   percent: (value) => `${Math.round(Number(value) * 100)}`,
 };
