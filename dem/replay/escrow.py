@@ -15,7 +15,6 @@ from dem.replay.events import OFFICE
 from dem.replay.market import NOTHING, MarketReplay, Moved, differences
 from dem.replay.market import ROLLING as IN_ESCROW
 from dem.replay.payments import SidePayment
-from dem.replay.readings import MeterValues
 
 WHAT = "escrow"
 """The payments of escrows, as tables call them."""
@@ -24,7 +23,7 @@ WHAT = "escrow"
 class EscrowReplay(MarketReplay):
     """Follows the events of EscrowTrades.
 
-    rules: the rules of a day. readings: what its meters showed, by member.
+    rules: the rules of a day. metered: net consumption of a day and a member by slot, as far as it is known.
     """
 
     EVENTS = frozenset({"Funded", "Released", "ReleasedByReadings"})
@@ -34,11 +33,11 @@ class EscrowReplay(MarketReplay):
         self,
         periods_per_day: int,
         rules: Callable[[int], MarketRules],
-        readings: Callable[[int], Mapping[int, MeterValues]],
+        metered: Callable[[int, int], Column],
     ) -> None:
         self._periods_per_day = periods_per_day
         self._rules = rules
-        self._readings = readings
+        self._metered = metered
         self.unpaid: dict[int, EscrowedTrade] = {}
         """Trades whose escrow nobody has released, by number."""
         self.delivered: dict[int, int] = {}
@@ -114,8 +113,7 @@ class EscrowReplay(MarketReplay):
         self._voided.discard(day)
 
     def _delivered(self, trade: EscrowedTrade) -> Column:
-        values = self._readings(trade.day).get(trade.seller)
-        return trade.delivered(np.zeros(self._periods_per_day, np.int64) if values is None else values.net)
+        return trade.delivered(self._metered(trade.day, trade.seller))
 
     def _fund(self, args: Mapping[str, Any]) -> Moved:
         terms, day, number = args["terms"], args["day"], args["number"]

@@ -134,6 +134,12 @@ class Markets:
         """What was nominated to the upper grid on a day, if anything."""
         return next((own for _, market in self._counted(day) if (own := market.exchange(day))), None)
 
+    def metered(self, day: int, id_: int) -> Column:
+        """Net consumption of a member by slot, as far as it is known: of meters, and of the desk what it nominated."""
+        values, exchange = self.readings(day).get(id_), self.exchange(day)
+        net = np.zeros(self.periods_per_day, np.int64) if values is None else values.net
+        return net if exchange is None or exchange.desk != id_ else net + exchange.net
+
     def flexible(self, day: int, participants: Column) -> Grid:
         """Energy sold back that may earn the premium, Wh, a row per participant and a column per slot."""
         grid = np.zeros((len(participants), self.periods_per_day), np.int64)
@@ -195,14 +201,16 @@ class Markets:
         """The day is final."""
         self._releases.pop(day, None)
         self.lots.forget(day)
-        voided = self._voided.pop(day, set())
-        for contract, market in self._not_retired(day):
+        voided = self._voided.get(day, set())
+        # Escrows ask what the desk has exchanged: the market that tells it comes after them.
+        for contract, market in reversed([*self._not_retired(day)]):
             # What was locked from day to day for a void day is not needed any more, and nothing has released it.
             rolling = market.held(ROLLING) if contract in voided else {}
             market.forget(day)
             left = market.held(ROLLING) if rolling else {}
             for id_, locked in rolling.items():
                 self.stuck[contract, id_] += locked - left.get(id_, 0)
+        self._voided.pop(day, None)
 
 
 MARKETS: Mapping[str, Callable[[Markets], MarketReplay]] = {
@@ -217,7 +225,7 @@ MARKETS: Mapping[str, Callable[[Markets], MarketReplay]] = {
     "random_matching": lambda markets: PairReplay(
         markets.periods_per_day, markets.rules, lambda day, _book, _arrivals: lottery(markets.lots.of(day))
     ),
-    "escrow": lambda markets: EscrowReplay(markets.periods_per_day, markets.rules, markets.readings),
+    "escrow": lambda markets: EscrowReplay(markets.periods_per_day, markets.rules, markets.metered),
     "congestion": lambda markets: CongestionReplay(markets.rules),
 }
 """How each mechanism is followed, by its key; in the order of their trades in tables."""

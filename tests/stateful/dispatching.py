@@ -16,14 +16,14 @@ class Dispatching:
     owned: Any
 
     ACTIONS = (
-        (1, "change_zones"),
+        (2, "change_zones"),
         (4, "limit_a_day"),
         (8, "lower_limits"),
         (2, "approve_a_day"),
         (10, "charge_for_limits"),
-        (2, "offer_relief"),
-        (4, "buy_relief"),
-        (10, "pay_relief"),
+        (5, "offer_relief"),
+        (7, "buy_relief"),
+        (14, "pay_relief"),
     )
 
     def change_zones(self) -> None:

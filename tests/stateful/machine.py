@@ -64,6 +64,7 @@ from dem.model.rules import CONTRACT_PRICINGS, ImbalancePricing, MarketRules, Ta
 from dem.model.strips import LANES, pack, unpack
 from dem.model.units import FROM_ZERO, PriceRange, Tick, UnitsPerWh, Wh
 
+from .beside import BESIDE, Beside
 from .dispatching import Dispatching
 from .homes import Homes
 from .hostile import SOME_MONEY, SUPPLIER_ID, Hostile
@@ -106,7 +107,7 @@ CAPACITY = 300
 PLENTY = 10**13
 ALL_GROUPS = 1 << 32
 UNAUTHORIZED = "AccessManagedUnauthorized"
-BREAKABLE = ("CallAuction", "ContinuousMarket", "BilateralContracts", "WholesaleResidual", POOL)
+BREAKABLE = ("CallAuction", "ContinuousMarket", "BilateralContracts", "WholesaleResidual", POOL, *BESIDE)
 
 FOR_CONTRACTS = {
     "Accounts.admitMarket": (STRANGER.address, 1),
@@ -184,7 +185,7 @@ class State:
     is_paused: bool
 
 
-class Machine(LostKeys, Hostile, Homes, Dispatching):
+class Machine(LostKeys, Hostile, Homes, Dispatching, Beside):
     """One market, and somebody doing something at every step."""
 
     def __init__(self, seed: int) -> None:
@@ -223,6 +224,7 @@ class Machine(LostKeys, Hostile, Homes, Dispatching):
             self._admit(self.applicants[0])
         self._crooks()
         self._plug_in()
+        self._plug_in_beside()
         for desk in [person for person in self.people.values() if person.kind == DESK][:1]:
             self.market.act("WholesaleDesk.appoint", desk.id, 1)
         for person in list(self.people.values())[1:]:
@@ -240,7 +242,7 @@ class Machine(LostKeys, Hostile, Homes, Dispatching):
         (2, "replace_meter"),
         (6, "change_status"),
         (3, "change_connection"),
-        (5, "come_back"),
+        (9, "come_back"),
         (5, "deposit"),
         (9, "pay_out"),
         (5, "move_tokens"),
@@ -274,6 +276,7 @@ class Machine(LostKeys, Hostile, Homes, Dispatching):
         *LostKeys.ACTIONS,
         *Homes.ACTIONS,
         *Dispatching.ACTIONS,
+        *Beside.ACTIONS,
     )
     _registrar = ROLE_KEYS["registrar"]
 
@@ -392,6 +395,7 @@ class Machine(LostKeys, Hostile, Homes, Dispatching):
             for _ in range(8):
                 self.lower_limits()
             self._wait_until(CALENDAR.metering_deadline(day))
+            self._pair_day(day)
             if not self.market.call("MeterReadings", "isClosed", day):
                 self.market.act("MeterReadings.close", day, 100)
             self._settle_all(day)
@@ -400,11 +404,13 @@ class Machine(LostKeys, Hostile, Homes, Dispatching):
             self._wait_until(CALENDAR.corrections_close_at(day))
             self._settle_all(day)
             self.market.act("Settlement.finalize", day)
+            self._credit_day(day)
             self._charge_all(day)
             self._pay_all_relief(day)
         for address, last_day in self.idle.items():
             if last_day is None or last_day <= last:
                 self.market.act("Schedule.removeMarket", address)
+        self._end_escrows()
         release_stuck(self.market)
         for id_, day in [place for place, locked in self.market.replay.open_collateral().items() if locked]:
             for market in (self.market.contracts[contract].address for contract in ("CallAuction", POOL)):
@@ -412,6 +418,7 @@ class Machine(LostKeys, Hostile, Homes, Dispatching):
                     self.market.act("Intermediaries.collect", day, [id_], market)
         self._make_all_good()
         self.end_lost_keys()
+        self._end_coins()
         self.state = self.look()
         assert all(account.locked == 0 for account in self.state.accounts.values()), "collateral is left"
         assert self.state.accounts[CLEARING_HOUSE].free == 0, "something is set aside and paid to nobody"
@@ -494,7 +501,12 @@ class Machine(LostKeys, Hostile, Homes, Dispatching):
         self.market.now = max(self.market.now, time)
 
     def _pivots(self, day: int, strip: int) -> list[int]:
-        return [outcome.pivot for outcome in self.market.replay.book(day).clearing[strip * LANES : (strip + 1) * LANES]]
+        return [
+            outcome.pivot
+            for outcome in self.market.replay.markets["CallAuction"]
+            .book(day)
+            .clearing[strip * LANES : (strip + 1) * LANES]
+        ]
 
     def _residuals(self, day: int, strip: int) -> list[Residual]:
         return self.market.replay.markets["WholesaleResidual"].outcomes(day)[strip * LANES : (strip + 1) * LANES]
@@ -1166,6 +1178,8 @@ class Machine(LostKeys, Hostile, Homes, Dispatching):
         elif residual:
             strip = next(strip for strip in range(STRIPS) if residual >> strip & 1)
             self._do("WholesaleResidual.clear", day, strip, *self._ticks(day, strip), ALL_GROUPS)
+        elif self._unpaired(day):
+            self._pair_some(day)
         elif not phase.is_closed:
             if now >= CALENDAR.metering_deadline(day):
                 self._do("MeterReadings.close", day, self.random.choice((3, 100)))

@@ -91,7 +91,8 @@ class Trading:
     def _take_note(self, events: list[Event]) -> None:
         """People remember which of their own sheets the auction took."""
         brokered = BROKERED_LAYER * self._strips()
-        own = [e for e in events if e.contract != POOL and e.args.get("firstLine", 0) < brokered]
+        others = (POOL, "OrderBook", "RandomMatching")
+        own = [e for e in events if e.contract not in others and e.args.get("firstLine", 0) < brokered]
         take_note(self.market, self.people, [e for e in own if e.args.get("id", 0) in self.people])
 
     def _strips(self) -> int:
@@ -115,7 +116,8 @@ class Trading:
 
     def unpause_others(self) -> None:
         """The council lets all markets but the auction go on."""
-        for contract in ("BilateralContracts", "ContinuousMarket", "WholesaleResidual", POOL):
+        others = ("OrderBook", "RandomMatching", "EscrowTrades")
+        for contract in ("BilateralContracts", "ContinuousMarket", "WholesaleResidual", POOL, *others):
             reasons = () if self._is_paused(contract) else ("MarketIsNotPaused",)
             self._do("Accounts.unpause", self.market.contracts[contract].address, may=reasons)
 

@@ -73,7 +73,7 @@ def _bounds(replay: Replay, person: Person, sheet: OrderSheet) -> set[str]:
     periods = replay.periods_per_day
     per_line = strips_per_day(periods)
     lines = range(sheet.first_line, sheet.first_line + len(sheet.lines))
-    book = replay.book(sheet.day).standing
+    book = replay.markets["CallAuction"].book(sheet.day).standing
     is_own = (book.participant == person.id) & (book.layer < BROKERED_LAYER)
     before = orders_in(book, is_own)
     gone = [order for order in before if order.layer * per_line + order.slot // LANES in lines]

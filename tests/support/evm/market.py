@@ -56,10 +56,9 @@ PUBLIC = [
 ]
 """Every function that somebody outside of the contracts may call to change something on the market."""
 
-_BY_THEMSELVES = ("OrderBook", "RandomMatching", "Lots", "EscrowTrades", "NrgCoin", "CongestionTrades", "SourceLabels")
+_BY_THEMSELVES = ("CongestionTrades", "SourceLabels")
 PLAYED_ALONE = [name for name in PUBLIC if name.partition(".")[0] in _BY_THEMSELVES]
-"""Those that test_random_pairs.py, test_escrow.py, test_nrg_coins.py, test_congestion.py and test_source_labels.py
-play, and no market of all mechanisms does."""
+"""Those that test_congestion.py and test_source_labels.py play, and no market of all mechanisms does."""
 
 
 @dataclass(slots=True)
