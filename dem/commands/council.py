@@ -13,7 +13,7 @@ from dem.commands import ABOUT
 from dem.console import console, fail_readably, print_table
 
 if TYPE_CHECKING:
-    from dem.deployment.market import MANIFEST, Market
+    from dem.deployment.market import Market
     from dem.governance.council import Proposal
 
 _STANDING = ("open", "decided")
@@ -33,7 +33,7 @@ def _command(function: Callable[..., None], acts: bool = True) -> click.Command:
 
     def run(folder: Path, account: str | None = None, **further: Any) -> None:
         from dem.chain.connection import Chain
-        from dem.deployment.market import connect, role_keys
+        from dem.deployment.market import MANIFEST, connect, role_keys
 
         chain = Chain.connected()
         keys = role_keys(chain, account) if acts else {}

@@ -13,7 +13,7 @@ from dem.console import console, fail_readably
 from dem.errors import DemError, InputError
 
 if TYPE_CHECKING:
-    from dem.deployment.market import MANIFEST, Market
+    from dem.deployment.market import Market
     from dem.relay.payouts import Payout
 
 
@@ -32,7 +32,7 @@ def cli(folder: Path, signed: Path, out: Path, account: str | None) -> None:
     table of payments of the market's next epoch. Called again, it takes nothing out twice, and the table is the same.
     """
     from dem.chain.connection import Chain
-    from dem.deployment.market import connect, role_keys
+    from dem.deployment.market import MANIFEST, connect, role_keys
     from dem.formats import write_whole
     from dem.relay.batches import Relay
     from dem.relay.payouts import COLUMNS, redeem
