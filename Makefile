@@ -104,7 +104,7 @@ test: artifacts ## run all tests
 	@$(MAKE) test-forge
 
 # Forge's tests deploy the contracts as the package has them: `make check` compiles all of them, and compares.
-FORGE_TEST := CONTRACTS=.forge/contracts forge test --match-path 'tests/forge/*'
+FORGE_TEST := FOUNDRY_PROFILE=tests CONTRACTS=.forge/contracts forge test --match-path 'tests/forge/*'
 compile: artifacts
 	@python tools/artifacts.py unpack
 	@$(FORGE_TEST) --list >/dev/null
@@ -112,7 +112,7 @@ compile: artifacts
 test-forge: compile ## numbers: unit, fuzz and invariant tests in Solidity
 	$(SAY) 'forge: tests/forge'
 	@rm -rf .forge/gas
-	@GAS_OUT=.forge/gas $(FORGE_TEST)
+	@GAS_OUT=$(CURDIR)/.forge/gas $(FORGE_TEST)
 	@python tools/gas.py compare
 
 test-model: artifacts ## the reference model, alone and against the contracts (pyrevm)
@@ -178,7 +178,7 @@ coverage: artifacts ## line and branch coverage of contracts and package
 bench-gas: compile ## measure the gas of a market day with 10, 100 and 1,000 participants, write bench/gas.*
 	$(SAY) 'forge: GasTest -> bench'
 	@rm -rf .forge/gas
-	@GAS_OUT=.forge/gas GAS_ALL=yes $(FORGE_TEST) --match-contract '^GasTest'
+	@GAS_OUT=$(CURDIR)/.forge/gas GAS_ALL=yes $(FORGE_TEST) --match-contract '^GasTest'
 	@python tools/gas.py write
 
 bench-bilateral: artifacts ## measure the gas of bilateral contracts over a day and over a year, write bench/bilateral.*
@@ -187,7 +187,7 @@ bench-bilateral: artifacts ## measure the gas of bilateral contracts over a day 
 bench-intraday: compile ## measure the gas of intraday orders in books of 10, 1,000 and 10,000, write bench/intraday.*
 	$(SAY) 'forge: IntradayGasTest -> bench'
 	@rm -rf .forge/gas
-	@GAS_OUT=.forge/gas GAS_ALL=yes $(FORGE_TEST) --match-contract IntradayGasTest
+	@GAS_OUT=$(CURDIR)/.forge/gas GAS_ALL=yes $(FORGE_TEST) --match-contract IntradayGasTest
 	@python tools/gas.py write-intraday
 
 bench-clearing: setup ## clear books beside other packages, each in an environment of its own, write bench/clearing.*
@@ -274,9 +274,9 @@ check-contracts: setup ## forge fmt, solhint, slither, bytecode and sizes
 	@forge fmt --check contracts $(wildcard tests/forge)
 	@solhint --disc --noPoster --max-warnings 0 'contracts/**/*.sol'
 	$(SAY) 'forge build, slither'
-	@# Compiled from nothing, and once: the tests that forge runs afterwards find it here.
-	@rm -rf .forge
-	@forge build
+	@# Compiled from nothing.
+	@rm -rf .forge/out .forge/cache
+	@forge build contracts
 	@slither . --config-file slither.config.json
 	$(SAY) 'artifacts'
 	@python tools/artifacts.py check

@@ -93,6 +93,16 @@ contract VectorsTest {
         }
     }
 
+    function _deviation(Settlement memory c, uint256 i, int256 d, int256 area) private pure returns (int256) {
+        if (!c.chargeHelpful && ((d > 0 && area < 0) || (d < 0 && area > 0))) {
+            return 0;
+        }
+        uint256 charged = ImbalancePrice.chargeableDown(
+            unkept(c.contracted[i], d), magnitude(c.contracted[i]), c.toleranceFixed, c.toleranceShare
+        );
+        return int256(charged * c.deviationRate);
+    }
+
     function _requireSettlement(Settlement memory c, string memory name) private pure {
         int256 area = 0;
         for (uint256 i = 0; i < c.metered.length; ++i) {
@@ -107,11 +117,7 @@ contract VectorsTest {
             int256 payment = d * (int256(d > 0 ? short : long) + c.lowest);
             require(payment == c.imbalance[i], string.concat("imbalance ", name));
             surplus += payment;
-            uint256 charged = ImbalancePrice.chargeableDown(
-                unkept(c.contracted[i], d), magnitude(c.contracted[i]), c.toleranceFixed, c.toleranceShare
-            );
-            bool isFree = !c.chargeHelpful && ((d > 0 && area < 0) || (d < 0 && area > 0));
-            require(int256(isFree ? 0 : charged * c.deviationRate) == c.deviation[i], string.concat("deviation ", name));
+            require(_deviation(c, i, d, area) == c.deviation[i], string.concat("deviation ", name));
             // As the contracts hold them: no energy of the model is beyond a lane.
             uint256 lane = uint256(c.metered[i] + int256(Strips.BIAS));
             require(Strips.signedLane(lane << ((i % 6) * Strips.LANE_BITS), i % 6) == c.metered[i], name);
