@@ -251,7 +251,7 @@ def town(members: int, day: int = 2) -> Iterator[Any]:
         yield "NrgCoin", "CoinsMoved", {"from": id_, "to": ROOF, "amount": 2, "sequence": 1}
         terms = {"slots": 1, "energy": 5, "price": 1_000} | dict.fromkeys(("buyerKey", "sellerKey", "mediator"), NOBODY)
         locks = {"message": bytes(32), "terms": terms, "buyerLocks": 5_000, "sellerLocks": 0}
-        yield "EscrowTrades", "Funded", {"number": id_, "buyer": id_, "seller": ROOF, "day": day} | locks
+        yield "EscrowTrades", "Funded", {"number": id_, "buyer": id_, "seller": ROOF, "day": day + 1} | locks
         paid = {"toSeller": 4_000, "toBuyer": 1_000, "first": NOBODY, "second": NOBODY}
         yield "EscrowTrades", "Released", {"number": id_} | paid
 
