@@ -3,7 +3,7 @@
 import os
 
 import pytest
-from support.evm.market import PLAYED_ALONE, PUBLIC
+from support.evm.market import PUBLIC
 
 from .random_days import RandomDays, play
 
@@ -12,6 +12,7 @@ DAYS = int(os.environ.get("DEM_RANDOM_DAYS", "240"))
 PORTIONS = max(1, DAYS // 120)
 """The days are run in so many tests, for those who test with several processes; each meets all that is asked for."""
 
+BY_THEMSELVES = ("OrderBook", "RandomMatching", "Lots", "EscrowTrades", "NrgCoin", "CongestionTrades", "SourceLabels")
 NOT_PLAYED = {
     # Left to the stateful machine: pausing, batches, unsigned sheets, rejections, tokens from member to member.
     "Accounts.keepPaused",
@@ -29,13 +30,8 @@ NOT_PLAYED = {
     "Replacements.vetoSigned",
     "SettlementToken.transfer",
     "SettlementToken.transferFrom",
-    *PLAYED_ALONE,
-    # Left to the stateful machine, to test_random_pairs.py, test_escrow.py and test_nrg_coins.py.
-    *(
-        name
-        for name in PUBLIC
-        if name.startswith(("OrderBook.", "RandomMatching.", "Lots.", "EscrowTrades.", "NrgCoin."))
-    ),
+    # Left to the stateful machine, and to a test of each: test_random_pairs.py, test_escrow.py and so on.
+    *(function for function in PUBLIC if function.partition(".")[0] in BY_THEMSELVES),
     # Not plugged in here: test_random_contracts.py.
     *(function for function in PUBLIC if function.startswith("BilateralContracts.")),
     # Not plugged into the schedule here: test_random_intraday.py.

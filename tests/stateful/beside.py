@@ -72,7 +72,7 @@ class Beside:
     _wait_until: Callable[[int], None]
 
     ACTIONS = (
-        (9, "order_for_pairs"),
+        (14, "order_for_pairs"),
         (8, "pair"),
         (5, "draw_lots"),
         (9, "fund_escrow"),
@@ -131,9 +131,13 @@ class Beside:
     def _last_final(self) -> int:
         return self.market.call("MarketRules", "lastFinalDay")
 
+    def _innocents(self) -> list[Person]:
+        """Who carries out no attack, for what these gain is counted to the unit."""
+        return [one for one in self.people.values() if one.kind in (CONSUMER, DESK) and one not in self.owned]
+
     def _innocent(self) -> Person:
-        """Somebody who carries out no attack, for what these gain is counted to the unit; mostly one who may trade."""
-        own = [one for one in self.people.values() if one.kind in (CONSUMER, DESK) and one not in self.owned]
+        """One of them; mostly one who may trade."""
+        own = self._innocents()
         silent = self.market.replay.membership.silent
         here = [one for one in own if one.status == ADMITTED] + [self.home]
         able = [one for one in here if one.id not in silent and self._has_money(one)]

@@ -65,9 +65,11 @@ from dem.model.strips import LANES, pack, unpack
 from dem.model.units import FROM_ZERO, PriceRange, Tick, UnitsPerWh, Wh
 
 from .beside import BESIDE, Beside
+from .congested import CONGESTION, Congested
 from .dispatching import Dispatching
 from .homes import Homes
 from .hostile import SOME_MONEY, SUPPLIER_ID, Hostile
+from .labelled import Labelled
 from .lost_keys import LostKeys
 
 APPLIED = 1
@@ -107,7 +109,7 @@ CAPACITY = 300
 PLENTY = 10**13
 ALL_GROUPS = 1 << 32
 UNAUTHORIZED = "AccessManagedUnauthorized"
-BREAKABLE = ("CallAuction", "ContinuousMarket", "BilateralContracts", "WholesaleResidual", POOL, *BESIDE)
+BREAKABLE = ("CallAuction", "ContinuousMarket", "BilateralContracts", "WholesaleResidual", POOL, *BESIDE, CONGESTION)
 
 FOR_CONTRACTS = {
     "Accounts.admitMarket": (STRANGER.address, 1),
@@ -185,7 +187,7 @@ class State:
     is_paused: bool
 
 
-class Machine(LostKeys, Hostile, Homes, Dispatching, Beside):
+class Machine(LostKeys, Hostile, Homes, Dispatching, Beside, Congested, Labelled):
     """One market, and somebody doing something at every step."""
 
     def __init__(self, seed: int) -> None:
@@ -225,6 +227,8 @@ class Machine(LostKeys, Hostile, Homes, Dispatching, Beside):
         self._crooks()
         self._plug_in()
         self._plug_in_beside()
+        self.market.act("Schedule.addMarket", self.market.contracts[CONGESTION].address, 1)
+        self._begin_labels()
         for desk in [person for person in self.people.values() if person.kind == DESK][:1]:
             self.market.act("WholesaleDesk.appoint", desk.id, 1)
         for person in list(self.people.values())[1:]:
@@ -277,6 +281,8 @@ class Machine(LostKeys, Hostile, Homes, Dispatching, Beside):
         *Homes.ACTIONS,
         *Dispatching.ACTIONS,
         *Beside.ACTIONS,
+        *Congested.ACTIONS,
+        *Labelled.ACTIONS,
     )
     _registrar = ROLE_KEYS["registrar"]
 
@@ -394,6 +400,8 @@ class Machine(LostKeys, Hostile, Homes, Dispatching, Beside):
                     self.market.act("WholesaleResidual.clear", day, strip, *self._ticks(day, strip), ALL_GROUPS)
             for _ in range(8):
                 self.lower_limits()
+            self._wait_until(CALENDAR.start_of(day + 1))
+            self._read_wanted(day)
             self._wait_until(CALENDAR.metering_deadline(day))
             self._pair_day(day)
             if not self.market.call("MeterReadings", "isClosed", day):
@@ -405,6 +413,7 @@ class Machine(LostKeys, Hostile, Homes, Dispatching, Beside):
             self._settle_all(day)
             self.market.act("Settlement.finalize", day)
             self._credit_day(day)
+            self._label_day(day)
             self._charge_all(day)
             self._pay_all_relief(day)
         for address, last_day in self.idle.items():

@@ -4,7 +4,7 @@ import os
 
 import pytest
 from support.evm.chain import artifacts
-from support.evm.market import GOVERNANCE, PLAYED_ALONE, PUBLIC, Tally, failures
+from support.evm.market import GOVERNANCE, PUBLIC, Tally, failures
 
 from dem.deployment.roles import INTERNAL, ROLES
 
@@ -23,7 +23,6 @@ LEAST_ATTACKS = 1
 RARE = {
     # A limit lowered below a contract, on a day that was read: the random days have it (test_random_days.py).
     "GridCharges.makeGood",
-    *PLAYED_ALONE,
 }
 INTERNAL_WORK = (
     "Accounts.Posted",

@@ -116,7 +116,7 @@ class Trading:
 
     def unpause_others(self) -> None:
         """The council lets all markets but the auction go on."""
-        others = ("OrderBook", "RandomMatching", "EscrowTrades")
+        others = ("OrderBook", "RandomMatching", "EscrowTrades", "CongestionTrades")
         for contract in ("BilateralContracts", "ContinuousMarket", "WholesaleResidual", POOL, *others):
             reasons = () if self._is_paused(contract) else ("MarketIsNotPaused",)
             self._do("Accounts.unpause", self.market.contracts[contract].address, may=reasons)

@@ -56,10 +56,6 @@ PUBLIC = [
 ]
 """Every function that somebody outside of the contracts may call to change something on the market."""
 
-_BY_THEMSELVES = ("CongestionTrades", "SourceLabels")
-PLAYED_ALONE = [name for name in PUBLIC if name.partition(".")[0] in _BY_THEMSELVES]
-"""Those that test_congestion.py and test_source_labels.py play, and no market of all mechanisms does."""
-
 
 @dataclass(slots=True)
 class Tally:
