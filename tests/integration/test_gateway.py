@@ -13,7 +13,7 @@ from dem.deployment.market import Market
 from dem.deployment.plan import Government
 from dem.gateway.protocol import Envelope, check, seal
 from dem.gateway.relaying import ChainPort, Relaying
-from dem.gateway.state import NewEnding, NewOffer, State, Store
+from dem.gateway.state import NewJoint, NewOffer, State, Store
 from dem.governance.elections import ElectionTerms
 from dem.messages.contracts import Acceptance, Ending, Revocation
 from dem.messages.members import Ballot, Nomination, Opening, Withdrawal
@@ -178,12 +178,12 @@ def test_a_contract_that_both_want_to_end_ends(village: Village, market: Market,
         bring(store, market, member, "BilateralContracts", message, **more)
     relaying.step()
     ending = Ending(1, last, offer.expiry)
-    proposed = NewEnding(1, last, 2**40, village.buyer.account, is_buyer=False)
-    id_ = bring(store, market, village.seller, "BilateralContracts", ending, ending=proposed)
+    proposed = NewJoint(2**40, village.buyer.account, "ending", {"contract": 1}, is_first=False)
+    id_ = bring(store, market, village.seller, "BilateralContracts", ending, joint=proposed)
     relaying.step()
     assert store.message(id_).state is State.OFFERED  # type: ignore[union-attr]
     at = domain(market, "BilateralContracts")
-    store.agree_to_end(id_, f"0x{sign(at, ending, village.buyer.wallet.account_key).hex()}")
+    store.countersign(id_, f"0x{sign(at, ending, village.buyer.wallet.account_key).hex()}")
     relaying.step()
     record = store.message(id_)
     assert record is not None
